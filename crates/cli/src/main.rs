@@ -1,0 +1,2 @@
+//! The `trygon` command.
+fn main() {}

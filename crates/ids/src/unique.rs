@@ -1,0 +1,52 @@
+//! Identifiers that are plain bytes, drawn from an injected source of entropy.
+
+use crate::macros::byte_id;
+
+/// A byte string of the wrong length was given for an identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdError {
+    /// The identifier's type.
+    pub kind: &'static str,
+    /// The length it has.
+    pub expected_len: usize,
+    /// The length that was given.
+    pub actual_len: usize,
+}
+
+impl std::fmt::Display for IdError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} takes {} bytes, got {}", self.kind, self.expected_len, self.actual_len)
+    }
+}
+
+impl std::error::Error for IdError {}
+
+byte_id!(
+    /// One program that connected, 4 bytes.
+    JobId, 4);
+byte_id!(
+    /// One machine's daemon, for one life of it, 28 bytes.
+    NodeId, 28);
+byte_id!(
+    /// One driver or worker process, 28 bytes.
+    WorkerId, 28);
+byte_id!(
+    /// One actor across its restarts: job 4, random 12.
+    ActorId, 16);
+byte_id!(
+    /// One placement group: job 4, random 14.
+    PlacementGroupId, 18);
+byte_id!(
+    /// The SHA-256 of a pickled function or class.
+    FunctionHash, 32);
+
+impl ActorId {
+    /// The job that created the actor.
+    pub fn job_id(&self) -> JobId {
+        JobId::new([self.as_bytes()[0], self.as_bytes()[1], self.as_bytes()[2], self.as_bytes()[3]])
+    }
+}
+
+/// A segment of shared memory, unique in the life of its daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId(pub u64);

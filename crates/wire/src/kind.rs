@@ -1,0 +1,164 @@
+//! The number of every kind of frame. A number is never used again for something else.
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        /// What a frame is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum Kind { $($(#[$doc])* $name = $number,)* }
+
+        impl Kind {
+            /// Every kind there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The kind with this number, if there is one.
+            pub fn from_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    // Between a caller and a worker: 0x01xx.
+    /// A task or an actor call to run (`task::Push`).
+    TaskPush = 0x0101,
+    /// The reply to a task (`task::Done`).
+    TaskDone = 0x0102,
+    /// First frame on a peer connection: who speaks (`peer::Hello`).
+    PeerHello = 0x0103,
+    /// Gives a function a short number on this connection (`peer::FunctionDefine`).
+    FunctionDefine = 0x0104,
+    /// Asks the caller for a function's body (`peer::FunctionFetch`).
+    FunctionFetch = 0x0105,
+    /// A function's body (`peer::FunctionBody`).
+    FunctionBody = 0x0106,
+    /// Binds the following tasks to a lease and its devices (`peer::LeaseBind`).
+    LeaseBind = 0x0107,
+    /// Tasks that were not started, given back (`peer::HandBack`).
+    HandBack = 0x0108,
+    /// Asks to cancel a task (`peer::Cancel`).
+    Cancel = 0x0109,
+    /// Asks an object's owner for its value, now or when it is there (`peer::ObjectQuery`).
+    ObjectQuery = 0x010a,
+    /// The owner's answer (`peer::ObjectReply`).
+    ObjectReply = 0x010b,
+    /// What a process borrows from an owner has changed (`peer::BorrowReport`).
+    BorrowReport = 0x010c,
+    /// Reserved: where an object lies has changed.
+    LocationUpdate = 0x010d,
+    /// Reserved: one item of a stream.
+    StreamItem = 0x010e,
+    /// Reserved: leave to send more items.
+    StreamCredit = 0x010f,
+    /// The caller asks for tasks that were not started, to run them elsewhere (`peer::Steal`).
+    Steal = 0x0110,
+    /// The owner's answer to a borrow report (`peer::BorrowAck`).
+    BorrowAck = 0x0111,
+
+    // From a driver or worker to its daemon: 0x02xx (`control`).
+    /// `control::StartNode`
+    StartNode = 0x0201,
+    /// `control::WorkerReady`
+    WorkerReady = 0x0202,
+    /// `control::LeaseRequest`
+    LeaseRequest = 0x0203,
+    /// `control::LeaseCancel`
+    LeaseCancel = 0x0204,
+    /// `control::LeaseReturn`
+    LeaseReturn = 0x0205,
+    /// `control::Blocked`
+    Blocked = 0x0206,
+    /// `control::Unblocked`
+    Unblocked = 0x0207,
+    /// `control::ConnectPeer`
+    ConnectPeer = 0x0208,
+    /// `control::CreateActor`
+    CreateActor = 0x0209,
+    /// `control::WatchActor`
+    WatchActor = 0x020a,
+    /// `control::KillActor`
+    KillActor = 0x020b,
+    /// `control::ActorStarted`
+    ActorStarted = 0x020c,
+    /// `control::GetNamedActor`
+    GetNamedActor = 0x020d,
+    /// `control::FunctionPut`
+    FunctionPut = 0x020e,
+    /// `control::FunctionGet`
+    FunctionGet = 0x020f,
+    /// `control::SegmentRequest`
+    SegmentRequest = 0x0210,
+    /// `control::SegmentMap`
+    SegmentMap = 0x0211,
+    /// `control::SegmentReturn`
+    SegmentReturn = 0x0212,
+    /// `control::ObjectSealed`
+    ObjectSealed = 0x0213,
+    /// `control::ObjectFree`
+    ObjectFree = 0x0214,
+    /// `control::StateQuery`
+    StateQuery = 0x0215,
+    /// `control::KeyValueRequest`
+    KeyValueRequest = 0x0216,
+    /// `control::TaskEvents`
+    TaskEvents = 0x0217,
+    /// `control::WorkerExiting`
+    WorkerExiting = 0x0218,
+    /// `control::Shutdown`
+    Shutdown = 0x0219,
+
+    // From the daemon to a driver or worker: 0x03xx (`control`).
+    /// `control::NodeStarted`
+    NodeStarted = 0x0301,
+    /// `control::NodeFailed`
+    NodeFailed = 0x0302,
+    /// `control::WorkerSetup`
+    WorkerSetup = 0x0303,
+    /// `control::LeaseGranted`
+    LeaseGranted = 0x0304,
+    /// `control::LeaseWaits`
+    LeaseWaits = 0x0305,
+    /// Reserved: the daemon takes a lease back.
+    LeaseRevoke = 0x0306,
+    /// `control::PeerConnected`, with a descriptor
+    PeerConnected = 0x0307,
+    /// `control::PeerDied`
+    PeerDied = 0x0308,
+    /// `control::ActorUpdate`
+    ActorUpdate = 0x0309,
+    /// `control::StartActor`
+    StartActor = 0x030a,
+    /// `control::NamedActor`
+    NamedActor = 0x030b,
+    /// `control::FunctionReply`
+    FunctionReply = 0x030c,
+    /// `control::SegmentGranted`, with a descriptor
+    SegmentGranted = 0x030d,
+    /// `control::SegmentMapped`, with a descriptor
+    SegmentMapped = 0x030e,
+    /// `control::Reclaim`
+    Reclaim = 0x030f,
+    /// `control::StateReply`
+    StateReply = 0x0310,
+    /// `control::KeyValueReply`
+    KeyValueReply = 0x0311,
+    /// `control::LogLines`
+    LogLines = 0x0312,
+    /// `control::ExitWorker`
+    ExitWorker = 0x0313,
+    /// Reserved: the node takes no new work.
+    Drain = 0x0314,
+    /// `control::CreateActorReply`
+    CreateActorReply = 0x0315,
+    /// `control::SegmentRefused`
+    SegmentRefused = 0x0316,
+
+    // Between the daemon and the zygote: 0x04xx (`control`).
+    /// `control::ForkWorker`, with descriptors
+    ForkWorker = 0x0401,
+    /// `control::ZygoteReady`
+    ZygoteReady = 0x0402,
+    /// `control::WorkerForked`
+    WorkerForked = 0x0403,
+}

@@ -1,0 +1,124 @@
+//! What two processes of one job say to each other beside tasks and replies.
+//!
+//! References travel as `(object id, owner's worker id)`.
+
+macro_rules! messages {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field:meta])* $field_name:ident: $type:ty,)* })*) => {
+        $($(#[$doc])* #[derive(Clone, PartialEq, prost::Message)] pub struct $name { $($(#[$field])* pub $field_name: $type,)* })*
+    };
+}
+
+messages! {
+    /// Gives a function, or a method of an actor, a number on this connection.
+    FunctionDefine {
+        /// The number, counted up from 0 by the caller.
+        #[prost(uint32, tag = "1")] index: u32,
+        /// SHA-256 of the pickled function; empty for a method.
+        #[prost(bytes = "vec", tag = "2")] hash: Vec<u8>,
+        /// The function's or method's name.
+        #[prost(string, tag = "3")] name: String,
+        /// The actor, for a method.
+        #[prost(bytes = "vec", tag = "4")] actor_id: Vec<u8>,
+        /// The worker exits after so many calls; 0 for never.
+        #[prost(uint32, tag = "5")] max_calls: u32,
+    }
+    /// Asks for the body of a function.
+    FunctionFetch {
+        /// SHA-256 of the pickled function.
+        #[prost(bytes = "vec", tag = "1")] hash: Vec<u8>,
+    }
+    /// The body of a function.
+    FunctionBody {
+        /// SHA-256 of the pickled function.
+        #[prost(bytes = "vec", tag = "1")] hash: Vec<u8>,
+        /// The pickle.
+        #[prost(bytes = "vec", tag = "2")] body: Vec<u8>,
+    }
+    /// The tasks that follow run under this lease.
+    LeaseBind {
+        /// The lease.
+        #[prost(uint64, tag = "1")] lease_id: u64,
+        /// Device instances.
+        #[prost(message, repeated, tag = "2")] devices: Vec<crate::control::Devices>,
+        /// What the lease holds.
+        #[prost(map = "string, double", tag = "3")] resources: std::collections::HashMap<String, f64>,
+    }
+    /// One task: its place in the owner's table and its attempt.
+    TaskKey {
+        /// The slot.
+        #[prost(uint32, tag = "1")] slot: u32,
+        /// The generation.
+        #[prost(uint32, tag = "2")] generation: u32,
+        /// The attempt.
+        #[prost(uint32, tag = "3")] attempt: u32,
+    }
+    /// Tasks that the worker received and did not start.
+    HandBack {
+        /// The tasks, in the order in which they came.
+        #[prost(message, repeated, tag = "1")] tasks: Vec<TaskKey>,
+    }
+    /// The owner wants up to `count` tasks back that were not started, the last ones first.
+    Steal {
+        /// How many.
+        #[prost(uint32, tag = "1")] count: u32,
+    }
+    /// Cancels a task.
+    Cancel {
+        /// The task.
+        #[prost(message, optional, tag = "1")] task: Option<TaskKey>,
+        /// End the process.
+        #[prost(bool, tag = "2")] force: bool,
+        /// And what it submitted.
+        #[prost(bool, tag = "3")] recursive: bool,
+    }
+    /// A reference: an object and its owner.
+    Reference {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// The owner's worker id.
+        #[prost(bytes = "vec", tag = "2")] owner: Vec<u8>,
+    }
+    /// Asks the owner of an object for its value; the answer comes when it is there.
+    ObjectQuery {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+    }
+    /// The owner's answer to `ObjectQuery`.
+    ObjectReply {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// 0: inline value, 1: stored, 2: encoded error, 3: not known to its owner (freed).
+        #[prost(uint32, tag = "2")] form: u32,
+        /// The value or error.
+        #[prost(bytes = "vec", tag = "3")] value: Vec<u8>,
+        /// Where it lies, when stored.
+        #[prost(uint64, tag = "4")] segment_id: u64,
+        /// Offset in the segment.
+        #[prost(uint64, tag = "5")] offset_bytes: u64,
+        /// Its length.
+        #[prost(uint64, tag = "6")] size_bytes: u64,
+        /// References inside the value: the owner keeps them while the object lives.
+        #[prost(message, repeated, tag = "7")] contained: Vec<Reference>,
+    }
+    /// OWN-4: what the sender borrows from the receiver. `borrows` is its state after event number `counter`, so that duplicates and
+    /// reordering are harmless.
+    BorrowReport {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// The borrower's incarnation, 12 bytes.
+        #[prost(bytes = "vec", tag = "2")] incarnation: Vec<u8>,
+        /// Counted up by the borrower, for each owner.
+        #[prost(uint64, tag = "3")] counter: u64,
+        /// Whether it borrows now.
+        #[prost(bool, tag = "4")] borrows: bool,
+        /// The borrower, when the report is made by its lender on its behalf; else empty.
+        #[prost(bytes = "vec", tag = "5")] borrower: Vec<u8>,
+        /// The lender waits for `BorrowAck` with this number; 0: no answer wanted.
+        #[prost(uint64, tag = "6")] ack: u64,
+    }
+    /// The owner has recorded a borrow report.
+    BorrowAck {
+        /// The number asked for.
+        #[prost(uint64, tag = "1")] ack: u64,
+    }
+}

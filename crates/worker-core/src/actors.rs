@@ -1,0 +1,240 @@
+//! Actors as their callers see them: calls leave in the order in which they were made, to whatever life of the actor there is.
+
+use crate::core::Core;
+use crate::effect::{Effect, Outbox, PeerIndex, Task};
+use crate::entry::{Phase, Reference};
+use crate::error_value::SystemError;
+use std::collections::VecDeque;
+use trygon_ids::{ActorId, PUT_INDEX_BIT};
+
+/// An actor, as this process numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActorIndex(pub u32);
+
+/// Most calls in flight to one actor from one caller; more wait here, where they can still be failed cheaply.
+const WINDOW_CALLS: usize = 4096;
+
+/// What the control service said of an actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActorState {
+    /// Not created yet, or restarting: calls wait.
+    Pending,
+    /// Takes calls on this connection.
+    Alive {
+        /// The connection.
+        peer: PeerIndex,
+        /// Which life.
+        incarnation: u32,
+    },
+    /// Will come back: calls wait; those that may have run fail or are retried.
+    Restarting {
+        /// The error of those that fail, encoded.
+        error: Box<[u8]>,
+    },
+    /// Will not come back.
+    Dead {
+        /// The error of every call, encoded.
+        error: Box<[u8]>,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Actor {
+    pub(crate) id: ActorId,
+    pub(crate) state: ActorState,
+    /// Calls that were not sent, in order; the head may wait for arguments and holds the others back.
+    pub(crate) queue: VecDeque<u32>,
+    /// Calls that were sent, in order.
+    pub(crate) in_flight: VecDeque<u32>,
+    /// Calls that a dead life had started: they are settled when it is known whether there will be another.
+    pub(crate) interrupted: Vec<u32>,
+    pub(crate) next_sequence: u64,
+    /// Arguments of the constructor, pinned while it may run.
+    pub(crate) pinned: Vec<Reference>,
+}
+
+impl Core {
+    /// The index of an actor; new ones are watched.
+    pub fn actor(&mut self, id: ActorId) -> ActorIndex {
+        if let Some(index) = self.actor_of.get(&id) {
+            return *index;
+        }
+        let index = ActorIndex(self.actors.len() as u32);
+        self.actors.push(Actor {
+            id,
+            state: ActorState::Pending,
+            queue: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            interrupted: Vec::new(),
+            next_sequence: 0,
+            pinned: Vec::new(),
+        });
+        self.actor_of.insert(id, index);
+        self.effects.push(Effect::WatchActor { actor: id });
+        index
+    }
+
+    /// The constructor of this actor uses these: they stay until the actor is dead (it may be constructed again).
+    pub fn pin_for_actor(&mut self, index: ActorIndex, references: &[Reference]) {
+        for reference in references {
+            self.retain_use(reference);
+        }
+        self.actors[index.0 as usize].pinned.extend_from_slice(references);
+    }
+
+    /// What is known of an actor.
+    pub fn actor_state(&self, index: ActorIndex) -> &ActorState {
+        &self.actors[index.0 as usize].state
+    }
+
+    /// Calls that wait or are in flight.
+    pub fn pending_calls(&self, index: ActorIndex) -> usize {
+        let actor = &self.actors[index.0 as usize];
+        actor.queue.len() + actor.in_flight.len() + actor.interrupted.len()
+    }
+
+    pub(crate) fn enqueue_call(&mut self, index: ActorIndex, slot: u32) {
+        self.actors[index.0 as usize].queue.push_back(slot);
+    }
+
+    pub(crate) fn forget_call(&mut self, index: ActorIndex, slot: u32) {
+        self.actors[index.0 as usize].queue.retain(|queued| *queued != slot);
+    }
+
+    /// Puts a call back before all others: it was made before them.
+    pub(crate) fn requeue_call(&mut self, index: ActorIndex, slot: u32) {
+        self.actors[index.0 as usize].queue.push_front(slot);
+    }
+
+    pub(crate) fn on_call_ended(&mut self, index: ActorIndex, slot: u32) {
+        let in_flight = &mut self.actors[index.0 as usize].in_flight;
+        if in_flight.front() == Some(&slot) {
+            in_flight.pop_front();
+        } else if let Some(position) = in_flight.iter().position(|sent| *sent == slot) {
+            in_flight.remove(position);
+        }
+    }
+
+    /// Sends what may be sent, in order; fails everything when the actor is dead.
+    pub(crate) fn pump_actor<O: Outbox>(&mut self, index: ActorIndex, outbox: &mut O) {
+        loop {
+            let actor = &mut self.actors[index.0 as usize];
+            let peer = match &actor.state {
+                ActorState::Alive { peer, .. } if actor.in_flight.len() < WINDOW_CALLS => *peer,
+                ActorState::Dead { error } => {
+                    let error = error.clone();
+                    return self.fail_calls(index, &error, outbox);
+                }
+                _ => return,
+            };
+            // A call whose arguments are late holds later calls of this caller back.
+            let Some(slot) = actor.queue.front().copied().filter(|slot| self.table.at(*slot).phase == Phase::Queued) else {
+                return;
+            };
+            actor.queue.pop_front();
+            actor.in_flight.push_back(slot);
+            let sequence = actor.next_sequence;
+            actor.next_sequence += 1;
+            self.table.at_mut(slot).phase = Phase::Pushed;
+            self.with_payload(slot, |core, payload| {
+                let entry = core.table.at(slot);
+                let task = Task {
+                    slot,
+                    generation: entry.generation,
+                    attempt: entry.attempt,
+                    function: entry.function,
+                    sequence,
+                    lease_id: 0,
+                    num_returns: entry.num_returns,
+                    depth: entry.depth,
+                    is_actor_call: true,
+                    payload,
+                };
+                outbox.push(peer, &task);
+            });
+        }
+    }
+
+    fn fail_calls<O: Outbox>(&mut self, index: ActorIndex, error: &[u8], outbox: &mut O) {
+        let actor = &mut self.actors[index.0 as usize];
+        let mut calls: Vec<u32> = std::mem::take(&mut actor.interrupted);
+        calls.extend(std::mem::take(&mut actor.queue));
+        for slot in calls {
+            self.fail(slot, error, outbox);
+        }
+    }
+
+    /// The control service said what became of an actor.
+    pub fn on_actor_state<O: Outbox>(&mut self, index: ActorIndex, state: ActorState, outbox: &mut O) {
+        let actor = &mut self.actors[index.0 as usize];
+        if matches!(actor.state, ActorState::Dead { .. }) {
+            return;
+        }
+        if matches!(state, ActorState::Alive { .. }) {
+            actor.next_sequence = 0;
+        }
+        actor.state = state;
+        if matches!(actor.state, ActorState::Dead { .. }) {
+            for reference in std::mem::take(&mut self.actors[index.0 as usize].pinned) {
+                self.release_use(&reference);
+            }
+        }
+        self.settle_interrupted(index, outbox);
+        self.pump_actor(index, outbox);
+    }
+
+    /// Calls that a dead life had started are retried, or fail as unavailable.
+    fn settle_interrupted<O: Outbox>(&mut self, index: ActorIndex, outbox: &mut O) {
+        let actor = &mut self.actors[index.0 as usize];
+        let error = match &actor.state {
+            ActorState::Restarting { error } => error.clone(),
+            ActorState::Alive { .. } => SystemError::new("actor_unavailable")
+                .with("actor_id", actor.id.hex())
+                .with("message", "the actor's process died while this call ran; the actor was restarted")
+                .encode(),
+            ActorState::Pending | ActorState::Dead { .. } => return,
+        };
+        // From the back, because each goes to the front of the queue.
+        for slot in std::mem::take(&mut actor.interrupted).into_iter().rev() {
+            if self.take_retry(slot) {
+                self.resubmit(slot, true, outbox);
+            } else {
+                self.fail(slot, &error, outbox);
+            }
+        }
+    }
+
+    /// The connection of an actor's life is gone. `started` may have run; the others were not started and wait for the next life.
+    pub(crate) fn on_actor_connection_lost<O: Outbox>(
+        &mut self,
+        index: ActorIndex,
+        peer: PeerIndex,
+        started: &[u32],
+        outbox: &mut O,
+    ) {
+        let actor = &mut self.actors[index.0 as usize];
+        for slot in std::mem::take(&mut actor.in_flight).into_iter().rev() {
+            let entry = self.table.at_mut(slot);
+            if started.contains(&slot) {
+                actor.interrupted.insert(0, slot);
+            } else {
+                // Sent but not started: the same call, so that a late reply of the dead life cannot be taken for it.
+                entry.attempt += 1;
+                entry.phase = Phase::Queued;
+                actor.queue.push_front(slot);
+            }
+        }
+        if matches!(actor.state, ActorState::Alive { peer: alive, .. } if alive == peer) {
+            actor.state = ActorState::Pending;
+        } else {
+            self.settle_interrupted(index, outbox);
+        }
+        self.pump_actor(index, outbox);
+    }
+
+    /// The reference that counts an actor's handles, as its creator made it.
+    pub fn handle_reference(&self, slot: u32, generation: u32) -> Reference {
+        let object = self.task_id(slot, generation).object(PUT_INDEX_BIT);
+        Reference { object, owner: self.identity.worker }
+    }
+}

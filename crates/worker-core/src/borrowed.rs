@@ -1,0 +1,141 @@
+//! Objects that other processes own and this one refers to (OWN-4).
+
+use crate::core::Core;
+use crate::effect::Effect;
+use crate::entry::{Reference, Value, Waiter};
+use crate::error_value::SystemError;
+use trygon_ids::{ObjectId, WorkerId};
+
+/// One borrowed object.
+#[derive(Debug)]
+pub struct Borrowed {
+    pub(crate) owner: WorkerId,
+    pub(crate) local_references: u32,
+    pub(crate) uses: u32,
+    /// Lends that the owner was told of and that this process has to give back.
+    pub(crate) lends: i64,
+    /// What the owner answered.
+    pub(crate) value: Value,
+    pub(crate) contained: Vec<Reference>,
+    pub(crate) queried: bool,
+    pub(crate) watched: bool,
+    pub(crate) waiters: Vec<Waiter>,
+}
+
+impl Core {
+    pub(crate) fn borrowed_mut(&mut self, reference: &Reference) -> &mut Borrowed {
+        self.borrowed.entry(reference.object).or_insert_with(|| Borrowed {
+            owner: reference.owner,
+            local_references: 0,
+            uses: 0,
+            lends: 0,
+            value: Value::Pending,
+            contained: Vec::new(),
+            queried: false,
+            watched: false,
+            waiters: Vec::new(),
+        })
+    }
+
+    /// The sender of this reference has told its owner that this process borrows it. Follow it by a count of its own, or by
+    /// [`Core::settle`].
+    pub fn receive_lent(&mut self, reference: &Reference) {
+        if !self.owns(&reference.object) {
+            self.borrowed_mut(reference).lends += 1;
+        }
+    }
+
+    /// Records or forwards that `borrower` now borrows what this process can reach itself.
+    pub fn lend(&mut self, reference: &Reference, borrower: WorkerId) {
+        if reference.owner == borrower {
+            return;
+        }
+        if self.owns(&reference.object) {
+            self.on_borrow_report(&reference.object, borrower, 1);
+        } else {
+            self.effects.push(Effect::ReportBorrow { reference: *reference, borrower, delta: 1 });
+        }
+    }
+
+    /// The owner's side of a report.
+    pub fn on_borrow_report(&mut self, object: &ObjectId, borrower: WorkerId, delta: i64) {
+        let task = object.task_id();
+        let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
+        let Some(held) = entry.object_mut(object.index() & !trygon_ids::PUT_INDEX_BIT) else { return };
+        let borrowers = &mut held.detail_mut().borrowers;
+        let balance = borrowers.entry(borrower).or_insert(0);
+        *balance += delta;
+        if *balance == 0 {
+            borrowers.remove(&borrower);
+        }
+        self.collect(task.slot());
+    }
+
+    /// Asks the owner for the value, once.
+    pub(crate) fn query(&mut self, reference: &Reference) {
+        let borrowed = self.borrowed_mut(reference);
+        if !borrowed.queried && !borrowed.value.is_ready() {
+            borrowed.queried = true;
+            self.effects.push(Effect::Query { reference: *reference });
+        }
+    }
+
+    /// The owner's answer. References inside were lent to this process by the answering owner.
+    pub fn on_object_reply<O: crate::Outbox>(
+        &mut self,
+        object: &ObjectId,
+        value: Value,
+        contained: Vec<Reference>,
+        outbox: &mut O,
+    ) {
+        for inner in &contained {
+            self.receive_lent(inner);
+            self.retain_use(inner);
+        }
+        let Some(borrowed) = self.borrowed.get_mut(object).filter(|borrowed| !borrowed.value.is_ready()) else {
+            for inner in &contained {
+                self.release_use(inner);
+            }
+            return;
+        };
+        borrowed.value = value;
+        borrowed.contained = contained;
+        let waiters = std::mem::take(&mut borrowed.waiters);
+        self.watched_completions += u64::from(std::mem::take(&mut borrowed.watched));
+        self.wake(*object, waiters, outbox);
+    }
+
+    /// OWN-5: what the dead process owned fails, what it borrowed counts as given back.
+    pub fn on_process_died<O: crate::Outbox>(&mut self, worker: WorkerId, cause: &str, outbox: &mut O) {
+        let orphans: Vec<ObjectId> =
+            self.borrowed.iter().filter(|(_, borrowed)| borrowed.owner == worker).map(|(object, _)| *object).collect();
+        for object in orphans {
+            let error = SystemError::new("owner_died")
+                .with("object_id", object.hex())
+                .with("owner", worker.hex())
+                .with("message", cause)
+                .encode();
+            let Some(borrowed) = self.borrowed.get_mut(&object) else { continue };
+            if matches!(borrowed.value, Value::Inline(_) | Value::Error(_)) {
+                continue;
+            }
+            borrowed.value = Value::Error(error);
+            let waiters = std::mem::take(&mut borrowed.waiters);
+            self.watched_completions += u64::from(std::mem::take(&mut borrowed.watched));
+            self.wake(object, waiters, outbox);
+        }
+        let slots: Vec<u32> = self.table.used().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let entry = self.table.at_mut(slot);
+            let mut changed = false;
+            for index in 0..entry.num_objects() {
+                if let Some(detail) = entry.object_mut(index).and_then(|object| object.detail.as_mut()) {
+                    changed |= detail.borrowers.remove(&worker).is_some();
+                }
+            }
+            if changed {
+                self.collect(slot);
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Tasks whose arguments are references: they wait for them, take them along, or fail with them.
+
+use crate::arguments::{NO_DEPENDENCIES, put_dependency};
+use crate::core::Core;
+use crate::effect::Outbox;
+use crate::entry::{Phase, Reference, Value, Waiter};
+use crate::error_value::SystemError;
+
+impl Core {
+    /// Counts what a new task has to wait for, and pins what it uses (OWN-4 a).
+    pub(crate) fn register_dependencies(&mut self, slot: u32, dependencies: &[Reference], contained: &[Reference]) -> u32 {
+        let generation = self.table.at(slot).generation;
+        let mut pending = 0;
+        for reference in dependencies {
+            self.retain_use(reference);
+            if self.add_waiter(reference, Waiter::Task { slot, generation }) {
+                pending += 1;
+            }
+        }
+        for reference in contained {
+            self.retain_use(reference);
+        }
+        pending
+    }
+
+    pub(crate) fn on_dependency_ready<O: Outbox>(&mut self, slot: u32, generation: u32, outbox: &mut O) {
+        let Some(entry) = self.table.get_mut(slot, generation) else { return };
+        let Some(detail) = entry.detail.as_mut() else { return };
+        detail.pending_dependencies = detail.pending_dependencies.saturating_sub(1);
+        if detail.pending_dependencies == 0 && entry.phase == Phase::WaitsForArguments {
+            self.on_arguments_ready(slot, outbox);
+        }
+    }
+
+    /// The error of the first argument that failed, if one did.
+    pub(crate) fn failed_dependency(&self, slot: u32) -> Option<Box<[u8]>> {
+        let detail = self.table.at(slot).detail.as_ref()?;
+        detail.dependencies.iter().find_map(|reference| match self.value_of(reference) {
+            Some(Value::Error(error)) => Some(error.clone()),
+            Some(_) => None,
+            None => Some(SystemError::new("object_freed").with("object_id", reference.object.hex()).encode()),
+        })
+    }
+
+    /// The payload as it is sent: the stored one, or the one with the dependencies' values, built in the scratch buffer.
+    pub(crate) fn with_payload<R>(&mut self, slot: u32, send: impl FnOnce(&Self, &[u8]) -> R) -> R {
+        let has_dependencies =
+            self.table.at(slot).detail.as_ref().is_some_and(|detail| !detail.dependencies.is_empty());
+        if !has_dependencies {
+            return send(self, self.table.at(slot).payload.as_slice());
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let entry = self.table.at(slot);
+        let dependencies = entry.detail.as_ref().map_or(&[][..], |detail| &detail.dependencies);
+        scratch.extend_from_slice(&(dependencies.len() as u32).to_le_bytes());
+        for reference in dependencies {
+            let value = self.value_of(reference).unwrap_or(&Value::Pending);
+            put_dependency(&mut scratch, reference, value, self.contained_in(reference));
+        }
+        scratch.extend_from_slice(&entry.payload.as_slice()[NO_DEPENDENCIES.len()..]);
+        let sent = send(self, &scratch);
+        scratch.shrink_to(1 << 20);
+        self.scratch = scratch;
+        sent
+    }
+
+    /// Unpins what a finished task used.
+    pub(crate) fn release_arguments(&mut self, slot: u32) {
+        let Some(detail) = self.table.at_mut(slot).detail.as_mut() else { return };
+        let dependencies = std::mem::take(&mut detail.dependencies);
+        let contained = std::mem::take(&mut detail.contained);
+        for reference in dependencies.iter().chain(&contained) {
+            self.release_use(reference);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What the core asks for, and the door through which tasks leave.
+
+use crate::actors::ActorIndex;
+use crate::core::FunctionIndex;
+use crate::entry::{Location, Reference};
+use std::collections::BTreeMap;
+use trygon_ids::{ActorId, ObjectId, WorkerId};
+
+/// A connection to another process, as the hands number them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerIndex(pub u32);
+
+/// A task on its way out. Borrowed, so that the common case copies its bytes once, into the socket's buffer.
+#[derive(Debug)]
+pub struct Task<'a> {
+    /// Place in the table.
+    pub slot: u32,
+    /// Generation of that place.
+    pub generation: u32,
+    /// Which attempt.
+    pub attempt: u32,
+    /// The function or method.
+    pub function: FunctionIndex,
+    /// For an actor: number of the call.
+    pub sequence: u64,
+    /// The lease, for a task.
+    pub lease_id: u64,
+    /// How many results.
+    pub num_returns: u16,
+    /// How deep it is nested.
+    pub depth: u16,
+    /// Whether it is an actor's.
+    pub is_actor_call: bool,
+    /// Dependencies in their byte form, then arguments.
+    pub payload: &'a [u8],
+}
+
+/// Takes tasks to the peers' buffers. Implemented by the sockets' owner and by the simulator.
+pub trait Outbox {
+    /// Appends a task to what is to be sent to `peer`.
+    fn push(&mut self, peer: PeerIndex, task: &Task<'_>);
+}
+
+/// What is rare or crosses to others.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask the daemon for leases.
+    RequestLeases {
+        /// Number of the request.
+        request: u64,
+        /// What each lease holds.
+        resources: BTreeMap<String, f64>,
+        /// How many.
+        count: u32,
+        /// Nesting depth of the tasks.
+        depth: u16,
+        /// A function that waits.
+        name: String,
+    },
+    /// What was asked for is not wanted any more.
+    CancelRequest {
+        /// Number of the request.
+        request: u64,
+    },
+    /// Give a lease back.
+    ReturnLease {
+        /// The lease.
+        lease_id: u64,
+        /// Its worker exits.
+        worker_exiting: bool,
+    },
+    /// A stored object is not needed any more.
+    FreeStored {
+        /// The object.
+        object: ObjectId,
+        /// Where it lies.
+        location: Location,
+    },
+    /// Tell `reference.owner`: `borrower` holds `delta` more lends of the object.
+    ReportBorrow {
+        /// The object and its owner.
+        reference: Reference,
+        /// Who borrows.
+        borrower: WorkerId,
+        /// Lends, or minus returns.
+        delta: i64,
+    },
+    /// Ask the owner for the value.
+    Query {
+        /// The object and its owner.
+        reference: Reference,
+    },
+    /// A peer waits for this object, which is there now.
+    Answer {
+        /// The peer.
+        peer: PeerIndex,
+        /// The object.
+        object: ObjectId,
+    },
+    /// Put a token into a completion queue.
+    Complete {
+        /// The queue.
+        queue: u32,
+        /// The token.
+        token: u64,
+    },
+    /// Ask for the actor's state and a connection to it.
+    WatchActor {
+        /// The actor.
+        actor: ActorId,
+    },
+    /// The last handle is gone.
+    ActorOutOfScope {
+        /// The actor.
+        actor: ActorId,
+        /// Its index here.
+        index: ActorIndex,
+    },
+    /// A task failed or was retried: for the record of events.
+    TaskEnded {
+        /// Its slot.
+        slot: u32,
+        /// Its generation.
+        generation: u32,
+        /// `FAILED` or `RETRIED`.
+        state: &'static str,
+        /// Which attempt.
+        attempt: u32,
+        /// Its function.
+        function: FunctionIndex,
+    },
+}

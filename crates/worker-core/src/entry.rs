@@ -1,0 +1,202 @@
+//! One entry of the owner's table: a task with its results, or an object made by `put`.
+
+use crate::actors::ActorIndex;
+use crate::bytes::SmallBytes;
+use crate::core::FunctionIndex;
+use crate::effect::PeerIndex;
+use std::collections::BTreeMap;
+use trygon_ids::{ObjectId, SegmentId, WorkerId};
+
+/// Where a large object lies in shared memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Location {
+    /// The segment.
+    pub segment: SegmentId,
+    /// Offset in it.
+    pub offset_bytes: u64,
+    /// Length.
+    pub size_bytes: u64,
+}
+
+/// An object and the process that owns it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference {
+    /// The object.
+    pub object: ObjectId,
+    /// Its owner.
+    pub owner: WorkerId,
+}
+
+/// What is known of an object's value.
+#[derive(Debug, Clone, Default)]
+pub enum Value {
+    /// Not made yet.
+    #[default]
+    Pending,
+    /// Encoded, in this process.
+    Inline(SmallBytes),
+    /// In shared memory.
+    Stored(Location),
+    /// The error that stands in its place, encoded.
+    Error(Box<[u8]>),
+}
+
+impl Value {
+    /// Whether a `get` of it would return or raise at once.
+    pub fn is_ready(&self) -> bool {
+        !matches!(self, Self::Pending)
+    }
+}
+
+/// Who is to be told when an object is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiter {
+    /// A task of this process that needs it as an argument.
+    Task {
+        /// Its slot.
+        slot: u32,
+        /// Its generation.
+        generation: u32,
+    },
+    /// A peer that asked for it.
+    Peer(PeerIndex),
+    /// A completion queue of this process.
+    Completion {
+        /// The queue.
+        queue: u32,
+        /// What to put into it.
+        token: u64,
+    },
+}
+
+/// An object with its counts (OWN-2).
+#[derive(Debug, Default)]
+pub(crate) struct Object {
+    pub(crate) value: Value,
+    /// References held by the program, views on its memory included.
+    pub(crate) local_references: u32,
+    /// Arguments in flight and objects that contain it.
+    pub(crate) uses: u32,
+    pub(crate) detail: Option<Box<ObjectDetail>>,
+}
+
+/// What few objects have.
+#[derive(Debug, Default)]
+pub(crate) struct ObjectDetail {
+    /// References inside the value: edges held while the object lives (OWN-4 b).
+    pub(crate) contained: Vec<Reference>,
+    /// Lends less returns, by borrower. Only a positive number holds the object.
+    pub(crate) borrowers: BTreeMap<WorkerId, i64>,
+    pub(crate) waiters: Vec<Waiter>,
+    /// Ends this actor when the object goes: the object counts its handles.
+    pub(crate) actor_handle: Option<ActorIndex>,
+}
+
+impl Object {
+    pub(crate) fn detail_mut(&mut self) -> &mut ObjectDetail {
+        self.detail.get_or_insert_default()
+    }
+
+    /// OWN-3, as far as this object's holders go.
+    pub(crate) fn is_held(&self) -> bool {
+        self.local_references > 0
+            || self.uses > 0
+            || self.detail.as_ref().is_some_and(|detail| {
+                !detail.waiters.is_empty() || detail.borrowers.values().any(|balance| *balance > 0)
+            })
+    }
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The slot is not in use.
+    Free,
+    /// Arguments do not exist yet.
+    WaitsForArguments,
+    /// Waits for a lease, or for its actor.
+    Queued,
+    /// Sent to a worker.
+    Pushed,
+    /// Replied, failed, or made by `put`.
+    Done,
+}
+
+/// One slot of the table.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) generation: u32,
+    pub(crate) attempt: u32,
+    pub(crate) function: FunctionIndex,
+    /// Index of the lease that it was pushed under; for an actor call not used.
+    pub(crate) lease: u32,
+    /// Time that it was expected to take when it was pushed.
+    pub(crate) expected_ns: u32,
+    pub(crate) retries_left: i32,
+    pub(crate) num_returns: u16,
+    pub(crate) depth: u16,
+    pub(crate) phase: Phase,
+    pub(crate) is_put: bool,
+    pub(crate) watched: bool,
+    /// An error that user code raised is worth another attempt.
+    pub(crate) retry_errors: bool,
+    /// Arguments as the executor reads them, without dependencies.
+    pub(crate) payload: SmallBytes,
+    pub(crate) first: Object,
+    pub(crate) detail: Option<Box<TaskDetail>>,
+}
+
+const _: () = assert!(size_of::<Entry>() <= 128, "the hot struct grew");
+
+/// What few tasks have.
+#[derive(Debug, Default)]
+pub(crate) struct TaskDetail {
+    /// Arguments that are references, in order.
+    pub(crate) dependencies: Vec<Reference>,
+    /// References inside other arguments, pinned until the reply (OWN-4 a).
+    pub(crate) contained: Vec<Reference>,
+    pub(crate) pending_dependencies: u32,
+    /// Results after the first.
+    pub(crate) more: Vec<Object>,
+}
+
+impl Entry {
+    pub(crate) const fn free(generation: u32) -> Self {
+        Self {
+            generation,
+            attempt: 0,
+            function: FunctionIndex(u32::MAX),
+            lease: u32::MAX,
+            expected_ns: 0,
+            retries_left: 0,
+            num_returns: 0,
+            depth: 0,
+            phase: Phase::Free,
+            is_put: false,
+            watched: false,
+            retry_errors: false,
+            payload: SmallBytes::new(),
+            first: Object { value: Value::Pending, local_references: 0, uses: 0, detail: None },
+            detail: None,
+        }
+    }
+
+    pub(crate) fn object(&self, index: u32) -> Option<&Object> {
+        match index {
+            0 => Some(&self.first),
+            _ => self.detail.as_ref()?.more.get(index as usize - 1),
+        }
+    }
+
+    pub(crate) fn object_mut(&mut self, index: u32) -> Option<&mut Object> {
+        match index {
+            0 => Some(&mut self.first),
+            _ => self.detail.as_mut()?.more.get_mut(index as usize - 1),
+        }
+    }
+
+    /// How many objects the entry holds: results, or one for `put`. A task without results still has one place for its error.
+    pub(crate) fn num_objects(&self) -> u32 {
+        1 + self.detail.as_ref().map_or(0, |detail| detail.more.len() as u32)
+    }
+}

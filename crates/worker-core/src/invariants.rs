@@ -1,0 +1,117 @@
+//! The core checks itself: every count against what it counts.
+
+use crate::core::Core;
+use crate::entry::{Phase, Reference, Value};
+use std::collections::BTreeMap;
+use trygon_ids::PUT_INDEX_BIT;
+
+impl Core {
+    /// Verifies the invariants of the crate's documentation. The error names the label that is broken and where.
+    pub fn sanity_check(&self) -> Result<(), String> {
+        self.check_counts()?;
+        self.check_leases()?;
+        self.check_uses()
+    }
+
+    fn check_counts(&self) -> Result<(), String> {
+        let mut live = 0;
+        let mut unfinished = 0;
+        let mut inline_bytes = 0;
+        for (slot, entry) in self.table.used() {
+            live += 1;
+            unfinished += usize::from(entry.phase != Phase::Done);
+            let mut held = false;
+            for index in 0..entry.num_objects() {
+                let Some(object) = entry.object(index) else { continue };
+                held |= object.is_held();
+                if let Value::Inline(bytes) = &object.value {
+                    inline_bytes += bytes.heap_bytes();
+                }
+                // A count that went below zero wraps to something huge.
+                if object.local_references > u32::MAX / 2 || object.uses > u32::MAX / 2 {
+                    return Err(format!("OWN-2: slot {slot} index {index} has a negative count"));
+                }
+            }
+            if entry.phase == Phase::Done && !held {
+                return Err(format!("OWN-3: slot {slot} is done, nobody refers to it, and it is still there"));
+            }
+        }
+        if live != self.table.live || live > self.table.capacity() {
+            return Err(format!("OWN-1: {live} entries are in use, {} are counted", self.table.live));
+        }
+        if unfinished != self.unfinished {
+            return Err(format!("OWN-2: {unfinished} tasks are unfinished, {} are counted", self.unfinished));
+        }
+        if inline_bytes != self.inline_bytes {
+            return Err(format!("FLOW-2: {inline_bytes} inline bytes are held, {} are counted", self.inline_bytes));
+        }
+        for (object, borrowed) in &self.borrowed {
+            if borrowed.local_references > u32::MAX / 2 || borrowed.uses > u32::MAX / 2 {
+                return Err(format!("OWN-2: borrowed {object} has a negative count"));
+            }
+            if self.owns(object) {
+                return Err(format!("OWN-1: {object} is owned and borrowed by the same process"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_leases(&self) -> Result<(), String> {
+        let mut in_flight = vec![0u32; self.leases.len()];
+        for (_, entry) in self.table.used() {
+            let is_task = !entry.is_put && self.functions[entry.function.0 as usize].actor.is_none();
+            if entry.phase == Phase::Pushed && is_task {
+                in_flight[entry.lease as usize] += 1;
+            }
+        }
+        for (index, lease) in self.leases.iter().enumerate() {
+            if lease.in_flight != in_flight[index] {
+                return Err(format!(
+                    "OWN-8: lease {} has {} tasks in flight, {} are counted",
+                    lease.lease_id, in_flight[index], lease.in_flight
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// OWN-4: uses of an object are the arguments in flight, the containing objects and the actors that name it, no more and no fewer.
+    fn check_uses(&self) -> Result<(), String> {
+        let mut uses: BTreeMap<Reference, u32> = BTreeMap::new();
+        let mut count = |references: &[Reference]| {
+            for reference in references {
+                *uses.entry(*reference).or_insert(0) += 1;
+            }
+        };
+        for (_, entry) in self.table.used() {
+            if let Some(detail) = &entry.detail {
+                count(&detail.dependencies);
+                count(&detail.contained);
+            }
+            for index in 0..entry.num_objects() {
+                if let Some(detail) = entry.object(index).and_then(|object| object.detail.as_ref()) {
+                    count(&detail.contained);
+                }
+            }
+        }
+        for borrowed in self.borrowed.values() {
+            count(&borrowed.contained);
+        }
+        for actor in &self.actors {
+            count(&actor.pinned);
+        }
+        for (reference, expected) in uses {
+            let actual = if self.owns(&reference.object) {
+                let task = reference.object.task_id();
+                let index = reference.object.index() & !PUT_INDEX_BIT;
+                self.table.get(task.slot(), task.generation()).and_then(|entry| entry.object(index)).map(|object| object.uses)
+            } else {
+                self.borrowed.get(&reference.object).map(|borrowed| borrowed.uses)
+            };
+            if actual != Some(expected) {
+                return Err(format!("OWN-4: {} is used {expected} times, {actual:?} are counted", reference.object));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! What a process decides about the tasks and objects it owns, and about those it borrows. No I/O, no clock, no threads.
+//!
+//! Per-task work is plain methods on plain data, called inline by the thread that submits or polls: one table lookup by slot, no
+//! hashing, no allocation for a small task. What is rare comes out as an [`Effect`]. The same structs run in the simulator.
+//!
+//! Invariants, checked by [`Core::sanity_check`]:
+//! - **OWN-1** an object has one owner: it lies in the table of the process whose incarnation its id carries, and nowhere else.
+//! - **OWN-2** the owner knows value, borrowers and uses: counts never go below zero and sum up to what holds them.
+//! - **OWN-3** an object without local reference, use, borrower or pending task is not in the table.
+//! - **OWN-4** a reference inside a value or an argument is counted until its receiver has reported; references inside a stored object are
+//!   edges held by the outer object's owner.
+//! - **OWN-5** when an owner dies, every borrowed object of it holds an error.
+//! - **OWN-7** a reply of another attempt changes nothing.
+//! - **OWN-8** of a dead worker's tasks, those not started consume no retry.
+//! - **FLOW-2** inline values are counted in bytes.
+#![forbid(unsafe_code)]
+
+mod actors;
+mod arguments;
+mod borrowed;
+mod bytes;
+mod core;
+mod dependencies;
+mod effect;
+mod entry;
+mod error_value;
+mod invariants;
+mod leases;
+mod on_done;
+mod on_peer_lost;
+mod owned;
+mod references;
+mod submit;
+mod table;
+
+pub use actors::{ActorIndex, ActorState};
+pub use arguments::{DependencyView, read_dependencies};
+pub use borrowed::Borrowed;
+pub use bytes::SmallBytes;
+pub use core::{Core, Function, FunctionIndex, Identity, Statistics};
+pub use effect::{Effect, Outbox, PeerIndex, Task};
+pub use entry::{Location, Phase, Reference, Value, Waiter};
+pub use error_value::{ErrorView, SystemError, error_view, user_error};
+pub use on_done::{Reply, Returned};
+pub use on_peer_lost::{Interrupted, Lost};
+pub use submit::{Arguments, Submission};

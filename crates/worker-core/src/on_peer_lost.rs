@@ -1,0 +1,145 @@
+//! A process died: its tasks are sent elsewhere, retried or failed with the one cause (OWN-8), what it owned fails (OWN-5).
+
+use crate::actors::ActorIndex;
+use crate::core::Core;
+use crate::effect::{Effect, Outbox, PeerIndex};
+use crate::entry::Phase;
+use crate::error_value::SystemError;
+use trygon_ids::WorkerId;
+
+/// The task that was started and not finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interrupted {
+    /// Its slot.
+    pub slot: u32,
+    /// Its generation.
+    pub generation: u32,
+    /// Which attempt.
+    pub attempt: u32,
+}
+
+/// What is known of a death.
+#[derive(Debug, Clone)]
+pub struct Lost<'a> {
+    /// The process.
+    pub worker: WorkerId,
+    /// The connection to it, if there was one.
+    pub peer: Option<PeerIndex>,
+    /// What it had started of this process's tasks.
+    pub started: Option<Interrupted>,
+    /// The one cause: `signal`, `exit`, `user_exit`, ...
+    pub cause_kind: &'a str,
+    /// A sentence for people.
+    pub message: &'a str,
+    /// Process id.
+    pub pid: u32,
+    /// The signal, or 0.
+    pub signal: i32,
+    /// The exit code, or 0.
+    pub exit_code: i32,
+}
+
+impl Core {
+    /// A process died. Replies that its flight recorder kept were handled before.
+    pub fn on_peer_lost<O: Outbox>(&mut self, lost: &Lost<'_>, now_ns: u64, outbox: &mut O) {
+        if let Some(peer) = lost.peer {
+            self.lose_leases(peer, lost, now_ns, outbox);
+            self.lose_actors(peer, lost, outbox);
+        }
+        self.on_process_died(lost.worker, lost.message, outbox);
+    }
+
+    fn lose_leases<O: Outbox>(&mut self, peer: PeerIndex, lost: &Lost<'_>, now_ns: u64, outbox: &mut O) {
+        for index in 0..self.leases.len() as u32 {
+            let lease = &self.leases[index as usize];
+            if lease.peer != peer || (!lease.is_held() && lease.in_flight == 0) {
+                continue;
+            }
+            let class = lease.class;
+            self.return_lease(index, true);
+            let lost_slots: Vec<u32> = self
+                .table
+                .used()
+                .filter(|(_, entry)| entry.phase == Phase::Pushed && entry.lease == index)
+                .filter(|(_, entry)| self.functions[entry.function.0 as usize].actor.is_none())
+                .map(|(slot, _)| slot)
+                .collect();
+            // From the back, because each goes to the front of the queue.
+            for slot in lost_slots.into_iter().rev() {
+                self.lose_task(slot, lost, now_ns, outbox);
+            }
+            self.refill(class, outbox);
+        }
+    }
+
+    fn lose_task<O: Outbox>(&mut self, slot: u32, lost: &Lost<'_>, now_ns: u64, outbox: &mut O) {
+        let entry = self.table.at(slot);
+        let (lease, expected_ns) = (entry.lease, entry.expected_ns);
+        let interrupted = Interrupted { slot, generation: entry.generation, attempt: entry.attempt };
+        let was_started = lost.started == Some(interrupted);
+        self.take_off_lease(lease, expected_ns, now_ns);
+        if was_started {
+            if !self.take_retry(slot) {
+                let error = self.death_error(slot, lost);
+                return self.fail(slot, &error, outbox);
+            }
+            let entry = self.table.at(slot);
+            self.effects.push(Effect::TaskEnded {
+                slot,
+                generation: entry.generation,
+                state: "RETRIED",
+                attempt: entry.attempt,
+                function: entry.function,
+            });
+        }
+        let entry = self.table.at_mut(slot);
+        entry.attempt += 1;
+        entry.phase = Phase::Queued;
+        let class = self.functions[entry.function.0 as usize].class;
+        self.classes[class as usize].queue.push_front(slot);
+    }
+
+    fn death_error(&self, slot: u32, lost: &Lost<'_>) -> Box<[u8]> {
+        let entry = self.table.at(slot);
+        SystemError::new("worker_died")
+            .with("name", &self.functions[entry.function.0 as usize].name)
+            .with("task_id", self.task_id(slot, entry.generation).hex())
+            .with("cause_kind", lost.cause_kind)
+            .with("message", lost.message)
+            .with("pid", lost.pid.to_string())
+            .with("signal", lost.signal.to_string())
+            .with("exit_code", lost.exit_code.to_string())
+            .with("attempts", (entry.attempt + 1).to_string())
+            .encode()
+    }
+
+    fn lose_actors<O: Outbox>(&mut self, peer: PeerIndex, lost: &Lost<'_>, outbox: &mut O) {
+        for index in 0..self.actors.len() {
+            let actor = &self.actors[index];
+            let uses_peer = matches!(actor.state, crate::ActorState::Alive { peer: alive, .. } if alive == peer);
+            if !uses_peer && actor.in_flight.is_empty() {
+                continue;
+            }
+            let on_peer = uses_peer || self.actor_peer_was(index, peer);
+            if !on_peer {
+                continue;
+            }
+            let started: Vec<u32> = lost
+                .started
+                .iter()
+                .filter(|started| {
+                    self.table
+                        .get(started.slot, started.generation)
+                        .is_some_and(|entry| entry.phase == Phase::Pushed && entry.attempt == started.attempt)
+                })
+                .map(|started| started.slot)
+                .collect();
+            self.on_actor_connection_lost(ActorIndex(index as u32), peer, &started, outbox);
+        }
+    }
+
+    /// Whether the calls in flight of an actor went to this connection: its state changed before the connection's end was known.
+    fn actor_peer_was(&self, index: usize, _peer: PeerIndex) -> bool {
+        !matches!(self.actors[index].state, crate::ActorState::Alive { .. })
+    }
+}

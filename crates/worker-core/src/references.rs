@@ -1,0 +1,160 @@
+//! Counting: who holds an object, and what happens when nobody does (OWN-3).
+
+use crate::core::Core;
+use crate::effect::Effect;
+use crate::entry::{Phase, Reference, Value};
+use trygon_ids::PUT_INDEX_BIT;
+
+impl Core {
+    /// The program holds one more reference to its own object.
+    pub fn retain_local(&mut self, slot: u32, generation: u32, index: u32) -> bool {
+        let object = self.table.get_mut(slot, generation).and_then(|entry| entry.object_mut(index));
+        object.map(|object| object.local_references += 1).is_some()
+    }
+
+    /// The program dropped a reference to its own object.
+    pub fn release_local(&mut self, slot: u32, generation: u32, index: u32) {
+        let Some(entry) = self.table.get_mut(slot, generation) else { return };
+        let Some(object) = entry.object_mut(index) else { return };
+        object.local_references -= 1;
+        if object.local_references == 0 {
+            self.collect(slot);
+        }
+    }
+
+    /// The program holds one more reference, to whomever the object belongs. False when it is gone.
+    pub fn retain(&mut self, reference: &Reference) -> bool {
+        if self.owns(&reference.object) {
+            let task = reference.object.task_id();
+            return self.retain_local(task.slot(), task.generation(), reference.object.index() & !PUT_INDEX_BIT);
+        }
+        self.borrowed_mut(reference).local_references += 1;
+        true
+    }
+
+    /// The program dropped a reference.
+    pub fn release(&mut self, reference: &Reference) {
+        if self.owns(&reference.object) {
+            let task = reference.object.task_id();
+            return self.release_local(task.slot(), task.generation(), reference.object.index() & !PUT_INDEX_BIT);
+        }
+        if let Some(borrowed) = self.borrowed.get_mut(&reference.object) {
+            borrowed.local_references -= 1;
+            self.settle(reference);
+        }
+    }
+
+    /// An argument in flight or a containing object holds it.
+    pub(crate) fn retain_use(&mut self, reference: &Reference) {
+        if self.owns(&reference.object) {
+            let task = reference.object.task_id();
+            let index = reference.object.index() & !PUT_INDEX_BIT;
+            if let Some(object) =
+                self.table.get_mut(task.slot(), task.generation()).and_then(|entry| entry.object_mut(index))
+            {
+                object.uses += 1;
+            }
+        } else {
+            self.borrowed_mut(reference).uses += 1;
+        }
+    }
+
+    /// What held it does so no more.
+    pub(crate) fn release_use(&mut self, reference: &Reference) {
+        if self.owns(&reference.object) {
+            let task = reference.object.task_id();
+            let index = reference.object.index() & !PUT_INDEX_BIT;
+            if let Some(object) =
+                self.table.get_mut(task.slot(), task.generation()).and_then(|entry| entry.object_mut(index))
+            {
+                object.uses -= 1;
+                self.collect(task.slot());
+            }
+        } else if let Some(borrowed) = self.borrowed.get_mut(&reference.object) {
+            borrowed.uses -= 1;
+            self.settle(reference);
+        }
+    }
+
+    /// How often this process itself holds the object: what a reply names as kept (OWN-4 a).
+    pub fn holds(&self, reference: &Reference) -> bool {
+        if self.owns(&reference.object) {
+            return false;
+        }
+        self.borrowed.get(&reference.object).is_some_and(|borrowed| borrowed.local_references + borrowed.uses > 0)
+    }
+
+    /// Gives a borrowed object back when nothing here holds it.
+    pub fn settle(&mut self, reference: &Reference) {
+        let Some(borrowed) = self.borrowed.get(&reference.object) else { return };
+        if borrowed.local_references + borrowed.uses > 0 {
+            return;
+        }
+        let Some(borrowed) = self.borrowed.remove(&reference.object) else { return };
+        if borrowed.lends > 0 {
+            let borrower = self.identity.worker;
+            let reference = Reference { object: reference.object, owner: borrowed.owner };
+            self.effects.push(Effect::ReportBorrow { reference, borrower, delta: -borrowed.lends });
+        }
+        for inner in borrowed.contained {
+            self.release_use(&inner);
+        }
+    }
+
+    /// OWN-3: frees what a slot holds and nobody refers to, and the slot when nothing is left.
+    pub(crate) fn collect(&mut self, slot: u32) {
+        let entry = self.table.at_mut(slot);
+        if entry.phase != Phase::Done {
+            return;
+        }
+        if entry.detail.is_none() && entry.first.detail.is_none() {
+            // The common case: one small or stored result, nothing inside it.
+            if entry.first.local_references + entry.first.uses == 0 {
+                let value = std::mem::take(&mut entry.first.value);
+                self.drop_value(slot, 0, &value);
+                self.table.release(slot);
+            }
+            return;
+        }
+        self.collect_detailed(slot);
+    }
+
+    fn collect_detailed(&mut self, slot: u32) {
+        let mut any_held = false;
+        let mut edges = Vec::new();
+        for index in 0..self.table.at(slot).num_objects() {
+            let Some(object) = self.table.at_mut(slot).object_mut(index) else { continue };
+            if object.is_held() {
+                any_held = true;
+                continue;
+            }
+            let value = std::mem::take(&mut object.value);
+            if let Some(detail) = object.detail.take() {
+                edges.extend(detail.contained);
+                if let Some(index) = detail.actor_handle {
+                    let actor = self.actors[index.0 as usize].id;
+                    self.effects.push(Effect::ActorOutOfScope { actor, index });
+                }
+            }
+            self.drop_value(slot, index, &value);
+        }
+        if !any_held {
+            self.table.release(slot);
+        }
+        // Last, because an edge may lead back here.
+        for inner in edges {
+            self.release_use(&inner);
+        }
+    }
+
+    fn drop_value(&mut self, slot: u32, index: u32, value: &Value) {
+        match value {
+            Value::Inline(bytes) => self.inline_bytes -= bytes.heap_bytes(),
+            Value::Stored(location) => {
+                let object = self.object_id(slot, self.table.at(slot).generation, index);
+                self.effects.push(Effect::FreeStored { object, location: *location });
+            }
+            Value::Pending | Value::Error(_) => {}
+        }
+    }
+}
