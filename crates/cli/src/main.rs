@@ -1,2 +1,11 @@
 //! The `trygon` command.
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run(args::read())
+}

@@ -1,1 +1,20 @@
-//! Placeholder.
+//! What the control service decides: the lives of actors, their names, and what is kept for a job.
+//!
+//! Knows nothing of sockets, processes or clocks. Its laws:
+//! - **ACTOR-1** a name belongs to at most one actor that is not dead, and a dead actor has no name.
+//! - **ACTOR-2** an actor restarts at most `max_restarts` times, and each life has a higher incarnation.
+//! - **ACTOR-3** what is said of an earlier incarnation changes nothing.
+//! - **ACTOR-4** a dead actor stays dead, has one cause, and every watcher hears it.
+//! - **ACTOR-5** when its creator dies, an actor that is not detached ends with that as its cause.
+//! - **RECORD-1** every table that grows by itself is bounded, and says what it dropped.
+#![forbid(unsafe_code)]
+
+mod actors;
+mod functions;
+mod key_values;
+mod task_events;
+
+pub use actors::{Actor, ActorSpec, ActorState, Actors, Created, Death, Effect};
+pub use functions::Functions;
+pub use key_values::{KeyValueAnswer, KeyValues};
+pub use task_events::{TaskEvent, TaskEvents};

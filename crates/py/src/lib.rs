@@ -1,1 +1,53 @@
-//! Placeholder.
+//! `trygon._native`: the engine as Python sees it. One-line functions over `trygon-worker`; values cross in `codec`, errors in `errors`.
+
+mod actors;
+mod arguments;
+mod buffers;
+mod codec;
+mod completions;
+mod encoded;
+mod errors;
+mod fetch;
+mod functions;
+mod gil;
+mod hooks;
+mod lifecycle;
+mod objects;
+mod process;
+mod queries;
+mod reference;
+mod session;
+mod worker;
+mod worker_call;
+mod zygote;
+
+use pyo3::prelude::*;
+
+/// The extension module.
+#[pymodule(gil_used = true)]
+mod _native {
+    #[pymodule_export]
+    use crate::actors::{ActorMethodHandle, actor_state, create_actor, get_named_actor, kill_actor};
+    #[pymodule_export]
+    use crate::buffers::{PinnedBuffer, StoreBuffer, create_in_store};
+    #[pymodule_export]
+    use crate::completions::CompletionQueue;
+    #[pymodule_export]
+    use crate::fetch::{get, wait};
+    #[pymodule_export]
+    use crate::functions::RemoteFunctionHandle;
+    #[pymodule_export]
+    use crate::hooks::set_hooks;
+    #[pymodule_export]
+    use crate::lifecycle::{after_fork, is_initialized, shutdown, start};
+    #[pymodule_export]
+    use crate::objects::put;
+    #[pymodule_export]
+    use crate::queries::{context, key_value, next_log_lines, object_stats, query_state};
+    #[pymodule_export]
+    use crate::reference::{ObjectRef, rebuild_reference};
+    #[pymodule_export]
+    use crate::worker::worker_main;
+    #[pymodule_export]
+    use crate::zygote::{zygote_receive, zygote_send_forked, zygote_send_ready};
+}

@@ -193,6 +193,8 @@ messages! {
         #[prost(uint64, tag = "1")] request_id: u64,
         /// Why, for people.
         #[prost(string, tag = "2")] message: String,
+        /// Every process that is allowed waits for others: without help this waits for ever.
+        #[prost(bool, tag = "3")] cap_reached: bool,
     }
     /// Creates an actor. Answer: `CreateActorReply`; what becomes of it comes as `ActorUpdate`.
     CreateActor {
@@ -224,6 +226,8 @@ messages! {
         #[prost(bytes = "vec", tag = "13")] options: Vec<u8>,
         /// Nesting depth of the creator.
         #[prost(uint32, tag = "14")] depth: u32,
+        /// Lives on when its creator ends.
+        #[prost(bool, tag = "15")] detached: bool,
     }
     /// Whether the actor was registered.
     CreateActorReply {

@@ -53,7 +53,7 @@ kinds! {
     StreamCredit = 0x010f,
     /// The caller asks for tasks that were not started, to run them elsewhere (`peer::Steal`).
     Steal = 0x0110,
-    /// The owner's answer to a borrow report (`peer::BorrowAck`).
+    /// Reserved: the owner's answer to a borrow report.
     BorrowAck = 0x0111,
 
     // From a driver or worker to its daemon: 0x02xx (`control`).

@@ -56,6 +56,8 @@ messages! {
     HandBack {
         /// The tasks, in the order in which they came.
         #[prost(message, repeated, tag = "1")] tasks: Vec<TaskKey>,
+        /// The worker waits in `get` or `wait`: it takes no more before it has replied.
+        #[prost(bool, tag = "2")] blocked: bool,
     }
     /// The owner wants up to `count` tasks back that were not started, the last ones first.
     Steal {
@@ -100,25 +102,19 @@ messages! {
         /// References inside the value: the owner keeps them while the object lives.
         #[prost(message, repeated, tag = "7")] contained: Vec<Reference>,
     }
-    /// OWN-4: what the sender borrows from the receiver. `borrows` is its state after event number `counter`, so that duplicates and
-    /// reordering are harmless.
+    /// OWN-4: the owner's count of lends to `borrower` changes by `lends`: +1 from the lender, minus the returned ones from the borrower.
+    /// Frames of one connection arrive in order, and a lender reports before it lets go itself, so the count reaches zero only when nobody
+    /// holds the object. `counter` lets a transport that repeats frames drop what was seen.
     BorrowReport {
         /// The object.
         #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
-        /// The borrower's incarnation, 12 bytes.
+        /// The sender's incarnation, 12 bytes.
         #[prost(bytes = "vec", tag = "2")] incarnation: Vec<u8>,
-        /// Counted up by the borrower, for each owner.
+        /// Counted up by the sender, for each receiver, from 1.
         #[prost(uint64, tag = "3")] counter: u64,
-        /// Whether it borrows now.
-        #[prost(bool, tag = "4")] borrows: bool,
-        /// The borrower, when the report is made by its lender on its behalf; else empty.
+        /// Who borrows.
         #[prost(bytes = "vec", tag = "5")] borrower: Vec<u8>,
-        /// The lender waits for `BorrowAck` with this number; 0: no answer wanted.
-        #[prost(uint64, tag = "6")] ack: u64,
-    }
-    /// The owner has recorded a borrow report.
-    BorrowAck {
-        /// The number asked for.
-        #[prost(uint64, tag = "1")] ack: u64,
+        /// The change.
+        #[prost(sint64, tag = "7")] lends: i64,
     }
 }

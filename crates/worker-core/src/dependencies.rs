@@ -75,3 +75,19 @@ impl Core {
         }
     }
 }
+
+impl Core {
+    /// The payload of a constructor: dependencies with their values, then the arguments. The error of a failed argument otherwise.
+    pub fn constructor_payload(&self, payload: &[u8], dependencies: &[Reference]) -> Result<Vec<u8>, Box<[u8]>> {
+        let mut built = (dependencies.len() as u32).to_le_bytes().to_vec();
+        for reference in dependencies {
+            match self.value_of(reference) {
+                Some(Value::Error(error)) => return Err(error.clone()),
+                Some(value) if value.is_ready() => put_dependency(&mut built, reference, value, self.contained_in(reference)),
+                _ => return Err(SystemError::new("object_freed").with("object_id", reference.object.hex()).encode()),
+            }
+        }
+        built.extend_from_slice(&payload[NO_DEPENDENCIES.len()..]);
+        Ok(built)
+    }
+}

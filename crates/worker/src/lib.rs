@@ -1,1 +1,37 @@
-//! Placeholder.
+//! The runtime inside drivers and workers: sockets, waiting, and the thread that stands by. What is decided is in `worker-core`.
+//!
+//! The thread that calls does the I/O itself: it writes when it has enough or waits, and whoever waits reads for all ("poller").
+//! One background thread writes and reads when nobody else does, so that nothing is stuck behind a computation. It never runs Python.
+//!
+//! One mutex guards the engine. Only non-blocking calls are made under it, and no foreign code runs under it; a thread that waits does so
+//! in `epoll_wait` or on the condition variable, without it.
+#![forbid(unsafe_code)]
+
+mod background;
+mod clock;
+mod completions;
+mod control_frames;
+mod engine;
+mod execute;
+mod launch;
+mod link;
+mod objects;
+mod peer_frames;
+mod perform;
+mod reply;
+mod requests;
+mod runtime;
+mod wait;
+
+pub use completions::CompletionQueue;
+pub use control_frames::LogLine;
+pub use engine::{Engine, LeaseInfo};
+pub use execute::{Call, Finished, Work, WorkerExit};
+pub use launch::{LaunchError, launch};
+pub use link::Definition;
+pub use objects::{StoreError, StoredBytes, StoredWrite};
+pub use reply::{ReturnedValue, parse_returns};
+pub use requests::{ActorRegistration, NamedActorInfo, RequestError};
+pub use runtime::{FunctionExport, Runtime, Setup};
+pub use trygon_worker_core as core;
+pub use wait::{Outcome, Patience};

@@ -1,0 +1,21 @@
+//! Each command, done.
+
+use crate::args::Command;
+use std::process::ExitCode;
+
+/// Does it.
+pub(crate) fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Version => {
+            println!("trygon {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Command::Node => match trygon_node::run_inherited() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("trygon node: {error}. It is started by `trygon.init()`; there is no need to run it by hand.");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}

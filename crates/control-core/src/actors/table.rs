@@ -1,0 +1,80 @@
+//! Every actor, by id, by worker and by name.
+
+use crate::actors::{Actor, Effect};
+use std::collections::{BTreeMap, VecDeque};
+use trygon_ids::{ActorId, WorkerId};
+
+/// Dead actors that are remembered, so that late handles hear why.
+pub(crate) const MAX_DEAD: usize = 10_000;
+
+/// All actors.
+#[derive(Debug, Default)]
+pub struct Actors {
+    pub(crate) actors: BTreeMap<ActorId, Actor>,
+    pub(crate) by_worker: BTreeMap<WorkerId, ActorId>,
+    pub(crate) names: BTreeMap<(String, String), ActorId>,
+    /// Dead actors, the oldest first.
+    pub(crate) dead: VecDeque<ActorId>,
+}
+
+impl Actors {
+    /// An actor that lives or is remembered.
+    pub fn get(&self, actor: ActorId) -> Option<&Actor> {
+        self.actors.get(&actor)
+    }
+
+    /// The actor that has this name.
+    pub fn named(&self, namespace: &str, name: &str) -> Option<&Actor> {
+        self.names.get(&(namespace.to_owned(), name.to_owned())).and_then(|actor| self.actors.get(actor))
+    }
+
+    /// Namespaces and names that are taken.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.names.keys().map(|(namespace, name)| (namespace.as_str(), name.as_str()))
+    }
+
+    /// Every actor.
+    pub fn iter(&self) -> impl Iterator<Item = (&ActorId, &Actor)> {
+        self.actors.iter()
+    }
+
+    /// The actor that this worker is.
+    pub fn on_worker(&self, worker: WorkerId) -> Option<ActorId> {
+        self.by_worker.get(&worker).copied()
+    }
+
+    /// Notes why an actor waits for a worker.
+    pub fn note_waits(&mut self, actor: ActorId, message: String) {
+        if let Some(actor) = self.actors.get_mut(&actor) {
+            actor.waits = message;
+        }
+    }
+
+    pub(crate) fn notify_all(&self, actor: ActorId, effects: &mut Vec<Effect>) {
+        let watchers = self.actors.get(&actor).into_iter().flat_map(|entry| &entry.watchers);
+        effects.extend(watchers.map(|watcher| Effect::Notify { watcher: *watcher, actor }));
+    }
+
+    /// Says which law is broken, if one is.
+    pub fn sanity_check(&self) -> Result<(), String> {
+        for ((namespace, name), id) in &self.names {
+            let Some(actor) = self.actors.get(id) else { return Err(format!("ACTOR-1: {name} names nothing")) };
+            if actor.is_dead() || actor.spec.name != *name || actor.spec.namespace != *namespace {
+                return Err(format!("ACTOR-1: {name} names an actor that is dead or called differently"));
+            }
+        }
+        for (id, actor) in &self.actors {
+            if actor.worker().is_some_and(|worker| self.by_worker.get(&worker) != Some(id)) {
+                return Err("ACTOR-3: the worker of an actor is not known as such".to_owned());
+            }
+            let limit = actor.spec.max_restarts;
+            if limit >= 0 && i64::from(actor.incarnation) > limit {
+                return Err(format!("ACTOR-2: life {} with {limit} restarts allowed", actor.incarnation));
+            }
+        }
+        if self.by_worker.iter().any(|(worker, id)| self.actors.get(id).and_then(Actor::worker) != Some(*worker)) {
+            return Err("ACTOR-3: a worker is an actor that is elsewhere".to_owned());
+        }
+        Ok(())
+    }
+}

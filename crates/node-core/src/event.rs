@@ -1,0 +1,107 @@
+//! Everything that can happen to a node.
+
+use crate::LeaseId;
+use trygon_ids::{ActorId, WorkerId};
+use trygon_resources::ResourceSet;
+
+/// An owner asks for leases of one scheduling class.
+#[derive(Debug, Clone)]
+pub struct LeaseRequest {
+    /// Who asks: a driver or a worker.
+    pub owner: WorkerId,
+    /// Chosen by the asker.
+    pub request_id: u64,
+    /// What one lease holds.
+    pub resources: ResourceSet,
+    /// How many leases are wanted.
+    pub count: u32,
+    /// How deep the tasks are nested.
+    pub depth: u32,
+    /// What runs, for messages.
+    pub name: String,
+}
+
+/// An actor needs a worker of its own.
+#[derive(Debug, Clone)]
+pub struct ActorRequest {
+    /// The actor.
+    pub actor: ActorId,
+    /// Which life of it.
+    pub incarnation: u32,
+    /// Its creator, in whose turn it is placed.
+    pub owner: WorkerId,
+    /// What must be free to place it; held while the constructor runs.
+    pub placement: ResourceSet,
+    /// What it holds while it lives.
+    pub lifetime: ResourceSet,
+    /// Nesting depth of its creator.
+    pub depth: u32,
+    /// Its class, for messages.
+    pub name: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The node begins: the first workers are started.
+    Start,
+    /// An owner asks for leases.
+    LeaseRequested(LeaseRequest),
+    /// An owner wants no more grants of a request.
+    LeaseCancelled {
+        /// Who asked.
+        owner: WorkerId,
+        /// What it asked.
+        request_id: u64,
+    },
+    /// An owner gives a lease back.
+    LeaseReturned {
+        /// Who held it.
+        owner: WorkerId,
+        /// The lease.
+        lease: LeaseId,
+        /// The worker takes nothing any more.
+        worker_exiting: bool,
+    },
+    /// An actor needs a worker.
+    ActorWanted(ActorRequest),
+    /// An actor that was not placed yet needs no worker any more.
+    ActorUnwanted {
+        /// The actor.
+        actor: ActorId,
+    },
+    /// The constructor of the actor on this worker is done: it keeps what it holds for life.
+    ActorRunning {
+        /// The actor's worker.
+        worker: WorkerId,
+    },
+    /// A worker can take work.
+    WorkerReady {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A worker said that it takes nothing any more.
+    WorkerExiting {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A process is gone, as a worker and as an owner.
+    ProcessDied {
+        /// The worker or driver.
+        process: WorkerId,
+    },
+    /// A worker waits for others: its CPUs may be lent.
+    Blocked {
+        /// The worker.
+        worker: WorkerId,
+        /// Depth of the task that waits.
+        depth: u32,
+    },
+    /// A worker goes on.
+    Unblocked {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A deadline that `next_deadline_ms` named has come.
+    Tick,
+}

@@ -1,0 +1,46 @@
+//! A lease: the right of one owner to use one worker and some resources.
+
+use crate::ledger::Held;
+use trygon_ids::{ActorId, WorkerId};
+use trygon_resources::{Amount, ResourceSet};
+
+/// The number of a lease, unique in the node's life.
+pub type LeaseId = u64;
+
+/// What a lease, or a request for one, is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Tasks of an owner.
+    Tasks { request_id: u64 },
+    /// One actor; it keeps `lifetime` once it runs.
+    Actor { actor: ActorId, incarnation: u32, lifetime: ResourceSet },
+}
+
+/// A lease that lives.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) worker: WorkerId,
+    pub(crate) owner: WorkerId,
+    pub(crate) purpose: Purpose,
+    pub(crate) held: Held,
+    pub(crate) name: String,
+    /// CPUs lent out while the worker waits; `None` when it runs.
+    pub(crate) lent: Option<Amount>,
+}
+
+/// A lease, for people who look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseView {
+    /// Its number.
+    pub lease: LeaseId,
+    /// Its worker.
+    pub worker: WorkerId,
+    /// Who holds it.
+    pub owner: WorkerId,
+    /// What runs.
+    pub name: String,
+    /// What it holds.
+    pub resources: ResourceSet,
+    /// Whether its worker waits and has lent its CPUs.
+    pub blocked: bool,
+}

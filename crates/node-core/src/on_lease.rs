@@ -1,0 +1,44 @@
+//! Leases are asked for and given back.
+
+use crate::lease::{Lease, Purpose};
+use crate::queue::Waiting;
+use crate::worker::Life;
+use crate::{LeaseId, LeaseRequest, Node};
+use trygon_ids::WorkerId;
+
+impl Node {
+    /// A request joins its owner's line.
+    pub(crate) fn on_lease_requested(&mut self, request: LeaseRequest) {
+        if request.count == 0 {
+            return;
+        }
+        let purpose = Purpose::Tasks { request_id: request.request_id };
+        let LeaseRequest { owner, resources, count, depth, name, .. } = request;
+        self.queue.push(owner, Waiting { purpose, resources, left: count, depth, name, told: false, planned: 0 });
+    }
+
+    /// LEASE-2: a lease that ended before, or that is another's, is left alone.
+    pub(crate) fn on_lease_returned(&mut self, now_ms: u64, owner: WorkerId, lease: LeaseId, worker_exiting: bool) {
+        let is_theirs = |lease: &&Lease| lease.owner == owner && matches!(lease.purpose, Purpose::Tasks { .. });
+        let Some(worker) = self.leases.get(&lease).filter(is_theirs).map(|lease| lease.worker) else { return };
+        self.end_lease(lease);
+        let Some(life) = self.workers.get_mut(&worker) else { return };
+        if worker_exiting || matches!(life, Life::Exiting { .. }) {
+            *life = Life::Exiting { lease: None };
+        } else {
+            *life = Life::Idle { since_ms: now_ms };
+            self.idle.push_back(worker);
+        }
+    }
+
+    /// Takes a lease off the books. The worker's life is the caller's to change.
+    pub(crate) fn end_lease(&mut self, lease: LeaseId) -> Option<Lease> {
+        let lease = self.leases.remove(&lease)?;
+        self.ledger.release(&lease.held);
+        if let Some(lent) = lease.lent {
+            // What it holds went back as a whole, and what it lent had gone back before.
+            self.ledger.take_back_cpus(lent);
+        }
+        Some(lease)
+    }
+}

@@ -1,0 +1,51 @@
+//! Deadlines: workers that idle too long, and workers that never became ready.
+
+use crate::worker::Life;
+use crate::{Effect, Node, StopReason};
+
+/// A worker that is not ready after this long is ended: its interpreter hangs.
+const START_TIMEOUT_MS: u64 = 60_000;
+
+impl Node {
+    /// When `Event::Tick` is wanted next; `None` while there is nothing to wait for.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        let starting = self.workers.values().filter_map(|life| match life {
+            Life::Starting { since_ms } => Some(since_ms + START_TIMEOUT_MS),
+            _ => None,
+        });
+        // Only while work waits does a delayed start matter; it is then found out by the pass that follows the tick.
+        let delayed = (self.start_failures > 0 && !self.queue.is_empty()).then_some(self.no_start_before_ms);
+        let idle = self.oldest_idle_ms().map(|since_ms| since_ms + self.options.idle_worker_ms);
+        starting.chain(delayed.filter(|_| self.may_be_delayed())).chain(idle).min()
+    }
+
+    /// Ends what is overdue.
+    pub(crate) fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        while self.oldest_idle_ms().is_some_and(|since_ms| since_ms + self.options.idle_worker_ms <= now_ms) {
+            let Some(worker) = self.idle.pop_front() else { break };
+            self.workers.insert(worker, Life::Exiting { lease: None });
+            effects.push(Effect::StopWorker { worker, reason: StopReason::Idle });
+        }
+        for (worker, life) in &mut self.workers {
+            if matches!(life, Life::Starting { since_ms } if *since_ms + START_TIMEOUT_MS <= now_ms) {
+                *life = Life::Exiting { lease: None };
+                effects.push(Effect::StopWorker { worker: *worker, reason: StopReason::StartTimeout });
+            }
+        }
+    }
+
+    /// Since when the worker that idles longest does so, if there are more idle workers than are kept.
+    fn oldest_idle_ms(&self) -> Option<u64> {
+        if self.idle.len() <= self.options.prestart_workers {
+            return None;
+        }
+        self.idle.front().and_then(|worker| match self.workers.get(worker) {
+            Some(Life::Idle { since_ms }) => Some(*since_ms),
+            _ => None,
+        })
+    }
+
+    fn may_be_delayed(&self) -> bool {
+        !self.workers.values().any(|life| matches!(life, Life::Starting { .. }))
+    }
+}

@@ -1,0 +1,129 @@
+//! The state of a node's decisions, and read-only views of it.
+
+use crate::ledger::Ledger;
+use crate::lease::{Lease, Purpose};
+use crate::queue::Queue;
+use crate::worker::Life;
+use crate::{LeaseId, LeaseView, LifeName, WorkerView};
+use std::collections::{BTreeMap, VecDeque};
+use trygon_ids::WorkerId;
+use trygon_resources::ResourceSet;
+
+/// What a node is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its resources.
+    pub resources: ResourceSet,
+    /// Workers started ahead, and kept when idle.
+    pub prestart_workers: usize,
+    /// Idle time after which a worker above that number is ended.
+    pub idle_worker_ms: u64,
+    /// Most processes of workers at once; 0 means no cap.
+    pub max_workers: usize,
+    /// Most workers that start at the same time.
+    pub max_parallel_starts: usize,
+    /// First 20 bytes of the ids of this node's workers: what tells two nodes' workers apart.
+    pub worker_id_prefix: [u8; 20],
+}
+
+/// The brain of a node.
+#[derive(Debug)]
+pub struct Node {
+    pub(crate) options: Options,
+    pub(crate) ledger: Ledger,
+    pub(crate) workers: BTreeMap<WorkerId, Life>,
+    /// Idle workers; the one used last is at the end, because its caches are warm.
+    pub(crate) idle: VecDeque<WorkerId>,
+    pub(crate) leases: BTreeMap<LeaseId, Lease>,
+    pub(crate) queue: Queue,
+    pub(crate) next_lease: LeaseId,
+    pub(crate) next_worker: u64,
+    /// Workers that died while starting, since the last one that became ready.
+    pub(crate) start_failures: u32,
+    /// No worker is started before this time.
+    pub(crate) no_start_before_ms: u64,
+}
+
+impl Node {
+    /// A node in which nothing happened yet.
+    pub fn new(options: Options) -> Self {
+        Self {
+            ledger: Ledger::new(options.resources.clone()),
+            options,
+            workers: BTreeMap::new(),
+            idle: VecDeque::new(),
+            leases: BTreeMap::new(),
+            queue: Queue::default(),
+            next_lease: 1,
+            next_worker: 1,
+            start_failures: 0,
+            no_start_before_ms: 0,
+        }
+    }
+
+    /// What the node has.
+    pub fn total(&self) -> &ResourceSet {
+        &self.ledger.total
+    }
+
+    /// What is free now; CPUs may be below zero while blocked workers go on.
+    pub fn free(&self) -> &ResourceSet {
+        &self.ledger.free
+    }
+
+    /// The id of worker number `number`; 0 is the driver.
+    pub fn worker_id(&self, number: u64) -> WorkerId {
+        let mut bytes = [0; WorkerId::LEN];
+        bytes[..20].copy_from_slice(&self.options.worker_id_prefix);
+        bytes[20..].copy_from_slice(&number.to_be_bytes());
+        WorkerId::new(bytes)
+    }
+
+    /// What a worker's lease holds.
+    pub fn held_by(&self, worker: WorkerId) -> Option<&ResourceSet> {
+        let lease = self.workers.get(&worker)?.lease()?;
+        self.leases.get(&lease).map(|lease| &lease.held.amounts)
+    }
+
+    /// Leases that wait to be granted.
+    pub fn waiting_leases(&self) -> u64 {
+        self.queue.iter().map(|(_, waiting)| u64::from(waiting.left)).sum()
+    }
+
+    /// Every worker and its state.
+    pub fn worker_views(&self) -> Vec<WorkerView> {
+        self.workers.iter().map(|(worker, life)| WorkerView { worker: *worker, life: self.life_name(*life) }).collect()
+    }
+
+    /// Every lease.
+    pub fn lease_views(&self) -> Vec<LeaseView> {
+        let view = |(id, lease): (&LeaseId, &Lease)| LeaseView {
+            lease: *id,
+            worker: lease.worker,
+            owner: lease.owner,
+            name: lease.name.clone(),
+            resources: lease.held.amounts.clone(),
+            blocked: lease.lent.is_some(),
+        };
+        self.leases.iter().map(view).collect()
+    }
+
+    /// Whether this process is a worker that waits for others.
+    pub(crate) fn is_blocked(&self, process: WorkerId) -> bool {
+        let lease = self.workers.get(&process).and_then(|life| life.lease());
+        lease.and_then(|lease| self.leases.get(&lease)).is_some_and(|lease| lease.lent.is_some())
+    }
+
+    fn life_name(&self, life: Life) -> LifeName {
+        match life {
+            Life::Starting { .. } => LifeName::Starting,
+            Life::Idle { .. } => LifeName::Idle,
+            Life::Exiting { .. } => LifeName::Exiting,
+            Life::Leased { lease } => match self.leases.get(&lease) {
+                Some(lease) if lease.lent.is_some() => LifeName::Blocked,
+                Some(Lease { purpose: Purpose::Actor { .. }, .. }) => LifeName::Actor,
+                _ => LifeName::Leased,
+            },
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What workers print, on its way to the driver.
+
+mod lines;
+mod publish;
+
+pub(crate) use lines::LineStream;

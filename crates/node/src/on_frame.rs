@@ -1,0 +1,115 @@
+//! One frame from a driver or worker: decoded, and given to whom it concerns.
+
+use crate::process::DRIVER;
+use crate::service::Service;
+use crate::translate::{resource_set, task_event};
+use trygon_node_core::{Event, LeaseRequest};
+use trygon_wire::control::{self, FunctionReply, KeyValueReply, KeyValueRequest};
+use trygon_wire::{FrameError, Header, Kind, decode};
+
+impl Service {
+    /// Handles every whole frame that was received. Who sends what is no frame is cut off.
+    pub(crate) fn read_frames(&mut self, number: u64) {
+        let Some(process) = self.processes.get_mut(&number) else { return };
+        let mut reader = std::mem::take(&mut process.connection.reader);
+        let outcome = loop {
+            match reader.next_frame() {
+                Ok(Some((header, body))) => {
+                    if let Err(error) = self.on_frame(number, header, body) {
+                        break Err(error);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if let Some(process) = self.processes.get_mut(&number) {
+            process.connection.reader = reader;
+            if outcome.is_err() {
+                self.hung_up.push(number);
+            }
+        }
+        if let Err(error) = outcome {
+            self.say(format!("a process was cut off: it sent a {error}"));
+        }
+    }
+
+    fn on_frame(&mut self, from: u64, header: Header, body: &[u8]) -> Result<(), FrameError> {
+        let worker = self.node.worker_id(from);
+        match header.kind {
+            Kind::LeaseRequest => self.on_lease_request(from, decode(body)?),
+            Kind::LeaseReturn => {
+                let control::LeaseReturn { lease_id, worker_exiting } = decode(body)?;
+                self.node_step(Event::LeaseReturned { owner: worker, lease: lease_id, worker_exiting });
+            }
+            Kind::LeaseCancel => {
+                let control::LeaseCancel { request_id } = decode(body)?;
+                self.node_step(Event::LeaseCancelled { owner: worker, request_id });
+            }
+            Kind::Blocked => {
+                let control::Blocked { depth } = decode(body)?;
+                self.node_step(Event::Blocked { worker, depth });
+            }
+            Kind::Unblocked => self.node_step(Event::Unblocked { worker }),
+            Kind::WorkerReady => {
+                let control::WorkerReady { pid } = decode(body)?;
+                self.on_worker_pid(from, pid);
+                self.node_step(Event::WorkerReady { worker });
+            }
+            Kind::WorkerExiting => {
+                let announced = decode(body)?;
+                if let Some(process) = self.processes.get_mut(&from) {
+                    process.announced = Some(announced);
+                }
+                self.node_step(Event::WorkerExiting { worker });
+            }
+            Kind::ConnectPeer => self.on_connect_peer(from, decode(body)?),
+            Kind::FunctionPut => {
+                let control::FunctionPut { hash, body } = decode(body)?;
+                self.functions.put(hash, body);
+            }
+            Kind::FunctionGet => {
+                let control::FunctionGet { hash } = decode(body)?;
+                let body = self.functions.get(&hash).unwrap_or_default().to_vec();
+                self.send(from, Kind::FunctionReply, &FunctionReply { hash, body });
+            }
+            Kind::KeyValueRequest => self.on_key_value(from, decode(body)?),
+            Kind::StateQuery => self.on_state_query(from, decode(body)?),
+            Kind::TaskEvents => self.on_task_events(decode(body)?),
+            Kind::Shutdown if from == DRIVER => self.stop(),
+            Kind::CreateActor
+            | Kind::WatchActor
+            | Kind::KillActor
+            | Kind::ActorStarted
+            | Kind::GetNamedActor => self.on_actor_frame(from, worker, header.kind, body)?,
+            Kind::SegmentRequest
+            | Kind::SegmentMap
+            | Kind::SegmentReturn
+            | Kind::ObjectSealed
+            | Kind::ObjectFree => self.on_store_frame(from, header.kind, body),
+            _ => return Err(FrameError::Malformed("kind that is not for a daemon")),
+        }
+        Ok(())
+    }
+
+    fn on_lease_request(&mut self, from: u64, message: control::LeaseRequest) {
+        let control::LeaseRequest { request_id, resources, count, depth, name } = message;
+        let owner = self.node.worker_id(from);
+        let resources = resource_set(&resources);
+        self.node_step(Event::LeaseRequested(LeaseRequest { owner, request_id, resources, count, depth, name }));
+    }
+
+    fn on_key_value(&mut self, from: u64, message: KeyValueRequest) {
+        let KeyValueRequest { request_id, operation, namespace, key, value, overwrite } = message;
+        let answer = self.key_values.call(&operation, &namespace, key, value, overwrite);
+        let reply = KeyValueReply { request_id, existed: answer.existed, value: answer.value, keys: answer.keys };
+        self.send(from, Kind::KeyValueReply, &reply);
+    }
+
+    fn on_task_events(&mut self, message: control::TaskEvents) {
+        self.task_events.note_dropped(message.dropped);
+        for event in message.events {
+            self.task_events.push(task_event(event));
+        }
+    }
+}

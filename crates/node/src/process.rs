@@ -1,0 +1,63 @@
+//! The driver and the workers, as the daemon sees them.
+
+use crate::connection::Connection;
+use crate::log_tail::LineStream;
+use rustix::process::Pid;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use trygon_ids::WorkerId;
+use trygon_wire::control::WorkerExiting;
+
+/// The driver's number; workers count from 1.
+pub(crate) const DRIVER: u64 = 0;
+
+/// One process that speaks with the daemon.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) id: WorkerId,
+    /// Its incarnation as an owner.
+    pub(crate) incarnation: [u8; 12],
+    pub(crate) pid: Option<Pid>,
+    /// Tells when it ends.
+    pub(crate) ended: Option<OwnedFd>,
+    pub(crate) connection: Connection,
+    pub(crate) recorder: Option<OwnedFd>,
+    /// Connected processes and the number of each connection.
+    pub(crate) peers: BTreeMap<u64, u64>,
+    /// What it said about its end.
+    pub(crate) announced: Option<WorkerExiting>,
+    /// Why the daemon ended it: kind and sentence.
+    pub(crate) killed: Option<(&'static str, String)>,
+    /// The sentence of a drain: an actor whose last handle is gone.
+    pub(crate) draining: Option<&'static str>,
+    pub(crate) output: Option<LineStream>,
+    pub(crate) errors: Option<LineStream>,
+    /// Times that its end was seen before its status could be had.
+    pub(crate) reap_tries: u32,
+}
+
+impl Process {
+    /// A process without anything but its socket.
+    pub(crate) fn new(id: WorkerId, incarnation: [u8; 12], connection: Connection) -> Self {
+        Self {
+            id,
+            incarnation,
+            pid: None,
+            ended: None,
+            connection,
+            recorder: None,
+            peers: BTreeMap::new(),
+            announced: None,
+            killed: None,
+            draining: None,
+            output: None,
+            errors: None,
+            reap_tries: 0,
+        }
+    }
+
+    /// Its process id, or 0 while that is not known.
+    pub(crate) fn pid_number(&self) -> u32 {
+        self.pid.map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs())
+    }
+}

@@ -1,0 +1,106 @@
+//! The loop: wait, handle what is ready, carry out, send.
+
+use crate::connection::Flow;
+use crate::poller::{Ready, Role};
+use crate::process::DRIVER;
+use crate::service::Service;
+use crate::worker_pool::ZYGOTE;
+use std::time::Duration;
+use trygon_node_core::Event;
+
+impl Service {
+    /// Runs until the driver is gone or says so; then ends everything of its job.
+    pub(crate) fn run(&mut self) {
+        let mut ready = Vec::new();
+        self.finish_turn();
+        while !self.stopping {
+            let timeout = self.timeout();
+            self.poller.wait(timeout, &mut ready);
+            for event in &ready {
+                self.on_ready(*event);
+            }
+            let now_ms = self.now_ms();
+            if self.node.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+                self.node_step(Event::Tick);
+            }
+            self.finish_turn();
+        }
+        self.shut_down();
+    }
+
+    /// Until the next deadline; for ever when there is none, so that an idle node uses no CPU.
+    fn timeout(&self) -> Option<Duration> {
+        let deadline_ms = self.node.next_deadline_ms()?;
+        // One more: a wait that ends a little early must not turn into a busy one.
+        Some(Duration::from_millis(deadline_ms.saturating_sub(self.now_ms()) + 1))
+    }
+
+    fn on_ready(&mut self, ready: Ready) {
+        match (ready.number, ready.role) {
+            (ZYGOTE, Role::Errors | Role::Output) => self.on_zygote_errors(),
+            (ZYGOTE, _) => {
+                if ready.writable {
+                    self.flush_zygote();
+                }
+                if ready.readable {
+                    self.on_zygote_socket();
+                }
+            }
+            (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),
+            (number, Role::Ended) => self.on_ended(number),
+            (number, Role::Control) => {
+                if ready.writable {
+                    self.dirty.insert(number);
+                }
+                if ready.readable {
+                    self.on_socket(number);
+                }
+            }
+        }
+    }
+
+    fn on_socket(&mut self, number: u64) {
+        let Some(process) = self.processes.get_mut(&number) else { return };
+        let flow = process.connection.receive();
+        self.read_frames(number);
+        if flow == Flow::Closed {
+            self.hung_up.push(number);
+        }
+    }
+
+    /// What handling left to do: events that came up, lines, bytes, and processes that hung up.
+    fn finish_turn(&mut self) {
+        loop {
+            for event in std::mem::take(&mut self.later) {
+                self.node_step(event);
+            }
+            self.publish_all();
+            self.flush_all();
+            let hung_up = std::mem::take(&mut self.hung_up);
+            if hung_up.is_empty() && self.later.is_empty() {
+                return;
+            }
+            for number in hung_up {
+                self.on_hang_up(number);
+            }
+        }
+    }
+
+    /// A process that closed its socket takes no part any more.
+    fn on_hang_up(&mut self, number: u64) {
+        if number == DRIVER {
+            self.stop();
+            return;
+        }
+        let Some(process) = self.processes.get(&number) else { return };
+        // A hang-up is reported for as long as the socket is watched.
+        self.poller.remove(process.connection.as_fd());
+        match process.pid {
+            Some(pid) => {
+                // What ends by itself has its status already, and a signal changes nothing of it.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            None => self.on_worker_ended(number, None),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The daemon's state, and the few things that every part of it does.
+
+use crate::connection::Flow;
+use crate::graveyard::Graveyard;
+use crate::poller::{Poller, Role};
+use crate::process::Process;
+use crate::worker_pool::Zygote;
+use rustix::process::WaitStatus;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+use trygon_control_core::{Actors, Functions, KeyValues, TaskEvents};
+use trygon_ids::{JobId, NodeId, WorkerId};
+use trygon_node_core::{Event, Node};
+use trygon_wire::{Kind, Message};
+
+/// Who this node is.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) node_id: NodeId,
+    pub(crate) job_id: JobId,
+    pub(crate) namespace: String,
+    pub(crate) address: String,
+    pub(crate) argv: Vec<String>,
+    /// Drawn once: what tells this node's processes from another's.
+    pub(crate) salt: [u8; 4],
+}
+
+impl Identity {
+    /// The incarnation of process `number` as an owner.
+    pub(crate) fn incarnation(&self, number: u64) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        bytes[..4].copy_from_slice(&self.salt);
+        bytes[4..].copy_from_slice(&number.to_be_bytes());
+        bytes
+    }
+}
+
+/// Everything the daemon has.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) poller: Poller,
+    pub(crate) started: Instant,
+    pub(crate) identity: Identity,
+    pub(crate) node: Node,
+    pub(crate) actors: Actors,
+    pub(crate) functions: Functions,
+    pub(crate) key_values: KeyValues,
+    pub(crate) task_events: TaskEvents,
+    pub(crate) zygote: Zygote,
+    pub(crate) processes: HashMap<u64, Process>,
+    pub(crate) by_pid: BTreeMap<i32, u64>,
+    /// Statuses of processes that ended before they were known.
+    pub(crate) unclaimed: BTreeMap<i32, WaitStatus>,
+    pub(crate) graveyard: Graveyard,
+    pub(crate) next_connection: u64,
+    pub(crate) log_to_driver: bool,
+    /// Processes with bytes to send.
+    pub(crate) dirty: BTreeSet<u64>,
+    /// Processes with lines to publish.
+    pub(crate) talkative: BTreeSet<u64>,
+    /// Processes whose sockets are gone.
+    pub(crate) hung_up: Vec<u64>,
+    /// Events that came up while others were handled.
+    pub(crate) later: Vec<Event>,
+    pub(crate) stopping: bool,
+}
+
+impl Service {
+    /// Milliseconds since the daemon began.
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The number of a process of this node; one that no process has for the ids of others.
+    pub(crate) fn number_of(&self, worker: WorkerId) -> u64 {
+        let mut word = [0; 8];
+        word.copy_from_slice(&worker.as_bytes()[WorkerId::LEN - 8..]);
+        let number = u64::from_be_bytes(word);
+        if self.node.worker_id(number) == worker { number } else { u64::MAX }
+    }
+
+    /// Queues a frame for a process, if it lives.
+    pub(crate) fn send(&mut self, number: u64, kind: Kind, message: &impl Message) {
+        self.send_with(number, kind, message, Vec::new());
+    }
+
+    /// Queues a frame with descriptors for a process, if it lives.
+    pub(crate) fn send_with(&mut self, number: u64, kind: Kind, message: &impl Message, descriptors: Vec<OwnedFd>) {
+        if let Some(process) = self.processes.get_mut(&number) {
+            process.connection.send(kind, message, descriptors);
+            self.dirty.insert(number);
+        }
+    }
+
+    /// Sends what is queued.
+    pub(crate) fn flush_all(&mut self) {
+        for number in std::mem::take(&mut self.dirty) {
+            let Some(process) = self.processes.get_mut(&number) else { continue };
+            let flow = process.connection.flush();
+            if flow == Flow::Closed {
+                self.hung_up.push(number);
+            }
+            let full = flow == Flow::Full;
+            if full != process.connection.watches_room {
+                process.connection.watches_room = full;
+                self.poller.watch_room(process.connection.as_fd(), number, Role::Control, full);
+            }
+        }
+    }
+
+    /// The loop ends after this turn.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+    }
+}

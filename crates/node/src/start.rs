@@ -1,0 +1,158 @@
+//! From an inherited socket to a node that runs.
+
+use crate::connection::{Connection, Flow};
+use crate::graveyard::Graveyard;
+use crate::poller::{Poller, Role};
+use crate::process::{DRIVER, Process};
+use crate::service::{Identity, Service};
+use crate::translate::{amounts, resource_set};
+use crate::worker_pool::{Zygote, ZygoteConfig, inherited_socket};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Read};
+use std::time::Instant;
+use trygon_control_core::{Actors, Functions, KeyValues, TaskEvents};
+use trygon_ids::{JobId, NodeId};
+use trygon_node_core::{Event, Node, Options};
+use trygon_wire::Kind;
+use trygon_wire::control::{NodeFailed, NodeStarted, StartNode};
+
+/// The version that a driver must have too.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Events kept in the record of tasks.
+const MAX_TASK_EVENTS: usize = 10_000;
+/// Idle time of workers above the prestarted number, unless the driver says otherwise.
+const IDLE_WORKER_MS: u32 = 1_000;
+
+/// Runs the node of the driver that left its socket under descriptor 3, until the driver ends.
+///
+/// # Errors
+/// When there is no such socket, the driver says nothing understandable, or the node cannot be made.
+pub fn run_inherited() -> io::Result<()> {
+    let socket = inherited_socket()?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    let mut connection = Connection::new(socket);
+    let Some(start) = await_start(&mut connection)? else { return Ok(()) };
+    if start.package_version != VERSION {
+        let message = format!(
+            "the driver has trygon {}, the daemon {VERSION}; install one version, and remove older copies of the program",
+            start.package_version
+        );
+        return refuse(&mut connection, message);
+    }
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let poller = Poller::new()?;
+    let config = ZygoteConfig {
+        python: start.python_executable.clone(),
+        sys_path: start.sys_path.clone(),
+        working_directory: start.working_directory.clone(),
+    };
+    match Zygote::start(config, &poller) {
+        Ok(zygote) => {
+            let mut service = build(start, connection, poller, zygote)?;
+            service.run();
+            Ok(())
+        }
+        Err(error) => {
+            let message = format!("{} cannot be started: {error}", start.python_executable);
+            refuse(&mut connection, message)
+        }
+    }
+}
+
+/// Blocks until the driver has said what the node is to be; `None` if it left.
+fn await_start(connection: &mut Connection) -> io::Result<Option<StartNode>> {
+    rustix::io::ioctl_fionbio(connection.as_fd(), true)?;
+    loop {
+        let mut descriptors = [rustix::event::PollFd::from_borrowed_fd(connection.as_fd(), rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut descriptors, None)?;
+        let flow = connection.receive();
+        let invalid = |error: trygon_wire::FrameError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+        if let Some((header, body)) = connection.reader.next_frame().map_err(invalid)? {
+            if header.kind != Kind::StartNode {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the first frame must be StartNode"));
+            }
+            return trygon_wire::decode(body).map(Some).map_err(invalid);
+        }
+        if flow == Flow::Closed {
+            return Ok(None);
+        }
+    }
+}
+
+fn refuse(connection: &mut Connection, message: String) -> io::Result<()> {
+    connection.send(Kind::NodeFailed, &NodeFailed { message: message.clone() }, Vec::new());
+    connection.flush();
+    Err(io::Error::other(message))
+}
+
+fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygote) -> io::Result<Service> {
+    let mut entropy = [0; 28 + 20 + 4];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut entropy)?;
+    let (mut node_id, mut prefix, mut salt) = ([0; 28], [0; 20], [0; 4]);
+    node_id.copy_from_slice(&entropy[..28]);
+    prefix.copy_from_slice(&entropy[28..48]);
+    salt.copy_from_slice(&entropy[48..]);
+    let resources = resource_set(&start.resources);
+    let cpus = usize::try_from(resources.get("CPU").units() / 10_000).unwrap_or(0);
+    let options = Options {
+        resources,
+        prestart_workers: start.prestart_workers as usize,
+        idle_worker_ms: u64::from(if start.idle_worker_ms == 0 { IDLE_WORKER_MS } else { start.idle_worker_ms }),
+        max_workers: start.max_workers as usize,
+        max_parallel_starts: (2 * cpus).clamp(8, 64),
+        worker_id_prefix: prefix,
+    };
+    let identity = Identity {
+        node_id: NodeId::new(node_id),
+        job_id: JobId::new([1, 0, 0, 0]),
+        namespace: start.namespace,
+        address: "127.0.0.1".to_owned(),
+        argv: start.argv,
+        salt,
+    };
+    poller.add(connection.as_fd(), DRIVER, Role::Control)?;
+    let node = Node::new(options);
+    let mut driver = Process::new(node.worker_id(DRIVER), identity.incarnation(DRIVER), connection);
+    driver.pid = i32::try_from(start.driver_pid).ok().and_then(rustix::process::Pid::from_raw);
+    let mut service = Service {
+        poller,
+        started: Instant::now(),
+        identity,
+        node,
+        actors: Actors::default(),
+        functions: Functions::default(),
+        key_values: KeyValues::default(),
+        task_events: TaskEvents::new(MAX_TASK_EVENTS),
+        zygote,
+        processes: HashMap::from([(DRIVER, driver)]),
+        by_pid: BTreeMap::new(),
+        unclaimed: BTreeMap::new(),
+        graveyard: Graveyard::default(),
+        next_connection: 1,
+        log_to_driver: start.log_to_driver,
+        dirty: BTreeSet::new(),
+        talkative: BTreeSet::new(),
+        hung_up: Vec::new(),
+        later: Vec::new(),
+        stopping: false,
+    };
+    service.announce();
+    service.node_step(Event::Start);
+    Ok(service)
+}
+
+impl Service {
+    fn announce(&mut self) {
+        let started = NodeStarted {
+            node_id: self.identity.node_id.as_bytes().to_vec(),
+            job_id: self.identity.job_id.as_bytes().to_vec(),
+            worker_id: self.node.worker_id(DRIVER).as_bytes().to_vec(),
+            incarnation: self.identity.incarnation(DRIVER).to_vec(),
+            resources: amounts(self.node.total()),
+            node_address: self.identity.address.clone(),
+            daemon_pid: std::process::id(),
+            package_version: VERSION.to_owned(),
+        };
+        self.send(DRIVER, Kind::NodeStarted, &started);
+    }
+}

@@ -1,0 +1,9 @@
+//! Worker processes: the zygote they are forked from, and what each is given.
+
+mod pre_exec;
+mod reap;
+mod spawn;
+mod zygote;
+
+pub(crate) use pre_exec::inherited_socket;
+pub(crate) use zygote::{ZYGOTE, Zygote, ZygoteConfig};

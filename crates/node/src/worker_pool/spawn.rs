@@ -1,0 +1,57 @@
+//! A new worker: its sockets, pipes and flight recorder, and the request to fork it.
+
+use crate::connection::Connection;
+use crate::poller::Role;
+use crate::process::Process;
+use crate::recorder;
+use crate::service::Service;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use std::os::fd::AsFd;
+use trygon_ids::WorkerId;
+use trygon_node_core::Event;
+use trygon_wire::Kind;
+use trygon_wire::control::{ForkWorker, WorkerSetup};
+
+impl Service {
+    /// Asks the zygote for a worker. One that cannot be made counts as one that died.
+    pub(crate) fn start_worker(&mut self, worker: WorkerId) {
+        let number = self.number_of(worker);
+        if let Err(error) = self.try_start_worker(number, worker) {
+            self.say(format!("a worker could not be started: {error}"));
+            self.processes.remove(&number);
+            self.later.push(Event::ProcessDied { process: worker });
+        }
+    }
+
+    fn try_start_worker(&mut self, number: u64, worker: WorkerId) -> rustix::io::Result<()> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let recorder = recorder::create()?;
+        let recorder_end = recorder.as_fd().try_clone_to_owned().map_err(|_| rustix::io::Errno::MFILE)?;
+        let (output, output_end) = self.watched_pipe(number, Role::Output)?;
+        let (errors, errors_end) = self.watched_pipe(number, Role::Errors)?;
+        self.poller.add(&ours, number, Role::Control)?;
+        let incarnation = self.identity.incarnation(number);
+        let mut process = Process::new(worker, incarnation, Connection::new(ours));
+        process.recorder = Some(recorder);
+        process.output = Some(output);
+        process.errors = Some(errors);
+        let setup = WorkerSetup {
+            worker_id: worker.as_bytes().to_vec(),
+            incarnation: incarnation.to_vec(),
+            job_id: self.identity.job_id.as_bytes().to_vec(),
+            node_id: self.identity.node_id.as_bytes().to_vec(),
+            namespace: self.identity.namespace.clone(),
+            node_address: self.identity.address.clone(),
+            argv: self.identity.argv.clone(),
+            num_cpus: self.node.total().get("CPU").as_f64(),
+        };
+        process.connection.send(Kind::WorkerSetup, &setup, vec![recorder_end]);
+        self.processes.insert(number, process);
+        self.dirty.insert(number);
+        let descriptors = vec![theirs, output_end, errors_end];
+        self.zygote.connection.send(Kind::ForkWorker, &ForkWorker { number }, descriptors);
+        self.flush_zygote();
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! Actors: creation, calls, names.
+
+use crate::arguments::ArgumentBuffer;
+use crate::errors;
+use crate::functions::returned;
+use crate::reference::{ObjectRef, collecting};
+use crate::session::{self, Session};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+use std::collections::HashMap;
+use std::sync::Arc;
+use trygon_ids::ActorId;
+use trygon_wire::control;
+use trygon_worker::ActorRegistration;
+use trygon_worker::core::{ActorState, FunctionIndex, Reference, Submission};
+
+fn actor_id(bytes: &[u8]) -> PyResult<ActorId> {
+    ActorId::from_bytes(bytes).map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
+}
+
+/// An actor's method with its options.
+#[pyclass(frozen, weakref, module = "trygon._native")]
+pub(crate) struct ActorMethodHandle {
+    actor: ActorId,
+    /// Counts the handle while the method is held.
+    _handle: Option<Py<ObjectRef>>,
+    method: String,
+    num_returns: u16,
+    max_task_retries: i32,
+    bound: Mutex<Option<(Arc<Session>, FunctionIndex)>>,
+}
+
+#[pymethods]
+impl ActorMethodHandle {
+    #[new]
+    #[pyo3(signature = (actor_id, handle_ref, *, method, class_name, num_returns=1, max_task_retries=0))]
+    fn new(
+        actor_id: &[u8],
+        handle_ref: Option<Py<ObjectRef>>,
+        method: String,
+        class_name: &str,
+        num_returns: u16,
+        max_task_retries: i32,
+    ) -> PyResult<Self> {
+        let _ = class_name;
+        let actor = self::actor_id(actor_id)?;
+        Ok(Self { actor, _handle: handle_ref, method, num_returns, max_task_retries, bound: Mutex::new(None) })
+    }
+
+    /// Submits a call; returns a reference, a list of them for several results, None for none.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn submit<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (session, function) = self.bound(py)?;
+        let depth = session.child_depth();
+        let (slot, generation) = ArgumentBuffer::with(&session, args, kwargs, |arguments| {
+            session.runtime.submit(&Submission {
+                function,
+                arguments: *arguments,
+                num_returns: self.num_returns,
+                max_retries: self.max_task_retries,
+                retry_errors: false,
+                depth,
+            })
+        })?;
+        returned(py, &session, slot, generation, self.num_returns)
+    }
+}
+
+impl ActorMethodHandle {
+    fn bound(&self, py: Python<'_>) -> PyResult<(Arc<Session>, FunctionIndex)> {
+        if let Some((session, function)) = &*self.bound.lock()
+            && session.number == session::current_number()
+        {
+            return Ok((Arc::clone(session), *function));
+        }
+        let session = session::require(py)?;
+        if self.actor.job_id() != session.setup.identity.job {
+            let message = "the actor belongs to an earlier session; actors end with shutdown()";
+            let details = [("actor_id", self.actor.hex()), ("message", message.to_owned())];
+            let details: Vec<(&str, &str)> = details.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            return Err(errors::system(py, "actor_died", &details));
+        }
+        let (_, function) = session.runtime.export_method(self.actor, &self.method);
+        let old = self.bound.lock().replace((Arc::clone(&session), function));
+        drop(old);
+        Ok((session, function))
+    }
+}
+
+/// What `create_actor` returns: the id, the reference that counts its handles (None for an actor that existed), and the existing
+/// actor's handle data and class name.
+type Created<'py> = (Bound<'py, PyBytes>, Option<ObjectRef>, Option<Bound<'py, PyBytes>>, Option<String>);
+
+/// Registers an actor. Its constructor runs in a worker of its own; errors come with the first call's result.
+#[pyfunction]
+#[pyo3(signature = (exporter, *, class_name, args, kwargs, name, namespace, placement_resources, lifetime_resources, max_restarts,
+    handle_meta, options, get_if_exists))]
+#[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
+pub(crate) fn create_actor<'py>(
+    py: Python<'py>,
+    exporter: &Bound<'py, PyAny>,
+    class_name: String,
+    args: &Bound<'py, PyTuple>,
+    kwargs: &Bound<'py, PyDict>,
+    name: Option<String>,
+    namespace: Option<String>,
+    placement_resources: HashMap<String, f64>,
+    lifetime_resources: HashMap<String, f64>,
+    max_restarts: i64,
+    handle_meta: Vec<u8>,
+    options: Vec<u8>,
+    get_if_exists: bool,
+) -> PyResult<Created<'py>> {
+    let session = session::require(py)?;
+    let class_hash = export_class(py, &session, exporter)?;
+    let actor = new_actor_id(&session)?;
+    let (arguments, pinned, _pins) = constructor_arguments(py, &session, args, kwargs)?;
+    let message = control::CreateActor {
+        request_id: 0,
+        actor_id: actor.as_bytes().to_vec(),
+        class_hash,
+        class_name,
+        name: name.clone().unwrap_or_default(),
+        namespace: namespace.unwrap_or_else(|| session.setup.namespace.clone()),
+        placement_resources,
+        lifetime_resources,
+        max_restarts,
+        arguments,
+        handle_meta,
+        get_if_exists,
+        options,
+        depth: u32::from(session.child_depth()),
+        ..Default::default()
+    };
+    let runtime = &session.runtime;
+    let registration = if name.is_some() {
+        crate::gil::detached(py, || runtime.create_actor(message)).map_err(|error| errors::request(py, &error))?
+    } else {
+        // Only a name can be refused: without one there is nothing to wait for.
+        runtime.create_unnamed_actor(message);
+        ActorRegistration::Created
+    };
+    match registration {
+        ActorRegistration::Exists(existing) if get_if_exists => {
+            let id = PyBytes::new(py, existing.actor.as_bytes());
+            Ok((id, None, Some(PyBytes::new(py, &existing.handle_meta)), Some(existing.class_name)))
+        }
+        ActorRegistration::Exists(existing) => {
+            let name = name.unwrap_or_default();
+            let id = existing.actor.hex();
+            Err(errors::system(py, "actor_name_taken", &[("name", &name), ("actor_id", &id)]))
+        }
+        ActorRegistration::Created => {
+            let mut engine = session.runtime.lock();
+            let index = engine.core.actor(actor);
+            engine.core.pin_for_actor(index, &pinned);
+            let (slot, generation) = engine.core.put_actor_handle(index);
+            drop(engine);
+            session.runtime.perform_soon();
+            let handle = ObjectRef::own(&session, slot, generation, 0);
+            Ok((PyBytes::new(py, actor.as_bytes()), Some(handle), None, None))
+        }
+    }
+}
+
+fn export_class(py: Python<'_>, session: &Arc<Session>, exporter: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let (body, met) = collecting(|| exporter.call0());
+    let body = body?.cast_into::<PyBytes>().map_err(PyErr::from)?;
+    for reference in met {
+        session.runtime.lock().core.retain(&reference);
+    }
+    let _ = py;
+    Ok(session.runtime.export_class(body.as_bytes()).as_bytes().to_vec())
+}
+
+fn new_actor_id(session: &Arc<Session>) -> PyResult<ActorId> {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(session.setup.identity.job.as_bytes());
+    rustix::rand::getrandom(&mut bytes[4..], rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))?;
+    Ok(ActorId::new(bytes))
+}
+
+/// The constructor's arguments in the form of a task's, once those that are references exist, what has to stay for a restart, and
+/// references that hold it until it is pinned.
+fn constructor_arguments(
+    py: Python<'_>,
+    session: &Arc<Session>,
+    args: &Bound<'_, PyTuple>,
+    kwargs: &Bound<'_, PyDict>,
+) -> PyResult<(Vec<u8>, Vec<Reference>, Vec<ObjectRef>)> {
+    let runtime = &session.runtime;
+    // The references are kept by the arguments until the payload is built and pinned.
+    let (payload, pins, dependencies, contained) = ArgumentBuffer::with(session, args, Some(kwargs), |arguments| {
+        let pins: Vec<ObjectRef> =
+            arguments.dependencies.iter().filter_map(|reference| ObjectRef::retain(session, reference)).collect();
+        (arguments.payload.to_vec(), pins, arguments.dependencies.to_vec(), arguments.contained.to_vec())
+    })?;
+    if !dependencies.is_empty() {
+        let patience = trygon_worker::Patience::for_ever().lending_cpu();
+        crate::gil::wait(py, runtime, &patience, |engine| {
+            engine.is_closed() || dependencies.iter().all(|reference| engine.core.watch(reference))
+        })?;
+    }
+    let built = runtime.lock().core.constructor_payload(&payload, &dependencies);
+    let payload = built.map_err(|error| errors::from_bytes(py, &error))?;
+    let mut pinned = dependencies;
+    pinned.extend(contained);
+    Ok((payload, pinned, pins))
+}
+
+/// Ends an actor at once.
+#[pyfunction]
+pub(crate) fn kill_actor(py: Python<'_>, actor_id: &[u8], no_restart: bool) -> PyResult<()> {
+    let actor = self::actor_id(actor_id)?;
+    session::require(py)?.runtime.kill_actor(actor, no_restart);
+    Ok(())
+}
+
+/// A named actor: its id, class name and handle data; None when there is none.
+#[pyfunction]
+pub(crate) fn get_named_actor<'py>(
+    py: Python<'py>,
+    name: &str,
+    namespace: &str,
+) -> PyResult<Option<(Bound<'py, PyBytes>, String, Bound<'py, PyBytes>)>> {
+    let session = session::require(py)?;
+    let namespace = if namespace.is_empty() { &session.setup.namespace } else { namespace };
+    let runtime = &session.runtime;
+    let found = crate::gil::detached(py, || runtime.named_actor(name, namespace));
+    let found = found.map_err(|error| errors::request(py, &error))?;
+    Ok(found.map(|actor| {
+        (PyBytes::new(py, actor.actor.as_bytes()), actor.class_name, PyBytes::new(py, &actor.handle_meta))
+    }))
+}
+
+/// What this process knows of an actor: `PENDING_CREATION`, `ALIVE`, `RESTARTING` or `DEAD`.
+#[pyfunction]
+pub(crate) fn actor_state(py: Python<'_>, actor_id: &[u8]) -> PyResult<&'static str> {
+    let actor = self::actor_id(actor_id)?;
+    let session = session::require(py)?;
+    let mut engine = session.runtime.lock();
+    let index = engine.core.actor(actor);
+    Ok(match engine.core.actor_state(index) {
+        ActorState::Pending => "PENDING_CREATION",
+        ActorState::Alive { .. } => "ALIVE",
+        ActorState::Restarting { .. } => "RESTARTING",
+        ActorState::Dead { .. } => "DEAD",
+    })
+}

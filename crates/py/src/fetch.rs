@@ -1,0 +1,198 @@
+//! `get` and `wait`.
+
+use crate::buffers::Stored;
+use crate::codec::{Copied, decode};
+use crate::errors;
+use crate::reference::{Key, ObjectRef};
+use crate::session::{self, Session};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+use std::sync::Arc;
+use std::time::Duration;
+use trygon_worker::core::{Location, SmallBytes, SystemError, Value};
+use trygon_worker::{Engine, Patience};
+
+/// A value taken from the engine, to be decoded without its lock.
+enum Fetched {
+    Inline(SmallBytes),
+    Stored(Location),
+    Error(Box<[u8]>),
+}
+
+fn watch(engine: &mut Engine, key: &Key) -> bool {
+    match key {
+        Key::Own { slot, generation, index } => engine.core.watch_own(*slot, *generation, *index),
+        Key::Borrowed(reference) => engine.core.watch(reference),
+    }
+}
+
+fn take(engine: &Engine, key: &Key) -> Fetched {
+    let value = match key {
+        Key::Own { slot, generation, index } => engine.core.value(*slot, *generation, *index),
+        Key::Borrowed(reference) => engine.core.value_of(reference),
+    };
+    match value {
+        Some(Value::Inline(bytes)) => Fetched::Inline(bytes.clone()),
+        Some(Value::Stored(location)) => Fetched::Stored(*location),
+        Some(Value::Error(error)) => Fetched::Error(error.clone()),
+        Some(Value::Pending) | None => Fetched::Error(SystemError::new("object_freed").encode()),
+    }
+}
+
+fn patience(py: Python<'_>, session: &Session, timeout: Option<f64>) -> PyResult<Patience> {
+    let patience = match timeout {
+        None => Patience::for_ever(),
+        Some(seconds) if seconds >= 0.0 => {
+            Patience::until(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+        }
+        Some(seconds) => return Err(PyValueError::new_err(format!("timeout must be None or >= 0 seconds, got {seconds}"))),
+    };
+    // Only the thread that runs the task lends its CPU; user threads of the task do not.
+    let is_main = session.is_worker && crate::worker::is_main_thread();
+    let _ = py;
+    Ok(if is_main { patience.lending_cpu() } else { patience })
+}
+
+fn closed(py: Python<'_>) -> PyErr {
+    errors::system(py, "node_died", &[("message", "the engine was shut down, or its daemon is gone, while this was waited for")])
+}
+
+/// The value of a reference, or the values of a list of them in its order. Raises what the first failed one raised.
+#[pyfunction]
+#[pyo3(signature = (refs, timeout=None))]
+pub(crate) fn get<'py>(py: Python<'py>, refs: &Bound<'py, PyAny>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(reference) = refs.cast_exact::<ObjectRef>() {
+        let session = usable(py, reference.get())?;
+        let key = reference.get().key();
+        wait_for_all(py, &session, &[key], timeout, refs)?;
+        let fetched = take(&session.runtime.lock(), &key);
+        return value(py, &session, fetched, reference);
+    }
+    let Ok(list) = refs.cast::<PyList>() else {
+        let kind = refs.get_type().name()?;
+        return Err(errors::invalid(py, &format!("get() takes an ObjectRef or a list of them, got {kind}")));
+    };
+    let Some(first) = list.iter().next() else { return Ok(PyList::empty(py).into_any()) };
+    let session = usable(py, reference_of(&first)?.get())?;
+    let references = list.iter().map(|item| reference_of(&item).cloned()).collect::<PyResult<Vec<_>>>()?;
+    let keys: Vec<Key> = references.iter().map(|reference| reference.get().key()).collect();
+    wait_for_all(py, &session, &keys, timeout, refs)?;
+    let engine = session.runtime.lock();
+    let fetched: Vec<Fetched> = keys.iter().map(|key| take(&engine, key)).collect();
+    drop(engine);
+    let values = fetched.into_iter().zip(&references).map(|(fetched, reference)| value(py, &session, fetched, reference));
+    Ok(PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?.into_any())
+}
+
+fn reference_of<'a, 'py>(item: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, ObjectRef>> {
+    item.cast_exact::<ObjectRef>().map_err(|_| {
+        let kind = item.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+        errors::invalid(item.py(), &format!("every item must be an ObjectRef, got {kind}"))
+    })
+}
+
+fn usable(py: Python<'_>, reference: &ObjectRef) -> PyResult<Arc<Session>> {
+    let session = reference.session();
+    if session.number == session::current_number() && session.is_usable() {
+        return Ok(Arc::clone(session));
+    }
+    let message = "the object belongs to an earlier session or to the parent of this process; objects end with shutdown()";
+    Err(errors::system(py, "object_lost", &[("message", message)]))
+}
+
+fn wait_for_all(py: Python<'_>, session: &Arc<Session>, keys: &[Key], timeout: Option<f64>, refs: &Bound<'_, PyAny>) -> PyResult<()> {
+    let runtime = &session.runtime;
+    let mut done = 0;
+    let mut advance = |engine: &mut Engine| {
+        while done < keys.len() && watch(engine, &keys[done]) {
+            done += 1;
+        }
+        done == keys.len()
+    };
+    if advance(&mut runtime.lock()) {
+        return Ok(());
+    }
+    let patience = patience(py, session, timeout)?;
+    let ready = crate::gil::wait(py, runtime, &patience, |engine| advance(engine) || engine.is_closed())?;
+    if !ready {
+        let seconds = timeout.unwrap_or_default().to_string();
+        let missing = keys.len() - done;
+        let what = if refs.is_instance_of::<PyList>() { format!("{missing} of {} objects", keys.len()) } else { refs.repr()?.to_string() };
+        let message = format!("{what} not ready after {seconds} s");
+        return Err(errors::system(py, "get_timeout", &[("timeout", &seconds), ("message", &message)]));
+    }
+    if done == keys.len() { Ok(()) } else { Err(closed(py)) }
+}
+
+fn value<'py>(py: Python<'py>, session: &Arc<Session>, fetched: Fetched, reference: &Bound<'py, ObjectRef>) -> PyResult<Bound<'py, PyAny>> {
+    match fetched {
+        Fetched::Inline(bytes) => decode(py, session, &Copied(bytes.as_slice())),
+        Fetched::Stored(location) => stored(py, session, location, &reference.clone().unbind()),
+        Fetched::Error(error) => Err(errors::from_bytes(py, &error)),
+    }
+}
+
+/// Decodes a stored object: large parts are views that hold `pin`.
+pub(crate) fn stored<'py>(
+    py: Python<'py>,
+    session: &Arc<Session>,
+    location: Location,
+    pin: &Py<ObjectRef>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let runtime = &session.runtime;
+    let bytes = crate::gil::detached(py, || runtime.stored_bytes(location)).map_err(|error| errors::store(py, &error))?;
+    decode(py, session, &Stored { bytes: &bytes, pin })
+}
+
+/// The first `num_returns` references, in their order, whose objects are there, and the others. Arguments were checked by the package.
+#[pyfunction]
+#[pyo3(signature = (refs, num_returns, timeout, fetch_local))]
+pub(crate) fn wait<'py>(
+    py: Python<'py>,
+    refs: &Bound<'py, PyList>,
+    num_returns: usize,
+    timeout: Option<f64>,
+    fetch_local: bool,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let _ = fetch_local;
+    let Some(first) = refs.iter().next() else {
+        return PyTuple::new(py, [PyList::empty(py), PyList::empty(py)]);
+    };
+    let session = usable(py, reference_of(&first)?.get())?;
+    let keys = refs
+        .iter()
+        .map(|item| item.cast_exact::<ObjectRef>().map(|reference| reference.get().key()).map_err(|_| {
+            PyTypeError::new_err("wait() takes a list of ObjectRefs")
+        }))
+        .collect::<PyResult<Vec<Key>>>()?;
+    let mut ready = vec![false; keys.len()];
+    let mut seen = None;
+    let mut num_ready = 0;
+    let mut look = |engine: &mut Engine| {
+        // Looking costs as much as there are references: only when one of them has come since.
+        if seen == Some(engine.core.watched_completions()) {
+            return false;
+        }
+        for (index, key) in keys.iter().enumerate() {
+            if !ready[index] && watch(engine, key) {
+                ready[index] = true;
+                num_ready += 1;
+                if num_ready == num_returns {
+                    return true;
+                }
+            }
+        }
+        seen = Some(engine.core.watched_completions());
+        false
+    };
+    if !look(&mut session.runtime.lock()) {
+        let patience = patience(py, &session, timeout)?;
+        crate::gil::wait(py, &session.runtime, &patience, |engine| look(engine) || engine.is_closed())?;
+    }
+    let (mut there, mut missing) = (Vec::new(), Vec::new());
+    for (item, is_ready) in refs.iter().zip(ready) {
+        if is_ready { there.push(item) } else { missing.push(item) }
+    }
+    PyTuple::new(py, [PyList::new(py, there)?, PyList::new(py, missing)?])
+}

@@ -1,0 +1,123 @@
+//! `f.remote(...)`: the hot call.
+
+use crate::arguments::ArgumentBuffer;
+use crate::reference::{ObjectRef, collecting};
+use crate::session::{self, Session};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use trygon_worker::FunctionExport;
+use trygon_worker::core::{FunctionIndex, Submission};
+
+/// A function that is bound to a session: exported there.
+#[derive(Clone)]
+struct Export {
+    session: Arc<Session>,
+    function: FunctionIndex,
+}
+
+/// A remote function with its options. Exported to the engine at its first call in each session.
+#[pyclass(frozen, weakref, module = "trygon._native")]
+pub(crate) struct RemoteFunctionHandle {
+    exporter: Py<PyAny>,
+    name: String,
+    resources: BTreeMap<String, f64>,
+    num_returns: u16,
+    max_retries: i32,
+    retry_exceptions: bool,
+    max_calls: u32,
+    bound: Mutex<Option<Export>>,
+}
+
+#[pymethods]
+impl RemoteFunctionHandle {
+    #[new]
+    #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0))]
+    #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
+    fn new(
+        exporter: Py<PyAny>,
+        name: String,
+        resources: BTreeMap<String, f64>,
+        num_returns: u16,
+        max_retries: i32,
+        retry_exceptions: bool,
+        retry_exception_types: Option<Vec<u8>>,
+        max_calls: u32,
+    ) -> Self {
+        let _ = retry_exception_types;
+        let bound = Mutex::new(None);
+        Self { exporter, name, resources, num_returns, max_retries, retry_exceptions, max_calls, bound }
+    }
+
+    /// Submits a task; returns a reference, a list of them for several results, None for none.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn submit<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (session, function) = self.bound(py)?;
+        let depth = session.child_depth();
+        let (slot, generation) = ArgumentBuffer::with(&session, args, kwargs, |arguments| {
+            session.runtime.submit(&Submission {
+                function,
+                arguments: *arguments,
+                num_returns: self.num_returns,
+                max_retries: self.max_retries,
+                retry_errors: self.retry_exceptions,
+                depth,
+            })
+        })?;
+        returned(py, &session, slot, generation, self.num_returns)
+    }
+}
+
+impl RemoteFunctionHandle {
+    fn bound(&self, py: Python<'_>) -> PyResult<(Arc<Session>, FunctionIndex)> {
+        if let Some(bound) = &*self.bound.lock()
+            && bound.session.number == session::current_number()
+        {
+            return Ok((Arc::clone(&bound.session), bound.function));
+        }
+        let session = session::require(py)?;
+        let (body, met) = collecting(|| self.exporter.call0(py));
+        let body = body?.into_bound(py).cast_into::<PyBytes>().map_err(PyErr::from)?;
+        // What a function closes over lives as long as the job: any later task may need it.
+        for reference in met {
+            session.runtime.lock().core.retain(&reference);
+        }
+        let function = session.runtime.export_function(&FunctionExport {
+            name: &self.name,
+            body: body.as_bytes(),
+            resources: &self.resources,
+            max_calls: self.max_calls,
+        });
+        let bound = Export { session: Arc::clone(&session), function };
+        // The old session is dropped after the lock is released.
+        let old = self.bound.lock().replace(bound);
+        drop(old);
+        Ok((session, function))
+    }
+}
+
+/// What a call returns: the references of its results.
+pub(crate) fn returned<'py>(
+    py: Python<'py>,
+    session: &Arc<Session>,
+    slot: u32,
+    generation: u32,
+    num_returns: u16,
+) -> PyResult<Bound<'py, PyAny>> {
+    match num_returns {
+        0 => Ok(py.None().into_bound(py)),
+        1 => Ok(Bound::new(py, ObjectRef::own(session, slot, generation, 0))?.into_any()),
+        count => {
+            let references = (0..u32::from(count)).map(|index| ObjectRef::own(session, slot, generation, index));
+            let references: Vec<ObjectRef> = references.collect();
+            Ok(PyList::new(py, references)?.into_any())
+        }
+    }
+}

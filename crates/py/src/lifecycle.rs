@@ -1,0 +1,102 @@
+//! `start` and `shutdown`: the driver's daemon comes and goes with it.
+
+use crate::errors;
+use crate::process::{place_descriptor, without_signals};
+use crate::session::{self, Session};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use trygon_wire::control;
+use trygon_worker::Runtime;
+
+/// A daemon that was told to end gets this long.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
+
+fn item<'py>(config: &Bound<'py, PyDict>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    config.get_item(name)?.ok_or_else(|| PyRuntimeError::new_err(format!("the configuration lacks {name}")))
+}
+
+/// Starts a daemon as a child and connects to it.
+#[pyfunction]
+pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+    if session::current().is_some() {
+        return Err(PyRuntimeError::new_err("the engine runs already; call shutdown() first"));
+    }
+    let binary: String = item(config, "binary")?.extract()?;
+    let start = control::StartNode {
+        package_version: item(config, "package_version")?.extract()?,
+        python_version: item(config, "python_version")?.extract()?,
+        python_executable: item(config, "python_executable")?.extract()?,
+        sys_path: item(config, "sys_path")?.extract()?,
+        resources: item(config, "resources")?.extract::<HashMap<String, f64>>()?,
+        object_store_memory_bytes: item(config, "object_store_memory_bytes")?.extract()?,
+        namespace: item(config, "namespace")?.extract()?,
+        log_to_driver: item(config, "log_to_driver")?.extract()?,
+        prestart_workers: item(config, "prestart_workers")?.extract()?,
+        driver_pid: item(config, "driver_pid")?.extract()?,
+        argv: item(config, "argv")?.extract()?,
+        working_directory: item(config, "working_directory")?.extract()?,
+        idle_worker_ms: item(config, "idle_worker_ms")?.extract()?,
+        max_workers: item(config, "max_workers")?.extract()?,
+    };
+    let launched = without_signals(|| trygon_worker::launch(Path::new(&binary), place_descriptor));
+    let (socket, mut child) = launched.map_err(|error| errors::system(py, "system", &[("message", &error.to_string())]))?;
+    let connected = without_signals(|| crate::gil::detached(py, || Runtime::connect_driver(socket, &start)));
+    let (runtime, setup) = match connected {
+        Ok(connected) => connected,
+        Err(error) => {
+            // It may have ended by itself; either way nothing of it stays.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(errors::request(py, &error));
+        }
+    };
+    let session = Session::install(runtime, setup, false, Some(child));
+    let setup = &session.setup;
+    let info = PyDict::new(py);
+    info.set_item("node_id", setup.node.hex())?;
+    info.set_item("job_id", setup.identity.job.hex())?;
+    info.set_item("worker_id", setup.identity.worker.hex())?;
+    info.set_item("resources", setup.resources.clone().into_iter().collect::<BTreeMap<_, _>>())?;
+    info.set_item("node_address", &setup.node_address)?;
+    info.set_item("daemon_pid", setup.daemon_pid)?;
+    Ok(info)
+}
+
+/// Ends the daemon and everything of the job; returns when it is gone.
+#[pyfunction]
+pub(crate) fn shutdown(py: Python<'_>) {
+    let Some(session) = Session::remove() else { return };
+    if !session.is_usable() {
+        return;
+    }
+    crate::gil::detached(py, || {
+        session.runtime.close();
+        let Some(mut child) = session.daemon.lock().take() else { return };
+        let deadline = Instant::now() + SHUTDOWN_LIMIT;
+        while Instant::now() < deadline {
+            if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Its workers watch the sockets it held: they go with it.
+        let _ = child.kill();
+        let _ = child.wait();
+    });
+}
+
+/// Whether there is an engine.
+#[pyfunction]
+pub(crate) fn is_initialized() -> bool {
+    session::current().is_some()
+}
+
+/// To be called in a child that Python forked: the engine stays the parent's.
+#[pyfunction]
+pub(crate) fn after_fork() {
+    session::forget_after_fork();
+}

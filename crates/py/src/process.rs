@@ -1,0 +1,44 @@
+//! Calls on the process itself that Rust offers no safe form of.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Runs `work` with every signal blocked in this thread, so that a thread it starts never takes a signal meant for Python.
+pub(crate) fn without_signals<R>(work: impl FnOnce() -> R) -> R {
+    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut old = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: both sets are written by the calls before they are read, and live on this stack.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
+    }
+    let result = work();
+    // SAFETY: `old` was filled by the call above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), std::ptr::null_mut()) };
+    result
+}
+
+/// In the child of `command`, descriptor `from` becomes descriptor `to`; Ctrl-C of the terminal does not reach the child.
+pub(crate) fn place_descriptor(command: &mut Command, from: i32, to: i32) {
+    let place = move || {
+        // SAFETY: these calls are async-signal-safe, and nothing else runs between fork and exec.
+        let placed = unsafe {
+            if from == to {
+                let flags = libc::fcntl(from, libc::F_GETFD);
+                libc::fcntl(from, libc::F_SETFD, flags & !libc::FD_CLOEXEC)
+            } else {
+                libc::dup2(from, to)
+            }
+        };
+        if placed < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+    };
+    command.process_group(0);
+    // SAFETY: the closure allocates nothing and takes no lock.
+    unsafe { command.pre_exec(place) };
+}
+
+/// Ends the process at once, with nothing of Python's or the library's clean-up.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` takes any code and does not return.
+    unsafe { libc::_exit(code) }
+}

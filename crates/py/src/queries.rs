@@ -1,0 +1,110 @@
+//! Questions: the node's state, the key-value store, what runs here, what workers printed.
+
+use crate::errors;
+use crate::session;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::time::Duration;
+use trygon_wire::control;
+
+/// The node's state as JSON.
+#[pyfunction]
+#[pyo3(signature = (what, argument=""))]
+pub(crate) fn query_state(py: Python<'_>, what: &str, argument: &str) -> PyResult<String> {
+    let session = session::require(py)?;
+    let runtime = &session.runtime;
+    crate::gil::detached(py, || runtime.query_state(what, argument)).map_err(|error| errors::request(py, &error))
+}
+
+/// One key-value call: whether the key existed, its value, keys for `list`.
+#[pyfunction]
+#[pyo3(signature = (operation, namespace, key, value=None, overwrite=true))]
+pub(crate) fn key_value<'py>(
+    py: Python<'py>,
+    operation: String,
+    namespace: String,
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
+    overwrite: bool,
+) -> PyResult<(bool, Bound<'py, PyBytes>, Vec<Bound<'py, PyBytes>>)> {
+    let session = session::require(py)?;
+    let runtime = &session.runtime;
+    let call = control::KeyValueRequest {
+        request_id: 0,
+        operation,
+        namespace,
+        key,
+        value: value.unwrap_or_default(),
+        overwrite,
+    };
+    let answer = crate::gil::detached(py, || runtime.key_value(call));
+    let (existed, value, keys) = answer.map_err(|error| errors::request(py, &error))?;
+    let keys = keys.iter().map(|key| PyBytes::new(py, key)).collect();
+    Ok((existed, PyBytes::new(py, &value), keys))
+}
+
+/// Lines that one worker printed: process id, what ran, whether to standard error, the lines, how many were dropped.
+type Lines = (u32, String, bool, Vec<String>, u64);
+
+/// Lines that workers printed; waits up to `timeout` seconds for some. Empty when there are none.
+#[pyfunction]
+pub(crate) fn next_log_lines(py: Python<'_>, timeout: f64) -> Vec<Lines> {
+    let Some(session) = session::current() else { return Vec::new() };
+    let runtime = &session.runtime;
+    let lines = crate::gil::detached(py, || {
+        runtime.wait_for_log_lines(Duration::try_from_secs_f64(timeout).unwrap_or_default());
+        runtime.take_log_lines()
+    });
+    lines.into_iter().map(|line| (line.pid, line.name, line.is_stderr, line.lines, line.dropped)).collect()
+}
+
+/// What this process is and runs.
+#[pyfunction]
+pub(crate) fn context(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let session = session::require(py)?;
+    let setup = &session.setup;
+    let running = session.running.lock().clone();
+    let mut devices = running.devices.clone();
+    let mut resources = running.resources.clone();
+    if running.actor.is_none()
+        && let Some(lease) = session.runtime.lease_info(running.lease)
+    {
+        devices = lease.devices;
+        resources = lease.resources;
+    }
+    let context = PyDict::new(py);
+    context.set_item("mode", if session.is_worker { "worker" } else { "driver" })?;
+    context.set_item("job_id", setup.identity.job.hex())?;
+    context.set_item("node_id", setup.node.hex())?;
+    context.set_item("worker_id", setup.identity.worker.hex())?;
+    context.set_item("task_id", running.task.map(|task| task.hex()))?;
+    context.set_item("actor_id", running.actor.map(|actor| actor.hex()))?;
+    context.set_item("task_name", running.name)?;
+    context.set_item("namespace", &setup.namespace)?;
+    context.set_item("node_address", &setup.node_address)?;
+    context.set_item("resources", resources.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
+    context.set_item("devices", devices.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
+    context.set_item("actor_name", running.actor_name)?;
+    context.set_item("actor_incarnation", running.actor_incarnation)?;
+    context.set_item("attempt", running.attempt)?;
+    context.set_item("argv", &setup.argv)?;
+    context.set_item("num_cpus", setup.num_cpus)?;
+    Ok(context)
+}
+
+/// Counts of this process's engine.
+#[pyfunction]
+pub(crate) fn object_stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let stats = PyDict::new(py);
+    if let Some(session) = session::current() {
+        let counts = session.runtime.lock().core.statistics();
+        stats.set_item("owned", counts.owned)?;
+        stats.set_item("borrowed", counts.borrowed)?;
+        stats.set_item("tasks_in_flight", counts.unfinished)?;
+        stats.set_item("inline_bytes", counts.inline_bytes)?;
+        stats.set_item("leases", counts.leases)?;
+        let broken = session.runtime.lock().core.sanity_check().err();
+        stats.set_item("broken_invariant", broken)?;
+    }
+    Ok(stats)
+}

@@ -1,0 +1,239 @@
+//! `ObjectRef`: a counted reference to an object of this process or of another.
+
+use crate::hooks::hooks;
+use crate::session::{self, Session};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple, PyType};
+use std::cell::RefCell;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use trygon_ids::{ObjectId, WorkerId};
+use trygon_worker::core::{Reference, Value};
+
+thread_local! {
+    /// References met while a value is pickled or unpickled in this thread; `None` outside of that.
+    static MET: RefCell<Option<Vec<Reference>>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` and returns the references that it met.
+pub(crate) fn collecting<R>(work: impl FnOnce() -> R) -> (R, Vec<Reference>) {
+    let outer = MET.with(|met| met.borrow_mut().replace(Vec::new()));
+    let result = work();
+    let met = MET.with(|met| std::mem::replace(&mut *met.borrow_mut(), outer));
+    (result, met.unwrap_or_default())
+}
+
+/// Notes a reference that is being pickled or unpickled. False outside of the engine's own pickling.
+pub(crate) fn meet(reference: Reference) -> bool {
+    MET.with(|met| met.borrow_mut().as_mut().map(|met| met.push(reference)).is_some())
+}
+
+/// Which object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// An own one, by its place in the table.
+    Own {
+        /// The slot.
+        slot: u32,
+        /// Its generation.
+        generation: u32,
+        /// Which of its objects.
+        index: u32,
+    },
+    /// Another process's.
+    Borrowed(Reference),
+}
+
+/// A reference to an object that exists or will exist. Hashable, picklable, awaitable; the object lives at least as long.
+#[pyclass(frozen, weakref, module = "trygon", name = "ObjectRef")]
+#[derive(Debug)]
+pub(crate) struct ObjectRef {
+    session: Arc<Session>,
+    key: Key,
+}
+
+impl ObjectRef {
+    /// Wraps a count that is held already.
+    pub(crate) fn own(session: &Arc<Session>, slot: u32, generation: u32, index: u32) -> Self {
+        Self { session: Arc::clone(session), key: Key::Own { slot, generation, index } }
+    }
+
+    /// Takes a count of its own. `None` when the object is gone.
+    pub(crate) fn retain(session: &Arc<Session>, reference: &Reference) -> Option<Self> {
+        let mut engine = session.runtime.lock();
+        if !engine.core.retain(reference) {
+            return None;
+        }
+        let key = if engine.core.owns(&reference.object) {
+            let task = reference.object.task_id();
+            let index = reference.object.index() & !trygon_ids::PUT_INDEX_BIT;
+            Key::Own { slot: task.slot(), generation: task.generation(), index }
+        } else {
+            Key::Borrowed(*reference)
+        };
+        drop(engine);
+        Some(Self { session: Arc::clone(session), key })
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// The object and its owner.
+    pub(crate) fn reference(&self) -> Reference {
+        match self.key {
+            Key::Own { slot, generation, index } => {
+                let engine = self.session.runtime.lock();
+                let object = engine.core.object_id(slot, generation, index);
+                Reference { object, owner: self.session.setup.identity.worker }
+            }
+            Key::Borrowed(reference) => reference,
+        }
+    }
+
+    fn id(&self) -> ObjectId {
+        self.reference().object
+    }
+}
+
+impl Drop for ObjectRef {
+    fn drop(&mut self) {
+        if !self.session.is_usable() {
+            return;
+        }
+        let mut engine = self.session.runtime.lock();
+        match &self.key {
+            Key::Own { slot, generation, index } => engine.core.release_local(*slot, *generation, *index),
+            Key::Borrowed(reference) => engine.core.release(reference),
+        }
+        let has_effects = engine.core.has_effects();
+        drop(engine);
+        if has_effects {
+            self.session.runtime.perform_soon();
+        }
+    }
+}
+
+#[pymethods]
+impl ObjectRef {
+    #[classmethod]
+    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, _item: &Bound<'py, PyAny>) -> Bound<'py, PyType> {
+        class.clone()
+    }
+
+    /// The id as lower-case hexadecimal, 56 characters.
+    fn hex(&self) -> String {
+        self.id().hex()
+    }
+
+    /// The id as 28 bytes.
+    fn binary<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.id().as_bytes())
+    }
+
+    /// The id of the task that makes the object, 24 bytes.
+    fn task_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.id().task_id().as_bytes())
+    }
+
+    /// The id of the job, 4 bytes.
+    fn job_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.id().task_id().job_id().as_bytes())
+    }
+
+    /// The owning process's id as hexadecimal.
+    fn owner_address(&self) -> String {
+        self.reference().owner.hex()
+    }
+
+    /// Whether this refers to nothing: never.
+    fn is_nil(&self) -> bool {
+        false
+    }
+
+    /// Where the reference was made; not recorded.
+    fn call_site(&self) -> &'static str {
+        ""
+    }
+
+    /// Size of the encoded value in bytes, once it is known.
+    fn size(&self) -> Option<u64> {
+        let reference = self.reference();
+        let engine = self.session.runtime.lock();
+        match engine.core.value_of(&reference)? {
+            Value::Inline(bytes) => Some(bytes.as_slice().len() as u64),
+            Value::Stored(location) => Some(location.size_bytes),
+            Value::Pending | Value::Error(_) => None,
+        }
+    }
+
+    /// A `concurrent.futures.Future` of the value.
+    fn future(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        hooks()?.future_of.call1(slf.py(), (slf,))
+    }
+
+    fn __await__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        hooks()?.await_ref.call1(slf.py(), (slf,))
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.id().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().id() == self.id())
+    }
+
+    fn __lt__(&self, other: &Bound<'_, Self>) -> bool {
+        self.id() < other.get().id()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("ObjectRef({})", self.hex())
+    }
+
+    /// Inside the engine's own pickling the reference is tracked. Anywhere else nobody can say when the copy goes: the object then lives as
+    /// long as the job.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let py = slf.py();
+        let this = slf.get();
+        let reference = this.reference();
+        if !meet(reference) {
+            this.session.runtime.lock().core.retain(&reference);
+        }
+        let rebuild = py.import("trygon._native")?.getattr("rebuild_reference")?;
+        let object = PyBytes::new(py, reference.object.as_bytes());
+        let owner = PyBytes::new(py, reference.owner.as_bytes());
+        Ok((rebuild, PyTuple::new(py, [object, owner])?))
+    }
+}
+
+/// The reference that was pickled as these bytes.
+#[pyfunction]
+pub(crate) fn rebuild_reference(py: Python<'_>, object: &[u8], owner: &[u8]) -> PyResult<ObjectRef> {
+    let malformed = |error: trygon_ids::IdError| PyRuntimeError::new_err(error.to_string());
+    let object = ObjectId::from_bytes(object).map_err(malformed)?;
+    let reference = Reference { object, owner: WorkerId::from_bytes(owner).map_err(malformed)? };
+    let session = session::require(py)?;
+    restore(py, &session, reference)
+}
+
+/// A counted reference to what was named in a value; noted for whoever reads the value.
+pub(crate) fn restore(py: Python<'_>, session: &Arc<Session>, reference: Reference) -> PyResult<ObjectRef> {
+    let job = reference.object.task_id().job_id();
+    if job != session.setup.identity.job {
+        let message = format!("the object {} belongs to another job or to an earlier session", reference.object);
+        return Err(crate::errors::system(py, "object_lost", &[("message", &message), ("object_id", &reference.object.hex())]));
+    }
+    meet(reference);
+    ObjectRef::retain(session, &reference).ok_or_else(|| {
+        crate::errors::system(py, "object_freed", &[("object_id", &reference.object.hex())])
+    })
+}

@@ -1,0 +1,125 @@
+//! The process's engine, from `init` to `shutdown`. Handles and references keep the session they belong to.
+
+use crate::errors;
+use crate::hooks::hooks;
+use parking_lot::{Mutex, RwLock};
+use pyo3::prelude::*;
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use trygon_ids::{ActorId, TaskId};
+use trygon_worker::{Runtime, Setup};
+
+/// One engine.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) number: u64,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) setup: Setup,
+    /// The process that made it: after a fork it is not the child's.
+    pub(crate) pid: u32,
+    pub(crate) is_worker: bool,
+    /// The daemon, in a driver.
+    pub(crate) daemon: Mutex<Option<Child>>,
+    /// What runs, in a worker.
+    pub(crate) running: Mutex<Running>,
+    /// Nesting depth of what runs; its children are one deeper.
+    pub(crate) depth: AtomicU32,
+}
+
+/// What a worker runs, for `get_runtime_context`.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Running {
+    pub(crate) task: Option<TaskId>,
+    pub(crate) name: String,
+    pub(crate) attempt: u32,
+    pub(crate) actor: Option<ActorId>,
+    pub(crate) actor_name: String,
+    pub(crate) actor_incarnation: u32,
+    pub(crate) actor_namespace: String,
+    pub(crate) lease: u32,
+    pub(crate) devices: Vec<(String, Vec<u32>)>,
+    pub(crate) resources: Vec<(String, f64)>,
+}
+
+static CURRENT: RwLock<Option<Arc<Session>>> = RwLock::new(None);
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+static CURRENT_NUMBER: AtomicU64 = AtomicU64::new(0);
+static PID: AtomicU32 = AtomicU32::new(0);
+
+/// This process's id, without asking the system each time.
+pub(crate) fn current_pid() -> u32 {
+    match PID.load(Ordering::Relaxed) {
+        0 => {
+            let pid = std::process::id();
+            PID.store(pid, Ordering::Relaxed);
+            pid
+        }
+        pid => pid,
+    }
+}
+
+/// After a fork the child has no engine: the sockets are the parent's.
+pub(crate) fn forget_after_fork() {
+    PID.store(std::process::id(), Ordering::Relaxed);
+    CURRENT_NUMBER.store(0, Ordering::SeqCst);
+    // The other thread that might hold this lock does not exist in the child; a try that fails leaves the number at 0, which is enough.
+    if let Some(mut current) = CURRENT.try_write() {
+        std::mem::forget(current.take());
+    }
+}
+
+/// Number of the current session; 0 when there is none.
+pub(crate) fn current_number() -> u64 {
+    CURRENT_NUMBER.load(Ordering::Relaxed)
+}
+
+/// The current session, if there is one.
+pub(crate) fn current() -> Option<Arc<Session>> {
+    if current_number() == 0 { None } else { CURRENT.read().clone() }
+}
+
+/// The current session; starts one by the package's rules when there is none.
+pub(crate) fn require(py: Python<'_>) -> PyResult<Arc<Session>> {
+    if let Some(session) = current() {
+        return Ok(session);
+    }
+    hooks()?.auto_init.call0(py)?;
+    current().ok_or_else(|| errors::system(py, "not_initialized", &[]))
+}
+
+impl Session {
+    /// Makes a new session the current one.
+    pub(crate) fn install(runtime: Arc<Runtime>, setup: Setup, is_worker: bool, daemon: Option<Child>) -> Arc<Self> {
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst) + 1;
+        let session = Arc::new(Self {
+            number,
+            runtime,
+            setup,
+            pid: current_pid(),
+            is_worker,
+            daemon: Mutex::new(daemon),
+            running: Mutex::new(Running::default()),
+            depth: AtomicU32::new(0),
+        });
+        *CURRENT.write() = Some(Arc::clone(&session));
+        CURRENT_NUMBER.store(number, Ordering::SeqCst);
+        session
+    }
+
+    /// Takes the current session out of use.
+    pub(crate) fn remove() -> Option<Arc<Self>> {
+        CURRENT_NUMBER.store(0, Ordering::SeqCst);
+        CURRENT.write().take()
+    }
+
+    /// Whether this session's engine may be used by this process now.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.pid == current_pid()
+    }
+
+    /// Depth of a task that is submitted now.
+    pub(crate) fn child_depth(&self) -> u16 {
+        (self.depth.load(Ordering::Relaxed) + 1).min(u32::from(u16::MAX)) as u16
+    }
+}

@@ -1,0 +1,87 @@
+//! The worker's main loop: takes work, runs it, replies.
+
+use crate::errors;
+use crate::process::{exit_now, without_signals};
+use crate::session::Session;
+use crate::worker_call::{Runner, Verdict};
+use pyo3::prelude::*;
+use rustix::fd::{FromRawFd, OwnedFd};
+use std::cell::Cell;
+use trygon_worker::{Patience, Runtime, Work, WorkerExit};
+
+thread_local! {
+    static IS_MAIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread runs the worker's tasks.
+pub(crate) fn is_main_thread() -> bool {
+    IS_MAIN.with(Cell::get)
+}
+
+/// Runs tasks, or one actor, until the daemon says to exit. Does not return.
+#[pyfunction]
+pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
+    crate::session::forget_after_fork();
+    // SAFETY: the zygote hands this descriptor over for good; nothing else in the process uses it.
+    let socket = unsafe { OwnedFd::from_raw_fd(control_fd) };
+    let connected = without_signals(|| crate::gil::detached(py, || Runtime::connect_worker(socket)));
+    let Ok((runtime, setup)) = connected else {
+        // The daemon is gone before it said anything: there is nobody to tell.
+        exit_now(1);
+    };
+    IS_MAIN.with(|is_main| is_main.set(true));
+    let session = Session::install(runtime, setup, true, None);
+    session.runtime.announce_ready(std::process::id());
+    let mut runner = Runner::new(session);
+    let code = run(py, &mut runner)?;
+    leave(py, code)
+}
+
+fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
+    let runtime = std::sync::Arc::clone(&runner.session.runtime);
+    let patience = Patience::for_ever();
+    loop {
+        let verdict = match runtime.try_next_work() {
+            Ok(Some(Work::Call(call))) => runner.run_call(py, call),
+            Ok(Some(Work::StartActor(start))) => runner.start_actor(py, &start),
+            Ok(Some(Work::Exit(reason))) => {
+                runtime.announce_exit("out_of_scope", &reason, 0);
+                return Ok(0);
+            }
+            Ok(None) => match crate::gil::detached(py, || runtime.wait_for_work(&patience)) {
+                Ok(()) => Ok(Verdict::GoOn),
+                Err(WorkerExit(_)) => return Ok(0),
+            },
+            Err(WorkerExit(_)) => return Ok(0),
+        };
+        match verdict {
+            Ok(Verdict::GoOn) => {}
+            Ok(Verdict::Exit { kind, message, code }) => {
+                runtime.announce_exit(kind, &message, code);
+                return Ok(code);
+            }
+            // A failure of the engine itself, not of user code: the process is of no use any more.
+            Err(error) => {
+                error.print(py);
+                runtime.announce_exit("exit", &format!("the worker failed: {error}"), 1);
+                return Ok(1);
+            }
+        }
+    }
+}
+
+/// Writes what Python still buffers and ends the process. The interpreter is not torn down: that takes longer than most tasks, and
+/// threads of user code could hold it up for ever.
+fn leave(py: Python<'_>, code: i32) -> ! {
+    let flush = || -> PyResult<()> {
+        let sys = py.import("sys")?;
+        sys.getattr("stdout")?.call_method0("flush")?;
+        sys.getattr("stderr")?.call_method0("flush")?;
+        Ok(())
+    };
+    if let Err(error) = flush() {
+        // Standard output is gone: so is the one who would read about it.
+        let _ = errors::request(py, &trygon_worker::RequestError::Refused(error.to_string()));
+    }
+    exit_now(code)
+}

@@ -1,0 +1,159 @@
+//! Mappings of received descriptors, writable for the one writer and read-only for everyone else.
+
+use crate::copy::{CopyPlan, copy_parts};
+use crate::populate::TouchedChunks;
+use rustix::io;
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+use std::ffi::c_void;
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+
+/// Bytes of a mapped segment.
+pub trait SegmentBytes: Send + Sync + std::fmt::Debug {
+    /// Where the mapping begins.
+    fn as_ptr(&self) -> *const u8;
+
+    /// Length of the mapping in bytes.
+    fn len_bytes(&self) -> usize;
+
+    /// The bytes of a range, if it lies inside.
+    ///
+    /// The range must be that of a sealed object that the caller keeps alive: such bytes never change (STORE-1, STORE-2).
+    fn range(&self, offset_bytes: u64, len_bytes: u64) -> Option<&[u8]> {
+        let (start, len) = checked_range(offset_bytes, len_bytes, self.len_bytes())?;
+        // SAFETY: the range lies inside the mapping, which lives as long as `self`; the caller's range is sealed, so nobody writes to it.
+        Some(unsafe { std::slice::from_raw_parts(self.as_ptr().add(start), len) })
+    }
+}
+
+fn checked_range(offset_bytes: u64, len_bytes: u64, mapping_bytes: usize) -> Option<(usize, usize)> {
+    let end = offset_bytes.checked_add(len_bytes)?;
+    (end <= mapping_bytes as u64).then_some((offset_bytes as usize, len_bytes as usize))
+}
+
+/// An owned mapping, unmapped on drop.
+#[derive(Debug)]
+struct Mapping {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the memory belongs to no thread; who may write to which range is decided by the store.
+unsafe impl Send for Mapping {}
+// SAFETY: as for Send; shared access only reads the address and the length.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    fn new(descriptor: impl AsFd, size_bytes: u64, protection: ProtFlags) -> io::Result<Self> {
+        let len = usize::try_from(size_bytes).map_err(|_| io::Errno::NOMEM)?;
+        if len == 0 || rustix::fs::fstat(&descriptor)?.st_size as u64 != size_bytes {
+            // A mapping longer than the segment would end in a bus error on access.
+            return Err(io::Errno::INVAL);
+        }
+        // SAFETY: a new mapping at an address of the kernel's choice; it replaces nothing.
+        let start = unsafe {
+            rustix::mm::mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, descriptor, 0)
+        }?;
+        // What a user's code forks inside a worker keeps its mapping: it may read arrays it inherited.
+        NonNull::new(start.cast::<u8>()).map(|start| Self { start, len }).ok_or(io::Errno::NOMEM)
+    }
+
+    fn advise(&self, offset: usize, len: usize, advice: Advice) -> io::Result<()> {
+        let start = self.start.as_ptr().wrapping_add(offset).cast::<c_void>();
+        // SAFETY: the range is cut to the mapping by the callers, and the advices used here (populate) change no content.
+        unsafe { rustix::mm::madvise(start, len, advice) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping made in `new`; borrows of it cannot outlive `self`.
+        // Failure would mean that the range is not ours; there is nothing to be done about it here.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast::<c_void>(), self.len) };
+    }
+}
+
+/// A segment mapped by a process that only reads it.
+#[derive(Debug)]
+pub struct ReadOnlyMapping {
+    mapping: Mapping,
+}
+
+impl ReadOnlyMapping {
+    /// Maps the whole segment. Fails with `INVAL` when its size is another one.
+    pub fn new(descriptor: impl AsFd, size_bytes: u64) -> io::Result<Self> {
+        Mapping::new(descriptor, size_bytes, ProtFlags::READ).map(|mapping| Self { mapping })
+    }
+
+    /// Maps the pages of a range ahead of reading them. Only for speed: ignored where the system cannot do it.
+    pub fn populate(&self, offset_bytes: u64, len_bytes: u64) {
+        let Some((offset, len)) = checked_range(offset_bytes, len_bytes, self.mapping.len) else { return };
+        let start = offset / 4096 * 4096;
+        let _ = self.mapping.advise(start, offset + len - start, Advice::LinuxPopulateRead);
+    }
+}
+
+impl SegmentBytes for ReadOnlyMapping {
+    fn as_ptr(&self) -> *const u8 {
+        self.mapping.start.as_ptr()
+    }
+
+    fn len_bytes(&self) -> usize {
+        self.mapping.len
+    }
+}
+
+/// A segment mapped by its one writer.
+#[derive(Debug)]
+pub struct WritableMapping {
+    mapping: Mapping,
+    touched: TouchedChunks,
+}
+
+impl WritableMapping {
+    /// Maps the whole segment. Fails with `INVAL` when its size is another one, and with `ACCES` when the descriptor is read-only.
+    pub fn new(descriptor: impl AsFd, size_bytes: u64) -> io::Result<Self> {
+        let mapping = Mapping::new(descriptor, size_bytes, ProtFlags::READ | ProtFlags::WRITE)?;
+        let touched = TouchedChunks::new(mapping.len);
+        Ok(Self { mapping, touched })
+    }
+
+    /// The address of a range to be written by foreign code, with its pages mapped; `None` when it does not lie inside.
+    ///
+    /// The range must have been allocated to the caller and not be sealed.
+    pub fn range_mut_ptr(&self, offset_bytes: u64, len_bytes: u64) -> Option<*mut u8> {
+        let (offset, len) = checked_range(offset_bytes, len_bytes, self.mapping.len)?;
+        self.populate(offset, len);
+        Some(self.mapping.start.as_ptr().wrapping_add(offset))
+    }
+
+    /// Writes `parts` one after the other. Returns how many bytes that were, or `None` (nothing written) when they do not fit.
+    ///
+    /// The range must have been allocated to the caller and not be sealed.
+    pub fn write_parts(&self, offset_bytes: u64, parts: &[&[u8]], plan: CopyPlan) -> Option<u64> {
+        let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        let (offset, _) = checked_range(offset_bytes, total, self.mapping.len)?;
+        let destination = self.mapping.start.as_ptr().wrapping_add(offset);
+        let before = |start: usize, len: usize| self.populate(offset + start, len);
+        // SAFETY: the range lies inside the mapping and was allocated to the caller alone, so no part overlaps it and nobody reads it.
+        unsafe { copy_parts(destination, parts, plan, &before) };
+        Some(total)
+    }
+
+    fn populate(&self, offset: usize, len: usize) {
+        // Without the advice (before Linux 5.14) the pages are mapped by faults, which is only slower.
+        self.touched.touch(offset, len, |start, run| {
+            let _ = self.mapping.advise(start, run, Advice::LinuxPopulateWrite);
+        });
+    }
+}
+
+impl SegmentBytes for WritableMapping {
+    fn as_ptr(&self) -> *const u8 {
+        self.mapping.start.as_ptr()
+    }
+
+    fn len_bytes(&self) -> usize {
+        self.mapping.len
+    }
+}

@@ -1,0 +1,14 @@
+//! The daemon's view of the store: every segment, whose it is, which sealed objects lie in it, and who waits for space.
+
+mod dead_workers;
+mod invariants;
+mod on_object;
+mod on_segment;
+mod on_worker_died;
+mod sizing;
+mod state;
+
+pub use state::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Objects sealed and freed.
+
+use crate::RangeAllocator;
+use crate::table::state::{Effect, Life, ObjectEntry, ObjectLocation, Reject, SegmentEntry, Stage, StoreTable};
+use trygon_ids::{ObjectId, SegmentId, WorkerId};
+
+/// Most early frees remembered for one segment; each is the difference between two sockets, so there are few.
+const MOST_FREED_EARLY: usize = 10_000;
+
+impl StoreTable {
+    /// A writer sealed an object.
+    pub fn on_sealed(
+        &mut self,
+        from: WorkerId,
+        id: ObjectId,
+        location: ObjectLocation,
+        owner: WorkerId,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Reject> {
+        if self.dead.contains(from) {
+            return Ok(());
+        }
+        let entry = self.segments.get_mut(&location.segment).ok_or(Reject::NotTheWriter)?;
+        if entry.writer != Some(from) || entry.stage != Stage::Ready {
+            return Err(Reject::NotTheWriter);
+        }
+        let end = location.offset_bytes.checked_add(location.size_bytes).ok_or(Reject::OutOfBounds)?;
+        if end > entry.size_bytes {
+            return Err(Reject::OutOfBounds);
+        }
+        if entry.overlaps(location.offset_bytes, end) {
+            return Err(Reject::Overlap);
+        }
+        self.sealed_objects += 1;
+        // Nobody ever had it when its owner is gone or has freed it already.
+        if self.dead.contains(owner) || entry.freed_early.remove(&(location.offset_bytes, id)) {
+            effects.push(Effect::Reclaim { to: from, range: location });
+            return Ok(());
+        }
+        let object = ObjectEntry { id, size_bytes: location.size_bytes, life: Life::Owned(owner) };
+        entry.objects.insert(location.offset_bytes, object);
+        Ok(())
+    }
+
+    /// The owner of an object says that nobody refers to it. `reclaimed`: the owner is the writer and took the space back itself.
+    pub fn on_freed(
+        &mut self,
+        from: WorkerId,
+        id: ObjectId,
+        location: ObjectLocation,
+        reclaimed: bool,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let ObjectLocation { segment, offset_bytes, .. } = location;
+        let Some(entry) = self.segments.get_mut(&segment) else { return };
+        let Some(object) = entry.objects.get(&offset_bytes).copied().filter(|object| object.id == id) else {
+            if entry.writer.is_some_and(|writer| writer != from) && entry.freed_early.len() < MOST_FREED_EARLY {
+                entry.freed_early.insert((offset_bytes, id));
+            }
+            return;
+        };
+        // What is held for readers has lost its owner; nobody else can tell who reads it.
+        if object.life == Life::HeldForReaders {
+            return;
+        }
+        entry.objects.remove(&offset_bytes);
+        match entry.writer {
+            Some(writer) if reclaimed && writer == from => {}
+            Some(to) => {
+                let range = ObjectLocation { segment, offset_bytes, size_bytes: object.size_bytes };
+                effects.push(Effect::Reclaim { to, range });
+            }
+            None => {
+                self.trim(segment, effects);
+                self.release_if_unused(segment, effects);
+                self.serve_waiting(now_ms, effects);
+            }
+        }
+    }
+
+    /// Gives what no object covers in a segment without writer back to the system, as far as that is whole pages.
+    pub(crate) fn trim(&mut self, segment: SegmentId, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.segments.get_mut(&segment) else { return };
+        if entry.writer.is_some() || !entry.has_owned_object() {
+            return;
+        }
+        let ranges = entry.unused_pages();
+        let kept = entry.size_bytes - ranges.iter().map(|(_, len)| len).sum::<u64>();
+        if kept < entry.charged_bytes {
+            self.used_bytes -= entry.charged_bytes - kept;
+            entry.charged_bytes = kept;
+            effects.push(Effect::Trim { segment, ranges });
+        }
+    }
+}
+
+impl SegmentEntry {
+    pub(crate) fn has_owned_object(&self) -> bool {
+        self.objects.values().any(|object| matches!(object.life, Life::Owned(_)))
+    }
+
+    fn overlaps(&self, start: u64, end: u64) -> bool {
+        let end = end.max(start + 1);
+        self.objects.range(..end).next_back().is_some_and(|(offset, object)| offset + object.size_bytes.max(1) > start)
+    }
+
+    /// Runs of whole pages that no object touches.
+    pub(crate) fn unused_pages(&self) -> Vec<(u64, u64)> {
+        const PAGE_BYTES: u64 = 4096;
+        let mut runs = Vec::new();
+        let mut at = 0;
+        let end_mark = (self.size_bytes, 0);
+        let objects = self.objects.iter().map(|(offset, object)| (*offset, object.size_bytes));
+        for (offset, size) in objects.chain([end_mark]) {
+            let start = at / PAGE_BYTES * PAGE_BYTES + if at % PAGE_BYTES == 0 { 0 } else { PAGE_BYTES };
+            let end = offset / PAGE_BYTES * PAGE_BYTES;
+            if end > start {
+                runs.push((start, end - start));
+            }
+            at = offset + RangeAllocator::occupied_bytes(size).unwrap_or(size);
+        }
+        runs
+    }
+}

@@ -1,0 +1,150 @@
+//! Segments asked for, made, mapped and given back.
+
+use crate::table::sizing;
+use crate::table::state::{Effect, SegmentEntry, Stage, StoreTable, WaitingRequest};
+use std::collections::{BTreeMap, BTreeSet};
+use trygon_ids::{SegmentId, WorkerId};
+
+/// More requests than this do not wait; no correct set of clients has so many.
+const MOST_WAITING: usize = 10_000;
+
+impl StoreTable {
+    /// A writer asks for a segment of at least `least_bytes`. It is made, or the request waits (STORE-4).
+    pub fn on_segment_request(
+        &mut self,
+        from: WorkerId,
+        request_id: u64,
+        least_bytes: u64,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.dead.contains(from) {
+            return;
+        }
+        let deadline_ms = now_ms.saturating_add(self.limits.wait_ms);
+        let request = WaitingRequest { from, request_id, least_bytes, deadline_ms };
+        if sizing::sizes_to_try(self, from, least_bytes).is_none() || self.waiting.len() >= MOST_WAITING {
+            self.refuse(request, effects);
+        } else if !self.try_create(request, effects) {
+            self.waiting.push_back(request);
+        }
+    }
+
+    /// The segment of an earlier `Create` is there.
+    pub fn on_created(&mut self, segment: SegmentId, effects: &mut Vec<Effect>) {
+        // It was released meanwhile if its writer died.
+        let Some(entry) = self.segments.get_mut(&segment) else { return };
+        let (Stage::Creating { request_id, .. }, Some(to)) = (entry.stage, entry.writer) else { return };
+        entry.stage = Stage::Ready;
+        effects.push(Effect::Grant { to, request_id, segment, size_bytes: entry.size_bytes });
+    }
+
+    /// The system has no memory for the segment of an earlier `Create`.
+    pub fn on_create_failed(&mut self, segment: SegmentId, now_ms: u64, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.segments.get(&segment) else { return };
+        let (Stage::Creating { request_id, asked_bytes }, Some(from)) = (entry.stage, entry.writer) else { return };
+        self.release(segment, effects);
+        self.refuse(WaitingRequest { from, request_id, least_bytes: asked_bytes, deadline_ms: now_ms }, effects);
+    }
+
+    /// A process wants to read a segment.
+    pub fn on_segment_map(&mut self, from: WorkerId, segment: SegmentId, effects: &mut Vec<Effect>) {
+        let entry = self.segments.get_mut(&segment).filter(|entry| entry.stage == Stage::Ready);
+        let size_bytes = entry.map_or(0, |entry| {
+            if entry.writer != Some(from) && !self.dead.contains(from) {
+                entry.readers.insert(from);
+            }
+            entry.size_bytes
+        });
+        effects.push(Effect::Map { to: from, segment, size_bytes });
+    }
+
+    /// The writer needs a segment no more. Objects that are still in it, if there are any, keep it.
+    pub fn on_segment_return(&mut self, from: WorkerId, segment: SegmentId, now_ms: u64, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.segments.get_mut(&segment) else { return };
+        if entry.writer != Some(from) || entry.stage != Stage::Ready {
+            return;
+        }
+        entry.writer = None;
+        entry.freed_early.clear();
+        self.release_if_unused(segment, effects);
+        self.serve_waiting(now_ms, effects);
+    }
+
+    /// Time has passed: requests that waited long enough are refused.
+    pub fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        self.serve_waiting(now_ms, effects);
+        let (expired, waiting) = self.waiting.drain(..).partition::<Vec<_>, _>(|request| request.deadline_ms <= now_ms);
+        self.waiting = waiting.into();
+        for request in expired {
+            self.refuse(request, effects);
+        }
+    }
+
+    /// When `on_tick` has something to do, if nothing happens before.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        self.waiting.iter().map(|request| request.deadline_ms).min()
+    }
+
+    /// Serves who waits, oldest first. A request that fits overtakes one that does not: its task may be what the other waits for.
+    pub(crate) fn serve_waiting(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        for request in waiting {
+            if request.deadline_ms <= now_ms || !self.try_create(request, effects) {
+                self.waiting.push_back(request);
+            }
+        }
+    }
+
+    fn try_create(&mut self, request: WaitingRequest, effects: &mut Vec<Effect>) -> bool {
+        let room = self.limits.capacity_bytes.saturating_sub(self.used_bytes);
+        let sizes = sizing::sizes_to_try(self, request.from, request.least_bytes).unwrap_or_default();
+        let Some(size_bytes) = sizes.into_iter().find(|size| *size <= room) else { return false };
+        let segment = SegmentId(self.next_segment);
+        self.next_segment += 1;
+        self.used_bytes += size_bytes;
+        self.segments.insert(
+            segment,
+            SegmentEntry {
+                writer: Some(request.from),
+                stage: Stage::Creating { request_id: request.request_id, asked_bytes: request.least_bytes },
+                size_bytes,
+                charged_bytes: size_bytes,
+                objects: BTreeMap::new(),
+                readers: BTreeSet::new(),
+                freed_early: BTreeSet::new(),
+                must_not_erase: false,
+            },
+        );
+        effects.push(Effect::Create { segment, size_bytes });
+        true
+    }
+
+    fn refuse(&mut self, request: WaitingRequest, effects: &mut Vec<Effect>) {
+        self.refused_requests += 1;
+        effects.push(Effect::Refuse {
+            to: request.from,
+            request_id: request.request_id,
+            size_bytes: request.least_bytes,
+            used_bytes: self.used_bytes,
+        });
+    }
+
+    /// Releases a segment that nobody writes and that holds no object of a living owner.
+    pub(crate) fn release_if_unused(&mut self, segment: SegmentId, effects: &mut Vec<Effect>) {
+        let unused = self.segments.get(&segment).is_some_and(|entry| entry.writer.is_none() && !entry.has_owned_object());
+        if unused {
+            self.release(segment, effects);
+        }
+    }
+
+    pub(crate) fn release(&mut self, segment: SegmentId, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.segments.remove(&segment) else { return };
+        self.used_bytes -= entry.charged_bytes;
+        // Who still reads keeps the pages by having them mapped; they are not ours to erase (STORE-2).
+        effects.push(Effect::Release { segment, erase: !entry.must_not_erase });
+    }
+}

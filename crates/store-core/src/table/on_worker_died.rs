@@ -1,0 +1,58 @@
+//! What a death leaves behind (STORE-3), without taking memory from those who still read it (STORE-2).
+
+use crate::table::state::{Effect, Life, ObjectLocation, Stage, StoreTable};
+use trygon_ids::{SegmentId, WorkerId};
+
+impl StoreTable {
+    /// A process is gone, and everything it had sent was handled before.
+    pub fn on_worker_died(&mut self, worker: WorkerId, now_ms: u64, effects: &mut Vec<Effect>) {
+        self.dead.add(worker);
+        self.waiting.retain(|request| request.from != worker);
+        let ids: Vec<SegmentId> = self.segments.keys().copied().collect();
+        for id in ids {
+            self.after_death_in(id, worker, effects);
+        }
+        self.serve_waiting(now_ms, effects);
+    }
+
+    fn after_death_in(&mut self, id: SegmentId, worker: WorkerId, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.segments.get_mut(&id) else { return };
+        let was_reader = entry.readers.remove(&worker);
+        let was_writer = entry.writer == Some(worker);
+        if was_writer && entry.stage != Stage::Ready {
+            self.release(id, effects);
+            return;
+        }
+        if was_writer {
+            entry.writer = None;
+            entry.freed_early.clear();
+        }
+        let nobody_reads = entry.readers.is_empty();
+        let mut lost_owner = false;
+        for object in entry.objects.values_mut() {
+            if object.life == Life::Owned(worker) {
+                object.life = Life::HeldForReaders;
+                lost_owner = true;
+            }
+        }
+        if lost_owner && !nobody_reads {
+            entry.must_not_erase = true;
+        }
+        if nobody_reads && (was_reader || lost_owner) {
+            let writer = entry.writer;
+            entry.objects.retain(|offset, object| {
+                let goes = object.life == Life::HeldForReaders;
+                if let (true, Some(to)) = (goes, writer) {
+                    let range = ObjectLocation { segment: id, offset_bytes: *offset, size_bytes: object.size_bytes };
+                    effects.push(Effect::Reclaim { to, range });
+                }
+                !goes
+            });
+            entry.must_not_erase = false;
+        }
+        if was_writer || lost_owner || was_reader {
+            self.trim(id, effects);
+            self.release_if_unused(id, effects);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The table's data, and what goes in and out.
+
+use crate::table::dead_workers::DeadWorkers;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use trygon_ids::{ObjectId, SegmentId, WorkerId};
+
+/// What the table is told when it is made.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreLimits {
+    /// Memory that all segments together may take.
+    pub capacity_bytes: u64,
+    /// How long a request waits for space before it is refused (STORE-4).
+    pub wait_ms: u64,
+}
+
+/// Where an object lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectLocation {
+    /// The segment.
+    pub segment: SegmentId,
+    /// Offset in it.
+    pub offset_bytes: u64,
+    /// Length of the object.
+    pub size_bytes: u64,
+}
+
+/// What the daemon has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Make a segment and populate it, then report `on_created` or `on_create_failed`.
+    Create {
+        /// The new segment.
+        segment: SegmentId,
+        /// Its exact size.
+        size_bytes: u64,
+    },
+    /// Give the segment to its writer.
+    Grant {
+        /// The writer.
+        to: WorkerId,
+        /// Its request.
+        request_id: u64,
+        /// The segment.
+        segment: SegmentId,
+        /// Its size.
+        size_bytes: u64,
+    },
+    /// Tell a writer that there is no space for it.
+    Refuse {
+        /// The writer.
+        to: WorkerId,
+        /// Its request.
+        request_id: u64,
+        /// What it had asked for.
+        size_bytes: u64,
+        /// Bytes in segments.
+        used_bytes: u64,
+    },
+    /// Give a reader a read-only descriptor; none when the size is 0, because the segment is gone.
+    Map {
+        /// The reader.
+        to: WorkerId,
+        /// The segment.
+        segment: SegmentId,
+        /// Its size, or 0.
+        size_bytes: u64,
+    },
+    /// Tell the writer that a range is its own again.
+    Reclaim {
+        /// The writer.
+        to: WorkerId,
+        /// The range.
+        range: ObjectLocation,
+    },
+    /// Give these ranges, whole pages, back to the system: nobody reads them.
+    Trim {
+        /// The segment.
+        segment: SegmentId,
+        /// Offset and length of each.
+        ranges: Vec<(u64, u64)>,
+    },
+    /// The segment is not needed any more.
+    Release {
+        /// The segment.
+        segment: SegmentId,
+        /// Nobody reads it, though some may still have it mapped: its pages can go at once.
+        erase: bool,
+    },
+}
+
+/// A message that no correct client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reject {
+    /// The object lies in a segment that the sender does not write.
+    NotTheWriter,
+    /// The object lies outside its segment.
+    OutOfBounds,
+    /// The object lies where another one is.
+    Overlap,
+}
+
+impl std::fmt::Display for Reject {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.text())
+    }
+}
+
+impl Reject {
+    /// What is wrong with the message.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NotTheWriter => "an object was sealed in a segment of another process",
+            Self::OutOfBounds => "an object was sealed beyond the end of its segment",
+            Self::Overlap => "an object was sealed on top of another one",
+        }
+    }
+}
+
+/// Sums over the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// The limit.
+    pub capacity_bytes: u64,
+    /// Memory in segments.
+    pub used_bytes: u64,
+    /// Segments there are.
+    pub segments: u64,
+    /// Segments whose writer is gone.
+    pub segments_without_writer: u64,
+    /// Sealed objects.
+    pub objects: u64,
+    /// Their size.
+    pub object_bytes: u64,
+    /// Size of objects whose owner died while others may still read them.
+    pub held_for_readers_bytes: u64,
+    /// Requests that wait for space.
+    pub waiting_requests: u64,
+    /// What they ask for together.
+    pub waiting_bytes: u64,
+    /// Requests refused so far.
+    pub refused_requests: u64,
+    /// Objects sealed so far.
+    pub sealed_objects: u64,
+}
+
+/// Who answers for an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// The owner frees it.
+    Owned(WorkerId),
+    /// The owner died; others may still read it (STORE-2).
+    HeldForReaders,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ObjectEntry {
+    pub(crate) id: ObjectId,
+    pub(crate) size_bytes: u64,
+    pub(crate) life: Life,
+}
+
+/// Whether a segment can be used yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The daemon makes it, for this request.
+    Creating { request_id: u64, asked_bytes: u64 },
+    Ready,
+}
+
+#[derive(Debug)]
+pub(crate) struct SegmentEntry {
+    /// None once it died or gave the segment back.
+    pub(crate) writer: Option<WorkerId>,
+    pub(crate) stage: Stage,
+    pub(crate) size_bytes: u64,
+    /// What of its size counts: less once parts went back to the system.
+    pub(crate) charged_bytes: u64,
+    /// Sealed objects by offset. The id alone would not do: two attempts of a task may both have sealed its result.
+    pub(crate) objects: BTreeMap<u64, ObjectEntry>,
+    /// Living processes that have it mapped, without the writer.
+    pub(crate) readers: BTreeSet<WorkerId>,
+    /// Objects whose owner freed them before the writer's word that they are sealed came; the two use different sockets.
+    pub(crate) freed_early: BTreeSet<(u64, ObjectId)>,
+    /// An object went while someone may still read it: the pages must stay for those who have them mapped.
+    pub(crate) must_not_erase: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WaitingRequest {
+    pub(crate) from: WorkerId,
+    pub(crate) request_id: u64,
+    pub(crate) least_bytes: u64,
+    pub(crate) deadline_ms: u64,
+}
+
+/// The store's memory as the daemon knows it.
+#[derive(Debug)]
+pub struct StoreTable {
+    pub(crate) limits: StoreLimits,
+    pub(crate) segments: BTreeMap<SegmentId, SegmentEntry>,
+    pub(crate) waiting: VecDeque<WaitingRequest>,
+    pub(crate) dead: DeadWorkers,
+    pub(crate) used_bytes: u64,
+    pub(crate) next_segment: u64,
+    pub(crate) refused_requests: u64,
+    pub(crate) sealed_objects: u64,
+}
+
+impl StoreTable {
+    /// A store without segments.
+    pub fn new(limits: StoreLimits) -> Self {
+        Self {
+            limits,
+            segments: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            dead: DeadWorkers::default(),
+            used_bytes: 0,
+            next_segment: 1,
+            refused_requests: 0,
+            sealed_objects: 0,
+        }
+    }
+
+    /// Sums over the store.
+    pub fn stats(&self) -> StoreStats {
+        let mut stats = StoreStats {
+            capacity_bytes: self.limits.capacity_bytes,
+            used_bytes: self.used_bytes,
+            segments: self.segments.len() as u64,
+            waiting_requests: self.waiting.len() as u64,
+            waiting_bytes: self.waiting.iter().map(|request| request.least_bytes).sum(),
+            refused_requests: self.refused_requests,
+            sealed_objects: self.sealed_objects,
+            ..StoreStats::default()
+        };
+        for segment in self.segments.values() {
+            stats.segments_without_writer += u64::from(segment.writer.is_none());
+            stats.objects += segment.objects.len() as u64;
+            for object in segment.objects.values() {
+                stats.object_bytes += object.size_bytes;
+                if object.life == Life::HeldForReaders {
+                    stats.held_for_readers_bytes += object.size_bytes;
+                }
+            }
+        }
+        stats
+    }
+}

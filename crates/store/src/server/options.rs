@@ -1,0 +1,20 @@
+//! What the daemon's store is told when it starts.
+
+/// How long a request waits for space before it is refused.
+const WAIT_MS: u64 = 10_000;
+
+/// Options of the store.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOptions {
+    /// Memory that all segments together may take.
+    pub capacity_bytes: u64,
+    /// How long a request waits for space before it is refused, in milliseconds.
+    pub wait_ms: u64,
+}
+
+impl StoreOptions {
+    /// The defaults for a store of this size.
+    pub fn new(capacity_bytes: u64) -> Self {
+        Self { capacity_bytes, wait_ms: WAIT_MS }
+    }
+}

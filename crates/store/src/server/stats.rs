@@ -1,0 +1,25 @@
+//! The store's figures, as the state query `store` shows them.
+
+use crate::server::store_server::StoreServer;
+
+impl StoreServer {
+    /// The figures as a JSON object.
+    pub fn stats_json(&self) -> String {
+        let stats = self.stats();
+        let figures = [
+            ("capacity_bytes", stats.capacity_bytes),
+            ("used_bytes", stats.used_bytes),
+            ("segments", stats.segments),
+            ("segments_without_writer", stats.segments_without_writer),
+            ("objects", stats.objects),
+            ("object_bytes", stats.object_bytes),
+            ("held_for_readers_bytes", stats.held_for_readers_bytes),
+            ("waiting_requests", stats.waiting_requests),
+            ("waiting_bytes", stats.waiting_bytes),
+            ("refused_requests", stats.refused_requests),
+            ("sealed_objects", stats.sealed_objects),
+        ];
+        let fields: Vec<String> = figures.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        format!("{{{}}}", fields.join(","))
+    }
+}

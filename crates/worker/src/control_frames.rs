@@ -1,0 +1,338 @@
+//! What the daemon says.
+
+use crate::engine::{Engine, LeaseInfo, MAX_LOG_LINES};
+use crate::execute::Work;
+use crate::requests::Answer;
+use rustix::fd::OwnedFd;
+use trygon_ids::{ActorId, OwnerIncarnation, SegmentId, WorkerId};
+use trygon_wire::{FrameError, Header, Kind, control, decode, peer};
+use trygon_worker_core::{ActorState, Interrupted, Lost, SystemError};
+
+/// Lines that a worker printed.
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    /// The worker's process id.
+    pub pid: u32,
+    /// What ran.
+    pub name: String,
+    /// Whether it was the error stream.
+    pub is_stderr: bool,
+    /// The lines.
+    pub lines: Vec<String>,
+    /// Lines that were dropped because too many came.
+    pub dropped: u64,
+}
+
+fn worker_id(bytes: &[u8]) -> Result<WorkerId, FrameError> {
+    WorkerId::from_bytes(bytes).map_err(|_| FrameError::Malformed("worker id"))
+}
+
+fn actor_id(bytes: &[u8]) -> Result<ActorId, FrameError> {
+    ActorId::from_bytes(bytes).map_err(|_| FrameError::Malformed("actor id"))
+}
+
+fn devices(devices: Vec<control::Devices>) -> Vec<(String, Vec<u32>)> {
+    devices.into_iter().map(|held| (held.resource, held.indices)).collect()
+}
+
+impl Engine {
+    /// Reads what the daemon sent and handles every whole frame.
+    pub(crate) fn on_control_readable(&mut self) {
+        self.control.receive();
+        loop {
+            let mut reader = std::mem::take(&mut self.control.reader);
+            let handled = match reader.next_frame() {
+                Ok(Some((header, body))) => self.on_control_frame(header, body),
+                Ok(None) => {
+                    self.control.reader = reader;
+                    break;
+                }
+                Err(error) => Err(error),
+            };
+            self.control.reader = reader;
+            self.activity += 1;
+            if handled.is_err() {
+                self.control.closed = true;
+                break;
+            }
+        }
+        if self.control.closed && self.exit.is_none() {
+            self.exit = Some("the node's daemon is gone".to_owned());
+        }
+    }
+
+    fn descriptor(&mut self) -> Result<OwnedFd, FrameError> {
+        self.control.descriptors.pop_front().ok_or(FrameError::Malformed("descriptor missing"))
+    }
+
+    fn on_control_frame(&mut self, header: Header, body: &[u8]) -> Result<(), FrameError> {
+        match header.kind {
+            Kind::LeaseGranted => self.on_lease_granted(decode(body)?),
+            Kind::PeerConnected => self.on_peer_connected(&decode(body)?),
+            Kind::PeerDied => self.on_peer_died(&decode(body)?),
+            Kind::ActorUpdate => self.on_actor_update(&decode(body)?),
+            Kind::StartActor => {
+                let message: control::StartActor = decode(body)?;
+                self.is_actor = true;
+                if !message.class_body.is_empty() {
+                    self.on_function_body(&message.class_hash, &message.class_body);
+                }
+                self.work.push_back(Work::StartActor(Box::new(message)));
+                Ok(())
+            }
+            Kind::FunctionReply => {
+                let message: control::FunctionReply = decode(body)?;
+                self.on_function_body(&message.hash, &message.body);
+                Ok(())
+            }
+            Kind::SegmentGranted => {
+                let message: control::SegmentGranted = decode(body)?;
+                let descriptor = self.descriptor()?;
+                let added = self.store.add_segment(message.segment_id, message.size_bytes, descriptor);
+                let answer = match added {
+                    Ok(()) => Answer::SegmentGranted,
+                    Err(error) => Answer::Failed(error.to_string()),
+                };
+                self.answers.insert(message.request_id, answer);
+                Ok(())
+            }
+            Kind::SegmentRefused => {
+                let message: control::SegmentRefused = decode(body)?;
+                self.answers.insert(message.request_id, Answer::SegmentRefused(message));
+                Ok(())
+            }
+            Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
+            Kind::Reclaim => {
+                let message: control::Reclaim = decode(body)?;
+                self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);
+                Ok(())
+            }
+            Kind::ExitWorker => {
+                let message: control::ExitWorker = decode(body)?;
+                if message.drain {
+                    self.work.push_back(Work::Exit(message.reason));
+                } else {
+                    self.exit = Some(message.reason);
+                }
+                Ok(())
+            }
+            Kind::LogLines => {
+                self.on_log_lines(decode(body)?);
+                Ok(())
+            }
+            Kind::LeaseRevoke => {
+                let now_ns = self.clock.now_ns();
+                self.core.return_idle_leases(now_ns, true);
+                Ok(())
+            }
+            kind => self.on_reply(kind, body),
+        }
+    }
+
+    fn on_reply(&mut self, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
+        let (request_id, answer) = match kind {
+            Kind::CreateActorReply => {
+                let message: control::CreateActorReply = decode(body)?;
+                (message.request_id, Answer::ActorCreated(message))
+            }
+            Kind::NamedActor => {
+                let message: control::NamedActor = decode(body)?;
+                (message.request_id, Answer::NamedActor(message))
+            }
+            Kind::StateReply => {
+                let message: control::StateReply = decode(body)?;
+                (message.request_id, Answer::State(message))
+            }
+            Kind::KeyValueReply => {
+                let message: control::KeyValueReply = decode(body)?;
+                (message.request_id, Answer::KeyValue(message))
+            }
+            Kind::NodeStarted => (0, Answer::NodeStarted(decode(body)?)),
+            Kind::NodeFailed => (0, Answer::NodeFailed(decode(body)?)),
+            Kind::WorkerSetup => {
+                let descriptor = self.descriptor()?;
+                (0, Answer::WorkerSetup(decode(body)?, descriptor))
+            }
+            Kind::LeaseWaits => {
+                let message: control::LeaseWaits = decode(body)?;
+                self.on_log_lines(control::LogLines {
+                    name: "trygon".to_owned(),
+                    is_stderr: true,
+                    lines: vec![message.message],
+                    ..Default::default()
+                });
+                return Ok(());
+            }
+            other => return Err(FrameError::UnknownKind(other as u16)),
+        };
+        self.answers.insert(request_id, answer);
+        Ok(())
+    }
+
+    fn on_lease_granted(&mut self, message: control::LeaseGranted) -> Result<(), FrameError> {
+        let worker = worker_id(&message.worker_id)?;
+        let Some(index) = self.peer_of.get(&worker).copied() else {
+            // It died between the grant and its arrival: the daemon knows.
+            self.control.send(Kind::LeaseReturn, &control::LeaseReturn { lease_id: message.lease_id, worker_exiting: true });
+            return Ok(());
+        };
+        if !message.devices.is_empty() {
+            let bind = peer::LeaseBind { lease_id: message.lease_id, devices: message.devices, resources: Default::default() };
+            self.links.send(index, Kind::LeaseBind, &bind);
+        }
+        let now_ns = self.clock.now_ns();
+        self.core.on_lease_granted(message.request_id, message.lease_id, index, now_ns, &mut self.links);
+        Ok(())
+    }
+
+    pub(crate) fn on_lease_bind(&mut self, message: peer::LeaseBind) {
+        let info = LeaseInfo { resources: message.resources.into_iter().collect(), devices: devices(message.devices) };
+        self.leases.insert(message.lease_id as u32, info);
+    }
+
+    fn on_peer_connected(&mut self, message: &control::PeerConnected) -> Result<(), FrameError> {
+        let worker = worker_id(&message.worker_id)?;
+        if message.already {
+            return Ok(());
+        }
+        let socket = self.descriptor()?;
+        let index = self.links.add(worker, message.connection, socket);
+        self.peer_of.insert(worker, index);
+        if let Ok(incarnation) = OwnerIncarnation::from_bytes(&message.incarnation) {
+            self.incarnations.insert(worker, incarnation);
+        }
+        if let Some(frames) = self.connecting.remove(&worker) {
+            self.links.peer(index).out.bytes_mut().extend_from_slice(&frames);
+            self.links.mark_dirty(index);
+        }
+        Ok(())
+    }
+
+    fn on_peer_died(&mut self, message: &control::PeerDied) -> Result<(), FrameError> {
+        let worker = worker_id(&message.worker_id)?;
+        let death = message.death.clone().unwrap_or_default();
+        let index = self.peer_of.remove(&worker);
+        if let Some(index) = index {
+            // What it managed to write comes before what only its recorder kept.
+            while !self.links.peer(index).closed && self.links.receive(index) && self.links.peer(index).reader.pending_bytes() > 0 {
+                let before = self.activity;
+                self.on_peer_readable(index);
+                if self.activity == before {
+                    break;
+                }
+            }
+            self.on_peer_readable(index);
+            for frame in &message.frames {
+                self.on_late_frame(index, frame);
+            }
+            self.work.retain(|work| !matches!(work, Work::Call(call) if call.peer == index));
+        }
+        self.connecting.remove(&worker);
+        self.dead.insert(worker, death.message.clone());
+        let started = message.started.then_some(Interrupted {
+            slot: message.slot,
+            generation: message.generation,
+            attempt: message.attempt,
+        });
+        let lost = Lost {
+            worker,
+            peer: index,
+            started,
+            cause_kind: &death.kind,
+            message: &death.message,
+            pid: death.pid,
+            signal: death.signal,
+            exit_code: death.exit_code,
+        };
+        let now_ns = self.clock.now_ns();
+        self.core.on_peer_lost(&lost, now_ns, &mut self.links);
+        if let Some(index) = index {
+            self.links.close(index);
+        }
+        Ok(())
+    }
+
+    /// Connects to a process only to learn of its death.
+    pub(crate) fn watch_process(&mut self, worker: WorkerId) {
+        if let Some(cause) = self.dead.get(&worker).cloned() {
+            self.core.on_process_died(worker, &cause, &mut self.links);
+        } else if !self.connecting.contains_key(&worker) {
+            self.connecting.insert(worker, Vec::new());
+            self.control.send(Kind::ConnectPeer, &control::ConnectPeer { worker_id: worker.as_bytes().to_vec() });
+        }
+    }
+
+    fn on_actor_update(&mut self, message: &control::ActorUpdate) -> Result<(), FrameError> {
+        let actor = actor_id(&message.actor_id)?;
+        let index = self.core.actor(actor);
+        let death = message.death.clone().unwrap_or_default();
+        let error = |kind| {
+            SystemError::new(kind)
+                .with("actor_id", actor.hex())
+                .with("class_name", &message.class_name)
+                .with("name", &message.name)
+                .with("cause_kind", &death.kind)
+                .with("message", &death.message)
+                .with("pid", death.pid.to_string())
+                .with("signal", death.signal.to_string())
+                .with("exit_code", death.exit_code.to_string())
+                .with("error", &message.error)
+                .encode()
+        };
+        let state = match message.state.as_str() {
+            "alive" => {
+                let worker = worker_id(&message.worker_id)?;
+                match self.peer_of.get(&worker) {
+                    Some(peer) => ActorState::Alive { peer: *peer, incarnation: message.incarnation },
+                    // It died since: the next update says what becomes of it.
+                    None => ActorState::Pending,
+                }
+            }
+            "restarting" => ActorState::Restarting { error: error("actor_unavailable") },
+            "dead" if !message.error.is_empty() => ActorState::Dead { error: error("actor_init_failed") },
+            "dead" => ActorState::Dead { error: error("actor_died") },
+            _ => ActorState::Pending,
+        };
+        self.core.on_actor_state(index, state, &mut self.links);
+        Ok(())
+    }
+
+    fn on_segment_mapped(&mut self, message: &control::SegmentMapped) -> Result<(), FrameError> {
+        let segment = SegmentId(message.segment_id);
+        if message.size_bytes == 0 {
+            self.answers.insert(segment_answer(segment), Answer::SegmentGone);
+            return Ok(());
+        }
+        let descriptor = self.descriptor()?;
+        let answer = match self.store.add_mapping(segment.0, message.size_bytes, descriptor) {
+            Ok(()) => Answer::SegmentGranted,
+            Err(error) => Answer::Failed(error.to_string()),
+        };
+        self.answers.insert(segment_answer(segment), answer);
+        Ok(())
+    }
+
+    fn on_log_lines(&mut self, message: control::LogLines) {
+        self.log_lines += message.lines.len();
+        self.logs.push_back(LogLine {
+            pid: message.pid,
+            name: message.name,
+            is_stderr: message.is_stderr,
+            lines: message.lines,
+            dropped: message.dropped,
+        });
+        self.logs_arrived.notify_all();
+        while self.log_lines > MAX_LOG_LINES {
+            let Some(oldest) = self.logs.pop_front() else { break };
+            self.log_lines -= oldest.lines.len();
+            if let Some(next) = self.logs.front_mut() {
+                next.dropped += oldest.dropped + oldest.lines.len() as u64;
+            }
+        }
+    }
+}
+
+/// Answers about segments are kept beside those of requests, in a range of numbers of their own.
+pub(crate) fn segment_answer(segment: SegmentId) -> u64 {
+    segment.0 | 1 << 63
+}

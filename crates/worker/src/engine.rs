@@ -1,0 +1,135 @@
+//! Everything that the runtime's one mutex guards.
+
+use crate::clock::Clock;
+use crate::control_frames::LogLine;
+use crate::execute::{Executing, Work};
+use crate::link::{ControlLink, Links};
+use crate::requests::Answer;
+use parking_lot::Condvar;
+use rustix::fd::OwnedFd;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use trygon_ids::{FunctionHash, OwnerIncarnation, WorkerId};
+use trygon_store::client::StoreClient;
+use trygon_wire::control;
+use trygon_worker_core::{Core, Effect, PeerIndex, Returned};
+
+/// Bytes of log lines kept for a driver that does not print them.
+pub(crate) const MAX_LOG_LINES: usize = 100_000;
+
+/// The state of one process's engine.
+#[derive(Debug)]
+pub struct Engine {
+    /// The deciding part.
+    pub core: Core,
+    pub(crate) links: Links,
+    pub(crate) control: ControlLink,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<StoreClient>,
+    pub(crate) peer_of: HashMap<WorkerId, PeerIndex>,
+    pub(crate) incarnations: HashMap<WorkerId, OwnerIncarnation>,
+    /// Processes known to be dead, and why.
+    pub(crate) dead: HashMap<WorkerId, String>,
+    /// Frames for processes that are being connected.
+    pub(crate) connecting: HashMap<WorkerId, Vec<u8>>,
+    pub(crate) answers: HashMap<u64, Answer>,
+    pub(crate) next_request: u64,
+    /// Bodies of functions: own ones, and those fetched to run.
+    pub(crate) bodies: HashMap<FunctionHash, Arc<[u8]>>,
+    /// Hashes that were asked for and are known to nobody.
+    pub(crate) missing: HashSet<FunctionHash>,
+    pub(crate) work: VecDeque<Work>,
+    pub(crate) executing: Option<Executing>,
+    pub(crate) blocked: bool,
+    /// This process is an actor: it takes no plain tasks, and nothing is handed back.
+    pub(crate) is_actor: bool,
+    pub(crate) leases: HashMap<u32, LeaseInfo>,
+    pub(crate) completions: Vec<Option<Completion>>,
+    pub(crate) logs: VecDeque<LogLine>,
+    pub(crate) log_lines: usize,
+    /// Signalled when lines come: whoever prints them must not poll for all.
+    pub(crate) logs_arrived: Arc<Condvar>,
+    /// Tokens that somebody waits for in an event loop.
+    pub(crate) awaited_tokens: usize,
+    /// Objects that lie in shared memory and were sealed by nobody else: their frees may be handled here.
+    pub(crate) events: Vec<control::TaskEvent>,
+    pub(crate) events_dropped: u64,
+    /// Counts what moved, so that the background thread knows when to rest.
+    pub(crate) activity: u64,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) returned: Vec<Returned>,
+    pub(crate) submitted: u32,
+    /// Why the process has to go, when it has.
+    pub(crate) exit: Option<String>,
+}
+
+/// What a lease holds, as its worker is told.
+#[derive(Debug, Clone, Default)]
+pub struct LeaseInfo {
+    /// Amounts by name.
+    pub resources: Vec<(String, f64)>,
+    /// Device instances by accelerator.
+    pub devices: Vec<(String, Vec<u32>)>,
+}
+
+/// A completion queue's engine side.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    pub(crate) event: Arc<OwnedFd>,
+    pub(crate) tokens: Vec<u64>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        core: Core,
+        links: Links,
+        control: ControlLink,
+        store: Arc<StoreClient>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            core,
+            links,
+            control,
+            clock,
+            store,
+            peer_of: HashMap::new(),
+            incarnations: HashMap::new(),
+            dead: HashMap::new(),
+            connecting: HashMap::new(),
+            answers: HashMap::new(),
+            next_request: 1,
+            bodies: HashMap::new(),
+            missing: HashSet::new(),
+            work: VecDeque::new(),
+            executing: None,
+            blocked: false,
+            is_actor: false,
+            leases: HashMap::new(),
+            completions: Vec::new(),
+            logs: VecDeque::new(),
+            log_lines: 0,
+            logs_arrived: Arc::new(Condvar::new()),
+            awaited_tokens: 0,
+            events: Vec::new(),
+            events_dropped: 0,
+            activity: 0,
+            effects: Vec::new(),
+            returned: Vec::new(),
+            submitted: 0,
+            exit: None,
+        }
+    }
+
+    /// Performs what the core asked for, and writes everything that waits.
+    pub(crate) fn settle_and_flush(&mut self) {
+        self.perform();
+        self.links.flush();
+        self.control.flush();
+    }
+
+    /// Whether the connection to the daemon, and with it the job, has ended.
+    pub fn is_closed(&self) -> bool {
+        self.control.closed || self.exit.is_some()
+    }
+}

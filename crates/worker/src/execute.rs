@@ -1,0 +1,296 @@
+//! The worker's side: what is to run next, and the reply to what ran.
+
+use crate::engine::Engine;
+use crate::link::Definition;
+use crate::reply::{ReturnedValue, put_references, put_return};
+use crate::runtime::Runtime;
+use crate::wait::Patience;
+use std::sync::Arc;
+use trygon_ids::{FunctionHash, TaskId, WorkerId};
+use trygon_wire::{Header, Kind, control, peer, task};
+use trygon_worker_core::{PeerIndex, Reference, SmallBytes};
+
+/// Something for the worker's main thread.
+#[derive(Debug)]
+pub enum Work {
+    /// A task or an actor call.
+    Call(Call),
+    /// Become this actor.
+    StartActor(Box<control::StartActor>),
+    /// Exit, for this reason.
+    Exit(String),
+}
+
+/// A task as it came.
+#[derive(Debug)]
+pub struct Call {
+    /// Who sent it.
+    pub peer: PeerIndex,
+    /// Its fixed part.
+    pub push: task::Push,
+    /// Whether it is an actor's.
+    pub is_actor_call: bool,
+    /// The function or method.
+    pub definition: Arc<Definition>,
+    /// Dependencies and arguments.
+    pub payload: SmallBytes,
+}
+
+pub(crate) type Incoming = Call;
+
+/// What the main thread runs now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Executing {
+    pub(crate) depth: u16,
+}
+
+/// How a task ended.
+#[derive(Debug)]
+pub struct Finished<'a> {
+    /// `task::STATUS_*`.
+    pub status: u8,
+    /// How long it ran.
+    pub execution_ns: u64,
+    /// Its results.
+    pub returns: &'a [ReturnedValue<'a>],
+    /// References that came with its arguments and may still be held.
+    pub carried: &'a [Reference],
+    /// The process exits after this reply.
+    pub exiting: bool,
+}
+
+/// Why the main thread has to leave its loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerExit(pub String);
+
+/// A function that runs longer than this is flushed for before it starts: what waits would be stuck behind it.
+const SHORT_NS: u64 = 20_000;
+
+impl Runtime {
+    /// The next thing to do, if there is one now; when there is none, what waits is written.
+    pub fn try_next_work(&self) -> Result<Option<Work>, WorkerExit> {
+        let mut engine = self.lock();
+        if let Some(work) = engine.work.pop_front() {
+            return Ok(Some(work));
+        }
+        engine.settle_and_flush();
+        engine.exit.clone().map_or(Ok(None), |reason| Err(WorkerExit(reason)))
+    }
+
+    /// Waits for something to do. `None` when interrupted.
+    pub fn wait_for_work(&self, patience: &Patience) -> Result<(), WorkerExit> {
+        self.wait(patience, |engine| !engine.work.is_empty() || engine.is_closed());
+        let engine = self.lock();
+        match &engine.exit {
+            Some(reason) if engine.work.is_empty() => Err(WorkerExit(reason.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Marks a task as started (OWN-8) and makes sure that replies do not wait behind a long one.
+    pub fn begin(&self, call: &Call, expected_ns: Option<u64>) {
+        let mut engine = self.lock();
+        let engine = &mut *engine;
+        let connection = engine.links.peer(call.peer).connection;
+        if let Some(recorder) = &mut engine.links.recorder {
+            recorder.set_started(connection, call.push.slot, call.push.generation, call.push.attempt);
+        }
+        engine.executing = Some(Executing { depth: call.push.depth });
+        if expected_ns.is_none_or(|expected| expected > SHORT_NS) {
+            engine.settle_and_flush();
+        }
+    }
+
+    /// As [`Runtime::begin`], for a constructor.
+    pub fn begin_constructor(&self, depth: u16) {
+        let mut engine = self.lock();
+        engine.executing = Some(Executing { depth });
+        engine.settle_and_flush();
+    }
+
+    /// The constructor is done: `error` is empty or the error's byte form.
+    pub fn actor_started(&self, actor_id: &[u8], incarnation: u32, error: Vec<u8>) {
+        let mut engine = self.lock();
+        engine.executing = None;
+        let message = control::ActorStarted { actor_id: actor_id.to_vec(), incarnation, error };
+        engine.control.send(Kind::ActorStarted, &message);
+        engine.settle_and_flush();
+    }
+
+    /// Sends the reply of a task. References inside its results are lent to the caller; those it carried and still holds are named.
+    pub fn finish(&self, call: &Call, finished: &Finished<'_>) {
+        let mut engine = self.lock();
+        let is_full = engine.reply(call, finished);
+        if is_full {
+            engine.settle_and_flush();
+            if engine.links.recorder.as_ref().is_some_and(|recorder| recorder.staged_bytes() > 0) {
+                drop(engine);
+                // Replies that have no place in the recorder would be lost with the process: let the readers catch up first.
+                self.wait(&Patience::for_ever(), |engine| {
+                    engine.links.recorder.as_ref().is_none_or(|recorder| recorder.staged_bytes() == 0) || engine.is_closed()
+                });
+            }
+        } else {
+            drop(engine);
+            self.ensure_ticking();
+        }
+    }
+
+    /// The task that runs, for `get_runtime_context`.
+    pub fn task_id_of(&self, call: &Call) -> TaskId {
+        let mut engine = self.lock();
+        let owner = engine.links.peer(call.peer).worker;
+        let incarnation = engine.incarnations.get(&owner).copied();
+        let job = engine.core.identity().job;
+        incarnation.map_or(TaskId::nil(), |owner| TaskId::of(job, owner, call.push.slot, call.push.generation))
+    }
+
+    /// The process behind a connection.
+    pub fn worker_of(&self, peer: PeerIndex) -> WorkerId {
+        self.lock().links.peer(peer).worker
+    }
+
+    /// Asks for the body of a function until it is there. `None` when nobody has it.
+    pub fn function_body(&self, hash: FunctionHash, from: Option<PeerIndex>, patience: &Patience) -> Option<Arc<[u8]>> {
+        let mut engine = self.lock();
+        if let Some(body) = engine.bodies.get(&hash) {
+            return Some(Arc::clone(body));
+        }
+        let message_hash = hash.as_bytes().to_vec();
+        match from {
+            Some(peer) => engine.links.send(peer, Kind::FunctionFetch, &peer::FunctionFetch { hash: message_hash }),
+            None => engine.control.send(Kind::FunctionGet, &control::FunctionGet { hash: message_hash }),
+        }
+        engine.settle_and_flush();
+        drop(engine);
+        self.wait(patience, |engine| {
+            engine.bodies.contains_key(&hash) || engine.missing.contains(&hash) || engine.is_closed()
+        });
+        let mut engine = self.lock();
+        engine.missing.remove(&hash);
+        engine.bodies.get(&hash).map(Arc::clone)
+    }
+
+    /// Forgets a body that was loaded: the loaded function is kept by the caller.
+    pub fn forget_body(&self, hash: &FunctionHash) {
+        self.lock().bodies.remove(hash);
+    }
+
+    /// Tells the daemon that the process is about to exit on purpose, and writes everything that waits.
+    pub fn announce_exit(&self, kind: &str, message: &str, exit_code: i32) {
+        let mut engine = self.lock();
+        let exiting = control::WorkerExiting { kind: kind.to_owned(), message: message.to_owned(), exit_code };
+        engine.control.send(Kind::WorkerExiting, &exiting);
+        engine.settle_and_flush();
+        drop(engine);
+        let soon = Patience::until(std::time::Duration::from_secs(2));
+        self.wait(&soon, |engine| engine.links.peers.iter().all(|peer| peer.out.is_empty()) || engine.is_closed());
+    }
+
+    /// Names what runs, for the lines it prints.
+    pub fn set_running_name(&self, name: &str) {
+        if let Some(recorder) = &mut self.lock().links.recorder {
+            recorder.set_name(name);
+        }
+    }
+
+    /// Tells the daemon that tasks may come.
+    pub fn announce_ready(&self, pid: u32) {
+        let mut engine = self.lock();
+        engine.control.send(Kind::WorkerReady, &control::WorkerReady { pid });
+        engine.control.flush();
+    }
+
+    /// How many tasks wait in this process.
+    pub fn waiting_work(&self) -> usize {
+        self.lock().work.len()
+    }
+}
+
+impl Engine {
+    /// Appends a reply to its connection. True when the recorder is full, and everything has to be written first.
+    fn reply(&mut self, call: &Call, finished: &Finished<'_>) -> bool {
+        self.executing = None;
+        let caller: WorkerId = self.links.peer(call.peer).worker;
+        let mut kept = Vec::new();
+        for reference in finished.carried {
+            if self.core.holds(reference) && !kept.contains(reference) {
+                self.core.receive_lent(reference);
+                kept.push(*reference);
+            }
+        }
+        for returned in finished.returns {
+            if let ReturnedValue::Inline(_, contained) | ReturnedValue::Stored(_, contained) = returned {
+                for inner in *contained {
+                    self.core.lend(inner, caller);
+                }
+            }
+        }
+        // Lends to others must be known before the caller unpins: they leave first.
+        if self.core.has_effects() {
+            self.settle_and_flush();
+        }
+        let flags = if kept.is_empty() { 0 } else { task::DONE_KEPT } | if finished.exiting { task::DONE_EXITING } else { 0 };
+        let done = task::Done {
+            slot: call.push.slot,
+            generation: call.push.generation,
+            attempt: call.push.attempt,
+            execution_ns: finished.execution_ns.min(u64::from(u32::MAX)) as u32,
+            status: finished.status,
+            flags,
+            num_returns: finished.returns.len() as u16,
+        };
+        self.write_done(call.peer, &done, finished.returns, &kept)
+    }
+
+    fn write_done(&mut self, index: PeerIndex, done: &task::Done, returns: &[ReturnedValue<'_>], kept: &[Reference]) -> bool {
+        let peer = &mut self.links.peers[index.0 as usize];
+        let out = peer.out.bytes_mut();
+        let start = out.len();
+        out.extend_from_slice(&[0; Header::LEN + task::Done::LEN]);
+        for returned in returns {
+            put_return(returned, out);
+        }
+        if !kept.is_empty() {
+            out.extend_from_slice(&(kept.len() as u32).to_le_bytes());
+            put_references(kept, out);
+        }
+        let payload_len = out.len() - start - Header::LEN - task::Done::LEN;
+        out[start..start + Header::LEN + task::Done::LEN].copy_from_slice(&done.head(payload_len));
+        let frame_len = out.len() - start;
+        let mut is_full = peer.out.len() >= crate::link::COALESCE_BYTES;
+        let connection = peer.connection;
+        if let Some(recorder) = &mut self.links.recorder {
+            let out = self.links.peers[index.0 as usize].out.bytes_mut();
+            let frame = &out[out.len() - frame_len..];
+            is_full |= recorder.stage(connection, &[frame]).is_err();
+            recorder.clear_started();
+        }
+        self.links.mark_dirty(index);
+        self.activity += 1;
+        is_full
+    }
+
+    /// The worker's main thread is about to wait: unstarted tasks go back to their owners and its CPU is lent out.
+    pub(crate) fn enter_blocked(&mut self) {
+        let Some(executing) = self.executing else { return };
+        if self.blocked {
+            return;
+        }
+        self.blocked = true;
+        if !self.is_actor {
+            self.hand_back(None, true);
+        }
+        self.control.send(Kind::Blocked, &control::Blocked { depth: u32::from(executing.depth) });
+        self.settle_and_flush();
+    }
+
+    /// It goes on.
+    pub(crate) fn leave_blocked(&mut self) {
+        if std::mem::take(&mut self.blocked) {
+            self.control.send(Kind::Unblocked, &control::Unblocked {});
+            self.control.flush();
+        }
+    }
+}
+

@@ -1,0 +1,87 @@
+//! The connection to the daemon: frames both ways, descriptors towards this process.
+
+use super::{Flushed, OutBuffer};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use trygon_wire::{FrameReader, Kind, Message, encode_into};
+
+/// Bytes asked of the socket at once.
+const RECEIVE_BYTES: usize = 64 << 10;
+/// Most descriptors beside one read.
+const MAX_DESCRIPTORS: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct ControlLink {
+    socket: OwnedFd,
+    pub(crate) reader: FrameReader,
+    out: OutBuffer,
+    /// Descriptors in the order of the frames that they belong to.
+    pub(crate) descriptors: VecDeque<OwnedFd>,
+    pub(crate) closed: bool,
+    buffer: Vec<u8>,
+}
+
+impl ControlLink {
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            reader: FrameReader::new(),
+            out: OutBuffer::default(),
+            descriptors: VecDeque::new(),
+            closed: false,
+            buffer: vec![0; RECEIVE_BYTES],
+        }
+    }
+
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Appends a frame and writes it: what goes to the daemon is rare, and somebody waits for it.
+    pub(crate) fn send(&mut self, kind: Kind, message: &impl Message) {
+        if !self.closed {
+            encode_into(kind, message, self.out.bytes_mut());
+        }
+    }
+
+    /// Writes what waits.
+    pub(crate) fn flush(&mut self) {
+        if !self.out.is_empty() && self.out.flush(self.socket.as_fd()) == Flushed::Closed {
+            self.closed = true;
+        }
+    }
+
+    /// Whether something could not be written yet.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// Reads once. False when the daemon is gone.
+    pub(crate) fn receive(&mut self) -> bool {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+        let received =
+            recvmsg(self.socket.as_fd(), &mut [IoSliceMut::new(&mut self.buffer)], &mut ancillary, flags);
+        match received {
+            Ok(message) if message.bytes > 0 => {
+                for part in ancillary.drain() {
+                    if let RecvAncillaryMessage::ScmRights(descriptors) = part {
+                        self.descriptors.extend(descriptors);
+                    }
+                }
+                self.reader.push(&self.buffer[..message.bytes]);
+                true
+            }
+            Err(Errno::AGAIN | Errno::INTR) => true,
+            Ok(_) | Err(_) => {
+                self.closed = true;
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Non-blocking stream sockets: bytes in, frames out, and back.
+
+mod control;
+mod out_buffer;
+mod peer;
+
+pub(crate) use control::ControlLink;
+pub(crate) use out_buffer::{COALESCE_BYTES, Flushed, OutBuffer};
+pub use peer::Definition;
+pub(crate) use peer::{Export, Links};

@@ -1,0 +1,229 @@
+//! Connections to other processes of the job, and the tables that give functions short numbers on each of them.
+
+use super::{COALESCE_BYTES, Flushed, OutBuffer};
+use rustix::event::epoll;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use std::sync::Arc;
+use trygon_ids::{ActorId, FunctionHash, WorkerId};
+use trygon_shm::Recorder;
+use trygon_wire::{FrameReader, Kind, Message, encode_into, peer, task};
+use trygon_worker_core::{FunctionIndex, Outbox, PeerIndex, Task};
+
+/// Bytes asked of a socket at once.
+const RECEIVE_BYTES: usize = 64 << 10;
+
+/// A function or method of this process, as peers are told of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Export {
+    pub(crate) name: String,
+    /// `None` for a method.
+    pub(crate) hash: Option<FunctionHash>,
+    pub(crate) actor: Option<ActorId>,
+    pub(crate) max_calls: u32,
+}
+
+/// A function or method that a peer defined.
+#[derive(Debug)]
+pub struct Definition {
+    /// Its name.
+    pub name: String,
+    /// Its hash; `None` for a method.
+    pub hash: Option<FunctionHash>,
+    /// The worker exits after so many calls; 0 for never.
+    pub max_calls: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) worker: WorkerId,
+    pub(crate) connection: u64,
+    pub(crate) socket: OwnedFd,
+    pub(crate) reader: FrameReader,
+    pub(crate) out: OutBuffer,
+    /// What this process defined there, by function index.
+    sent: Vec<u32>,
+    num_sent: u32,
+    /// What was defined here.
+    pub(crate) definitions: Vec<Arc<Definition>>,
+    pub(crate) closed: bool,
+    pub(crate) wants_write: bool,
+    pub(crate) is_dirty: bool,
+}
+
+/// Every connection of the process, and what they are told.
+#[derive(Debug)]
+pub(crate) struct Links {
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) dirty: Vec<PeerIndex>,
+    pub(crate) exports: Vec<Export>,
+    epoll: Arc<OwnedFd>,
+    /// In a worker: replies that were not written yet survive it here (OWN-8).
+    pub(crate) recorder: Option<Recorder>,
+}
+
+impl Links {
+    pub(crate) fn new(epoll: Arc<OwnedFd>, recorder: Option<Recorder>) -> Self {
+        Self { peers: Vec::new(), dirty: Vec::new(), exports: Vec::new(), epoll, recorder }
+    }
+
+    pub(crate) fn add(&mut self, worker: WorkerId, connection: u64, socket: OwnedFd) -> PeerIndex {
+        let index = PeerIndex(self.peers.len() as u32);
+        // Failing to watch the socket would mean silence: treat the peer as gone instead.
+        let data = epoll::EventData::new_u64(u64::from(index.0));
+        let watched = epoll::add(&*self.epoll, socket.as_fd(), data, epoll::EventFlags::IN);
+        self.peers.push(Peer {
+            worker,
+            connection,
+            socket,
+            reader: FrameReader::new(),
+            out: OutBuffer::default(),
+            sent: Vec::new(),
+            num_sent: 0,
+            definitions: Vec::new(),
+            closed: watched.is_err(),
+            wants_write: false,
+            is_dirty: false,
+        });
+        index
+    }
+
+    pub(crate) fn peer(&mut self, index: PeerIndex) -> &mut Peer {
+        &mut self.peers[index.0 as usize]
+    }
+
+    pub(crate) fn close(&mut self, index: PeerIndex) {
+        let epoll = Arc::clone(&self.epoll);
+        let peer = self.peer(index);
+        if !peer.closed {
+            peer.closed = true;
+            let _ = epoll::delete(&*epoll, peer.socket.as_fd());
+        }
+        peer.out.clear();
+        // The kernel's buffers go at once; the number stays taken, because tables refer to it.
+        peer.reader = FrameReader::new();
+        peer.definitions = Vec::new();
+    }
+
+    pub(crate) fn mark_dirty(&mut self, index: PeerIndex) {
+        let peer = &mut self.peers[index.0 as usize];
+        if !peer.is_dirty {
+            peer.is_dirty = true;
+            self.dirty.push(index);
+        }
+    }
+
+    /// Appends a frame with a protobuf body.
+    pub(crate) fn send(&mut self, index: PeerIndex, kind: Kind, message: &impl Message) {
+        let peer = self.peer(index);
+        if peer.closed {
+            return;
+        }
+        encode_into(kind, message, peer.out.bytes_mut());
+        self.mark_dirty(index);
+    }
+
+    /// Writes what waits. What a socket does not take now is written when it says it can.
+    pub(crate) fn flush(&mut self) {
+        while let Some(index) = self.dirty.pop() {
+            self.peer(index).is_dirty = false;
+            self.flush_peer(index);
+        }
+        if let Some(recorder) = &mut self.recorder
+            && recorder.staged_bytes() > 0
+            && self.peers.iter().all(|peer| peer.out.is_empty())
+        {
+            recorder.clear_staged();
+        }
+    }
+
+    pub(crate) fn flush_peer(&mut self, index: PeerIndex) {
+        let epoll = Arc::clone(&self.epoll);
+        let peer = self.peer(index);
+        if peer.closed {
+            return;
+        }
+        let wants_write = match peer.out.flush(peer.socket.as_fd()) {
+            Flushed::All => false,
+            Flushed::Full => true,
+            // The daemon says what became of the peer; until then there is nothing to write to.
+            Flushed::Closed => false,
+        };
+        if wants_write != peer.wants_write {
+            peer.wants_write = wants_write;
+            let flags = if wants_write { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
+            let _ = epoll::modify(&*epoll, peer.socket.as_fd(), epoll::EventData::new_u64(u64::from(index.0)), flags);
+        }
+    }
+
+    /// Reads once. False when the other side is gone.
+    pub(crate) fn receive(&mut self, index: PeerIndex) -> bool {
+        let epoll = Arc::clone(&self.epoll);
+        let peer = self.peer(index);
+        if peer.closed {
+            return false;
+        }
+        let room = peer.reader.room(RECEIVE_BYTES);
+        let received = recv(peer.socket.as_fd(), rustix::buffer::spare_capacity(room), RecvFlags::DONTWAIT);
+        match received {
+            Ok((0, _)) => {}
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => return true,
+            Err(_) => {}
+        }
+        // Level-triggered: an ended connection would wake the poller for ever.
+        let _ = epoll::delete(&*epoll, peer.socket.as_fd());
+        peer.closed = true;
+        false
+    }
+
+    fn define(&mut self, index: PeerIndex, function: FunctionIndex) -> u32 {
+        let export = &self.exports[function.0 as usize];
+        let message = |number| peer::FunctionDefine {
+            index: number,
+            hash: export.hash.map(|hash| hash.as_bytes().to_vec()).unwrap_or_default(),
+            name: export.name.clone(),
+            actor_id: export.actor.map(|actor| actor.as_bytes().to_vec()).unwrap_or_default(),
+            max_calls: export.max_calls,
+        };
+        let peer = &mut self.peers[index.0 as usize];
+        let number = peer.num_sent;
+        peer.num_sent += 1;
+        let position = function.0 as usize;
+        if peer.sent.len() <= position {
+            peer.sent.resize(position + 1, u32::MAX);
+        }
+        peer.sent[position] = number;
+        encode_into(Kind::FunctionDefine, &message(number), peer.out.bytes_mut());
+        number
+    }
+}
+
+impl Outbox for Links {
+    fn push(&mut self, index: PeerIndex, task: &Task<'_>) {
+        let peer = &self.peers[index.0 as usize];
+        if peer.closed {
+            return;
+        }
+        let number = peer.sent.get(task.function.0 as usize).copied().unwrap_or(u32::MAX);
+        let number = if number == u32::MAX { self.define(index, task.function) } else { number };
+        let push = task::Push {
+            slot: task.slot,
+            generation: task.generation,
+            attempt: task.attempt,
+            function: number,
+            sequence: task.sequence,
+            lease: task.lease_id as u32,
+            num_returns: task.num_returns,
+            depth: task.depth,
+        };
+        let flags = if task.is_actor_call { task::FLAG_ACTOR } else { 0 };
+        let peer = &mut self.peers[index.0 as usize];
+        push.write(flags, task.payload, peer.out.bytes_mut());
+        if peer.out.len() >= COALESCE_BYTES && !peer.wants_write {
+            self.flush_peer(index);
+        } else {
+            self.mark_dirty(index);
+        }
+    }
+}

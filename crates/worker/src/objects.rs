@@ -1,0 +1,132 @@
+//! Objects in shared memory: a place to write one, the bytes of one.
+
+use crate::control_frames::segment_answer;
+use crate::requests::{Answer, RequestError};
+use crate::runtime::Runtime;
+use crate::wait::Patience;
+use trygon_ids::{ObjectId, WorkerId};
+use std::sync::Arc;
+use trygon_store::client::{Allocation, PinnedBytes, Reservation};
+use trygon_wire::{Kind, control};
+use trygon_worker_core::Location;
+
+/// Why an object cannot be written or read.
+#[derive(Debug, Clone)]
+pub enum StoreError {
+    /// The store is full: capacity and use in bytes.
+    Full {
+        /// Limit of the store.
+        capacity_bytes: u64,
+        /// In segments now.
+        used_bytes: u64,
+        /// A sentence for people.
+        message: String,
+    },
+    /// The segment is gone: the object was freed, or its writer's node is lost.
+    Gone,
+    /// The daemon is gone, or the system refused.
+    Failed(String),
+}
+
+impl From<RequestError> for StoreError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Closed => Self::Failed("the node's daemon is gone".to_owned()),
+            RequestError::Interrupted => Self::Failed("interrupted".to_owned()),
+            RequestError::Refused(message) => Self::Failed(message),
+        }
+    }
+}
+
+/// Space for one object. Dropped without being sealed, it is free again.
+#[derive(Debug)]
+pub struct StoredWrite(Allocation);
+
+/// A stored object's bytes: valid while this lives, as far as the mapping goes; a counted reference keeps the range from being used again.
+#[derive(Debug, Clone)]
+pub struct StoredBytes(Arc<PinnedBytes>);
+
+impl StoredBytes {
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+}
+
+impl StoredWrite {
+    /// Writes the parts one after the other, on more than one core when they are large. False when they are longer than the space.
+    pub fn write(&mut self, parts: &[&[u8]]) -> bool {
+        self.0.write_parts(parts)
+    }
+
+    /// The space itself, for values that are made in place.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr()
+    }
+
+    /// Length in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.0.size_bytes
+    }
+}
+
+impl Runtime {
+    /// Space for an object of this size. Asks the daemon only when no segment has room.
+    pub fn reserve(&self, size_bytes: u64) -> Result<StoredWrite, StoreError> {
+        loop {
+            match self.store.reserve(size_bytes) {
+                Reservation::Ready(allocation) => return Ok(StoredWrite(allocation)),
+                Reservation::NeedSegment { size_bytes } => {
+                    let build = |request_id| control::SegmentRequest { request_id, size_bytes };
+                    match self.ask(Kind::SegmentRequest, build)? {
+                        Answer::SegmentGranted => {}
+                        Answer::SegmentRefused(refused) => {
+                            return Err(StoreError::Full {
+                                capacity_bytes: refused.capacity_bytes,
+                                used_bytes: refused.used_bytes,
+                                message: refused.message,
+                            });
+                        }
+                        _ => return Err(StoreError::Gone),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The object is written and will not change (STORE-1): the daemon is told, without waiting.
+    pub fn seal(&self, write: StoredWrite, object: ObjectId, owner: WorkerId) -> Location {
+        let sealed = write.0.seal();
+        let Location { segment, offset_bytes, size_bytes } =
+            Location { segment: sealed.segment, offset_bytes: sealed.offset_bytes, size_bytes: sealed.size_bytes };
+        let message = control::ObjectSealed {
+            object_id: object.as_bytes().to_vec(),
+            segment_id: segment.0,
+            offset_bytes,
+            size_bytes,
+            owner: owner.as_bytes().to_vec(),
+        };
+        let mut engine = self.lock();
+        engine.control.send(Kind::ObjectSealed, &message);
+        engine.control.flush();
+        Location { segment, offset_bytes, size_bytes }
+    }
+
+    /// The bytes of a stored object, mapping its segment first if this process never read from it.
+    pub fn stored_bytes(&self, location: Location) -> Result<StoredBytes, StoreError> {
+        let Location { segment, offset_bytes, size_bytes } = location;
+        for _ in 0..2 {
+            if let Some(bytes) = self.store.bytes(segment.0, offset_bytes, size_bytes) {
+                return Ok(StoredBytes(Arc::new(bytes)));
+            }
+            let mut engine = self.lock();
+            engine.control.send(Kind::SegmentMap, &control::SegmentMap { segment_id: segment.0 });
+            drop(engine);
+            match self.await_answer(segment_answer(segment), &Patience::for_ever())? {
+                Answer::SegmentGranted => {}
+                _ => return Err(StoreError::Gone),
+            }
+        }
+        Err(StoreError::Gone)
+    }
+}

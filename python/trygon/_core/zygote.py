@@ -1,0 +1,181 @@
+"""The zygote: a warm interpreter from which the daemon has workers forked.
+
+It has one thread, asserted before each fork, because a thread that holds a lock while another forks leaves that lock held
+for ever in the child. It never runs or unpickles anything of a job. It imports what every worker needs and nothing that
+workers may do without, since each import costs start-up time and memory.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+from trygon import _native
+
+# Imported beforehand when the daemon's environment asks for it: comma-separated module names.
+_PRELOAD_VARIABLE = "TRYGON_PRELOAD"
+# Until its workers have taken their copies, an interpreter's standard descriptors stay as they are.
+_STANDARD_DESCRIPTORS = 3
+
+
+def main(control_fd: int) -> None:
+    """Warms up, then forks one worker for each request until the daemon closes the socket."""
+    control_fd = _keep_control(control_fd)
+    _complete_interpreter()
+    # Ctrl-C reaches every process of the terminal; what it means is the driver's to decide.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run = _preload()
+    gc.collect()
+    gc.freeze()
+    _native.zygote_send_ready(control_fd)
+    while (request := _native.zygote_receive(control_fd)) is not None:
+        number, descriptors = request
+        _fork_worker(control_fd, number, descriptors, run)
+
+
+def _keep_control(control_fd: int) -> int:
+    """Moves the control socket away from the standard descriptors, which workers use for what they read and print."""
+    import fcntl
+
+    kept = fcntl.fcntl(control_fd, fcntl.F_DUPFD_CLOEXEC, 10)
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(null, 0)
+    os.close(null)
+    return kept
+
+
+def _complete_interpreter() -> None:
+    """Does what `site` would have done and programs rely on: `exit`, `quit`, and the prefix of a virtual environment."""
+    import _sitebuiltins
+
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+    prefix = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
+    if os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
+        sys.prefix = sys.exec_prefix = prefix
+
+
+def _preload() -> object:
+    """Imports what workers need; returns the function that a worker runs."""
+    import_module("cloudpickle") if _has("cloudpickle") else None
+    for name in filter(None, os.environ.get(_PRELOAD_VARIABLE, "").split(",")):
+        import_module(name.strip())
+    return import_module("trygon._core.worker_main").run
+
+
+def _has(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+def _assert_single_thread() -> None:
+    threads = os.listdir("/proc/self/task")
+    if len(threads) != 1:
+        names = []
+        for thread in threads:
+            with open(f"/proc/self/task/{thread}/comm", encoding="utf-8", errors="replace") as comm:
+                names.append(comm.read().strip())
+        raise RuntimeError(
+            f"the zygote has {len(threads)} threads ({', '.join(names)}); a preloaded module started some. "
+            f"Remove it from {_PRELOAD_VARIABLE}."
+        )
+
+
+def _fork_worker(control_fd: int, number: int, descriptors: list[int], run: object) -> None:
+    """Forks twice, so that the worker becomes the daemon's child and the daemon learns how it ends."""
+    _assert_single_thread()
+    intermediate = os.fork()
+    if intermediate == 0:
+        code = 1
+        try:
+            worker = os.fork()
+            if worker == 0:
+                _become_worker(descriptors, run)
+            _native.zygote_send_forked(control_fd, number, worker)
+            code = 0
+        finally:
+            os._exit(code)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    os.waitpid(intermediate, 0)
+
+
+def _become_worker(descriptors: list[int], run: object) -> NoReturn:
+    """Runs in the worker: leaves nothing of the zygote behind, then runs until told to exit."""
+    code = 1
+    try:
+        # A session of its own: the daemon ends the worker's group as a whole, and no terminal signal reaches it.
+        os.setsid()
+        control, output, errors = descriptors
+        os.dup2(output, 1)
+        os.dup2(errors, 2)
+        control = _close_all_but(control)
+        sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)
+        sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+        sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+        _reseed()
+        _name_process()
+        gc.unfreeze()
+        run(control)  # type: ignore[operator]
+        code = 0
+    except SystemExit as exit_request:
+        code = exit_request.code if isinstance(exit_request.code, int) else int(exit_request.code is not None)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+
+def _close_all_but(control: int) -> int:
+    """Closes every descriptor but the standard ones and the control socket, which becomes the first after them."""
+    if control != _STANDARD_DESCRIPTORS:
+        os.dup2(control, _STANDARD_DESCRIPTORS, inheritable=False)
+    os.closerange(_STANDARD_DESCRIPTORS + 1, os.sysconf("SC_OPEN_MAX") if not _close_open() else 0)
+    return _STANDARD_DESCRIPTORS
+
+
+def _close_open() -> bool:
+    """Closes what is open above the control socket, by the list of open descriptors. False: there is no such list."""
+    try:
+        open_descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return False
+    for descriptor in open_descriptors:
+        if descriptor > _STANDARD_DESCRIPTORS:
+            try:
+                os.close(descriptor)
+            except OSError:
+                # The list itself was read through one of them.
+                pass
+    return True
+
+
+def _reseed() -> None:
+    """Forked copies of one random state would all draw the same numbers."""
+    if "random" in sys.modules:
+        sys.modules["random"].seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def _name_process() -> None:
+    try:
+        with open("/proc/self/comm", "w", encoding="utf-8") as comm:
+            comm.write("trygon-worker")
+    except OSError:
+        # A name is for people only.
+        pass
