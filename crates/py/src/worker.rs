@@ -25,9 +25,13 @@ pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
     // SAFETY: the zygote hands this descriptor over for good; nothing else in the process uses it.
     let socket = unsafe { OwnedFd::from_raw_fd(control_fd) };
     let connected = without_signals(|| crate::gil::detached(py, || Runtime::connect_worker(socket)));
-    let Ok((runtime, setup)) = connected else {
-        // The daemon is gone before it said anything: there is nobody to tell.
-        exit_now(1);
+    let (runtime, setup) = match connected {
+        Ok(connected) => connected,
+        Err(error) => {
+            // Standard error reaches the driver as long as the daemon lives.
+            errors::request(py, &error).print(py);
+            exit_now(1);
+        }
     };
     IS_MAIN.with(|is_main| is_main.set(true));
     let session = Session::install(runtime, setup, true, None);

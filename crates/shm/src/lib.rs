@@ -5,6 +5,7 @@
 //! writes a range, and when a range stops changing, is decided by the store (STORE-1, STORE-2) and trusted here.
 
 mod copy;
+mod huge;
 mod mapping;
 mod populate;
 mod recorder;

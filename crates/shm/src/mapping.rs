@@ -31,6 +31,9 @@ fn checked_range(offset_bytes: u64, len_bytes: u64, mapping_bytes: usize) -> Opt
     (end <= mapping_bytes as u64).then_some((offset_bytes as usize, len_bytes as usize))
 }
 
+/// Pages of this size are mapped by one entry instead of 512.
+pub(crate) const HUGE_PAGE_BYTES: usize = 2 << 20;
+
 /// An owned mapping, unmapped on drop.
 #[derive(Debug)]
 struct Mapping {
@@ -50,11 +53,46 @@ impl Mapping {
             // A mapping longer than the segment would end in a bus error on access.
             return Err(io::Errno::INVAL);
         }
-        // SAFETY: a new mapping at an address of the kernel's choice; it replaces nothing.
-        let start = unsafe {
-            rustix::mm::mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, descriptor, 0)
-        }?;
         // What a user's code forks inside a worker keeps its mapping: it may read arrays it inherited.
+        Self::map_range(descriptor, 0, len, protection)
+    }
+
+    /// Maps a range of a segment, large ones at a multiple of 2 MiB: only there can huge pages be mapped as such.
+    fn map_range(descriptor: impl AsFd, offset: u64, len: usize, protection: ProtFlags) -> io::Result<Self> {
+        if len < HUGE_PAGE_BYTES {
+            // SAFETY: a new mapping at an address of the kernel's choice; it replaces nothing.
+            let start =
+                unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, descriptor, offset) }?;
+            return Self::of(start, len);
+        }
+        let reserved_len = len.checked_add(HUGE_PAGE_BYTES).ok_or(io::Errno::NOMEM)?;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a new mapping without access rights at an address of the kernel's choice.
+        let reserved =
+            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), reserved_len, ProtFlags::empty(), flags) }?;
+        let reserved = Self::of(reserved, reserved_len)?;
+        let head = reserved.start.as_ptr().align_offset(HUGE_PAGE_BYTES);
+        let start = reserved.start.as_ptr().wrapping_add(head).cast::<c_void>();
+        let flags = MapFlags::SHARED | MapFlags::FIXED;
+        // SAFETY: replaces a part of the reservation just made, which nobody knows of. On failure the reservation is unmapped by its drop.
+        let start = unsafe { rustix::mm::mmap(start, len, protection, flags, descriptor, offset) }?;
+        let tail = reserved.start.as_ptr().wrapping_add(head + len);
+        let tail_len = reserved_len - head - len;
+        let head_start = reserved.start.as_ptr();
+        std::mem::forget(reserved);
+        // SAFETY: what is left of the reservation on both sides; failure leaves address space unused, nothing else.
+        unsafe {
+            if head > 0 {
+                let _ = rustix::mm::munmap(head_start.cast(), head);
+            }
+            if tail_len > 0 {
+                let _ = rustix::mm::munmap(tail.cast(), tail_len);
+            }
+        }
+        Self::of(start, len)
+    }
+
+    fn of(start: *mut c_void, len: usize) -> io::Result<Self> {
         NonNull::new(start.cast::<u8>()).map(|start| Self { start, len }).ok_or(io::Errno::NOMEM)
     }
 
@@ -71,6 +109,21 @@ impl Drop for Mapping {
         // Failure would mean that the range is not ours; there is nothing to be done about it here.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast::<c_void>(), self.len) };
     }
+}
+
+/// Makes the system provide one huge page of a segment. False when it cannot; then a part of it may be there.
+///
+/// Unlike a setting for the whole system, which is usually off for shared memory, this advice needs no privilege.
+pub(crate) fn provide_huge_page(descriptor: impl AsFd, offset: u64) -> bool {
+    let Ok(mapping) = Mapping::map_range(descriptor, offset, HUGE_PAGE_BYTES, ProtFlags::READ | ProtFlags::WRITE) else {
+        return false;
+    };
+    let start = mapping.start.as_ptr();
+    // A range without any page is refused.
+    // SAFETY: inside the mapping, which nobody else knows of; the segment is still being made.
+    unsafe { start.write_volatile(0) };
+    // SAFETY: the range is that of the mapping; the advice changes no content.
+    unsafe { libc::madvise(start.cast(), HUGE_PAGE_BYTES, libc::MADV_COLLAPSE) == 0 }
 }
 
 /// A segment mapped by a process that only reads it.

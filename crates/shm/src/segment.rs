@@ -1,5 +1,6 @@
 //! A segment as its creator sees it: a sealed memfd whose pages it populates, and the descriptors it gives away.
 
+use crate::huge;
 use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -9,6 +10,9 @@ pub const PAGE_BYTES: u64 = 4096;
 
 /// Segments from this size on are a multiple of it, so that the system can use huge pages.
 const LARGE_UNIT_BYTES: u64 = 2 << 20;
+
+/// Smaller segments do not try huge pages: there is little to be gained.
+const HUGE_FROM_BYTES: u64 = 8 << 20;
 
 /// A piece of shared memory.
 #[derive(Debug)]
@@ -52,11 +56,19 @@ impl Segment {
         self.size_bytes
     }
 
-    /// Makes the system provide the pages of a range now. They are charged to the calling process's group.
+    /// Makes the system provide the pages of a range now. They are charged to the calling process's group. To be called before anyone
+    /// has a descriptor.
     pub fn populate(&self, offset_bytes: u64, len_bytes: u64) -> io::Result<()> {
-        io::retry_on_intr(|| {
-            rustix::fs::fallocate(&self.descriptor, FallocateFlags::empty(), offset_bytes, len_bytes)
-        })
+        let end = offset_bytes + len_bytes;
+        let mut at = offset_bytes;
+        if self.size_bytes >= HUGE_FROM_BYTES && at % LARGE_UNIT_BYTES == 0 {
+            let huge_end = end / LARGE_UNIT_BYTES * LARGE_UNIT_BYTES;
+            at = huge::provide(&self.descriptor, at, huge_end);
+        }
+        if at == end {
+            return Ok(());
+        }
+        io::retry_on_intr(|| rustix::fs::fallocate(&self.descriptor, FallocateFlags::empty(), at, end - at))
     }
 
     /// Gives the whole pages inside a range back to the system, for every process. Returns how many bytes that were.

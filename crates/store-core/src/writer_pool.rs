@@ -8,7 +8,7 @@ use crate::RangeAllocator;
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::SegmentId;
 
-/// Up to here an object is small. A quarter of the smallest segment that the daemon gives for small ones.
+/// Up to here an object is small and shares a segment with others.
 pub(crate) const SMALL_BYTES: u64 = 4 << 20;
 /// An empty segment larger than this is kept for large objects.
 const LARGEST_SHARED_BYTES: u64 = 64 << 20;

@@ -13,10 +13,10 @@
 //! The worker stages every reply here before it is written to a socket, and empties the log only when everything in it was written. A
 //! reader therefore finds every reply that may not have arrived, some perhaps a second time: receivers ignore what they know.
 
-/// Size of the whole recorder.
+/// Size of the whole recorder: whole pages.
 pub const LEN: usize = 128 + LOG_BYTES;
 /// Room for staged replies.
-pub const LOG_BYTES: usize = 256 << 10;
+pub const LOG_BYTES: usize = (256 << 10) - 128;
 /// Where the started task is.
 pub const STARTED_OFFSET: usize = 0;
 /// Where the length of the staged log is.

@@ -97,6 +97,13 @@ pub enum Effect {
         /// The object.
         object: ObjectId,
     },
+    /// Ask a worker for tasks that it has not started, the last ones first.
+    Steal {
+        /// The worker.
+        peer: PeerIndex,
+        /// How many.
+        count: u32,
+    },
     /// Put a token into a completion queue.
     Complete {
         /// The queue.

@@ -14,6 +14,8 @@ const WINDOW_NS: u64 = 500_000;
 const WINDOW_TASKS: u32 = 256;
 /// An idle lease goes back after this.
 const IDLE_NS: u64 = 5_000_000;
+/// Tasks are asked back when their worker has not replied for so long.
+const STUCK_NS: u64 = 2_000_000;
 /// Most leases asked for at once.
 const MAX_REQUESTED: u32 = 1024;
 /// A function that takes longer is never queued behind another task: the hand-over costs less than a wrong guess.
@@ -50,6 +52,8 @@ pub(crate) struct Lease {
     pub(crate) in_flight: u32,
     pub(crate) load_ns: u64,
     pub(crate) idle_since_ns: u64,
+    /// When it last replied; `u64::MAX` until the first tick after it was given something.
+    pub(crate) progress_ns: u64,
 }
 
 impl Lease {
@@ -114,11 +118,18 @@ impl Core {
 
     fn push_to_lease<O: Outbox>(&mut self, slot: u32, lease_index: u32, outbox: &mut O) {
         let entry = self.table.at_mut(slot);
-        let expected_ns = self.functions[entry.function.0 as usize].average_ns;
+        // Nothing is queued behind a task that nobody can estimate.
+        let expected_ns = match self.functions[entry.function.0 as usize].average_ns {
+            0 => WINDOW_NS as u32,
+            average => average,
+        };
         entry.phase = Phase::Pushed;
         entry.lease = lease_index;
         entry.expected_ns = expected_ns;
         let lease = &mut self.leases[lease_index as usize];
+        if lease.in_flight == 0 {
+            lease.progress_ns = u64::MAX;
+        }
         lease.in_flight += 1;
         lease.load_ns += u64::from(expected_ns);
         let (peer, lease_id) = (lease.peer, lease.lease_id);
@@ -210,6 +221,7 @@ impl Core {
             in_flight: 0,
             load_ns: 0,
             idle_since_ns: now_ns,
+            progress_ns: u64::MAX,
         };
         let index = match self.leases.iter().position(|lease| !lease.is_held() && lease.in_flight == 0) {
             Some(index) => {
@@ -253,6 +265,25 @@ impl Core {
             }
         }
         held
+    }
+
+    /// Asks for tasks back that are stuck behind one which takes longer than expected, so that others can run them. True while there is
+    /// something to watch.
+    pub fn steal_stuck_tasks(&mut self, now_ns: u64) -> bool {
+        let mut watched = false;
+        for lease in &mut self.leases {
+            if lease.state != LeaseState::Ready || lease.in_flight < 2 {
+                continue;
+            }
+            watched = true;
+            if lease.progress_ns == u64::MAX {
+                lease.progress_ns = now_ns;
+            } else if now_ns.saturating_sub(lease.progress_ns) >= STUCK_NS {
+                lease.state = LeaseState::Blocked;
+                self.effects.push(Effect::Steal { peer: lease.peer, count: lease.in_flight - 1 });
+            }
+        }
+        watched
     }
 
     /// Whether a task of this process waits for a lease: then a worker that blocks lends its CPU at once.

@@ -103,6 +103,7 @@ impl Core {
         let (lease_index, expected_ns) = (entry.lease, entry.expected_ns);
         self.take_off_lease(lease_index, expected_ns, now_ns);
         let lease = &mut self.leases[lease_index as usize];
+        lease.progress_ns = now_ns;
         if lease.state == LeaseState::Blocked {
             lease.state = LeaseState::Ready;
         }

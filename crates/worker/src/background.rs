@@ -87,17 +87,20 @@ fn sleep(runtime: &Runtime, sockets: bool, limit: Option<&Timespec>) -> bool {
 
 /// Reads if nobody else does, writes what waits, gives idle leases back. Returns the activity count and whether more ticks are needed.
 fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
-    if let Some(_role) = runtime.poller.try_lock() {
+    if let Some(role) = runtime.poller.try_lock() {
         runtime.poll_sockets(Some(Duration::ZERO));
-        if runtime.sleepers.load(Ordering::SeqCst) > 0 {
-            runtime.changed.notify_all();
-        }
+        drop(role);
     }
     if with_segments {
         return_segments(runtime);
     }
     let mut engine = runtime.lock();
+    // Whoever found the role taken sleeps by now, because it held this lock until it did.
+    if runtime.sleepers.load(Ordering::SeqCst) > 0 {
+        runtime.changed.notify_all();
+    }
     let now_ns = engine.clock.now_ns();
+    let has_stuck = engine.core.steal_stuck_tasks(now_ns);
     let leases_held = engine.core.return_idle_leases(now_ns, false) && engine.core.unfinished() == 0;
     engine.flush_events();
     engine.settle_and_flush();
@@ -105,7 +108,7 @@ fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
         runtime.changed.notify_all();
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());
     }
-    (engine.activity, leases_held || engine.control.has_backlog())
+    (engine.activity, leases_held || has_stuck || engine.control.has_backlog())
 }
 
 fn return_segments(runtime: &Runtime) {

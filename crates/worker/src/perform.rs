@@ -47,6 +47,7 @@ impl Engine {
                 self.send_to(reference.owner, Kind::ObjectQuery, &message);
             }
             Effect::Answer { peer, object } => self.answer(peer, &object),
+            Effect::Steal { peer, count } => self.links.send(peer, Kind::Steal, &peer::Steal { count }),
             Effect::Complete { queue, token } => self.push_token(queue, token),
             Effect::WatchActor { actor } => {
                 let message = control::WatchActor { actor_id: actor.as_bytes().to_vec() };

@@ -10,9 +10,11 @@ use trygon_ids::WorkerId;
 const PAGE_BYTES: u64 = 4096;
 const LARGE_UNIT_BYTES: u64 = 2 << 20;
 /// A writer's first segment for small objects.
-const FIRST_SHARED_BYTES: u64 = 16 << 20;
+const FIRST_SHARED_BYTES: u64 = 4 << 20;
 /// How often the size doubles.
-const DOUBLINGS: u32 = 2;
+const DOUBLINGS: u32 = 4;
+/// At least so many objects of the size asked for fit into a segment for small ones.
+const LEAST_OBJECTS: u64 = 4;
 /// A segment for small objects takes at most this share of the store.
 const SMALLEST_SHARE: u64 = 16;
 
@@ -23,7 +25,7 @@ pub(crate) fn sizes_to_try(table: &StoreTable, writer: WorkerId, least_bytes: u6
     let mut sizes = Vec::with_capacity(3);
     if least <= SMALL_BYTES {
         let held = table.segments.values().filter(|segment| segment.writer == Some(writer)).count() as u32;
-        let wanted = FIRST_SHARED_BYTES << held.min(DOUBLINGS);
+        let wanted = (FIRST_SHARED_BYTES << held.min(DOUBLINGS)).max(least.next_multiple_of(LARGE_UNIT_BYTES) * LEAST_OBJECTS);
         let share = capacity / SMALLEST_SHARE / LARGE_UNIT_BYTES * LARGE_UNIT_BYTES;
         sizes.push(wanted.min(share));
     }

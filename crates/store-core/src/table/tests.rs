@@ -1,1 +1,7 @@
-//! Tests.
+//! The table, event by event.
+
+mod deaths;
+mod env;
+mod objects;
+mod random;
+mod space;

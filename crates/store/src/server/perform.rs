@@ -61,10 +61,9 @@ impl StoreServer {
             }
             Effect::Release { segment, erase } => {
                 self.provisioning.cancel(segment);
-                if erase {
-                    self.erase(segment, 0, u64::MAX);
+                if let Some(segment) = self.segments.remove(&segment).filter(|_| erase) {
+                    self.provisioning.erase(segment);
                 }
-                self.segments.remove(&segment);
             }
         }
     }
@@ -72,7 +71,7 @@ impl StoreServer {
     /// Pages that the system does not take back stay until the last process unmaps them; nothing depends on it.
     fn erase(&self, segment: SegmentId, offset_bytes: u64, len_bytes: u64) {
         if let Some(segment) = self.segments.get(&segment) {
-            let _ = segment.erase(offset_bytes, len_bytes.min(segment.size_bytes() - offset_bytes));
+            let _ = segment.erase(offset_bytes, len_bytes);
         }
     }
 

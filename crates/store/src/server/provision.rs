@@ -1,5 +1,5 @@
-//! Segments as they are made: the system zeroes their pages at a few GB/s, so a large one is made in pieces, between which the daemon
-//! serves everyone else.
+//! Segments as they are made and as they go: the system zeroes and takes back pages at a few GB/s, so with a large segment both are done
+//! in pieces, between which the daemon serves everyone else.
 
 use rustix::io;
 use std::collections::VecDeque;
@@ -23,10 +23,18 @@ pub(crate) enum Made {
     Failed(SegmentId),
 }
 
-/// The segments that are not populated yet, oldest first.
+/// A segment whose pages go back to the system.
+#[derive(Debug)]
+struct Leaving {
+    segment: Segment,
+    erased_bytes: u64,
+}
+
+/// The segments that are not populated yet, and those that are not gone yet; oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Provisioning {
     unfinished: VecDeque<Unfinished>,
+    leaving: VecDeque<Leaving>,
 }
 
 impl Provisioning {
@@ -43,8 +51,29 @@ impl Provisioning {
         None
     }
 
-    /// Populates one more piece of the oldest segment.
+    /// Lets a segment go that nobody looks at, whoever may still have it mapped.
+    pub(crate) fn erase(&mut self, segment: Segment) {
+        self.leaving.push_back(Leaving { segment, erased_bytes: 0 });
+        // A small one is gone at once.
+        if self.leaving.len() == 1 {
+            self.erase_piece();
+        }
+    }
+
+    fn erase_piece(&mut self) {
+        let Some(first) = self.leaving.front_mut() else { return };
+        let len = PIECE_BYTES.min(first.segment.size_bytes() - first.erased_bytes);
+        let erased = first.segment.erase(first.erased_bytes, len);
+        first.erased_bytes += len;
+        // Where it cannot be erased, its pages go when the last process unmaps them.
+        if erased.is_err() || first.erased_bytes == first.segment.size_bytes() {
+            self.leaving.pop_front();
+        }
+    }
+
+    /// One more piece of the oldest segment of either kind.
     pub(crate) fn go_on(&mut self) -> Option<Made> {
+        self.erase_piece();
         let first = self.unfinished.front_mut()?;
         match first.populate_piece() {
             Ok(false) => None,
@@ -59,7 +88,7 @@ impl Provisioning {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.unfinished.is_empty()
+        self.unfinished.is_empty() && self.leaving.is_empty()
     }
 }
 

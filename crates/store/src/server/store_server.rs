@@ -83,7 +83,7 @@ impl StoreServer {
         self.perform(now_ms)
     }
 
-    /// Goes on with segments that are being made, and refuses requests that waited too long.
+    /// Goes on with segments that are being made or taken back, and refuses requests that waited too long.
     pub fn on_tick(&mut self, now_ms: u64) -> Vec<Outgoing> {
         if let Some(made) = self.provisioning.go_on() {
             self.finish(made, now_ms);
@@ -92,7 +92,8 @@ impl StoreServer {
         self.perform(now_ms)
     }
 
-    /// When `on_tick` is to be called next; 0 (at once, after the sockets that are ready) while a large segment is being made.
+    /// When `on_tick` is to be called next; 0 (at once, after the sockets that are ready) while a large segment is being
+    /// made or taken back.
     pub fn next_deadline_ms(&self) -> Option<u64> {
         if self.provisioning.is_empty() { self.table.next_deadline_ms() } else { Some(0) }
     }
