@@ -10,6 +10,13 @@ byte_id!(
     /// One object, 28 bytes.
     ObjectId, 28);
 
+impl TaskId {
+    /// The id of this task's return value number `index`.
+    pub fn object(&self, index: u32) -> ObjectId {
+        ObjectId::of(*self, index)
+    }
+}
+
 impl ObjectId {
     /// Object number `index` of `task`.
     pub fn of(task: TaskId, index: u32) -> Self {

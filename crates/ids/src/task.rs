@@ -1,7 +1,7 @@
 //! Task identifiers: job 4, owner incarnation 12, slot 4, generation 4.
 
+use crate::JobId;
 use crate::macros::byte_id;
-use crate::{JobId, ObjectId};
 
 byte_id!(
     /// One life of one owning process, unique across restarts, 12 bytes.
@@ -45,11 +45,6 @@ impl TaskId {
         let bytes = self.as_bytes();
         u32::from_le_bytes([bytes[20], bytes[21], bytes[22], bytes[23]])
     }
-
-    /// The id of this task's return value number `index`.
-    pub fn object(&self, index: u32) -> ObjectId {
-        ObjectId::of(*self, index)
-    }
 }
 
 #[cfg(test)]
@@ -58,9 +53,17 @@ mod tests {
 
     #[test]
     fn parts_survive_the_byte_form() {
-        let id = TaskId::of(JobId::new([1, 2, 3, 4]), OwnerIncarnation::new([7; 12]), 9, 70_000);
+        let id = TaskId::of(
+            JobId::new([1, 2, 3, 4]),
+            OwnerIncarnation::new([7; 12]),
+            9,
+            70_000,
+        );
         let read = TaskId::from_bytes(id.as_bytes()).expect("24 bytes");
-        assert_eq!((read.job_id(), read.owner()), (JobId::new([1, 2, 3, 4]), OwnerIncarnation::new([7; 12])));
+        assert_eq!(
+            (read.job_id(), read.owner()),
+            (JobId::new([1, 2, 3, 4]), OwnerIncarnation::new([7; 12]))
+        );
         assert_eq!((read.slot(), read.generation()), (9, 70_000));
     }
 

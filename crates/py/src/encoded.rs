@@ -52,7 +52,9 @@ pub(crate) fn aligned(len: usize) -> usize {
 impl Encoded {
     /// Length of the whole byte form.
     pub(crate) fn len(&self, py: Python<'_>) -> usize {
-        self.parts.iter().fold(self.head.len(), |len, part| aligned(len) + part.as_slice(py).len())
+        self.parts.iter().fold(self.head.len(), |len, part| {
+            aligned(len) + part.as_slice(py).len()
+        })
     }
 
     /// Whether it travels inside messages.
@@ -70,7 +72,13 @@ impl Encoded {
     }
 
     /// Writes it into shared memory, one copy, and seals it.
-    pub(crate) fn store(&self, py: Python<'_>, session: &Arc<Session>, object: ObjectId, owner: WorkerId) -> PyResult<Location> {
+    pub(crate) fn store(
+        &self,
+        py: Python<'_>,
+        session: &Arc<Session>,
+        object: ObjectId,
+        owner: WorkerId,
+    ) -> PyResult<Location> {
         let size_bytes = self.len(py);
         let runtime = &session.runtime;
         let reserved = crate::gil::detached(py, || runtime.reserve(size_bytes as u64));

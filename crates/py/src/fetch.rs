@@ -22,14 +22,22 @@ enum Fetched {
 
 fn watch(engine: &mut Engine, key: &Key) -> bool {
     match key {
-        Key::Own { slot, generation, index } => engine.core.watch_own(*slot, *generation, *index),
+        Key::Own {
+            slot,
+            generation,
+            index,
+        } => engine.core.watch_own(*slot, *generation, *index),
         Key::Borrowed(reference) => engine.core.watch(reference),
     }
 }
 
 fn take(engine: &Engine, key: &Key) -> Fetched {
     let value = match key {
-        Key::Own { slot, generation, index } => engine.core.value(*slot, *generation, *index),
+        Key::Own {
+            slot,
+            generation,
+            index,
+        } => engine.core.value(*slot, *generation, *index),
         Key::Borrowed(reference) => engine.core.value_of(reference),
     };
     match value {
@@ -46,22 +54,41 @@ fn patience(py: Python<'_>, session: &Session, timeout: Option<f64>) -> PyResult
         Some(seconds) if seconds >= 0.0 => {
             Patience::until(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
         }
-        Some(seconds) => return Err(PyValueError::new_err(format!("timeout must be None or >= 0 seconds, got {seconds}"))),
+        Some(seconds) => {
+            return Err(PyValueError::new_err(format!(
+                "timeout must be None or >= 0 seconds, got {seconds}"
+            )));
+        }
     };
     // Only the thread that runs the task lends its CPU; user threads of the task do not.
-    let is_main = session.is_worker && crate::worker::is_main_thread();
+    let is_main = session.is_worker && session::is_main_thread();
     let _ = py;
-    Ok(if is_main { patience.lending_cpu() } else { patience })
+    Ok(if is_main {
+        patience.lending_cpu()
+    } else {
+        patience
+    })
 }
 
 fn closed(py: Python<'_>) -> PyErr {
-    errors::system(py, "node_died", &[("message", "the engine was shut down, or its daemon is gone, while this was waited for")])
+    errors::system(
+        py,
+        "node_died",
+        &[(
+            "message",
+            "the engine was shut down, or its daemon is gone, while this was waited for",
+        )],
+    )
 }
 
 /// The value of a reference, or the values of a list of them in its order. Raises what the first failed one raised.
 #[pyfunction]
 #[pyo3(signature = (refs, timeout=None))]
-pub(crate) fn get<'py>(py: Python<'py>, refs: &Bound<'py, PyAny>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn get<'py>(
+    py: Python<'py>,
+    refs: &Bound<'py, PyAny>,
+    timeout: Option<f64>,
+) -> PyResult<Bound<'py, PyAny>> {
     if let Ok(reference) = refs.cast_exact::<ObjectRef>() {
         let session = usable(py, reference.get())?;
         let key = reference.get().key();
@@ -71,24 +98,45 @@ pub(crate) fn get<'py>(py: Python<'py>, refs: &Bound<'py, PyAny>, timeout: Optio
     }
     let Ok(list) = refs.cast::<PyList>() else {
         let kind = refs.get_type().name()?;
-        return Err(errors::invalid(py, &format!("get() takes an ObjectRef or a list of them, got {kind}")));
+        return Err(errors::invalid(
+            py,
+            &format!("get() takes an ObjectRef or a list of them, got {kind}"),
+        ));
     };
-    let Some(first) = list.iter().next() else { return Ok(PyList::empty(py).into_any()) };
+    let Some(first) = list.iter().next() else {
+        return Ok(PyList::empty(py).into_any());
+    };
     let session = usable(py, reference_of(&first)?.get())?;
-    let references = list.iter().map(|item| reference_of(&item).cloned()).collect::<PyResult<Vec<_>>>()?;
-    let keys: Vec<Key> = references.iter().map(|reference| reference.get().key()).collect();
+    let references = list
+        .iter()
+        .map(|item| reference_of(&item).cloned())
+        .collect::<PyResult<Vec<_>>>()?;
+    let keys: Vec<Key> = references
+        .iter()
+        .map(|reference| reference.get().key())
+        .collect();
     wait_for_all(py, &session, &keys, timeout, refs)?;
     let engine = session.runtime.lock();
     let fetched: Vec<Fetched> = keys.iter().map(|key| take(&engine, key)).collect();
     drop(engine);
-    let values = fetched.into_iter().zip(&references).map(|(fetched, reference)| value(py, &session, fetched, reference));
+    let values = fetched
+        .into_iter()
+        .zip(&references)
+        .map(|(fetched, reference)| value(py, &session, fetched, reference));
     Ok(PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?.into_any())
 }
 
 fn reference_of<'a, 'py>(item: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, ObjectRef>> {
     item.cast_exact::<ObjectRef>().map_err(|_| {
-        let kind = item.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-        errors::invalid(item.py(), &format!("every item must be an ObjectRef, got {kind}"))
+        let kind = item
+            .get_type()
+            .name()
+            .map(|name| name.to_string())
+            .unwrap_or_default();
+        errors::invalid(
+            item.py(),
+            &format!("every item must be an ObjectRef, got {kind}"),
+        )
     })
 }
 
@@ -101,7 +149,13 @@ fn usable(py: Python<'_>, reference: &ObjectRef) -> PyResult<Arc<Session>> {
     Err(errors::system(py, "object_lost", &[("message", message)]))
 }
 
-fn wait_for_all(py: Python<'_>, session: &Arc<Session>, keys: &[Key], timeout: Option<f64>, refs: &Bound<'_, PyAny>) -> PyResult<()> {
+fn wait_for_all(
+    py: Python<'_>,
+    session: &Arc<Session>,
+    keys: &[Key],
+    timeout: Option<f64>,
+    refs: &Bound<'_, PyAny>,
+) -> PyResult<()> {
     let runtime = &session.runtime;
     let mut done = 0;
     let mut advance = |engine: &mut Engine| {
@@ -114,18 +168,37 @@ fn wait_for_all(py: Python<'_>, session: &Arc<Session>, keys: &[Key], timeout: O
         return Ok(());
     }
     let patience = patience(py, session, timeout)?;
-    let ready = crate::gil::wait(py, runtime, &patience, |engine| advance(engine) || engine.is_closed())?;
+    let ready = crate::gil::wait(py, runtime, &patience, |engine| {
+        advance(engine) || engine.is_closed()
+    })?;
     if !ready {
         let seconds = timeout.unwrap_or_default().to_string();
         let missing = keys.len() - done;
-        let what = if refs.is_instance_of::<PyList>() { format!("{missing} of {} objects", keys.len()) } else { refs.repr()?.to_string() };
+        let what = if refs.is_instance_of::<PyList>() {
+            format!("{missing} of {} objects", keys.len())
+        } else {
+            refs.repr()?.to_string()
+        };
         let message = format!("{what} not ready after {seconds} s");
-        return Err(errors::system(py, "get_timeout", &[("timeout", &seconds), ("message", &message)]));
+        return Err(errors::system(
+            py,
+            "get_timeout",
+            &[("timeout", &seconds), ("message", &message)],
+        ));
     }
-    if done == keys.len() { Ok(()) } else { Err(closed(py)) }
+    if done == keys.len() {
+        Ok(())
+    } else {
+        Err(closed(py))
+    }
 }
 
-fn value<'py>(py: Python<'py>, session: &Arc<Session>, fetched: Fetched, reference: &Bound<'py, ObjectRef>) -> PyResult<Bound<'py, PyAny>> {
+fn value<'py>(
+    py: Python<'py>,
+    session: &Arc<Session>,
+    fetched: Fetched,
+    reference: &Bound<'py, ObjectRef>,
+) -> PyResult<Bound<'py, PyAny>> {
     match fetched {
         Fetched::Inline(bytes) => decode(py, session, &Copied(bytes.as_slice())),
         Fetched::Stored(location) => stored(py, session, location, &reference.clone().unbind()),
@@ -141,7 +214,8 @@ pub(crate) fn stored<'py>(
     pin: &Py<ObjectRef>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let runtime = &session.runtime;
-    let bytes = crate::gil::detached(py, || runtime.stored_bytes(location)).map_err(|error| errors::store(py, &error))?;
+    let bytes = crate::gil::detached(py, || runtime.stored_bytes(location))
+        .map_err(|error| errors::store(py, &error))?;
     decode(py, session, &Stored { bytes: &bytes, pin })
 }
 
@@ -162,9 +236,11 @@ pub(crate) fn wait<'py>(
     let session = usable(py, reference_of(&first)?.get())?;
     let keys = refs
         .iter()
-        .map(|item| item.cast_exact::<ObjectRef>().map(|reference| reference.get().key()).map_err(|_| {
-            PyTypeError::new_err("wait() takes a list of ObjectRefs")
-        }))
+        .map(|item| {
+            item.cast_exact::<ObjectRef>()
+                .map(|reference| reference.get().key())
+                .map_err(|_| PyTypeError::new_err("wait() takes a list of ObjectRefs"))
+        })
         .collect::<PyResult<Vec<Key>>>()?;
     let mut ready = vec![false; keys.len()];
     let mut seen = None;
@@ -188,11 +264,17 @@ pub(crate) fn wait<'py>(
     };
     if !look(&mut session.runtime.lock()) {
         let patience = patience(py, &session, timeout)?;
-        crate::gil::wait(py, &session.runtime, &patience, |engine| look(engine) || engine.is_closed())?;
+        crate::gil::wait(py, &session.runtime, &patience, |engine| {
+            look(engine) || engine.is_closed()
+        })?;
     }
     let (mut there, mut missing) = (Vec::new(), Vec::new());
     for (item, is_ready) in refs.iter().zip(ready) {
-        if is_ready { there.push(item) } else { missing.push(item) }
+        if is_ready {
+            there.push(item)
+        } else {
+            missing.push(item)
+        }
     }
     PyTuple::new(py, [PyList::new(py, there)?, PyList::new(py, missing)?])
 }

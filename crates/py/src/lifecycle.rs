@@ -16,14 +16,21 @@ use trygon_worker::Runtime;
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 fn item<'py>(config: &Bound<'py, PyDict>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    config.get_item(name)?.ok_or_else(|| PyRuntimeError::new_err(format!("the configuration lacks {name}")))
+    config
+        .get_item(name)?
+        .ok_or_else(|| PyRuntimeError::new_err(format!("the configuration lacks {name}")))
 }
 
 /// Starts a daemon as a child and connects to it.
 #[pyfunction]
-pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn start<'py>(
+    py: Python<'py>,
+    config: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyDict>> {
     if session::current().is_some() {
-        return Err(PyRuntimeError::new_err("the engine runs already; call shutdown() first"));
+        return Err(PyRuntimeError::new_err(
+            "the engine runs already; call shutdown() first",
+        ));
     }
     let binary: String = item(config, "binary")?.extract()?;
     let start = control::StartNode {
@@ -43,8 +50,10 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
         max_workers: item(config, "max_workers")?.extract()?,
     };
     let launched = without_signals(|| trygon_worker::launch(Path::new(&binary), place_descriptor));
-    let (socket, mut child) = launched.map_err(|error| errors::system(py, "system", &[("message", &error.to_string())]))?;
-    let connected = without_signals(|| crate::gil::detached(py, || Runtime::connect_driver(socket, &start)));
+    let (socket, mut child) = launched
+        .map_err(|error| errors::system(py, "system", &[("message", &error.to_string())]))?;
+    let connected =
+        without_signals(|| crate::gil::detached(py, || Runtime::connect_driver(socket, &start)));
     let (runtime, setup) = match connected {
         Ok(connected) => connected,
         Err(error) => {
@@ -60,7 +69,14 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
     info.set_item("node_id", setup.node.hex())?;
     info.set_item("job_id", setup.identity.job.hex())?;
     info.set_item("worker_id", setup.identity.worker.hex())?;
-    info.set_item("resources", setup.resources.clone().into_iter().collect::<BTreeMap<_, _>>())?;
+    info.set_item(
+        "resources",
+        setup
+            .resources
+            .clone()
+            .into_iter()
+            .collect::<BTreeMap<_, _>>(),
+    )?;
     info.set_item("node_address", &setup.node_address)?;
     info.set_item("daemon_pid", setup.daemon_pid)?;
     Ok(info)
@@ -69,13 +85,17 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
 /// Ends the daemon and everything of the job; returns when it is gone.
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>) {
-    let Some(session) = Session::remove() else { return };
+    let Some(session) = Session::remove() else {
+        return;
+    };
     if !session.is_usable() {
         return;
     }
     crate::gil::detached(py, || {
         session.runtime.close();
-        let Some(mut child) = session.daemon.lock().take() else { return };
+        let Some(mut child) = session.daemon.lock().take() else {
+            return;
+        };
         let deadline = Instant::now() + SHUTDOWN_LIMIT;
         while Instant::now() < deadline {
             if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {

@@ -4,6 +4,7 @@ use crate::errors;
 use crate::hooks::hooks;
 use parking_lot::{Mutex, RwLock};
 use pyo3::prelude::*;
+use std::cell::Cell;
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -42,6 +43,20 @@ pub(crate) struct Running {
     pub(crate) resources: Vec<(String, f64)>,
 }
 
+thread_local! {
+    static IS_MAIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// This thread runs the worker's tasks.
+pub(crate) fn mark_main_thread() {
+    IS_MAIN.with(|is_main| is_main.set(true));
+}
+
+/// Whether this thread runs the worker's tasks.
+pub(crate) fn is_main_thread() -> bool {
+    IS_MAIN.with(Cell::get)
+}
+
 static CURRENT: RwLock<Option<Arc<Session>>> = RwLock::new(None);
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 static CURRENT_NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -76,7 +91,11 @@ pub(crate) fn current_number() -> u64 {
 
 /// The current session, if there is one.
 pub(crate) fn current() -> Option<Arc<Session>> {
-    if current_number() == 0 { None } else { CURRENT.read().clone() }
+    if current_number() == 0 {
+        None
+    } else {
+        CURRENT.read().clone()
+    }
 }
 
 /// The current session; starts one by the package's rules when there is none.
@@ -90,7 +109,12 @@ pub(crate) fn require(py: Python<'_>) -> PyResult<Arc<Session>> {
 
 impl Session {
     /// Makes a new session the current one.
-    pub(crate) fn install(runtime: Arc<Runtime>, setup: Setup, is_worker: bool, daemon: Option<Child>) -> Arc<Self> {
+    pub(crate) fn install(
+        runtime: Arc<Runtime>,
+        setup: Setup,
+        is_worker: bool,
+        daemon: Option<Child>,
+    ) -> Arc<Self> {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst) + 1;
         let session = Arc::new(Self {
             number,

@@ -6,17 +6,7 @@ use crate::session::Session;
 use crate::worker_call::{Runner, Verdict};
 use pyo3::prelude::*;
 use rustix::fd::{FromRawFd, OwnedFd};
-use std::cell::Cell;
 use trygon_worker::{Patience, Runtime, Work, WorkerExit};
-
-thread_local! {
-    static IS_MAIN: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread runs the worker's tasks.
-pub(crate) fn is_main_thread() -> bool {
-    IS_MAIN.with(Cell::get)
-}
 
 /// Runs tasks, or one actor, until the daemon says to exit. Does not return.
 #[pyfunction]
@@ -24,7 +14,8 @@ pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
     crate::session::forget_after_fork();
     // SAFETY: the zygote hands this descriptor over for good; nothing else in the process uses it.
     let socket = unsafe { OwnedFd::from_raw_fd(control_fd) };
-    let connected = without_signals(|| crate::gil::detached(py, || Runtime::connect_worker(socket)));
+    let connected =
+        without_signals(|| crate::gil::detached(py, || Runtime::connect_worker(socket)));
     let (runtime, setup) = match connected {
         Ok(connected) => connected,
         Err(error) => {
@@ -33,7 +24,7 @@ pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
             exit_now(1);
         }
     };
-    IS_MAIN.with(|is_main| is_main.set(true));
+    crate::session::mark_main_thread();
     let session = Session::install(runtime, setup, true, None);
     session.runtime.announce_ready(std::process::id());
     let mut runner = Runner::new(session);
@@ -60,7 +51,11 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
         };
         match verdict {
             Ok(Verdict::GoOn) => {}
-            Ok(Verdict::Exit { kind, message, code }) => {
+            Ok(Verdict::Exit {
+                kind,
+                message,
+                code,
+            }) => {
                 runtime.announce_exit(kind, &message, code);
                 return Ok(code);
             }

@@ -7,10 +7,13 @@
 pub mod control;
 mod frame;
 mod kind;
+mod messages;
 pub mod peer;
 pub mod recorder;
 pub mod task;
 
-pub use frame::{FrameError, FrameReader, Header, MAX_BODY_BYTES, VERSION, decode, encode, encode_into};
+pub use frame::{
+    FrameError, FrameReader, Header, MAX_BODY_BYTES, VERSION, decode, encode, encode_into,
+};
 pub use kind::Kind;
 pub use prost::Message;

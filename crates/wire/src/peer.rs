@@ -2,11 +2,7 @@
 //!
 //! References travel as `(object id, owner's worker id)`.
 
-macro_rules! messages {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field:meta])* $field_name:ident: $type:ty,)* })*) => {
-        $($(#[$doc])* #[derive(Clone, PartialEq, prost::Message)] pub struct $name { $($(#[$field])* pub $field_name: $type,)* })*
-    };
-}
+use crate::messages::messages;
 
 messages! {
     /// Gives a function, or a method of an actor, a number on this connection.

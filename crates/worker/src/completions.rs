@@ -21,14 +21,20 @@ impl Runtime {
         let event = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let mut engine = self.lock();
         let number = engine.completions.len() as u32;
-        engine.completions.push(Some(Completion { event: Arc::clone(&event), tokens: Vec::new() }));
+        engine.completions.push(Some(Completion {
+            event: Arc::clone(&event),
+            tokens: Vec::new(),
+        }));
         Ok(CompletionQueue { event, number })
     }
 
     /// Puts `token` into the queue when the object is there; at once if it is.
     pub fn complete_into(&self, queue: &CompletionQueue, reference: &Reference, token: u64) {
         let mut engine = self.lock();
-        let waiter = Waiter::Completion { queue: queue.number, token };
+        let waiter = Waiter::Completion {
+            queue: queue.number,
+            token,
+        };
         engine.awaited_tokens += 1;
         if !engine.core.add_waiter(reference, waiter) {
             engine.push_token(queue.number, token);
@@ -42,8 +48,13 @@ impl Runtime {
     pub fn drain(&self, queue: &CompletionQueue) -> Vec<u64> {
         let mut engine = self.lock();
         let _ = rustix::io::read(&*queue.event, &mut [0u8; 8]);
-        let completion = engine.completions.get_mut(queue.number as usize).and_then(Option::as_mut);
-        completion.map(|completion| std::mem::take(&mut completion.tokens)).unwrap_or_default()
+        let completion = engine
+            .completions
+            .get_mut(queue.number as usize)
+            .and_then(Option::as_mut);
+        completion
+            .map(|completion| std::mem::take(&mut completion.tokens))
+            .unwrap_or_default()
     }
 
     /// The queue is not used any more.
@@ -57,7 +68,9 @@ impl Runtime {
 impl crate::engine::Engine {
     pub(crate) fn push_token(&mut self, queue: u32, token: u64) {
         self.awaited_tokens = self.awaited_tokens.saturating_sub(1);
-        let Some(Some(completion)) = self.completions.get_mut(queue as usize) else { return };
+        let Some(Some(completion)) = self.completions.get_mut(queue as usize) else {
+            return;
+        };
         completion.tokens.push(token);
         if completion.tokens.len() == 1 {
             // A full counter cannot be: it is read whenever the tokens are.

@@ -1,27 +1,13 @@
 //! What the daemon says.
 
+use crate::answer::{Answer, segment_answer};
 use crate::engine::{Engine, LeaseInfo, MAX_LOG_LINES};
-use crate::execute::Work;
-use crate::requests::Answer;
+use crate::log_line::LogLine;
+use crate::work::Work;
 use rustix::fd::OwnedFd;
 use trygon_ids::{ActorId, OwnerIncarnation, SegmentId, WorkerId};
 use trygon_wire::{FrameError, Header, Kind, control, decode, peer};
 use trygon_worker_core::{ActorState, Interrupted, Lost, SystemError};
-
-/// Lines that a worker printed.
-#[derive(Debug, Clone)]
-pub struct LogLine {
-    /// The worker's process id.
-    pub pid: u32,
-    /// What ran.
-    pub name: String,
-    /// Whether it was the error stream.
-    pub is_stderr: bool,
-    /// The lines.
-    pub lines: Vec<String>,
-    /// Lines that were dropped because too many came.
-    pub dropped: u64,
-}
 
 fn worker_id(bytes: &[u8]) -> Result<WorkerId, FrameError> {
     WorkerId::from_bytes(bytes).map_err(|_| FrameError::Malformed("worker id"))
@@ -32,7 +18,10 @@ fn actor_id(bytes: &[u8]) -> Result<ActorId, FrameError> {
 }
 
 fn devices(devices: Vec<control::Devices>) -> Vec<(String, Vec<u32>)> {
-    devices.into_iter().map(|held| (held.resource, held.indices)).collect()
+    devices
+        .into_iter()
+        .map(|held| (held.resource, held.indices))
+        .collect()
 }
 
 impl Engine {
@@ -62,7 +51,10 @@ impl Engine {
     }
 
     fn descriptor(&mut self) -> Result<OwnedFd, FrameError> {
-        self.control.descriptors.pop_front().ok_or(FrameError::Malformed("descriptor missing"))
+        self.control
+            .descriptors
+            .pop_front()
+            .ok_or(FrameError::Malformed("descriptor missing"))
     }
 
     fn on_control_frame(&mut self, header: Header, body: &[u8]) -> Result<(), FrameError> {
@@ -88,7 +80,9 @@ impl Engine {
             Kind::SegmentGranted => {
                 let message: control::SegmentGranted = decode(body)?;
                 let descriptor = self.descriptor()?;
-                let added = self.store.add_segment(message.segment_id, message.size_bytes, descriptor);
+                let added =
+                    self.store
+                        .add_segment(message.segment_id, message.size_bytes, descriptor);
                 let answer = match added {
                     Ok(()) => Answer::SegmentGranted,
                     Err(error) => Answer::Failed(error.to_string()),
@@ -98,13 +92,15 @@ impl Engine {
             }
             Kind::SegmentRefused => {
                 let message: control::SegmentRefused = decode(body)?;
-                self.answers.insert(message.request_id, Answer::SegmentRefused(message));
+                self.answers
+                    .insert(message.request_id, Answer::SegmentRefused(message));
                 Ok(())
             }
             Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
             Kind::Reclaim => {
                 let message: control::Reclaim = decode(body)?;
-                self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);
+                self.store
+                    .free(message.segment_id, message.offset_bytes, message.size_bytes);
                 Ok(())
             }
             Kind::ExitWorker => {
@@ -173,20 +169,39 @@ impl Engine {
         let worker = worker_id(&message.worker_id)?;
         let Some(index) = self.peer_of.get(&worker).copied() else {
             // It died between the grant and its arrival: the daemon knows.
-            self.control.send(Kind::LeaseReturn, &control::LeaseReturn { lease_id: message.lease_id, worker_exiting: true });
+            self.control.send(
+                Kind::LeaseReturn,
+                &control::LeaseReturn {
+                    lease_id: message.lease_id,
+                    worker_exiting: true,
+                },
+            );
             return Ok(());
         };
         if !message.devices.is_empty() {
-            let bind = peer::LeaseBind { lease_id: message.lease_id, devices: message.devices, resources: Default::default() };
+            let bind = peer::LeaseBind {
+                lease_id: message.lease_id,
+                devices: message.devices,
+                resources: Default::default(),
+            };
             self.links.send(index, Kind::LeaseBind, &bind);
         }
         let now_ns = self.clock.now_ns();
-        self.core.on_lease_granted(message.request_id, message.lease_id, index, now_ns, &mut self.links);
+        self.core.on_lease_granted(
+            message.request_id,
+            message.lease_id,
+            index,
+            now_ns,
+            &mut self.links,
+        );
         Ok(())
     }
 
     pub(crate) fn on_lease_bind(&mut self, message: peer::LeaseBind) {
-        let info = LeaseInfo { resources: message.resources.into_iter().collect(), devices: devices(message.devices) };
+        let info = LeaseInfo {
+            resources: message.resources.into_iter().collect(),
+            devices: devices(message.devices),
+        };
         self.leases.insert(message.lease_id as u32, info);
     }
 
@@ -202,7 +217,11 @@ impl Engine {
             self.incarnations.insert(worker, incarnation);
         }
         if let Some(frames) = self.connecting.remove(&worker) {
-            self.links.peer(index).out.bytes_mut().extend_from_slice(&frames);
+            self.links
+                .peer(index)
+                .out
+                .bytes_mut()
+                .extend_from_slice(&frames);
             self.links.mark_dirty(index);
         }
         Ok(())
@@ -214,7 +233,10 @@ impl Engine {
         let index = self.peer_of.remove(&worker);
         if let Some(index) = index {
             // What it managed to write comes before what only its recorder kept.
-            while !self.links.peer(index).closed && self.links.receive(index) && self.links.peer(index).reader.pending_bytes() > 0 {
+            while !self.links.peer(index).closed
+                && self.links.receive(index)
+                && self.links.peer(index).reader.pending_bytes() > 0
+            {
                 let before = self.activity;
                 self.on_peer_readable(index);
                 if self.activity == before {
@@ -225,7 +247,8 @@ impl Engine {
             for frame in &message.frames {
                 self.on_late_frame(index, frame);
             }
-            self.work.retain(|work| !matches!(work, Work::Call(call) if call.peer == index));
+            self.work
+                .retain(|work| !matches!(work, Work::Call(call) if call.peer == index));
         }
         self.connecting.remove(&worker);
         self.dead.insert(worker, death.message.clone());
@@ -258,7 +281,12 @@ impl Engine {
             self.core.on_process_died(worker, &cause, &mut self.links);
         } else if !self.connecting.contains_key(&worker) {
             self.connecting.insert(worker, Vec::new());
-            self.control.send(Kind::ConnectPeer, &control::ConnectPeer { worker_id: worker.as_bytes().to_vec() });
+            self.control.send(
+                Kind::ConnectPeer,
+                &control::ConnectPeer {
+                    worker_id: worker.as_bytes().to_vec(),
+                },
+            );
         }
     }
 
@@ -283,14 +311,23 @@ impl Engine {
             "alive" => {
                 let worker = worker_id(&message.worker_id)?;
                 match self.peer_of.get(&worker) {
-                    Some(peer) => ActorState::Alive { peer: *peer, incarnation: message.incarnation },
+                    Some(peer) => ActorState::Alive {
+                        peer: *peer,
+                        incarnation: message.incarnation,
+                    },
                     // It died since: the next update says what becomes of it.
                     None => ActorState::Pending,
                 }
             }
-            "restarting" => ActorState::Restarting { error: error("actor_unavailable") },
-            "dead" if !message.error.is_empty() => ActorState::Dead { error: error("actor_init_failed") },
-            "dead" => ActorState::Dead { error: error("actor_died") },
+            "restarting" => ActorState::Restarting {
+                error: error("actor_unavailable"),
+            },
+            "dead" if !message.error.is_empty() => ActorState::Dead {
+                error: error("actor_init_failed"),
+            },
+            "dead" => ActorState::Dead {
+                error: error("actor_died"),
+            },
             _ => ActorState::Pending,
         };
         self.core.on_actor_state(index, state, &mut self.links);
@@ -300,11 +337,15 @@ impl Engine {
     fn on_segment_mapped(&mut self, message: &control::SegmentMapped) -> Result<(), FrameError> {
         let segment = SegmentId(message.segment_id);
         if message.size_bytes == 0 {
-            self.answers.insert(segment_answer(segment), Answer::SegmentGone);
+            self.answers
+                .insert(segment_answer(segment), Answer::SegmentGone);
             return Ok(());
         }
         let descriptor = self.descriptor()?;
-        let answer = match self.store.add_mapping(segment.0, message.size_bytes, descriptor) {
+        let answer = match self
+            .store
+            .add_mapping(segment.0, message.size_bytes, descriptor)
+        {
             Ok(()) => Answer::SegmentGranted,
             Err(error) => Answer::Failed(error.to_string()),
         };
@@ -323,16 +364,13 @@ impl Engine {
         });
         self.logs_arrived.notify_all();
         while self.log_lines > MAX_LOG_LINES {
-            let Some(oldest) = self.logs.pop_front() else { break };
+            let Some(oldest) = self.logs.pop_front() else {
+                break;
+            };
             self.log_lines -= oldest.lines.len();
             if let Some(next) = self.logs.front_mut() {
                 next.dropped += oldest.dropped + oldest.lines.len() as u64;
             }
         }
     }
-}
-
-/// Answers about segments are kept beside those of requests, in a range of numbers of their own.
-pub(crate) fn segment_answer(segment: SegmentId) -> u64 {
-    segment.0 | 1 << 63
 }

@@ -1,10 +1,10 @@
 //! Everything that the runtime's one mutex guards.
 
+use crate::answer::Answer;
 use crate::clock::Clock;
-use crate::control_frames::LogLine;
-use crate::execute::{Executing, Work};
 use crate::link::{ControlLink, Links};
-use crate::requests::Answer;
+use crate::log_line::LogLine;
+use crate::work::{Executing, Work};
 use parking_lot::Condvar;
 use rustix::fd::OwnedFd;
 use std::collections::{HashMap, HashSet, VecDeque};

@@ -7,31 +7,40 @@
 //! in `epoll_wait` or on the condition variable, without it.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod background;
 mod clock;
 mod completions;
+mod connect;
 mod control_frames;
 mod engine;
 mod execute;
 mod launch;
 mod link;
+mod log_line;
+mod mode;
 mod objects;
 mod peer_frames;
 mod perform;
 mod reply;
 mod requests;
 mod runtime;
+mod submit;
 mod wait;
+mod work;
 
 pub use completions::CompletionQueue;
-pub use control_frames::LogLine;
+pub use connect::Setup;
 pub use engine::{Engine, LeaseInfo};
-pub use execute::{Call, Finished, Work, WorkerExit};
+pub use execute::{Finished, WorkerExit};
 pub use launch::{LaunchError, launch};
 pub use link::Definition;
+pub use log_line::LogLine;
 pub use objects::{StoreError, StoredBytes, StoredWrite};
 pub use reply::{ReturnedValue, parse_returns};
 pub use requests::{ActorRegistration, NamedActorInfo, RequestError};
-pub use runtime::{FunctionExport, Runtime, Setup};
+pub use runtime::Runtime;
+pub use submit::FunctionExport;
 pub use trygon_worker_core as core;
 pub use wait::{Outcome, Patience};
+pub use work::{Call, Work};

@@ -1,11 +1,11 @@
 //! Objects in shared memory: a place to write one, the bytes of one.
 
-use crate::control_frames::segment_answer;
-use crate::requests::{Answer, RequestError};
+use crate::answer::{Answer, segment_answer};
+use crate::requests::RequestError;
 use crate::runtime::Runtime;
 use crate::wait::Patience;
-use trygon_ids::{ObjectId, WorkerId};
 use std::sync::Arc;
+use trygon_ids::{ObjectId, WorkerId};
 use trygon_store::client::{Allocation, PinnedBytes, Reservation};
 use trygon_wire::{Kind, control};
 use trygon_worker_core::Location;
@@ -77,7 +77,10 @@ impl Runtime {
             match self.store.reserve(size_bytes) {
                 Reservation::Ready(allocation) => return Ok(StoredWrite(allocation)),
                 Reservation::NeedSegment { size_bytes } => {
-                    let build = |request_id| control::SegmentRequest { request_id, size_bytes };
+                    let build = |request_id| control::SegmentRequest {
+                        request_id,
+                        size_bytes,
+                    };
                     match self.ask(Kind::SegmentRequest, build)? {
                         Answer::SegmentGranted => {}
                         Answer::SegmentRefused(refused) => {
@@ -97,8 +100,15 @@ impl Runtime {
     /// The object is written and will not change (STORE-1): the daemon is told, without waiting.
     pub fn seal(&self, write: StoredWrite, object: ObjectId, owner: WorkerId) -> Location {
         let sealed = write.0.seal();
-        let Location { segment, offset_bytes, size_bytes } =
-            Location { segment: sealed.segment, offset_bytes: sealed.offset_bytes, size_bytes: sealed.size_bytes };
+        let Location {
+            segment,
+            offset_bytes,
+            size_bytes,
+        } = Location {
+            segment: sealed.segment,
+            offset_bytes: sealed.offset_bytes,
+            size_bytes: sealed.size_bytes,
+        };
         let message = control::ObjectSealed {
             object_id: object.as_bytes().to_vec(),
             segment_id: segment.0,
@@ -109,18 +119,31 @@ impl Runtime {
         let mut engine = self.lock();
         engine.control.send(Kind::ObjectSealed, &message);
         engine.control.flush();
-        Location { segment, offset_bytes, size_bytes }
+        Location {
+            segment,
+            offset_bytes,
+            size_bytes,
+        }
     }
 
     /// The bytes of a stored object, mapping its segment first if this process never read from it.
     pub fn stored_bytes(&self, location: Location) -> Result<StoredBytes, StoreError> {
-        let Location { segment, offset_bytes, size_bytes } = location;
+        let Location {
+            segment,
+            offset_bytes,
+            size_bytes,
+        } = location;
         for _ in 0..2 {
             if let Some(bytes) = self.store.bytes(segment.0, offset_bytes, size_bytes) {
                 return Ok(StoredBytes(Arc::new(bytes)));
             }
             let mut engine = self.lock();
-            engine.control.send(Kind::SegmentMap, &control::SegmentMap { segment_id: segment.0 });
+            engine.control.send(
+                Kind::SegmentMap,
+                &control::SegmentMap {
+                    segment_id: segment.0,
+                },
+            );
             drop(engine);
             match self.await_answer(segment_answer(segment), &Patience::for_ever())? {
                 Answer::SegmentGranted => {}

@@ -1,7 +1,7 @@
 //! Waiting: one thread polls every socket for all, the others sleep until it has seen something.
 
-use crate::background::Mode;
 use crate::engine::Engine;
+use crate::mode::Mode;
 use crate::runtime::Runtime;
 use parking_lot::MutexGuard;
 use rustix::event::{Timespec, epoll};
@@ -42,32 +42,47 @@ pub struct Patience {
 impl Patience {
     /// No limit.
     pub fn for_ever() -> Self {
-        Self { deadline: None, lends_cpu: false }
+        Self {
+            deadline: None,
+            lends_cpu: false,
+        }
     }
 
     /// At most this long from now.
     pub fn until(limit: Duration) -> Self {
-        Self { deadline: Instant::now().checked_add(limit), lends_cpu: false }
+        Self {
+            deadline: Instant::now().checked_add(limit),
+            lends_cpu: false,
+        }
     }
 
     /// The same, for a wait of user code.
     #[must_use]
     pub fn lending_cpu(self) -> Self {
-        Self { lends_cpu: true, ..self }
+        Self {
+            lends_cpu: true,
+            ..self
+        }
     }
 
     fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     fn left(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }
 
 impl Runtime {
     /// Waits until `condition` holds. It is asked under the engine's lock, after everything received was handled.
-    pub fn wait(&self, patience: &Patience, mut condition: impl FnMut(&mut Engine) -> bool) -> Outcome {
+    pub fn wait(
+        &self,
+        patience: &Patience,
+        mut condition: impl FnMut(&mut Engine) -> bool,
+    ) -> Outcome {
         let mut engine = self.lock();
         if condition(&mut engine) {
             engine.settle_and_flush();
@@ -76,7 +91,10 @@ impl Runtime {
         let began = Instant::now();
         let mut looked = false;
         let outcome = loop {
-            if patience.lends_cpu && !engine.blocked && (engine.core.has_queued_tasks() || began.elapsed() >= BLOCKED_AFTER) {
+            if patience.lends_cpu
+                && !engine.blocked
+                && (engine.core.has_queued_tasks() || began.elapsed() >= BLOCKED_AFTER)
+            {
                 engine.enter_blocked();
             }
             engine.settle_and_flush();
@@ -86,7 +104,11 @@ impl Runtime {
             }
             looked = true;
             let still_fast = patience.lends_cpu && engine.executing.is_some() && !engine.blocked;
-            let limit = if still_fast { Some(BLOCKED_AFTER) } else { None };
+            let limit = if still_fast {
+                Some(BLOCKED_AFTER)
+            } else {
+                None
+            };
             let limit = [limit, patience.left()].into_iter().flatten().min();
             let interrupted;
             (engine, interrupted) = self.wait_once(engine, limit);
@@ -112,7 +134,11 @@ impl Runtime {
     }
 
     /// Polls as the one poller, or sleeps until the poller has seen something.
-    fn wait_once<'a>(&'a self, mut engine: MutexGuard<'a, Engine>, limit: Option<Duration>) -> (MutexGuard<'a, Engine>, bool) {
+    fn wait_once<'a>(
+        &'a self,
+        mut engine: MutexGuard<'a, Engine>,
+        limit: Option<Duration>,
+    ) -> (MutexGuard<'a, Engine>, bool) {
         if let Some(role) = self.poller.try_lock() {
             drop(engine);
             self.polling.fetch_add(1, Ordering::SeqCst);
@@ -162,7 +188,9 @@ impl Runtime {
                     if flags.contains(epoll::EventFlags::OUT) {
                         engine.links.flush_peer(index);
                     }
-                    if flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
+                    if flags.intersects(
+                        epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR,
+                    ) {
                         engine.on_peer_readable(index);
                     }
                 }

@@ -25,7 +25,8 @@ pub(crate) fn sizes_to_try(table: &StoreTable, writer: WorkerId, least_bytes: u6
     let mut sizes = Vec::with_capacity(3);
     if least <= SMALL_BYTES {
         let held = table.segments.values().filter(|segment| segment.writer == Some(writer)).count() as u32;
-        let wanted = (FIRST_SHARED_BYTES << held.min(DOUBLINGS)).max(least.next_multiple_of(LARGE_UNIT_BYTES) * LEAST_OBJECTS);
+        let for_several = (least * LEAST_OBJECTS).next_multiple_of(LARGE_UNIT_BYTES);
+        let wanted = (FIRST_SHARED_BYTES << held.min(DOUBLINGS)).max(for_several);
         let share = capacity / SMALLEST_SHARE / LARGE_UNIT_BYTES * LARGE_UNIT_BYTES;
         sizes.push(wanted.min(share));
     }

@@ -1,6 +1,6 @@
 //! The connection to the daemon: frames both ways, descriptors towards this process.
 
-use super::{Flushed, OutBuffer};
+use crate::link::out_buffer::{Flushed, OutBuffer};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -65,8 +65,12 @@ impl ControlLink {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let received =
-            recvmsg(self.socket.as_fd(), &mut [IoSliceMut::new(&mut self.buffer)], &mut ancillary, flags);
+        let received = recvmsg(
+            self.socket.as_fd(),
+            &mut [IoSliceMut::new(&mut self.buffer)],
+            &mut ancillary,
+            flags,
+        );
         match received {
             Ok(message) if message.bytes > 0 => {
                 for part in ancillary.drain() {

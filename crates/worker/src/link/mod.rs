@@ -5,6 +5,6 @@ mod out_buffer;
 mod peer;
 
 pub(crate) use control::ControlLink;
-pub(crate) use out_buffer::{COALESCE_BYTES, Flushed, OutBuffer};
+pub(crate) use out_buffer::COALESCE_BYTES;
 pub use peer::Definition;
 pub(crate) use peer::{Export, Links};

@@ -155,9 +155,9 @@ proptest! {
                 }
                 15..=16 if !world.objects.is_empty() => {
                     let known = world.objects[index.index(world.objects.len())];
-                    world.env.map(other.min(*alive.last().expect("some")), known.location.segment.0);
-                    let reader = other.min(*alive.last().expect("some"));
-                    if alive.contains(&reader) && reader != known.writer {
+                    let reader = alive[usize::from(other) % alive.len()];
+                    world.env.map(reader, known.location.segment.0);
+                    if reader != known.writer {
                         world.mapped.insert((known.location.segment.0, reader));
                     }
                 }

@@ -10,7 +10,7 @@ fn segments_for_small_objects_grow_and_large_ones_fit() {
     let sizes: Vec<u64> = (0..6).map(|_| env.segment(1, 200_000).1 / MIB).collect();
     assert_eq!(sizes, [4, 8, 16, 32, 64, 64]);
     assert_eq!(env.segment(2, 100 * MIB + 1).1, 102 * MIB);
-    assert_eq!(env.segment(3, 3 * MIB).1, 16 * MIB);
+    assert_eq!(env.segment(3, 3 * MIB).1, 12 * MIB);
 }
 
 #[test]

@@ -1,0 +1,12 @@
+//! What drivers, workers and the zygote say to their daemon, and what it answers.
+//!
+//! One Unix socket each, made by the daemon (the driver's is inherited), so there is nothing to connect to from outside. Replies carry the
+//! `request_id` of their request. Descriptors travel beside the first byte of their frame. Byte ids are in their byte form.
+
+mod actors;
+mod objects;
+mod processes;
+
+pub use actors::*;
+pub use objects::*;
+pub use processes::*;

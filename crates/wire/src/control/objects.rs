@@ -1,0 +1,204 @@
+//! Shared memory, state, key-value, events, logs, the zygote.
+
+use crate::messages::messages;
+
+messages! {
+    /// Asks for a segment to write objects into. Answer: `SegmentGranted` or `SegmentRefused`.
+    SegmentRequest {
+        /// Chosen by the asker.
+        #[prost(uint64, tag = "1")] request_id: u64,
+        /// Least size in bytes.
+        #[prost(uint64, tag = "2")] size_bytes: u64,
+    }
+    /// A segment with populated pages; a writable descriptor lies beside it.
+    SegmentGranted {
+        /// The request.
+        #[prost(uint64, tag = "1")] request_id: u64,
+        /// The segment.
+        #[prost(uint64, tag = "2")] segment_id: u64,
+        /// Its size.
+        #[prost(uint64, tag = "3")] size_bytes: u64,
+    }
+    /// The store is full and stayed full.
+    SegmentRefused {
+        /// The request.
+        #[prost(uint64, tag = "1")] request_id: u64,
+        /// Capacity of the store.
+        #[prost(uint64, tag = "2")] capacity_bytes: u64,
+        /// Bytes in segments.
+        #[prost(uint64, tag = "3")] used_bytes: u64,
+        /// For people.
+        #[prost(string, tag = "4")] message: String,
+    }
+    /// Asks for a read-only descriptor of a segment. Answer: `SegmentMapped`.
+    SegmentMap {
+        /// The segment.
+        #[prost(uint64, tag = "1")] segment_id: u64,
+    }
+    /// A read-only descriptor lies beside it when `size_bytes` is not 0; else the segment is gone.
+    SegmentMapped {
+        /// The segment.
+        #[prost(uint64, tag = "1")] segment_id: u64,
+        /// Its size.
+        #[prost(uint64, tag = "2")] size_bytes: u64,
+    }
+    /// The writer needs an empty segment no more.
+    SegmentReturn {
+        /// The segment.
+        #[prost(uint64, tag = "1")] segment_id: u64,
+    }
+    /// An object was written and will not change (STORE-1).
+    ObjectSealed {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// Where it lies.
+        #[prost(uint64, tag = "2")] segment_id: u64,
+        /// Offset in the segment.
+        #[prost(uint64, tag = "3")] offset_bytes: u64,
+        /// Its length.
+        #[prost(uint64, tag = "4")] size_bytes: u64,
+        /// Its owner.
+        #[prost(bytes = "vec", tag = "5")] owner: Vec<u8>,
+    }
+    /// The owner says: nobody refers to the object any more.
+    ObjectFree {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// Where it lies.
+        #[prost(uint64, tag = "2")] segment_id: u64,
+        /// Offset in the segment.
+        #[prost(uint64, tag = "3")] offset_bytes: u64,
+        /// Its length.
+        #[prost(uint64, tag = "4")] size_bytes: u64,
+        /// The owner was the writer and has taken the space back itself.
+        #[prost(bool, tag = "5")] reclaimed: bool,
+    }
+    /// To the writer of a segment: this range is free again.
+    Reclaim {
+        /// The segment.
+        #[prost(uint64, tag = "1")] segment_id: u64,
+        /// Offset in the segment.
+        #[prost(uint64, tag = "2")] offset_bytes: u64,
+        /// Its length.
+        #[prost(uint64, tag = "3")] size_bytes: u64,
+    }
+    /// Asks about the node: `nodes`, `cluster_resources`, `available_resources`, `named_actors`, `task_events`, `actors`, `workers`, `store`,
+    /// `leases`. Answer: `StateReply`.
+    StateQuery {
+        /// Chosen by the asker.
+        #[prost(uint64, tag = "1")] request_id: u64,
+        /// What.
+        #[prost(string, tag = "2")] what: String,
+        /// Narrows the question; its meaning depends on `what`.
+        #[prost(string, tag = "3")] argument: String,
+    }
+    /// The answer.
+    StateReply {
+        /// The request.
+        #[prost(uint64, tag = "1")] request_id: u64,
+        /// JSON.
+        #[prost(string, tag = "2")] json: String,
+        /// Why there is none, or empty.
+        #[prost(string, tag = "3")] error: String,
+    }
+    /// Key-value calls: `get`, `put`, `delete`, `list` (keys with the prefix `key`), `exists`. Answer: `KeyValueReply`.
+    KeyValueRequest {
+        /// Chosen by the asker.
+        #[prost(uint64, tag = "1")] request_id: u64,
+        /// The call.
+        #[prost(string, tag = "2")] operation: String,
+        /// Namespace of the key.
+        #[prost(string, tag = "3")] namespace: String,
+        /// The key.
+        #[prost(bytes = "vec", tag = "4")] key: Vec<u8>,
+        /// The value, for `put`.
+        #[prost(bytes = "vec", tag = "5")] value: Vec<u8>,
+        /// Whether `put` replaces.
+        #[prost(bool, tag = "6")] overwrite: bool,
+    }
+    /// The answer.
+    KeyValueReply {
+        /// The request.
+        #[prost(uint64, tag = "1")] request_id: u64,
+        /// Whether the key was there before.
+        #[prost(bool, tag = "2")] existed: bool,
+        /// Its value, for `get`.
+        #[prost(bytes = "vec", tag = "3")] value: Vec<u8>,
+        /// Keys, for `list`.
+        #[prost(bytes = "vec", repeated, tag = "4")] keys: Vec<Vec<u8>>,
+    }
+    /// What happened to a task, for the bounded record.
+    TaskEvent {
+        /// The task.
+        #[prost(bytes = "vec", tag = "1")] task_id: Vec<u8>,
+        /// Its function.
+        #[prost(string, tag = "2")] name: String,
+        /// `FINISHED`, `FAILED`, `RETRIED`.
+        #[prost(string, tag = "3")] state: String,
+        /// Its attempt.
+        #[prost(uint32, tag = "4")] attempt: u32,
+        /// When, in microseconds since the epoch.
+        #[prost(uint64, tag = "5")] time_us: u64,
+        /// How long it ran, in microseconds.
+        #[prost(uint64, tag = "6")] duration_us: u64,
+        /// The worker that ran it.
+        #[prost(bytes = "vec", tag = "7")] worker_id: Vec<u8>,
+        /// The error, or empty.
+        #[prost(string, tag = "8")] error: String,
+    }
+    /// A batch of events.
+    TaskEvents {
+        /// The events, oldest first.
+        #[prost(message, repeated, tag = "1")] events: Vec<TaskEvent>,
+        /// Events that were dropped because there were too many.
+        #[prost(uint64, tag = "2")] dropped: u64,
+    }
+    /// The worker is about to exit on purpose.
+    WorkerExiting {
+        /// `user_exit` (`sys.exit`, `exit_actor`), `max_calls`, `idle`, `out_of_scope`.
+        #[prost(string, tag = "1")] kind: String,
+        /// One sentence for people.
+        #[prost(string, tag = "2")] message: String,
+        /// The code it exits with.
+        #[prost(int32, tag = "3")] exit_code: i32,
+    }
+    /// The driver leaves: end everything of its job.
+    Shutdown {}
+    /// Lines that a worker printed.
+    LogLines {
+        /// The worker's process id.
+        #[prost(uint32, tag = "1")] pid: u32,
+        /// What ran.
+        #[prost(string, tag = "2")] name: String,
+        /// Whether it was the error stream.
+        #[prost(bool, tag = "3")] is_stderr: bool,
+        /// The lines, without their ends.
+        #[prost(string, repeated, tag = "4")] lines: Vec<String>,
+        /// Lines that were dropped because too many came.
+        #[prost(uint64, tag = "5")] dropped: u64,
+    }
+    /// To a worker: exit now.
+    ExitWorker {
+        /// Why.
+        #[prost(string, tag = "1")] reason: String,
+        /// Finish what was received first (the last handle of an actor is gone).
+        #[prost(bool, tag = "2")] drain: bool,
+    }
+    /// To the zygote: fork a worker. Descriptors beside it: its control socket, its standard output, its standard error.
+    ForkWorker {
+        /// Chosen by the daemon.
+        #[prost(uint64, tag = "1")] number: u64,
+    }
+    /// The zygote is warm.
+    ZygoteReady {
+        /// Its process id.
+        #[prost(uint32, tag = "1")] pid: u32,
+    }
+    /// A worker was forked.
+    WorkerForked {
+        /// The daemon's number.
+        #[prost(uint64, tag = "1")] number: u64,
+        /// The worker's process id.
+        #[prost(uint32, tag = "2")] pid: u32,
+    }
+}

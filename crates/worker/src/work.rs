@@ -1,0 +1,38 @@
+//! What a worker's main thread is given to do.
+
+use crate::link::Definition;
+use std::sync::Arc;
+use trygon_wire::{control, task};
+use trygon_worker_core::{PeerIndex, SmallBytes};
+
+/// Something for the worker's main thread.
+#[derive(Debug)]
+pub enum Work {
+    /// A task or an actor call.
+    Call(Call),
+    /// Become this actor.
+    StartActor(Box<control::StartActor>),
+    /// Exit, for this reason.
+    Exit(String),
+}
+
+/// A task as it came.
+#[derive(Debug)]
+pub struct Call {
+    /// Who sent it.
+    pub peer: PeerIndex,
+    /// Its fixed part.
+    pub push: task::Push,
+    /// Whether it is an actor's.
+    pub is_actor_call: bool,
+    /// The function or method.
+    pub definition: Arc<Definition>,
+    /// Dependencies and arguments.
+    pub payload: SmallBytes,
+}
+
+/// What the main thread runs now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Executing {
+    pub(crate) depth: u16,
+}

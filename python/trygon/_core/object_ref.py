@@ -1,0 +1,148 @@
+"""`await ref` and `ref.future()`: completions come through one queue for each event loop and one for all futures."""
+
+from __future__ import annotations
+
+import sys
+
+from trygon import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Generator
+    from concurrent.futures import Future
+    from typing import Any
+
+_native_get = _native.get
+_loops: Any = None
+_futures: _FutureThread | None = None
+
+
+def await_ref(ref: _native.ObjectRef[Any]) -> Generator[Any, None, Any]:
+    """Hook `await_ref`: what `ref.__await__()` returns."""
+    import asyncio
+
+    return _LoopQueue.of(asyncio.get_running_loop()).future(ref).__await__()
+
+
+class _LoopQueue:
+    """Completions for one event loop. The loop keeps it alive (as the callback of its reader), never the other way round."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._queue = _native.CompletionQueue()
+        loop.add_reader(self._queue.fileno(), self._drain)
+
+    @staticmethod
+    def of(loop: asyncio.AbstractEventLoop) -> _LoopQueue:
+        global _loops
+        if _loops is None:
+            from weakref import WeakKeyDictionary
+
+            _loops = WeakKeyDictionary()
+        found: _LoopQueue | None = _loops.get(loop)
+        if found is None or not found._queue.is_current():
+            if found is not None:
+                found._close(loop)
+            found = _loops[loop] = _LoopQueue(loop)
+        return found
+
+    def future(self, ref: _native.ObjectRef[Any]) -> asyncio.Future[Any]:
+        import asyncio
+
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.add(ref, (ref, future))
+        return future
+
+    def _drain(self) -> None:
+        for ref, future in self._queue.drain():
+            if not future.done():
+                _complete(future, ref)
+
+    def _close(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not loop.is_closed():
+            loop.remove_reader(self._queue.fileno())
+        self._queue.close()
+
+
+def _complete(future: Any, ref: _native.ObjectRef[Any]) -> None:
+    try:
+        value = _native_get(ref, None)
+    except BaseException as error:
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
+        if isinstance(error, StopIteration):
+            # A future cannot carry it: `await` would take it for its own end.
+            wrapped = RuntimeError(f"the task raised StopIteration: {error}")
+            wrapped.__cause__ = error
+            error = wrapped
+        future.set_exception(error)
+    else:
+        future.set_result(value)
+
+
+def future_of(ref: _native.ObjectRef[Any]) -> Future[Any]:
+    """Hook `future_of`: a `concurrent.futures.Future` of the reference."""
+    from concurrent.futures import Future
+
+    global _futures
+    if _futures is None or not _futures.is_usable():
+        _futures = _FutureThread()
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    _futures.add(ref, future)
+    return future
+
+
+class _FutureThread:
+    """One thread that completes every future of this process; started at the first one."""
+
+    def __init__(self) -> None:
+        import os
+        import threading
+
+        self._queue = _native.CompletionQueue()
+        self._pid = os.getpid()
+        self._ended = False
+        self._pending: set[Any] = set()
+        self._thread = threading.Thread(target=self._run, name="trygon-futures", daemon=True)
+        self._thread.start()
+
+    def is_usable(self) -> bool:
+        import os
+
+        return not self._ended and self._pid == os.getpid() and self._queue.is_current()
+
+    def add(self, ref: _native.ObjectRef[Any], future: Any) -> None:
+        self._pending.add(future)
+        self._queue.add(ref, (ref, future))
+
+    def end(self) -> None:
+        self._ended = True
+        self._thread.join(1.0)
+        self._queue.close()
+        for future in self._pending:
+            if not future.done():
+                from trygon.exceptions import RaySystemError
+
+                future.set_exception(RaySystemError("Trygon was shut down before the result came."))
+        self._pending.clear()
+
+    def _run(self) -> None:
+        while not self._ended:
+            # Wakes up by itself from time to time to see whether it is still wanted: an idle wait costs nothing.
+            for ref, future in self._queue.wait(0.2):
+                self._pending.discard(future)
+                _complete(future, ref)
+            ref = future = None
+
+
+def end_futures() -> None:
+    """Ends the thread; what still waits fails."""
+    global _futures, _loops
+    if _futures is not None:
+        _futures.end()
+        _futures = None
+    if _loops is not None and "asyncio" in sys.modules:
+        for loop, queue in list(_loops.items()):
+            queue._close(loop)
+        _loops = None

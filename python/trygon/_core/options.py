@@ -1,0 +1,237 @@
+"""Options of tasks and actors: every name that Ray knows is known here; what is not supported yet is refused by its name.
+
+Validation happens where the option is written (`@remote(...)`, `.options(...)`), so nothing is checked per call.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    Check = Callable[[str, Any], None]
+
+GRANULARITY = 10_000
+_RESERVED = ("CPU", "GPU", "memory", "object_store_memory")
+_MOST_RETURNS = 1000
+
+
+def _amount(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"The option {name} must be a number, but {type(value).__name__} was given.")
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"The option {name} must be a number >= 0, but {value} was given.")
+    if value and round(value * GRANULARITY) == 0:
+        raise ValueError(f"The option {name} cannot be finer than 0.0001, but {value} was given.")
+
+
+def _devices(name: str, value: Any) -> None:
+    _amount(name, value)
+    if value is not None and value > 1 and value != int(value):
+        raise ValueError(f"The option {name} must be a whole number above 1 (a task shares one device or has whole ones), got {value}.")
+
+
+def _memory(name: str, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise TypeError(f"The option {name} must be a number of bytes, but {type(value).__name__} was given.")
+    if value is not None and value < 0:
+        raise ValueError(f"The option {name} must be >= 0 bytes, but {value} was given.")
+
+
+def check_resources(name: str, value: Any) -> None:
+    """Custom resources: names to amounts, none of the built-in names."""
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        raise TypeError(f"The option {name} must be a dict of names and amounts, but {type(value).__name__} was given.")
+    for resource, amount in value.items():
+        if not isinstance(resource, str):
+            raise TypeError(f"Names in {name} must be str, but {resource!r} was given.")
+        if resource in _RESERVED:
+            instead = {"CPU": "num_cpus", "GPU": "num_gpus"}.get(resource, resource)
+            raise ValueError(f"Use the option {instead} instead of naming {resource} in {name}.")
+        _amount(f"{name}[{resource!r}]", amount)
+
+
+def _integer(least: int, *, or_none: bool = True) -> Check:
+    def check(name: str, value: Any) -> None:
+        if value is None and or_none:
+            return
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"The option {name} must be an int, but {type(value).__name__} was given.")
+        if value < least:
+            raise ValueError(f"The option {name} must be >= {least}, but {value} was given.")
+
+    return check
+
+
+def _num_returns(name: str, value: Any) -> None:
+    if value in ("streaming", "dynamic"):
+        raise unsupported(name, value)
+    if isinstance(value, str):
+        raise ValueError(f"The option {name} must be an int >= 0, but {value!r} was given.")
+    _integer(0)(name, value)
+    if value is not None and value > _MOST_RETURNS:
+        raise ValueError(f"The option {name} can be {_MOST_RETURNS} at most, but {value} was given; return a list of references instead.")
+
+
+def _text(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"The option {name} must be a str, but {type(value).__name__} was given.")
+    if value == "":
+        raise ValueError(f"The option {name} must not be empty.")
+
+
+def _flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"The option {name} must be True or False, but {type(value).__name__} was given.")
+
+
+def _retry_exceptions(name: str, value: Any) -> None:
+    if isinstance(value, bool):
+        return
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"The option {name} must be True, False or a list of exception classes, but {type(value).__name__} was given.")
+    for kind in value:
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            raise TypeError(f"The option {name} must list exception classes, but {kind!r} is none.")
+    raise unsupported(name, "a list of classes")
+
+
+def unsupported(name: str, value: Any) -> NotImplementedError:
+    """The refusal of something that Ray has and Trygon does not have yet."""
+    return NotImplementedError(
+        f"The option {name}={value!r} is not supported by this version of Trygon; leave it out, or use its default."
+    )
+
+
+def _default_only(*defaults: Any) -> Check:
+    def check(name: str, value: Any) -> None:
+        if not any(value is default or (type(value) is type(default) and value == default) for default in defaults):
+            raise unsupported(name, value)
+
+    return check
+
+
+_COMMON: dict[str, Check] = {
+    "num_cpus": _amount,
+    "num_gpus": _devices,
+    "memory": _memory,
+    "resources": check_resources,
+    "name": _text,
+    "accelerator_type": _default_only(None),
+    "object_store_memory": _default_only(None),
+    "label_selector": _default_only(None),
+    "fallback_strategy": _default_only(None),
+    "runtime_env": _default_only(None),
+    "scheduling_strategy": _default_only(None, "DEFAULT"),
+    "placement_group": _default_only(None, "default"),
+    "placement_group_bundle_index": _default_only(None, -1),
+    "placement_group_capture_child_tasks": _default_only(None),
+    "enable_task_events": _default_only(True),
+    "_labels": _default_only(None),
+    "_metadata": _default_only(None),
+}
+
+TASK_OPTIONS: dict[str, Check] = {
+    **_COMMON,
+    "num_returns": _num_returns,
+    "max_retries": _integer(-1),
+    "retry_exceptions": _retry_exceptions,
+    "max_calls": _integer(0),
+    "_generator_backpressure_num_objects": _default_only(None, -1),
+    "_num_objects_per_yield": _default_only(None, 1),
+}
+
+ACTOR_OPTIONS: dict[str, Check] = {
+    **_COMMON,
+    "namespace": _text,
+    "get_if_exists": _flag,
+    "max_restarts": _integer(-1),
+    "max_task_retries": _integer(-1),
+    "lifetime": _default_only(None, "non_detached"),
+    "max_concurrency": _default_only(None, 1),
+    "max_pending_calls": _default_only(None, -1),
+    "concurrency_groups": _default_only(None, {}),
+    "allow_out_of_order_execution": _default_only(None, False),
+    "enable_tensor_transport": _default_only(False),
+    "_actor_generator_backpressure_num_objects": _default_only(None, -1),
+}
+
+METHOD_OPTIONS: dict[str, Check] = {
+    "num_returns": _num_returns,
+    "max_task_retries": _integer(-1),
+    "name": _text,
+    "concurrency_group": _default_only(None),
+    "retry_exceptions": _default_only(None, False),
+    "enable_task_events": _default_only(True),
+    "tensor_transport": _default_only(None),
+    "_generator_backpressure_num_objects": _default_only(None, -1),
+    "_num_objects_per_yield": _default_only(None, 1),
+}
+
+
+def check_options(options: Mapping[str, Any], known: Mapping[str, Check], what: str) -> None:
+    """Refuses unknown names (ValueError), wrong types (TypeError), wrong values (ValueError), and what is not supported yet
+    (NotImplementedError)."""
+    for name, value in options.items():
+        check = known.get(name)
+        if check is None:
+            raise ValueError(_unknown(name, known, what))
+        check(name, value)
+
+
+def _unknown(name: str, known: Mapping[str, Check], what: str) -> str:
+    from difflib import get_close_matches
+
+    public = sorted(option for option in known if not option.startswith("_"))
+    close = get_close_matches(name, public, 1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return f"{what} has no option {name}.{hint} Its options are: {', '.join(public)}."
+
+
+def check_task_options(options: Mapping[str, Any], *, in_options_call: bool) -> None:
+    """Checks options of a task."""
+    check_options(options, TASK_OPTIONS, "A task")
+    if in_options_call and "max_calls" in options:
+        raise ValueError("The option max_calls belongs to the function: give it to @remote(...), not to .options(...).")
+
+
+def check_actor_options(options: Mapping[str, Any], *, in_options_call: bool) -> None:
+    """Checks options of an actor."""
+    check_options(options, ACTOR_OPTIONS, "An actor")
+    if in_options_call and "concurrency_groups" in options:
+        raise ValueError("The option concurrency_groups belongs to the class: give it to @remote(...), not to .options(...).")
+    if options.get("get_if_exists") and not options.get("name"):
+        raise ValueError("The option get_if_exists needs a name: there is nothing to look for without one.")
+    if options.get("max_task_retries") and not options.get("max_restarts"):
+        # Ray accepts this: retries then only help while the actor is unreachable.
+        return
+
+
+def _explicit(options: Mapping[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = {name: float(amount) for name, amount in (options.get("resources") or {}).items()}
+    if options.get("num_gpus"):
+        found["GPU"] = float(options["num_gpus"])
+    if options.get("memory"):
+        found["memory"] = float(options["memory"])
+    return {name: amount for name, amount in found.items() if amount}
+
+
+def task_resources(options: Mapping[str, Any]) -> dict[str, float]:
+    """What one task holds while it runs; one CPU unless it says otherwise."""
+    num_cpus = options.get("num_cpus")
+    cpus = 1.0 if num_cpus is None else float(num_cpus)
+    return {**({"CPU": cpus} if cpus else {}), **_explicit(options)}
+
+
+def actor_resources(options: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
+    """What placing an actor takes, and what it holds while it lives. With nothing said: one CPU to place it, none to live."""
+    named = [options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources")]
+    if all(value is None for value in named):
+        return {"CPU": 1.0}, {}
+    held = task_resources(options)
+    return held, held

@@ -1,0 +1,142 @@
+"""`@remote` on a function. `f.remote` is the engine's own bound method: nothing of Python lies between a call and the engine."""
+
+from __future__ import annotations
+
+from types import BuiltinFunctionType, FunctionType
+
+from trygon._core.options import check_task_options, task_resources
+from trygon._native import RemoteFunctionHandle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+DEFAULT_MAX_RETRIES = 3
+_MOST_CACHED_OPTIONS = 64
+# Code flags: generator, coroutine, asynchronous generator. Reading them costs nothing, importing `inspect` costs milliseconds.
+_GENERATOR, _COROUTINE = 0x20 | 0x200, 0x80
+
+
+class RemoteFunction:
+    """A function that runs as tasks: `f.remote(...)` submits one and returns a reference to its result."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        check_task_options(options, in_options_call=False)
+        self._function = function
+        self._options = options
+        self._cache: dict[Any, FunctionWithOptions] = {}
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__module__ = getattr(function, "__module__", "") or ""
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self.remote = submitter(function, options)
+
+    def options(self, **options: Any) -> FunctionWithOptions:
+        """The same function with other options, for the calls made through what this returns."""
+        key = _cache_key(options)
+        if key is not None and key in self._cache:
+            return self._cache[key]
+        check_task_options(options, in_options_call=True)
+        made = FunctionWithOptions(self._function, {**self._options, **options})
+        if key is not None:
+            if len(self._cache) >= _MOST_CACHED_OPTIONS:
+                self._cache.clear()
+            self._cache[key] = made
+        return made
+
+    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Part of Ray's graphs, which Trygon does not have yet."""
+        raise NotImplementedError(f"{self.__name__}.bind() makes a graph of tasks, which this version of Trygon does not have.")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            f"The remote function {self.__name__} cannot be called directly: use {self.__name__}.remote(...) to run it as a task,"
+            f" or {self.__name__}.__wrapped__(...) to run it here."
+        )
+
+    def __repr__(self) -> str:
+        return f"RemoteFunction({self.__module__}.{self.__qualname__})"
+
+    def __reduce__(self) -> Any:
+        return RemoteFunction, (self._function, self._options)
+
+
+class FunctionWithOptions:
+    """What `f.options(...)` returns: has `remote` and nothing else of interest."""
+
+    __slots__ = ("_function", "_options", "remote")
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        self._function = function
+        self._options = options
+        self.remote = submitter(function, options)
+
+    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Part of Ray's graphs, which Trygon does not have yet."""
+        raise NotImplementedError("bind() makes a graph of tasks, which this version of Trygon does not have.")
+
+    def __reduce__(self) -> Any:
+        return FunctionWithOptions, (self._function, self._options)
+
+
+def is_function(value: object) -> bool:
+    """Whether `remote` takes it for a function."""
+    return isinstance(value, (FunctionType, BuiltinFunctionType))
+
+
+def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
+    """The native call that submits `function` with these options."""
+    name = options.get("name") or getattr(function, "__qualname__", None) or repr(function)
+    refusal = _refusal(function, name)
+    if refusal is not None:
+        return refusal
+    from trygon._core.serialization import export
+
+    num_returns = options.get("num_returns")
+    max_retries = options.get("max_retries")
+    max_calls = options.get("max_calls")
+    if max_calls is None:
+        # Libraries rarely give a device's memory back before their process ends.
+        max_calls = 1 if options.get("num_gpus") else 0
+    handle = RemoteFunctionHandle(
+        lambda: export(function, "function", name),
+        name=name,
+        resources=task_resources(options),
+        num_returns=1 if num_returns is None else num_returns,
+        max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
+        retry_exceptions=bool(options.get("retry_exceptions")),
+        retry_exception_types=None,
+        max_calls=max_calls,
+    )
+    return handle.submit
+
+
+def _refusal(function: Callable[..., Any], name: str) -> Callable[..., Any] | None:
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    if not flags & (_GENERATOR | _COROUTINE):
+        return None
+    if flags & _COROUTINE:
+        error: Exception = ValueError(
+            f"{name} is an async function, and a task has no event loop; wrap it: a plain function that calls asyncio.run({name}(...))."
+        )
+    else:
+        error = NotImplementedError(f"{name} is a generator; streams of results are not in this version of Trygon. Return a list instead.")
+
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        raise error
+
+    return refuse
+
+
+def _cache_key(options: dict[str, Any]) -> Any:
+    """Something hashable that stands for the options, types included (`1`, `1.0` and `True` differ); None if there is no such thing."""
+    try:
+        key = tuple(
+            (name, type(value), tuple(sorted(value.items())) if type(value) is dict else value) for name, value in sorted(options.items())
+        )
+        hash(key)
+    except TypeError:
+        return None
+    return key
