@@ -27,6 +27,7 @@ impl Service {
         self.tell_peers(number, &process, &death);
         let worker = process.id;
         self.graveyard.bury(number, death.clone());
+        self.on_store_user_died(number);
         let mut effects = Vec::new();
         self.actors.on_process_died(worker, &death_from_wire(&death), &mut effects);
         self.node_step(Event::ProcessDied { process: worker });

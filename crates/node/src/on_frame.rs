@@ -86,7 +86,7 @@ impl Service {
             | Kind::SegmentMap
             | Kind::SegmentReturn
             | Kind::ObjectSealed
-            | Kind::ObjectFree => self.on_store_frame(from, header.kind, body),
+            | Kind::ObjectFree => self.on_store_frame(from, header.kind, body)?,
             _ => return Err(FrameError::Malformed("kind that is not for a daemon")),
         }
         Ok(())

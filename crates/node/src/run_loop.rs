@@ -23,6 +23,7 @@ impl Service {
             if self.node.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
                 self.node_step(Event::Tick);
             }
+            self.on_store_deadline();
             self.finish_turn();
         }
         self.shut_down();
@@ -30,7 +31,11 @@ impl Service {
 
     /// Until the next deadline; for ever when there is none, so that an idle node uses no CPU.
     fn timeout(&self) -> Option<Duration> {
-        let deadline_ms = self.node.next_deadline_ms()?;
+        let store_ms = self.store.next_deadline_ms();
+        if store_ms.is_some_and(|deadline_ms| deadline_ms <= self.now_ms()) {
+            return Some(Duration::ZERO);
+        }
+        let deadline_ms = [self.node.next_deadline_ms(), store_ms].into_iter().flatten().min()?;
         // One more: a wait that ends a little early must not turn into a busy one.
         Some(Duration::from_millis(deadline_ms.saturating_sub(self.now_ms()) + 1))
     }

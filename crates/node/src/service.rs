@@ -12,6 +12,7 @@ use std::time::Instant;
 use trygon_control_core::{Actors, Functions, KeyValues, TaskEvents};
 use trygon_ids::{JobId, NodeId, WorkerId};
 use trygon_node_core::{Event, Node};
+use trygon_store::server::StoreServer;
 use trygon_wire::{Kind, Message};
 
 /// Who this node is.
@@ -47,6 +48,7 @@ pub(crate) struct Service {
     pub(crate) functions: Functions,
     pub(crate) key_values: KeyValues,
     pub(crate) task_events: TaskEvents,
+    pub(crate) store: StoreServer,
     pub(crate) zygote: Zygote,
     pub(crate) processes: HashMap<u64, Process>,
     pub(crate) by_pid: BTreeMap<i32, u64>,

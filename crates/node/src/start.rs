@@ -13,6 +13,7 @@ use std::time::Instant;
 use trygon_control_core::{Actors, Functions, KeyValues, TaskEvents};
 use trygon_ids::{JobId, NodeId};
 use trygon_node_core::{Event, Node, Options};
+use trygon_store::server::StoreServer;
 use trygon_wire::Kind;
 use trygon_wire::control::{NodeFailed, NodeStarted, StartNode};
 
@@ -123,6 +124,7 @@ fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygot
         functions: Functions::default(),
         key_values: KeyValues::default(),
         task_events: TaskEvents::new(MAX_TASK_EVENTS),
+        store: StoreServer::new(start.object_store_memory_bytes),
         zygote,
         processes: HashMap::from([(DRIVER, driver)]),
         by_pid: BTreeMap::new(),

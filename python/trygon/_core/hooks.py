@@ -13,12 +13,9 @@ if TYPE_CHECKING:
 _is_set = False
 
 
-def install() -> None:
-    """Gives the engine its hooks, once a process."""
+def install(**replaced: Any) -> None:
+    """Gives the engine its hooks; `replaced` are those that are different in a worker."""
     global _is_set
-    if _is_set:
-        return
-    _is_set = True
     from trygon._core.serialization import load_exported, pickle_value, unpickle_value
 
     hooks: dict[str, Any] = {
@@ -39,8 +36,10 @@ def install() -> None:
         "future_of": _future_of,
         "on_worker_exit_request": _on_task_start,
     }
-    _native.set_hooks(hooks)
-    os.register_at_fork(after_in_child=_native.after_fork)
+    _native.set_hooks({**hooks, **replaced})
+    if not _is_set:
+        _is_set = True
+        os.register_at_fork(after_in_child=_native.after_fork)
 
 
 # Modules that few programs need at once are imported by the first call that needs them.

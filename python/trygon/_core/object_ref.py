@@ -85,16 +85,18 @@ def future_of(ref: _native.ObjectRef[Any]) -> Future[Any]:
     from concurrent.futures import Future
 
     global _futures
-    if _futures is None or not _futures.is_usable():
-        _futures = _FutureThread()
     future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
-    _futures.add(ref, future)
+    while _futures is None or not _futures.add(ref, future):
+        _futures = _FutureThread()
     return future
 
 
 class _FutureThread:
-    """One thread that completes every future of this process; started at the first one."""
+    """One thread that completes every future of this process; started at the first one, ended when none has waited for a while."""
+
+    _POLL_S = 0.2
+    _IDLE_POLLS = 25
 
     def __init__(self) -> None:
         import os
@@ -102,22 +104,29 @@ class _FutureThread:
 
         self._queue = _native.CompletionQueue()
         self._pid = os.getpid()
+        # Guards `_ended` and `_pending`: a future must not be added to a thread that is leaving.
+        self._lock = threading.Lock()
         self._ended = False
         self._pending: set[Any] = set()
         self._thread = threading.Thread(target=self._run, name="trygon-futures", daemon=True)
         self._thread.start()
 
-    def is_usable(self) -> bool:
+    def add(self, ref: _native.ObjectRef[Any], future: Any) -> bool:
+        """False when this thread cannot take it: it has ended, or belongs to an earlier session or to the parent process."""
         import os
 
-        return not self._ended and self._pid == os.getpid() and self._queue.is_current()
-
-    def add(self, ref: _native.ObjectRef[Any], future: Any) -> None:
-        self._pending.add(future)
+        if self._pid != os.getpid() or not self._queue.is_current():
+            return False
+        with self._lock:
+            if self._ended:
+                return False
+            self._pending.add(future)
         self._queue.add(ref, (ref, future))
+        return True
 
     def end(self) -> None:
-        self._ended = True
+        with self._lock:
+            self._ended = True
         self._thread.join(1.0)
         self._queue.close()
         for future in self._pending:
@@ -128,12 +137,22 @@ class _FutureThread:
         self._pending.clear()
 
     def _run(self) -> None:
+        idle = 0
         while not self._ended:
-            # Wakes up by itself from time to time to see whether it is still wanted: an idle wait costs nothing.
-            for ref, future in self._queue.wait(0.2):
+            completed = self._queue.wait(self._POLL_S)
+            idle = 0 if completed or self._pending else idle + 1
+            while completed:
+                ref, future = completed.pop()
                 self._pending.discard(future)
                 _complete(future, ref)
             ref = future = None
+            if idle > self._IDLE_POLLS and self._leave():
+                self._queue.close()
+
+    def _leave(self) -> bool:
+        with self._lock:
+            self._ended = not self._pending
+            return self._ended
 
 
 def end_futures() -> None:

@@ -19,8 +19,8 @@ from trygon import _native
 
 # Imported beforehand when the daemon's environment asks for it: comma-separated module names.
 _PRELOAD_VARIABLE = "TRYGON_PRELOAD"
-# Until its workers have taken their copies, an interpreter's standard descriptors stay as they are.
-_STANDARD_DESCRIPTORS = 3
+# Where a worker finds its control socket: the first descriptor after the standard ones.
+_CONTROL = 3
 
 
 def main(control_fd: int) -> None:
@@ -62,16 +62,10 @@ def _complete_interpreter() -> None:
 
 def _preload() -> object:
     """Imports what workers need; returns the function that a worker runs."""
-    import_module("cloudpickle") if _has("cloudpickle") else None
+    import_module("cloudpickle")
     for name in filter(None, os.environ.get(_PRELOAD_VARIABLE, "").split(",")):
         import_module(name.strip())
     return import_module("trygon._core.worker_main").run
-
-
-def _has(name: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(name) is not None
 
 
 def _assert_single_thread() -> None:
@@ -122,7 +116,6 @@ def _become_worker(descriptors: list[int], run: object) -> NoReturn:
         sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
         _reseed()
         _name_process()
-        gc.unfreeze()
         run(control)  # type: ignore[operator]
         code = 0
     except SystemExit as exit_request:
@@ -141,26 +134,16 @@ def _become_worker(descriptors: list[int], run: object) -> NoReturn:
 
 def _close_all_but(control: int) -> int:
     """Closes every descriptor but the standard ones and the control socket, which becomes the first after them."""
-    if control != _STANDARD_DESCRIPTORS:
-        os.dup2(control, _STANDARD_DESCRIPTORS, inheritable=False)
-    os.closerange(_STANDARD_DESCRIPTORS + 1, os.sysconf("SC_OPEN_MAX") if not _close_open() else 0)
-    return _STANDARD_DESCRIPTORS
-
-
-def _close_open() -> bool:
-    """Closes what is open above the control socket, by the list of open descriptors. False: there is no such list."""
-    try:
-        open_descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:
-        return False
-    for descriptor in open_descriptors:
-        if descriptor > _STANDARD_DESCRIPTORS:
+    if control != _CONTROL:
+        os.dup2(control, _CONTROL, inheritable=False)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > _CONTROL:
             try:
-                os.close(descriptor)
+                os.close(int(name))
             except OSError:
                 # The list itself was read through one of them.
                 pass
-    return True
+    return _CONTROL
 
 
 def _reseed() -> None:

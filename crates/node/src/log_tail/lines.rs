@@ -1,7 +1,7 @@
 //! One output stream of one worker: bytes in, named lines out.
 
 use rustix::io::Errno;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 /// Begins a line that names what prints from now on; such a line is never forwarded.
 const MARKER: &[u8] = b"\x01trygon:name:";
@@ -34,11 +34,6 @@ impl LineStream {
     /// A stream from the reading end of a pipe, which must not block.
     pub(crate) fn new(pipe: Option<OwnedFd>) -> Self {
         Self { pipe, partial: Vec::new(), name: String::new(), batches: Vec::new(), pending_bytes: 0 }
-    }
-
-    /// The pipe, while it is open.
-    pub(crate) fn pipe(&self) -> Option<BorrowedFd<'_>> {
-        self.pipe.as_ref().map(AsFd::as_fd)
     }
 
     /// Reads what is there, once. False: the stream ended, or nothing is there.

@@ -8,30 +8,12 @@ mod memory;
 mod publish;
 
 pub use memory::{create_recorder_descriptor, read_recorder_descriptor};
+pub use publish::{Full, StagedFrame};
 
 use memory::MappedMemory;
 use rustix::io;
 use std::os::fd::AsFd;
 use trygon_wire::recorder::{LOG_BYTES, LOG_OFFSET, RECORD_HEAD_BYTES};
-
-/// The staged log has no room for the record: what is staged has to be written out and cleared first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
-
-impl std::fmt::Display for Full {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the flight recorder has no room for the record")
-    }
-}
-
-impl std::error::Error for Full {}
-
-/// Where a staged frame lies. Valid until the log is cleared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StagedFrame {
-    offset: u32,
-    len: u32,
-}
 
 /// A position in the staged log; starts at its beginning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +34,10 @@ impl Recorder {
 
     /// Maps the recorder that the daemon made.
     pub fn new(descriptor: impl AsFd) -> io::Result<Self> {
-        MappedMemory::new(descriptor).map(|memory| Self { memory, staged_len: 0 })
+        MappedMemory::new(descriptor).map(|memory| Self {
+            memory,
+            staged_len: 0,
+        })
     }
 
     /// From here on, the worker's death means that this task was started and not finished. `connection` is not 0.
@@ -103,7 +88,10 @@ impl Recorder {
         let (connection, len) = publish::read_head(head);
         let bytes = publish::record_bytes(len).filter(|bytes| at + bytes <= self.staged_len)?;
         cursor.at = (at + bytes) as u32;
-        Some((connection, self.memory.bytes(LOG_OFFSET + at + RECORD_HEAD_BYTES, len)))
+        Some((
+            connection,
+            self.memory.bytes(LOG_OFFSET + at + RECORD_HEAD_BYTES, len),
+        ))
     }
 
     /// Bytes of the log in use, 0 when nothing is staged.

@@ -1,7 +1,9 @@
 //! Objects sealed and freed.
 
 use crate::RangeAllocator;
-use crate::table::state::{Effect, Life, ObjectEntry, ObjectLocation, Reject, SegmentEntry, Stage, StoreTable};
+use crate::table::state::{
+    Effect, Life, ObjectEntry, ObjectLocation, Reject, SegmentEntry, Stage, StoreTable,
+};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
 /// Most early frees remembered for one segment; each is the difference between two sockets, so there are few.
@@ -20,24 +22,37 @@ impl StoreTable {
         if self.dead.contains(from) {
             return Ok(());
         }
-        let entry = self.segments.get_mut(&location.segment).ok_or(Reject::NotTheWriter)?;
+        let entry = self
+            .segments
+            .get_mut(&location.segment)
+            .ok_or(Reject::NotTheWriter)?;
         if entry.writer != Some(from) || entry.stage != Stage::Ready {
             return Err(Reject::NotTheWriter);
         }
-        let end = location.offset_bytes.checked_add(location.size_bytes).ok_or(Reject::OutOfBounds)?;
+        let end = location
+            .offset_bytes
+            .checked_add(location.size_bytes)
+            .ok_or(Reject::OutOfBounds)?;
         if end > entry.size_bytes {
             return Err(Reject::OutOfBounds);
         }
-        if entry.overlaps(location.offset_bytes, end) {
+        if !entry.make_way(location.offset_bytes, end, from) {
             return Err(Reject::Overlap);
         }
         self.sealed_objects += 1;
         // Nobody ever had it when its owner is gone or has freed it already.
         if self.dead.contains(owner) || entry.freed_early.remove(&(location.offset_bytes, id)) {
-            effects.push(Effect::Reclaim { to: from, range: location });
+            effects.push(Effect::Reclaim {
+                to: from,
+                range: location,
+            });
             return Ok(());
         }
-        let object = ObjectEntry { id, size_bytes: location.size_bytes, life: Life::Owned(owner) };
+        let object = ObjectEntry {
+            id,
+            size_bytes: location.size_bytes,
+            life: Life::Owned(owner),
+        };
         entry.objects.insert(location.offset_bytes, object);
         Ok(())
     }
@@ -52,10 +67,23 @@ impl StoreTable {
         now_ms: u64,
         effects: &mut Vec<Effect>,
     ) {
-        let ObjectLocation { segment, offset_bytes, .. } = location;
-        let Some(entry) = self.segments.get_mut(&segment) else { return };
-        let Some(object) = entry.objects.get(&offset_bytes).copied().filter(|object| object.id == id) else {
-            if entry.writer.is_some_and(|writer| writer != from) && entry.freed_early.len() < MOST_FREED_EARLY {
+        let ObjectLocation {
+            segment,
+            offset_bytes,
+            ..
+        } = location;
+        let Some(entry) = self.segments.get_mut(&segment) else {
+            return;
+        };
+        let Some(object) = entry
+            .objects
+            .get(&offset_bytes)
+            .copied()
+            .filter(|object| object.id == id)
+        else {
+            if entry.writer.is_some_and(|writer| writer != from)
+                && entry.freed_early.len() < MOST_FREED_EARLY
+            {
                 entry.freed_early.insert((offset_bytes, id));
             }
             return;
@@ -68,7 +96,11 @@ impl StoreTable {
         match entry.writer {
             Some(writer) if reclaimed && writer == from => {}
             Some(to) => {
-                let range = ObjectLocation { segment, offset_bytes, size_bytes: object.size_bytes };
+                let range = ObjectLocation {
+                    segment,
+                    offset_bytes,
+                    size_bytes: object.size_bytes,
+                };
                 effects.push(Effect::Reclaim { to, range });
             }
             None => {
@@ -81,7 +113,9 @@ impl StoreTable {
 
     /// Gives what no object covers in a segment without writer back to the system, as far as that is whole pages.
     pub(crate) fn trim(&mut self, segment: SegmentId, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.segments.get_mut(&segment) else { return };
+        let Some(entry) = self.segments.get_mut(&segment) else {
+            return;
+        };
         if entry.writer.is_some() || !entry.has_owned_object() {
             return;
         }
@@ -97,12 +131,29 @@ impl StoreTable {
 
 impl SegmentEntry {
     pub(crate) fn has_owned_object(&self) -> bool {
-        self.objects.values().any(|object| matches!(object.life, Life::Owned(_)))
+        self.objects
+            .values()
+            .any(|object| matches!(object.life, Life::Owned(_)))
     }
 
-    fn overlaps(&self, start: u64, end: u64) -> bool {
+    /// Removes the objects in a range that the writer itself owns: it has freed them, or the range would not be in use again. Its word
+    /// about that may come after this one, since several of its threads speak. False when another's object is in the way.
+    fn make_way(&mut self, start: u64, end: u64, writer: WorkerId) -> bool {
         let end = end.max(start + 1);
-        self.objects.range(..end).next_back().is_some_and(|(offset, object)| offset + object.size_bytes.max(1) > start)
+        let mut own = Vec::new();
+        for (offset, object) in self.objects.range(..end).rev() {
+            if offset + object.size_bytes.max(1) <= start {
+                break;
+            }
+            if object.life != Life::Owned(writer) {
+                return false;
+            }
+            own.push(*offset);
+        }
+        for offset in own {
+            self.objects.remove(&offset);
+        }
+        true
     }
 
     /// Runs of whole pages that no object touches.
@@ -111,9 +162,13 @@ impl SegmentEntry {
         let mut runs = Vec::new();
         let mut at = 0;
         let end_mark = (self.size_bytes, 0);
-        let objects = self.objects.iter().map(|(offset, object)| (*offset, object.size_bytes));
+        let objects = self
+            .objects
+            .iter()
+            .map(|(offset, object)| (*offset, object.size_bytes));
         for (offset, size) in objects.chain([end_mark]) {
-            let start = at / PAGE_BYTES * PAGE_BYTES + if at % PAGE_BYTES == 0 { 0 } else { PAGE_BYTES };
+            let start =
+                at / PAGE_BYTES * PAGE_BYTES + if at % PAGE_BYTES == 0 { 0 } else { PAGE_BYTES };
             let end = offset / PAGE_BYTES * PAGE_BYTES;
             if end > start {
                 runs.push((start, end - start));

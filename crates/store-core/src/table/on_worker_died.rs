@@ -16,7 +16,9 @@ impl StoreTable {
     }
 
     fn after_death_in(&mut self, id: SegmentId, worker: WorkerId, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.segments.get_mut(&id) else { return };
+        let Some(entry) = self.segments.get_mut(&id) else {
+            return;
+        };
         let was_reader = entry.readers.remove(&worker);
         let was_writer = entry.writer == Some(worker);
         if was_writer && entry.stage != Stage::Ready {
@@ -43,7 +45,11 @@ impl StoreTable {
             entry.objects.retain(|offset, object| {
                 let goes = object.life == Life::HeldForReaders;
                 if let (true, Some(to)) = (goes, writer) {
-                    let range = ObjectLocation { segment: id, offset_bytes: *offset, size_bytes: object.size_bytes };
+                    let range = ObjectLocation {
+                        segment: id,
+                        offset_bytes: *offset,
+                        size_bytes: object.size_bytes,
+                    };
                     effects.push(Effect::Reclaim { to, range });
                 }
                 !goes

@@ -163,7 +163,10 @@ pub(crate) struct ObjectEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The daemon makes it, for this request.
-    Creating { request_id: u64, asked_bytes: u64 },
+    Creating {
+        request_id: u64,
+        asked_bytes: u64,
+    },
     Ready,
 }
 

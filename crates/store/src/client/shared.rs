@@ -41,7 +41,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State::default()), started: Instant::now() })
+        Arc::new(Self {
+            state: Mutex::new(State::default()),
+            started: Instant::now(),
+        })
     }
 
     /// Milliseconds on this client's own clock, which starts with it.
@@ -64,7 +67,9 @@ impl Shared {
     pub(crate) fn unpin(&self, segment: SegmentId, offset_bytes: u64) {
         let now_ms = self.now_ms();
         let mut state = self.state.lock();
-        let Some(pinned) = state.pins.get_mut(&(segment, offset_bytes)) else { return };
+        let Some(pinned) = state.pins.get_mut(&(segment, offset_bytes)) else {
+            return;
+        };
         pinned.count -= 1;
         if pinned.count > 0 {
             return;

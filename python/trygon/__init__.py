@@ -1,0 +1,124 @@
+"""Trygon: Python functions and classes in parallel, with Ray's API.
+
+The public names; everything else is private. What few programs need is imported when it is first used.
+"""
+
+from trygon._core import hooks as _hooks
+
+_hooks.install()
+
+from trygon._core.actor_class import get_actor, kill  # noqa: E402
+from trygon._core.actor_handle import method  # noqa: E402
+from trygon._core.init import init, is_initialized, shutdown  # noqa: E402
+from trygon._core.objects import get, put, wait  # noqa: E402
+from trygon._core.remote import remote  # noqa: E402
+from trygon._core.runtime_context import get_gpu_ids, get_runtime_context  # noqa: E402
+from trygon._core.state import available_resources, cluster_resources, nodes  # noqa: E402
+from trygon._core.version import VERSION as __version__  # noqa: E402
+from trygon._native import ObjectRef  # noqa: E402
+
+__commit__ = ""
+ObjectID = ObjectRef
+
+# Ray's modes of a process.
+SCRIPT_MODE, WORKER_MODE, LOCAL_MODE, SPILL_WORKER_MODE, RESTORE_WORKER_MODE = range(5)
+
+_LAZY_IDS = (
+    "ActorClassID",
+    "ActorID",
+    "ClusterID",
+    "FunctionID",
+    "JobID",
+    "NodeID",
+    "PlacementGroupID",
+    "TaskID",
+    "UniqueID",
+    "WorkerID",
+)
+_LAZY_MODULES = ("actor", "exceptions", "experimental", "util")
+_NOT_YET = (
+    "ClientBuilder",
+    "DynamicObjectRefGenerator",
+    "Language",
+    "LoggingConfig",
+    "ObjectRefGenerator",
+    "autoscaler",
+    "cancel",
+    "client",
+    "cpp_actor_class",
+    "cpp_function",
+    "data",
+    "java_actor_class",
+    "java_function",
+    "rllib",
+    "runtime_env",
+    "serve",
+    "timeline",
+    "train",
+    "tune",
+    "widgets",
+    "workflow",
+)
+
+__all__ = [
+    "LOCAL_MODE",
+    "RESTORE_WORKER_MODE",
+    "SCRIPT_MODE",
+    "SPILL_WORKER_MODE",
+    "WORKER_MODE",
+    "ActorClassID",
+    "ActorID",
+    "ClusterID",
+    "FunctionID",
+    "JobID",
+    "NodeID",
+    "ObjectID",
+    "ObjectRef",
+    "PlacementGroupID",
+    "TaskID",
+    "UniqueID",
+    "WorkerID",
+    "__commit__",
+    "__version__",
+    "actor",
+    "available_resources",
+    "cloudpickle",
+    "cluster_resources",
+    "exceptions",
+    "experimental",
+    "get",
+    "get_actor",
+    "get_gpu_ids",
+    "get_runtime_context",
+    "init",
+    "is_initialized",
+    "kill",
+    "method",
+    "nodes",
+    "put",
+    "remote",
+    "shutdown",
+    "util",
+    "wait",
+]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _LAZY_MODULES:
+        return import_module(f"trygon.{name}")
+    if name in _LAZY_IDS:
+        value = getattr(import_module("trygon._core.ids"), name)
+    elif name == "cloudpickle":
+        value = import_module("cloudpickle")
+    elif name in _NOT_YET:
+        raise AttributeError(f"trygon.{name} is part of Ray's API that this version of Trygon does not have yet.")
+    else:
+        raise AttributeError(f"module 'trygon' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

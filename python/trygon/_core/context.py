@@ -1,0 +1,92 @@
+"""What `init` returns: a mapping that prints well and ends the engine when used as a context manager."""
+
+from __future__ import annotations
+
+import sys
+
+from trygon._core.version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+    from typing import Any, Self
+
+
+class Context:
+    """Where the program runs: `context["node_id"]`, `context.address_info`; `with trygon.init(): ...` shuts down at the end."""
+
+    dashboard_url: str | None = None
+    trygon_version = ray_version = VERSION
+    ray_commit = ""
+    python_version = sys.version.split()[0]
+
+    def __init__(self, info: dict[str, Any]) -> None:
+        self.address_info = {
+            **info,
+            "node_ip_address": info.get("node_address", "127.0.0.1"),
+            "address": info.get("node_address", "127.0.0.1"),
+        }
+
+    def __getitem__(self, key: str) -> Any:
+        return self.address_info[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.address_info)
+
+    def __len__(self) -> int:
+        return len(self.address_info)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.address_info
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As of a dict."""
+        return self.address_info.get(key, default)
+
+    def keys(self) -> KeysView[str]:
+        """As of a dict."""
+        return self.address_info.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """As of a dict."""
+        return self.address_info.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """As of a dict."""
+        return self.address_info.items()
+
+    def disconnect(self) -> None:
+        """Ends the engine."""
+        from trygon._core.init import shutdown
+
+        shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.disconnect()
+
+    def __repr__(self) -> str:
+        info = self.address_info
+        resources = info.get("resources") or {}
+        has = [f"{_number(resources.get('CPU', 0))} CPU"]
+        has += [f"{_number(amount)} {name}" for name, amount in sorted(resources.items()) if name not in ("CPU", "memory")]
+        store = info.get("object_store_memory")
+        if store:
+            has.append(f"{store / 2**30:.1f} GiB for objects")
+        daemon = f", daemon {info['daemon_pid']}" if info.get("daemon_pid") else ""
+        return (
+            f"Trygon {VERSION}, Python {self.python_version}\n"
+            f"  node {str(info.get('node_id', ''))[:12]} at {info['node_ip_address']}{daemon}\n"
+            f"  {' · '.join(has)}"
+        )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _number(amount: float) -> str:
+    return str(int(amount)) if amount == int(amount) else str(amount)

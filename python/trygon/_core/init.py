@@ -1,0 +1,250 @@
+"""`init` and `shutdown`: the driver's daemon comes and goes with the program."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from trygon import _native
+from trygon._core import machine
+from trygon._core.context import Context
+from trygon._core.options import check_resources
+from trygon._core.version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MEBIBYTE = 2**20
+_LEAST_STORE_BYTES = 75 * 10**6
+_STORE_SHARE = 0.3
+_IDLE_WORKER_MS = 10_000
+_LARGEST_STORE_BYTES = 200 * 10**9
+
+# Ray's further arguments, with the values that mean what Trygon does anyway.
+_OTHER_ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "labels": (None, {}),
+    "include_dashboard": (None, False),
+    "dashboard_host": ("127.0.0.1",),
+    "dashboard_port": (None, 8265),
+    "job_config": (None,),
+    "configure_logging": (True, False),
+    "logging_format": (None,),
+    "logging_config": (None,),
+    "runtime_env": (None, {}),
+    "enable_resource_isolation": (False,),
+    "cgroup_path": (None,),
+    "system_reserved_cpu": (None,),
+    "system_reserved_memory": (None,),
+    "proxy_server_url": (None,),
+    "_enable_object_reconstruction": (False, None),
+    "_plasma_directory": (None,),
+    "_node_ip_address": (None, "127.0.0.1"),
+    "_driver_object_store_memory": (None,),
+    "_memory": (None,),
+    "_redis_username": (None,),
+    "_redis_password": (None,),
+    "_temp_dir": (None,),
+    "_metrics_export_port": (None,),
+    "_system_config": (None, {}),
+    "_tracing_startup_hook": (None,),
+    "_node_name": (None,),
+    "object_spilling_directory": (None,),
+}
+
+_context: Context | None = None
+_driver_pid = 0
+
+
+def init(
+    address: str | None = None,
+    *,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    resources: dict[str, float] | None = None,
+    object_store_memory: int | None = None,
+    local_mode: bool = False,
+    ignore_reinit_error: bool = False,
+    logging_level: int | str | None = None,
+    log_to_driver: bool | None = None,
+    namespace: str | None = None,
+    **others: Any,
+) -> Context:
+    """Starts the engine on this machine; everything ends with the program, or with `shutdown()`.
+
+    Without arguments it takes the CPUs and GPUs that this process may use and 30 % of the memory for objects. `num_cpus` may be
+    more than there are. The first use of the engine calls this by itself. Ray's other arguments are refused by name.
+    """
+    _refuse_others(address, local_mode, others)
+    if _native.is_initialized():
+        return _initialized_already(ignore_reinit_error)
+    config = _configuration(num_cpus, num_gpus, resources, object_store_memory)
+    if namespace is not None and (not isinstance(namespace, str) or not namespace):
+        raise TypeError(f"The namespace must be a non-empty str, but {namespace!r} was given.")
+    config["namespace"] = namespace or _anonymous_namespace()
+    config["log_to_driver"] = _wants_logs() if log_to_driver is None else bool(log_to_driver)
+    _set_logging_level(logging_level)
+    return _start(config)
+
+
+def _start(config: dict[str, Any]) -> Context:
+    global _context, _driver_pid
+    info = _native.start(config)
+    _driver_pid = os.getpid()
+    _context = Context({**info, "namespace": config["namespace"], "object_store_memory": config["object_store_memory_bytes"]})
+    if config["log_to_driver"]:
+        from trygon._core import logs
+
+        logs.start()
+    return _context
+
+
+def _refuse_others(address: str | None, local_mode: bool, others: dict[str, Any]) -> None:
+    if local_mode:
+        raise RuntimeError("local_mode does not exist any more, in Ray neither; call the plain function, f.__wrapped__(...), to debug it here.")
+    if address == "auto":
+        raise ConnectionError("No running cluster was found; leave address out to start the engine in this program.")
+    if address not in (None, "local"):
+        raise NotImplementedError(f"init(address={address!r}) would join a cluster; this version of Trygon runs on one machine. Leave it out.")
+    for name, value in others.items():
+        if name not in _OTHER_ARGUMENTS:
+            raise RuntimeError(f"init() has no argument {name}." + _close_name(name))
+        if not any(value is default or (type(value) is type(default) and value == default) for default in _OTHER_ARGUMENTS[name]):
+            raise NotImplementedError(f"init({name}={value!r}) is not supported by this version of Trygon; leave it out.")
+
+
+def _close_name(name: str) -> str:
+    from difflib import get_close_matches
+
+    own = ["num_cpus", "num_gpus", "resources", "object_store_memory", "namespace", "ignore_reinit_error", "log_to_driver", "logging_level"]
+    close = get_close_matches(name, own, 1)
+    return f" Did you mean {close[0]}?" if close else f" Its arguments are: address, {', '.join(own)}."
+
+
+def _initialized_already(ignore: bool) -> Context:
+    if not ignore:
+        raise RuntimeError(
+            "Trygon is started already; call trygon.shutdown() first, or pass ignore_reinit_error=True to go on with what runs."
+        )
+    global _context
+    if _context is None:
+        _context = Context(_native.context())
+    return _context
+
+
+def _configuration(num_cpus: Any, num_gpus: Any, resources: Any, object_store_memory: Any) -> dict[str, Any]:
+    check_resources("resources", resources)
+    cpus = _count("num_cpus", num_cpus, machine.cpu_count)
+    gpus = _count("num_gpus", num_gpus, machine.gpu_count)
+    memory = machine.memory_bytes()
+    store = _store_bytes(object_store_memory, memory)
+    have = {"CPU": cpus, "GPU": gpus, "memory": float(max(memory - store, 0)), **(resources or {})}
+    return {
+        "binary": _binary(),
+        "package_version": VERSION,
+        "python_version": sys.version.split()[0],
+        "python_executable": sys.executable,
+        "sys_path": _search_path(),
+        "resources": {name: float(amount) for name, amount in have.items() if amount},
+        "object_store_memory_bytes": store,
+        "prestart_workers": max(0, min(int(cpus), os.cpu_count() or 1)),
+        "driver_pid": os.getpid(),
+        "argv": [str(argument) for argument in getattr(sys, "argv", [])],
+        "working_directory": _working_directory(),
+        "idle_worker_ms": int(os.environ.get("TRYGON_IDLE_WORKER_MS", _IDLE_WORKER_MS)),
+        "max_workers": 0,
+    }
+
+
+def _count(name: str, value: Any, default: Any) -> float:
+    if value is None:
+        return float(default())
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} of init() must be a number, but {type(value).__name__} was given.")
+    if not 0 <= value < 1e6:
+        raise ValueError(f"{name} of init() must be between 0 and a million, but {value} was given.")
+    return float(value)
+
+
+def _store_bytes(value: Any, memory: int) -> int:
+    if value is None:
+        return max(_LEAST_STORE_BYTES, min(int(memory * _STORE_SHARE), _LARGEST_STORE_BYTES))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"object_store_memory of init() must be a number of bytes, but {type(value).__name__} was given.")
+    if value < _LEAST_STORE_BYTES:
+        raise ValueError(f"object_store_memory of init() must be at least {_LEAST_STORE_BYTES} bytes (75 MB), but {value} was given.")
+    return int(value)
+
+
+def _binary() -> str:
+    override = os.environ.get("TRYGON_BINARY")
+    path = override or os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_bin", "trygon")
+    if not os.path.isfile(path):
+        where = "which TRYGON_BINARY names" if override else "which belongs to the package"
+        raise RuntimeError(f"The program {path}, {where}, is not there; install the package again (pip install --force-reinstall trygon).")
+    return path
+
+
+def _search_path() -> list[str]:
+    """`sys.path` as workers need it: they may have another current folder."""
+    return [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # It was removed.
+
+
+def _anonymous_namespace() -> str:
+    random = os.urandom(16).hex()
+    return f"{random[:8]}-{random[8:12]}-{random[12:16]}-{random[16:20]}-{random[20:]}"
+
+
+def _wants_logs() -> bool:
+    return os.environ.get("TRYGON_LOG_TO_DRIVER", "1") not in ("0", "false", "False")
+
+
+def _set_logging_level(level: int | str | None) -> None:
+    if level is None:
+        return
+    import logging
+
+    # Raises ValueError or TypeError for what is no level.
+    logging.getLogger("trygon").setLevel(level)
+
+
+def auto_init() -> None:
+    """Hook `auto_init`: the first use of the engine starts it."""
+    if os.environ.get("TRYGON_ENABLE_AUTO_CONNECT", "1") in ("0", "false", "False"):
+        from trygon._core.system_errors import system_error
+
+        raise system_error("not_initialized", {})
+    init()
+
+
+def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = False) -> None:
+    """Ends the engine and everything it started; `init()` can start it again. Does nothing when it does not run."""
+    global _context
+    if not _native.is_initialized() or os.getpid() != _driver_pid:
+        # In a worker, or in a child that the driver forked, the engine is not this process's to end.
+        return
+    _context = None
+    for name, end in (("object_ref", "end_futures"), ("logs", "flush")):
+        module = sys.modules.get(f"trygon._core.{name}")
+        if module is not None:
+            getattr(module, end)()
+    _native.shutdown()
+    logs = sys.modules.get("trygon._core.logs")
+    if logs is not None:
+        logs.end()
+
+
+def is_initialized() -> bool:
+    """Whether the engine runs in this process."""
+    return _native.is_initialized()
+
+
+atexit.register(shutdown, _exiting_interpreter=True)

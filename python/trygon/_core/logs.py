@@ -1,0 +1,135 @@
+"""Printing in the driver what workers print: tagged, and the same line of several workers within five seconds only once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+from trygon import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+WINDOW_S = 5.0
+_POLL_S = 0.2
+_MOST_REMEMBERED = 5000
+_COLOURS = ("\x1b[36m", "\x1b[33m")
+_RESET = "\x1b[0m"
+
+
+class _Repeats:
+    """A line that was printed, and how often other workers have printed it since."""
+
+    __slots__ = ("count", "first_s", "is_stderr", "name", "pid")
+
+    def __init__(self, name: str, pid: int, is_stderr: bool, first_s: float) -> None:
+        self.name, self.pid, self.is_stderr, self.first_s, self.count = name, pid, is_stderr, first_s, 0
+
+
+class Deduplicator:
+    """Decides which lines are printed now, and which are only counted. Knows no stream and no clock."""
+
+    def __init__(self, enabled: bool = True) -> None:
+        self._enabled = enabled
+        self._seen: dict[tuple[str, bool], _Repeats] = {}
+
+    def take(self, name: str, pid: int, is_stderr: bool, line: str, now_s: float) -> bool:
+        """Whether to print this line now. Lines that one worker repeats are always printed: only other workers' echoes are counted."""
+        if not self._enabled or not line.strip():
+            return True
+        key = (line, is_stderr)
+        known = self._seen.get(key)
+        if known is None:
+            if len(self._seen) < _MOST_REMEMBERED:
+                self._seen[key] = _Repeats(name, pid, is_stderr, now_s)
+            return True
+        if known.pid == pid:
+            return True
+        known.count += 1
+        known.name = name
+        return False
+
+    def expired(self, now_s: float) -> list[tuple[str, int, bool, str]]:
+        """What has to be said about lines whose window is over, as `(name, pid, is_stderr, line)`."""
+        over = [key for key, known in self._seen.items() if now_s - known.first_s >= WINDOW_S]
+        said = []
+        for key in over:
+            known = self._seen.pop(key)
+            if known.count:
+                times = "once more" if known.count == 1 else f"{known.count} times more"
+                said.append((known.name, known.pid, known.is_stderr, f"{key[0]} [printed {times} by other workers]"))
+        return said
+
+
+class _Printer:
+    def __init__(self) -> None:
+        self._deduplicator = Deduplicator(os.environ.get("TRYGON_DEDUP_LOGS", "1") not in ("0", "false", "False"))
+        self._ending = threading.Event()
+        # Guards the order of lines between the thread and `flush`.
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="trygon-output", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ending.is_set() and _native.is_initialized():
+            self._print(_native.next_log_lines(_POLL_S), time.monotonic())
+
+    def _print(self, batches: list[Any], now_s: float) -> None:
+        with self._lock:
+            for pid, name, is_stderr, lines, dropped in batches:
+                chosen = [line for line in lines if self._deduplicator.take(name, pid, is_stderr, line, now_s)]
+                if dropped:
+                    chosen.append(f"[{dropped} more lines were dropped: too many at once]")
+                _write(name, pid, is_stderr, chosen)
+            for name, pid, is_stderr, line in self._deduplicator.expired(now_s):
+                _write(name, pid, is_stderr, [line])
+
+    def drain(self) -> None:
+        """Prints what has arrived and says what was only counted."""
+        while batches := _native.next_log_lines(0.0):
+            self._print(batches, time.monotonic())
+
+    def end(self) -> None:
+        self._ending.set()
+        self._thread.join(1.0)
+        self._print([], float("inf"))
+
+
+def _write(name: str, pid: int, is_stderr: bool, lines: list[str]) -> None:
+    stream = sys.stderr if is_stderr else sys.stdout
+    if stream is None or not lines:
+        return
+    prefix = f"({name} pid={pid})" if name else f"(pid={pid})"
+    try:
+        if stream.isatty() and not os.environ.get("NO_COLOR"):
+            prefix = f"{_COLOURS[is_stderr]}{prefix}{_RESET}"
+        stream.write("".join(f"{prefix} {line}\n" for line in lines))
+        stream.flush()
+    except (OSError, ValueError):
+        pass  # The stream is closed; there is nowhere to complain.
+
+
+_printer: _Printer | None = None
+
+
+def start() -> None:
+    """Begins to print."""
+    global _printer
+    _printer = _Printer()
+
+
+def flush() -> None:
+    """Prints what has arrived so far."""
+    if _printer is not None:
+        _printer.drain()
+
+
+def end() -> None:
+    """Ends the printing thread."""
+    global _printer
+    if _printer is not None:
+        _printer.end()
+        _printer = None

@@ -1,0 +1,188 @@
+"""`get_runtime_context()`: where the calling code runs."""
+
+from __future__ import annotations
+
+from trygon import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trygon._core import ids
+    from trygon._core.actor_handle import ActorHandle
+
+
+def _unsupported(what: str) -> NotImplementedError:
+    return NotImplementedError(f"get_runtime_context().{what} is not supported by this version of Trygon.")
+
+
+class RuntimeContext:
+    """Asks the engine at each call, so it may be kept."""
+
+    def get_job_id(self) -> str:
+        """The job's id, hexadecimal."""
+        return str(_native.context()["job_id"])
+
+    def get_node_id(self) -> str:
+        """The machine's id, hexadecimal."""
+        return str(_native.context()["node_id"])
+
+    def get_worker_id(self) -> str:
+        """This process's id, hexadecimal."""
+        return str(_native.context()["worker_id"])
+
+    def get_task_id(self) -> str | None:
+        """The running task's id, hexadecimal; None in the driver."""
+        return _native.context()["task_id"] or None
+
+    def get_task_name(self) -> str | None:
+        """The running task's name; None in the driver."""
+        context = _native.context()
+        return (context["task_name"] or None) if context["mode"] == "worker" else None
+
+    def get_task_function_name(self) -> str | None:
+        """The running function's name; None in the driver."""
+        return self.get_task_name()
+
+    def get_actor_id(self) -> str | None:
+        """The actor's id, hexadecimal; None outside of actors."""
+        return _native.context()["actor_id"] or None
+
+    def get_actor_name(self) -> str | None:
+        """The actor's name, empty if it has none; None outside of actors."""
+        context = _native.context()
+        return str(context.get("actor_name") or "") if context["actor_id"] else None
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that names of actors are looked up in."""
+        return str(_native.context()["namespace"])
+
+    @property
+    def was_current_actor_reconstructed(self) -> bool:
+        """Whether this is not the actor's first life."""
+        return bool(_native.context().get("actor_incarnation"))
+
+    @property
+    def current_actor(self) -> ActorHandle:
+        """A handle on the actor that this code runs in."""
+        actor_id = self.get_actor_id()
+        if actor_id is None:
+            raise RuntimeError("current_actor exists only in a method of an actor.")
+        from trygon._core.actor_handle import rebuild_handle
+        from trygon._core.worker_main import current_actor_meta
+
+        return rebuild_handle(bytes.fromhex(actor_id), None, current_actor_meta())
+
+    def get_assigned_resources(self) -> dict[str, float]:
+        """What the running task or actor holds; empty in the driver."""
+        context = _native.context()
+        return dict(context["resources"]) if context["mode"] == "worker" else {}
+
+    def get_accelerator_ids(self) -> dict[str, list[str]]:
+        """Which devices the running task or actor holds."""
+        devices: dict[str, list[int]] = _native.context()["devices"]
+        return {"GPU": [], **{name: [str(index) for index in indices] for name, indices in devices.items()}}
+
+    def get_resource_ids(self) -> dict[str, list[str]]:
+        """Ray's older name of `get_accelerator_ids`."""
+        return self.get_accelerator_ids()
+
+    def get_runtime_env_string(self) -> str:
+        """The runtime environment as JSON: there is none."""
+        return "{}"
+
+    @property
+    def runtime_env(self) -> dict[str, Any]:
+        """The runtime environment: there is none."""
+        return {}
+
+    def get_node_labels(self) -> dict[str, str]:
+        """The machine's labels: it has none."""
+        return {}
+
+    def get_placement_group_id(self) -> str | None:
+        """The placement group's id: there is none."""
+        return None
+
+    @property
+    def current_placement_group_id(self) -> None:
+        """The placement group's id: there is none."""
+        return
+
+    @property
+    def should_capture_child_tasks_in_placement_group(self) -> bool:
+        """False: there is no placement group."""
+        return False
+
+    @property
+    def gcs_address(self) -> str:
+        """The machine's address."""
+        return str(_native.context()["node_address"])
+
+    def is_canceled(self) -> bool:
+        """Refused: tasks cannot be cancelled yet."""
+        raise _unsupported("is_canceled()")
+
+    def get_temp_dir(self) -> str:
+        """Refused: the engine keeps no folder."""
+        raise _unsupported("get_temp_dir()")
+
+    def get_session_name(self) -> str:
+        """Refused: the engine keeps no folder."""
+        raise _unsupported("get_session_name()")
+
+    # Ray's older forms.
+
+    def get(self) -> dict[str, Any]:
+        """Everything as a dict."""
+        found = {"job_id": self.job_id, "node_id": self.node_id, "namespace": self.namespace}
+        if self.get_task_id() is not None:
+            found["task_id"] = self.task_id
+        if self.get_actor_id() is not None:
+            found["actor_id"] = self.actor_id
+        return found
+
+    @property
+    def job_id(self) -> ids.JobID:
+        """The job."""
+        from trygon._core.ids import JobID
+
+        return JobID.from_hex(self.get_job_id())
+
+    @property
+    def node_id(self) -> ids.NodeID:
+        """The machine."""
+        from trygon._core.ids import NodeID
+
+        return NodeID.from_hex(self.get_node_id())
+
+    @property
+    def task_id(self) -> ids.TaskID | None:
+        """The running task."""
+        from trygon._core.ids import TaskID
+
+        text = self.get_task_id()
+        return None if text is None else TaskID.from_hex(text)
+
+    @property
+    def actor_id(self) -> ids.ActorID | None:
+        """The actor."""
+        from trygon._core.ids import ActorID
+
+        text = self.get_actor_id()
+        return None if text is None else ActorID.from_hex(text)
+
+
+_context = RuntimeContext()
+
+
+def get_runtime_context() -> RuntimeContext:
+    """Where the calling code runs: job, node, task, actor, resources."""
+    _native.context()
+    return _context
+
+
+def get_gpu_ids() -> list[int]:
+    """The GPUs that the running task or actor holds; in the driver, none."""
+    return [int(index) for index in _native.context()["devices"].get("GPU", [])]

@@ -1,0 +1,84 @@
+"""A worker from its fork on: output, hooks, then the engine's loop. Also what the engine asks of a worker: actors and methods."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from trygon import _native
+from trygon._core import hooks, output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_actor_label = ""
+_actor: Any = None
+
+
+def run(control_fd: int) -> None:
+    """Runs tasks until told to exit. Does not return."""
+    import faulthandler
+
+    output.install()
+    faulthandler.enable(file=2, all_threads=True)
+    # One task has one CPU: libraries that start a thread for each core would fight each other. A program may say otherwise.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    hooks.install(on_task_start=on_task_start)
+    _native.worker_main(control_fd)
+
+
+def on_task_start(name: str) -> None:
+    """Hook `on_task_start`: names the output from here on."""
+    output.set_name(_actor_label or name)
+
+
+def make_actor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: bytes) -> Any:
+    """Hook `make_actor`: the instance. Output is tagged with its `repr` if the class has one of its own."""
+    global _actor_label, _actor
+    _actor_label = cls.__name__
+    output.set_name(_actor_label)
+    _actor = cls(*args, **kwargs)
+    if cls.__repr__ is not object.__repr__:
+        try:
+            _actor_label = repr(_actor)[:200]
+        except Exception:
+            _actor_label = cls.__name__
+        output.set_name(_actor_label)
+    global _actor_meta
+    _actor_meta = options
+    return _actor
+
+
+_actor_meta = b""
+
+
+def current_actor_meta() -> bytes:
+    """What handles on this process's actor need to know; empty if it is none."""
+    return _actor_meta
+
+
+def find_method(instance: Any, name: str) -> Any:
+    """Hook `find_method`: looked up on the class, so that an attribute of the instance does not hide a method of the same name."""
+    cls = type(instance)
+    for base in cls.__mro__:
+        if name in vars(base):
+            found = vars(base)[name]
+            bind = getattr(type(found), "__get__", None)
+            return found if bind is None else bind(found, instance, cls)
+    built_in = {"__ray_ready__": _ready, "__ray_call__": _call, "__ray_terminate__": _terminate}.get(name)
+    if built_in is None:
+        raise AttributeError(f"{cls.__name__} has no method {name}.")
+    return lambda *args, **kwargs: built_in(instance, *args, **kwargs)
+
+
+def _ready(instance: Any) -> bool:
+    return True
+
+
+def _call(instance: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+    return function(instance, *args, **kwargs)
+
+
+def _terminate(instance: Any) -> None:
+    sys.exit(0)
