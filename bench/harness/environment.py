@@ -101,9 +101,9 @@ def prepare_one(installer: Installer, name: str, root: Path, wheel: Path | None)
     if name == "ray":
         python = installer.make("ray", [RAY_REQUIREMENT, "numpy"], f"{RAY_REQUIREMENT} numpy")
         return Environment(name, python, RAY_REQUIREMENT.partition("==")[2], wheel=installer.fetch_wheel(RAY_REQUIREMENT))
-    wheel = wheel or newest_wheel(root / "dist")
+    wheel = wheel or newest_wheel(root / "target" / "wheels")
     if wheel is None:
-        return Environment(name, Path(), problem="no wheel in dist/")
+        return Environment(name, Path(), problem="no wheel in target/wheels; `make wheel` builds one")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     python = installer.make("trygon", [str(wheel), "numpy"], f"{wheel.name} {digest} numpy")
     return Environment(name, python, f"{wheel.name.split('-')[1]} (wheel {digest[:12]})", wheel=wheel)

@@ -243,7 +243,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", default="", metavar="PATTERN", help="only rows whose name matches (regular expression)")
     parser.add_argument("--only", default="trygon,ray,pool", help="engines, separated by commas")
     parser.add_argument("--out", type=Path, default=BENCH / "results", metavar="DIR", help="where results are stored")
-    parser.add_argument("--wheel", type=Path, help="the trygon wheel to run (default: the newest in dist/)")
+    parser.add_argument("--wheel", type=Path, help="the trygon wheel to run (default: the newest in target/wheels/)")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a row is beyond its gate or failed")
     options = parser.parse_args(arguments)
     options.only = [name.strip() for name in options.only.split(",") if name.strip()]

@@ -1,9 +1,8 @@
-//! Prints how fast objects are put, server and client in one process, without sockets: `cargo run --release -p trygon-store --example
-//! put_speed`.
+//! Prints how fast objects are put, server and client in one process, without sockets:
+//! `cargo run --release -p trygon-store --example put_speed`.
 
 use std::time::Instant;
 use trygon_ids::WorkerId;
-use trygon_shm::SegmentBytes;
 use trygon_store::client::{Allocation, Reservation, StoreClient};
 use trygon_store::server::StoreServer;
 use trygon_wire::control::{SegmentGranted, SegmentRequest};

@@ -69,7 +69,6 @@ impl Channel {
     pub(crate) fn expect(&mut self, kind: Kind) -> Frame {
         loop {
             let frame = self.next(Duration::from_secs(10)).unwrap_or_else(|| panic!("{kind:?} did not come"));
-            if std::env::var_os("TRACE").is_some() { eprintln!("{:?}", frame.kind); }
             if frame.kind == kind {
                 return frame;
             }

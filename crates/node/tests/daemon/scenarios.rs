@@ -187,7 +187,7 @@ fn an_actor_restarts_once_and_dies() {
             assert_eq!(driver.query("available_resources"), "{\"CPU\":2.0}");
             assert_eq!(driver.query("named_actors"), "[{\"name\":\"it\",\"namespace\":\"\"}]");
             if index == 0 {
-                rustix::process::kill_process(pid, Signal::SEGV).expect("killed");
+                rustix::process::kill_process(pid, Signal::ABORT).expect("killed");
             } else {
                 let kill = KillActor { actor_id: actor_id.clone(), no_restart: true, out_of_scope: false };
                 driver.channel.send(Kind::KillActor, &kill);
