@@ -15,9 +15,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!(
-                "usage: cargo xtask tidy   check the laws of the tree\n       cargo xtask laws   list them"
-            );
+            eprintln!("usage: cargo xtask tidy   check the laws of the tree\n       cargo xtask laws   list them");
             ExitCode::from(2)
         }
     }

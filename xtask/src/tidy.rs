@@ -36,10 +36,7 @@ pub const LAWS: &[Law] = &[
 
 /// Checks a tree against all laws; what the allowlist excuses is left out, what it excuses needlessly is added.
 pub fn run(tree: &Tree, settings: &Settings, allowed: &AllowList) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = LAWS
-        .iter()
-        .flat_map(|law| (law.check)(tree, settings))
-        .collect();
+    let mut findings: Vec<Finding> = LAWS.iter().flat_map(|law| (law.check)(tree, settings)).collect();
     findings = allow_list::apply(findings, allowed, tree.committed_allow_list.as_deref());
     findings.sort_by(|left, right| (&left.path, left.line).cmp(&(&right.path, right.line)));
     findings
@@ -48,12 +45,8 @@ pub fn run(tree: &Tree, settings: &Settings, allowed: &AllowList) -> Vec<Finding
 /// Checks the workspace that this program was built in.
 pub fn run_here() -> Result<Vec<Finding>, String> {
     let root = root();
-    let text = |path: &str| {
-        std::fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))
-    };
-    let settings =
-        toml::from_str(&text("layers.toml")?).map_err(|error| format!("layers.toml: {error}"))?;
-    let allowed = toml::from_str(&text("xtask/allow.toml")?)
-        .map_err(|error| format!("xtask/allow.toml: {error}"))?;
+    let text = |path: &str| std::fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"));
+    let settings = toml::from_str(&text("layers.toml")?).map_err(|error| format!("layers.toml: {error}"))?;
+    let allowed = toml::from_str(&text("xtask/allow.toml")?).map_err(|error| format!("xtask/allow.toml: {error}"))?;
     Ok(run(&load(&root)?, &settings, &allowed))
 }

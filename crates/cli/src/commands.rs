@@ -13,7 +13,9 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Node => match trygon_node::run_inherited() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("trygon node: {error}. It is started by `trygon.init()`; there is no need to run it by hand.");
+                eprintln!(
+                    "trygon node: {error}. It is started by `trygon.init()`; there is no need to run it by hand."
+                );
                 ExitCode::FAILURE
             }
         },

@@ -21,14 +21,27 @@ pub struct KeyValues {
 
 impl KeyValues {
     /// Does `operation`: `get`, `put`, `delete`, `exists` or `list`. An unknown one answers like a key that is not there.
-    pub fn call(&mut self, operation: &str, namespace: &str, key: Vec<u8>, value: Vec<u8>, overwrite: bool) -> KeyValueAnswer {
+    pub fn call(
+        &mut self,
+        operation: &str,
+        namespace: &str,
+        key: Vec<u8>,
+        value: Vec<u8>,
+        overwrite: bool,
+    ) -> KeyValueAnswer {
         let mut answer = KeyValueAnswer::default();
-        let old = self.namespaces.get(namespace).and_then(|keys| keys.get(&key));
+        let old = self
+            .namespaces
+            .get(namespace)
+            .and_then(|keys| keys.get(&key));
         answer.existed = old.is_some();
         match operation {
             "get" => answer.value = old.cloned().unwrap_or_default(),
             "put" if !answer.existed || overwrite => {
-                self.namespaces.entry(namespace.to_owned()).or_default().insert(key, value);
+                self.namespaces
+                    .entry(namespace.to_owned())
+                    .or_default()
+                    .insert(key, value);
             }
             "delete" => self.delete(namespace, &key),
             "list" => answer.keys = self.with_prefix(namespace, &key),
@@ -47,8 +60,14 @@ impl KeyValues {
     }
 
     fn with_prefix(&self, namespace: &str, prefix: &[u8]) -> Vec<Vec<u8>> {
-        let Some(keys) = self.namespaces.get(namespace) else { return Vec::new() };
-        keys.range(prefix.to_vec()..).map(|(key, _)| key).take_while(|key| key.starts_with(prefix)).cloned().collect()
+        let Some(keys) = self.namespaces.get(namespace) else {
+            return Vec::new();
+        };
+        keys.range(prefix.to_vec()..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.starts_with(prefix))
+            .cloned()
+            .collect()
     }
 }
 
@@ -59,15 +78,44 @@ mod tests {
     #[test]
     fn calls_do_what_they_say() {
         let mut table = KeyValues::default();
-        assert!(!table.call("put", "n", b"ab".to_vec(), b"1".to_vec(), false).existed);
-        assert!(table.call("put", "n", b"ab".to_vec(), b"2".to_vec(), false).existed);
-        assert_eq!(table.call("get", "n", b"ab".to_vec(), vec![], false).value, b"1");
+        assert!(
+            !table
+                .call("put", "n", b"ab".to_vec(), b"1".to_vec(), false)
+                .existed
+        );
+        assert!(
+            table
+                .call("put", "n", b"ab".to_vec(), b"2".to_vec(), false)
+                .existed
+        );
+        assert_eq!(
+            table.call("get", "n", b"ab".to_vec(), vec![], false).value,
+            b"1"
+        );
         table.call("put", "n", b"ab".to_vec(), b"3".to_vec(), true);
         table.call("put", "n", b"b".to_vec(), b"4".to_vec(), true);
-        assert_eq!(table.call("get", "n", b"ab".to_vec(), vec![], false).value, b"3");
-        assert_eq!(table.call("list", "n", b"a".to_vec(), vec![], false).keys, [b"ab".to_vec()]);
-        assert!(!table.call("exists", "other", b"ab".to_vec(), vec![], false).existed);
-        assert!(table.call("delete", "n", b"ab".to_vec(), vec![], false).existed);
-        assert!(!table.call("exists", "n", b"ab".to_vec(), vec![], false).existed);
+        assert_eq!(
+            table.call("get", "n", b"ab".to_vec(), vec![], false).value,
+            b"3"
+        );
+        assert_eq!(
+            table.call("list", "n", b"a".to_vec(), vec![], false).keys,
+            [b"ab".to_vec()]
+        );
+        assert!(
+            !table
+                .call("exists", "other", b"ab".to_vec(), vec![], false)
+                .existed
+        );
+        assert!(
+            table
+                .call("delete", "n", b"ab".to_vec(), vec![], false)
+                .existed
+        );
+        assert!(
+            !table
+                .call("exists", "n", b"ab".to_vec(), vec![], false)
+                .existed
+        );
     }
 }

@@ -34,7 +34,11 @@ pub struct TaskEvents {
 impl TaskEvents {
     /// A record of at most `max_events`.
     pub fn new(max_events: usize) -> Self {
-        Self { events: VecDeque::new(), max_events, dropped: 0 }
+        Self {
+            events: VecDeque::new(),
+            max_events,
+            dropped: 0,
+        }
     }
 
     /// Adds an event; the oldest gives way.
@@ -59,5 +63,36 @@ impl TaskEvents {
     /// How many events are not in the record any more.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TaskEvent, TaskEvents};
+
+    #[test]
+    fn the_oldest_give_way_and_are_counted() {
+        // RECORD-1
+        let mut record = TaskEvents::new(2);
+        for attempt in 0..5 {
+            let (task_id, worker_id) = (vec![], vec![]);
+            let (name, state, error) = (String::new(), "FINISHED".to_owned(), String::new());
+            record.push(TaskEvent {
+                task_id,
+                name,
+                state,
+                attempt,
+                time_us: 0,
+                duration_us: 0,
+                worker_id,
+                error,
+            });
+        }
+        record.note_dropped(10);
+        assert_eq!(
+            record.iter().map(|event| event.attempt).collect::<Vec<_>>(),
+            [3, 4]
+        );
+        assert_eq!(record.dropped(), 13);
     }
 }

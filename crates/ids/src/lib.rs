@@ -11,6 +11,4 @@ mod unique;
 
 pub use object::{ObjectId, PUT_INDEX_BIT};
 pub use task::{OwnerIncarnation, TaskId};
-pub use unique::{
-    ActorId, FunctionHash, IdError, JobId, NodeId, PlacementGroupId, SegmentId, WorkerId,
-};
+pub use unique::{ActorId, FunctionHash, IdError, JobId, NodeId, PlacementGroupId, SegmentId, WorkerId};

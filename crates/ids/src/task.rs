@@ -53,17 +53,9 @@ mod tests {
 
     #[test]
     fn parts_survive_the_byte_form() {
-        let id = TaskId::of(
-            JobId::new([1, 2, 3, 4]),
-            OwnerIncarnation::new([7; 12]),
-            9,
-            70_000,
-        );
+        let id = TaskId::of(JobId::new([1, 2, 3, 4]), OwnerIncarnation::new([7; 12]), 9, 70_000);
         let read = TaskId::from_bytes(id.as_bytes()).expect("24 bytes");
-        assert_eq!(
-            (read.job_id(), read.owner()),
-            (JobId::new([1, 2, 3, 4]), OwnerIncarnation::new([7; 12]))
-        );
+        assert_eq!((read.job_id(), read.owner()), (JobId::new([1, 2, 3, 4]), OwnerIncarnation::new([7; 12])));
         assert_eq!((read.slot(), read.generation()), (9, 70_000));
     }
 

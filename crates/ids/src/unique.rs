@@ -15,11 +15,7 @@ pub struct IdError {
 
 impl std::fmt::Display for IdError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            formatter,
-            "{} takes {} bytes, got {}",
-            self.kind, self.expected_len, self.actual_len
-        )
+        write!(formatter, "{} takes {} bytes, got {}", self.kind, self.expected_len, self.actual_len)
     }
 }
 
@@ -47,12 +43,7 @@ byte_id!(
 impl ActorId {
     /// The job that created the actor.
     pub fn job_id(&self) -> JobId {
-        JobId::new([
-            self.as_bytes()[0],
-            self.as_bytes()[1],
-            self.as_bytes()[2],
-            self.as_bytes()[3],
-        ])
+        JobId::new([self.as_bytes()[0], self.as_bytes()[1], self.as_bytes()[2], self.as_bytes()[3]])
     }
 }
 

@@ -97,6 +97,13 @@ pub enum Event {
         /// Depth of the task that waits.
         depth: u32,
     },
+    /// A worker began to own objects, or owns none any more.
+    WorkerOwns {
+        /// The worker.
+        worker: WorkerId,
+        /// Whether it owns some.
+        owns: bool,
+    },
     /// A worker goes on.
     Unblocked {
         /// The worker.

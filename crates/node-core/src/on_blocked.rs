@@ -1,14 +1,16 @@
 //! A worker waits for others and lends its CPUs meanwhile.
 
 use crate::Node;
-use crate::ledger::CPU;
 use crate::lease::Lease;
+use crate::ledger::CPU;
 use trygon_ids::WorkerId;
 
 impl Node {
     /// Its CPUs become free. A second message changes nothing.
     pub(crate) fn on_blocked(&mut self, worker: WorkerId) {
-        let Some(lease) = lease_of(&self.workers, &mut self.leases, worker) else { return };
+        let Some(lease) = lease_of(&self.workers, &mut self.leases, worker) else {
+            return;
+        };
         if lease.lent.is_none() {
             let lent = lease.held.amounts.get(CPU);
             lease.lent = Some(lent);
@@ -18,7 +20,9 @@ impl Node {
 
     /// It goes on at once, even when its CPUs are in use: others then wait longer.
     pub(crate) fn on_unblocked(&mut self, worker: WorkerId) {
-        let Some(lease) = lease_of(&self.workers, &mut self.leases, worker) else { return };
+        let Some(lease) = lease_of(&self.workers, &mut self.leases, worker) else {
+            return;
+        };
         if let Some(lent) = lease.lent.take() {
             self.ledger.take_back_cpus(lent);
         }

@@ -1,11 +1,11 @@
 //! The state of a node's decisions, and read-only views of it.
 
-use crate::ledger::Ledger;
 use crate::lease::{Lease, Purpose};
+use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::worker::Life;
 use crate::{LeaseId, LeaseView, LifeName, WorkerView};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::WorkerId;
 use trygon_resources::ResourceSet;
 
@@ -34,6 +34,8 @@ pub struct Node {
     pub(crate) workers: BTreeMap<WorkerId, Life>,
     /// Idle workers; the one used last is at the end, because its caches are warm.
     pub(crate) idle: VecDeque<WorkerId>,
+    /// Workers that own objects: their end would be the objects' end, so they are not ended for idling and no actor is put on them.
+    pub(crate) owners: BTreeSet<WorkerId>,
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
     pub(crate) queue: Queue,
     pub(crate) next_lease: LeaseId,
@@ -52,6 +54,7 @@ impl Node {
             options,
             workers: BTreeMap::new(),
             idle: VecDeque::new(),
+            owners: BTreeSet::new(),
             leases: BTreeMap::new(),
             queue: Queue::default(),
             next_lease: 1,
@@ -87,12 +90,21 @@ impl Node {
 
     /// Leases that wait to be granted.
     pub fn waiting_leases(&self) -> u64 {
-        self.queue.iter().map(|(_, waiting)| u64::from(waiting.left)).sum()
+        self.queue
+            .iter()
+            .map(|(_, waiting)| u64::from(waiting.left))
+            .sum()
     }
 
     /// Every worker and its state.
     pub fn worker_views(&self) -> Vec<WorkerView> {
-        self.workers.iter().map(|(worker, life)| WorkerView { worker: *worker, life: self.life_name(*life) }).collect()
+        self.workers
+            .iter()
+            .map(|(worker, life)| WorkerView {
+                worker: *worker,
+                life: self.life_name(*life),
+            })
+            .collect()
     }
 
     /// Every lease.
@@ -111,7 +123,9 @@ impl Node {
     /// Whether this process is a worker that waits for others.
     pub(crate) fn is_blocked(&self, process: WorkerId) -> bool {
         let lease = self.workers.get(&process).and_then(|life| life.lease());
-        lease.and_then(|lease| self.leases.get(&lease)).is_some_and(|lease| lease.lent.is_some())
+        lease
+            .and_then(|lease| self.leases.get(&lease))
+            .is_some_and(|lease| lease.lent.is_some())
     }
 
     fn life_name(&self, life: Life) -> LifeName {
@@ -121,7 +135,10 @@ impl Node {
             Life::Exiting { .. } => LifeName::Exiting,
             Life::Leased { lease } => match self.leases.get(&lease) {
                 Some(lease) if lease.lent.is_some() => LifeName::Blocked,
-                Some(Lease { purpose: Purpose::Actor { .. }, .. }) => LifeName::Actor,
+                Some(Lease {
+                    purpose: Purpose::Actor { .. },
+                    ..
+                }) => LifeName::Actor,
                 _ => LifeName::Leased,
             },
         }

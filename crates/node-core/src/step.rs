@@ -8,16 +8,32 @@ impl Node {
         match event {
             Event::Start => self.on_start(now_ms, effects),
             Event::LeaseRequested(request) => self.on_lease_requested(request),
-            Event::LeaseCancelled { owner, request_id } => self.queue.cancel_tasks(owner, request_id),
-            Event::LeaseReturned { owner, lease, worker_exiting } => self.on_lease_returned(now_ms, owner, lease, worker_exiting),
+            Event::LeaseCancelled { owner, request_id } => {
+                self.queue.cancel_tasks(owner, request_id)
+            }
+            Event::LeaseReturned {
+                owner,
+                lease,
+                worker_exiting,
+            } => self.on_lease_returned(now_ms, owner, lease, worker_exiting),
             Event::ActorWanted(request) => self.on_actor_wanted(request),
             Event::ActorUnwanted { actor } => self.queue.cancel_actor(actor),
             Event::ActorRunning { worker } => self.on_actor_running(worker),
             Event::WorkerReady { worker } => self.on_worker_ready(now_ms, worker),
             Event::WorkerExiting { worker } => self.on_worker_exiting(worker),
-            Event::ProcessDied { process } => self.on_process_died(now_ms, process, effects),
+            Event::ProcessDied { process } => {
+                self.owners.remove(&process);
+                self.on_process_died(now_ms, process, effects);
+            }
             Event::Blocked { worker, depth: _ } => self.on_blocked(worker),
             Event::Unblocked { worker } => self.on_unblocked(worker),
+            Event::WorkerOwns { worker, owns } => {
+                if owns {
+                    self.owners.insert(worker);
+                } else {
+                    self.owners.remove(&worker);
+                }
+            }
             Event::Tick => self.on_tick(now_ms, effects),
         }
         self.dispatch(now_ms, effects);

@@ -2,6 +2,9 @@
 //!
 //! One thread, one epoll loop, non-blocking sockets. It listens nowhere: every socket is made here, or inherited from the driver.
 //! It never unpickles anything and contains no Python.
+//!
+//! - **FLOW-1** what waits to be sent is bounded for each process: one that does not read any more is cut off, and lines for a driver that is
+//!   behind wait with their worker, where they are bounded and what is dropped is counted.
 #![deny(unsafe_code)]
 
 mod connection;
@@ -20,8 +23,8 @@ mod run_loop;
 mod service;
 mod shutdown;
 mod start;
-mod store_hook;
 mod state_query;
+mod store_hook;
 mod translate;
 mod worker_pool;
 

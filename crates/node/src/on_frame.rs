@@ -10,7 +10,9 @@ use trygon_wire::{FrameError, Header, Kind, decode};
 impl Service {
     /// Handles every whole frame that was received. Who sends what is no frame is cut off.
     pub(crate) fn read_frames(&mut self, number: u64) {
-        let Some(process) = self.processes.get_mut(&number) else { return };
+        let Some(process) = self.processes.get_mut(&number) else {
+            return;
+        };
         let mut reader = std::mem::take(&mut process.connection.reader);
         let outcome = loop {
             match reader.next_frame() {
@@ -39,16 +41,30 @@ impl Service {
         match header.kind {
             Kind::LeaseRequest => self.on_lease_request(from, decode(body)?),
             Kind::LeaseReturn => {
-                let control::LeaseReturn { lease_id, worker_exiting } = decode(body)?;
-                self.node_step(Event::LeaseReturned { owner: worker, lease: lease_id, worker_exiting });
+                let control::LeaseReturn {
+                    lease_id,
+                    worker_exiting,
+                } = decode(body)?;
+                self.node_step(Event::LeaseReturned {
+                    owner: worker,
+                    lease: lease_id,
+                    worker_exiting,
+                });
             }
             Kind::LeaseCancel => {
                 let control::LeaseCancel { request_id } = decode(body)?;
-                self.node_step(Event::LeaseCancelled { owner: worker, request_id });
+                self.node_step(Event::LeaseCancelled {
+                    owner: worker,
+                    request_id,
+                });
             }
             Kind::Blocked => {
                 let control::Blocked { depth } = decode(body)?;
                 self.node_step(Event::Blocked { worker, depth });
+            }
+            Kind::WorkerOwns => {
+                let control::WorkerOwns { owns } = decode(body)?;
+                self.node_step(Event::WorkerOwns { worker, owns });
             }
             Kind::Unblocked => self.node_step(Event::Unblocked { worker }),
             Kind::WorkerReady => {
@@ -93,16 +109,43 @@ impl Service {
     }
 
     fn on_lease_request(&mut self, from: u64, message: control::LeaseRequest) {
-        let control::LeaseRequest { request_id, resources, count, depth, name } = message;
+        let control::LeaseRequest {
+            request_id,
+            resources,
+            count,
+            depth,
+            name,
+        } = message;
         let owner = self.node.worker_id(from);
         let resources = resource_set(&resources);
-        self.node_step(Event::LeaseRequested(LeaseRequest { owner, request_id, resources, count, depth, name }));
+        self.node_step(Event::LeaseRequested(LeaseRequest {
+            owner,
+            request_id,
+            resources,
+            count,
+            depth,
+            name,
+        }));
     }
 
     fn on_key_value(&mut self, from: u64, message: KeyValueRequest) {
-        let KeyValueRequest { request_id, operation, namespace, key, value, overwrite } = message;
-        let answer = self.key_values.call(&operation, &namespace, key, value, overwrite);
-        let reply = KeyValueReply { request_id, existed: answer.existed, value: answer.value, keys: answer.keys };
+        let KeyValueRequest {
+            request_id,
+            operation,
+            namespace,
+            key,
+            value,
+            overwrite,
+        } = message;
+        let answer = self
+            .key_values
+            .call(&operation, &namespace, key, value, overwrite);
+        let reply = KeyValueReply {
+            request_id,
+            existed: answer.existed,
+            value: answer.value,
+            keys: answer.keys,
+        };
         self.send(from, Kind::KeyValueReply, &reply);
     }
 

@@ -20,7 +20,11 @@ impl Service {
                 self.on_ready(*event);
             }
             let now_ms = self.now_ms();
-            if self.node.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+            if self
+                .node
+                .next_deadline_ms()
+                .is_some_and(|deadline_ms| deadline_ms <= now_ms)
+            {
                 self.node_step(Event::Tick);
             }
             self.on_store_deadline();
@@ -35,9 +39,14 @@ impl Service {
         if store_ms.is_some_and(|deadline_ms| deadline_ms <= self.now_ms()) {
             return Some(Duration::ZERO);
         }
-        let deadline_ms = [self.node.next_deadline_ms(), store_ms].into_iter().flatten().min()?;
+        let deadline_ms = [self.node.next_deadline_ms(), store_ms]
+            .into_iter()
+            .flatten()
+            .min()?;
         // One more: a wait that ends a little early must not turn into a busy one.
-        Some(Duration::from_millis(deadline_ms.saturating_sub(self.now_ms()) + 1))
+        Some(Duration::from_millis(
+            deadline_ms.saturating_sub(self.now_ms()) + 1,
+        ))
     }
 
     fn on_ready(&mut self, ready: Ready) {
@@ -65,7 +74,9 @@ impl Service {
     }
 
     fn on_socket(&mut self, number: u64) {
-        let Some(process) = self.processes.get_mut(&number) else { return };
+        let Some(process) = self.processes.get_mut(&number) else {
+            return;
+        };
         let flow = process.connection.receive();
         self.read_frames(number);
         if flow == Flow::Closed {
@@ -97,7 +108,9 @@ impl Service {
             self.stop();
             return;
         }
-        let Some(process) = self.processes.get(&number) else { return };
+        let Some(process) = self.processes.get(&number) else {
+            return;
+        };
         // A hang-up is reported for as long as the socket is watched.
         self.poller.remove(process.connection.as_fd());
         match process.pid {

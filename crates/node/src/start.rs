@@ -32,7 +32,9 @@ pub fn run_inherited() -> io::Result<()> {
     let socket = inherited_socket()?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     let mut connection = Connection::new(socket);
-    let Some(start) = await_start(&mut connection)? else { return Ok(()) };
+    let Some(start) = await_start(&mut connection)? else {
+        return Ok(());
+    };
     if start.package_version != VERSION {
         let message = format!(
             "the driver has trygon {}, the daemon {VERSION}; install one version, and remove older copies of the program",
@@ -64,13 +66,21 @@ pub fn run_inherited() -> io::Result<()> {
 fn await_start(connection: &mut Connection) -> io::Result<Option<StartNode>> {
     rustix::io::ioctl_fionbio(connection.as_fd(), true)?;
     loop {
-        let mut descriptors = [rustix::event::PollFd::from_borrowed_fd(connection.as_fd(), rustix::event::PollFlags::IN)];
+        let mut descriptors = [rustix::event::PollFd::from_borrowed_fd(
+            connection.as_fd(),
+            rustix::event::PollFlags::IN,
+        )];
         rustix::event::poll(&mut descriptors, None)?;
         let flow = connection.receive();
-        let invalid = |error: trygon_wire::FrameError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+        let invalid = |error: trygon_wire::FrameError| {
+            io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+        };
         if let Some((header, body)) = connection.reader.next_frame().map_err(invalid)? {
             if header.kind != Kind::StartNode {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "the first frame must be StartNode"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the first frame must be StartNode",
+                ));
             }
             return trygon_wire::decode(body).map(Some).map_err(invalid);
         }
@@ -81,12 +91,23 @@ fn await_start(connection: &mut Connection) -> io::Result<Option<StartNode>> {
 }
 
 fn refuse(connection: &mut Connection, message: String) -> io::Result<()> {
-    connection.send(Kind::NodeFailed, &NodeFailed { message: message.clone() }, Vec::new());
+    connection.send(
+        Kind::NodeFailed,
+        &NodeFailed {
+            message: message.clone(),
+        },
+        Vec::new(),
+    );
     connection.flush();
     Err(io::Error::other(message))
 }
 
-fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygote) -> io::Result<Service> {
+fn build(
+    start: StartNode,
+    connection: Connection,
+    poller: Poller,
+    zygote: Zygote,
+) -> io::Result<Service> {
     let mut entropy = [0; 28 + 20 + 4];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut entropy)?;
     let (mut node_id, mut prefix, mut salt) = ([0; 28], [0; 20], [0; 4]);
@@ -98,7 +119,11 @@ fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygot
     let options = Options {
         resources,
         prestart_workers: start.prestart_workers as usize,
-        idle_worker_ms: u64::from(if start.idle_worker_ms == 0 { IDLE_WORKER_MS } else { start.idle_worker_ms }),
+        idle_worker_ms: u64::from(if start.idle_worker_ms == 0 {
+            IDLE_WORKER_MS
+        } else {
+            start.idle_worker_ms
+        }),
         max_workers: start.max_workers as usize,
         max_parallel_starts: (2 * cpus).clamp(8, 64),
         worker_id_prefix: prefix,
@@ -113,8 +138,14 @@ fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygot
     };
     poller.add(connection.as_fd(), DRIVER, Role::Control)?;
     let node = Node::new(options);
-    let mut driver = Process::new(node.worker_id(DRIVER), identity.incarnation(DRIVER), connection);
-    driver.pid = i32::try_from(start.driver_pid).ok().and_then(rustix::process::Pid::from_raw);
+    let mut driver = Process::new(
+        node.worker_id(DRIVER),
+        identity.incarnation(DRIVER),
+        connection,
+    );
+    driver.pid = i32::try_from(start.driver_pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
     let mut service = Service {
         poller,
         started: Instant::now(),

@@ -16,8 +16,7 @@ use trygon_worker::ActorRegistration;
 use trygon_worker::core::{ActorState, FunctionIndex, Reference, Submission};
 
 fn actor_id(bytes: &[u8]) -> PyResult<ActorId> {
-    ActorId::from_bytes(bytes)
-        .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
+    ActorId::from_bytes(bytes).map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
 }
 
 /// An actor's method with its options.
@@ -46,14 +45,7 @@ impl ActorMethodHandle {
     ) -> PyResult<Self> {
         let _ = class_name;
         let actor = self::actor_id(actor_id)?;
-        Ok(Self {
-            actor,
-            _handle: handle_ref,
-            method,
-            num_returns,
-            max_task_retries,
-            bound: Mutex::new(None),
-        })
+        Ok(Self { actor, _handle: handle_ref, method, num_returns, max_task_retries, bound: Mutex::new(None) })
     }
 
     /// Submits a call; returns a reference, a list of them for several results, None for none.
@@ -90,14 +82,8 @@ impl ActorMethodHandle {
         let session = session::require(py)?;
         if self.actor.job_id() != session.setup.identity.job {
             let message = "the actor belongs to an earlier session; actors end with shutdown()";
-            let details = [
-                ("actor_id", self.actor.hex()),
-                ("message", message.to_owned()),
-            ];
-            let details: Vec<(&str, &str)> = details
-                .iter()
-                .map(|(name, value)| (*name, value.as_str()))
-                .collect();
+            let details = [("actor_id", self.actor.hex()), ("message", message.to_owned())];
+            let details: Vec<(&str, &str)> = details.iter().map(|(name, value)| (*name, value.as_str())).collect();
             return Err(errors::system(py, "actor_died", &details));
         }
         let (_, function) = session.runtime.export_method(self.actor, &self.method);
@@ -109,21 +95,12 @@ impl ActorMethodHandle {
 
 /// What `create_actor` returns: the id, the reference that counts its handles (None for an actor that existed), and the existing
 /// actor's handle data and class name.
-type Created<'py> = (
-    Bound<'py, PyBytes>,
-    Option<ObjectRef>,
-    Option<Bound<'py, PyBytes>>,
-    Option<String>,
-);
+type Created<'py> = (Bound<'py, PyBytes>, Option<ObjectRef>, Option<Bound<'py, PyBytes>>, Option<String>);
 
 /// Registers an actor. Its constructor runs in a worker of its own; errors come with the first call's result.
 #[pyfunction]
 #[pyo3(signature = (exporter, *, class_name, args, kwargs, name, namespace, placement_resources, lifetime_resources, max_restarts,
     handle_meta, options, get_if_exists))]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is an option that a user may give"
-)]
 pub(crate) fn create_actor<'py>(
     py: Python<'py>,
     exporter: &Bound<'py, PyAny>,
@@ -162,8 +139,7 @@ pub(crate) fn create_actor<'py>(
     };
     let runtime = &session.runtime;
     let registration = if name.is_some() {
-        crate::gil::detached(py, || runtime.create_actor(message))
-            .map_err(|error| errors::request(py, &error))?
+        crate::gil::detached(py, || runtime.create_actor(message)).map_err(|error| errors::request(py, &error))?
     } else {
         // Only a name can be refused: without one there is nothing to wait for.
         runtime.create_unnamed_actor(message);
@@ -172,21 +148,12 @@ pub(crate) fn create_actor<'py>(
     match registration {
         ActorRegistration::Exists(existing) if get_if_exists => {
             let id = PyBytes::new(py, existing.actor.as_bytes());
-            Ok((
-                id,
-                None,
-                Some(PyBytes::new(py, &existing.handle_meta)),
-                Some(existing.class_name),
-            ))
+            Ok((id, None, Some(PyBytes::new(py, &existing.handle_meta)), Some(existing.class_name)))
         }
         ActorRegistration::Exists(existing) => {
             let name = name.unwrap_or_default();
             let id = existing.actor.hex();
-            Err(errors::system(
-                py,
-                "actor_name_taken",
-                &[("name", &name), ("actor_id", &id)],
-            ))
+            Err(errors::system(py, "actor_name_taken", &[("name", &name), ("actor_id", &id)]))
         }
         ActorRegistration::Created => {
             let mut engine = session.runtime.lock();
@@ -201,22 +168,14 @@ pub(crate) fn create_actor<'py>(
     }
 }
 
-fn export_class(
-    py: Python<'_>,
-    session: &Arc<Session>,
-    exporter: &Bound<'_, PyAny>,
-) -> PyResult<Vec<u8>> {
+fn export_class(py: Python<'_>, session: &Arc<Session>, exporter: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     let (body, met) = collecting(|| exporter.call0());
     let body = body?.cast_into::<PyBytes>().map_err(PyErr::from)?;
     for reference in met {
         session.runtime.lock().core.retain(&reference);
     }
     let _ = py;
-    Ok(session
-        .runtime
-        .export_class(body.as_bytes())
-        .as_bytes()
-        .to_vec())
+    Ok(session.runtime.export_class(body.as_bytes()).as_bytes().to_vec())
 }
 
 fn new_actor_id(session: &Arc<Session>) -> PyResult<ActorId> {
@@ -237,33 +196,18 @@ fn constructor_arguments(
 ) -> PyResult<(Vec<u8>, Vec<Reference>, Vec<ObjectRef>)> {
     let runtime = &session.runtime;
     // The references are kept by the arguments until the payload is built and pinned.
-    let (payload, pins, dependencies, contained) =
-        ArgumentBuffer::with(session, args, Some(kwargs), |arguments| {
-            let pins: Vec<ObjectRef> = arguments
-                .dependencies
-                .iter()
-                .filter_map(|reference| ObjectRef::retain(session, reference))
-                .collect();
-            (
-                arguments.payload.to_vec(),
-                pins,
-                arguments.dependencies.to_vec(),
-                arguments.contained.to_vec(),
-            )
-        })?;
+    let (payload, pins, dependencies, contained) = ArgumentBuffer::with(session, args, Some(kwargs), |arguments| {
+        let pins: Vec<ObjectRef> =
+            arguments.dependencies.iter().filter_map(|reference| ObjectRef::retain(session, reference)).collect();
+        (arguments.payload.to_vec(), pins, arguments.dependencies.to_vec(), arguments.contained.to_vec())
+    })?;
     if !dependencies.is_empty() {
         let patience = trygon_worker::Patience::for_ever().lending_cpu();
         crate::gil::wait(py, runtime, &patience, |engine| {
-            engine.is_closed()
-                || dependencies
-                    .iter()
-                    .all(|reference| engine.core.watch(reference))
+            engine.is_closed() || dependencies.iter().all(|reference| engine.core.watch(reference))
         })?;
     }
-    let built = runtime
-        .lock()
-        .core
-        .constructor_payload(&payload, &dependencies);
+    let built = runtime.lock().core.constructor_payload(&payload, &dependencies);
     let payload = built.map_err(|error| errors::from_bytes(py, &error))?;
     let mut pinned = dependencies;
     pinned.extend(contained);
@@ -278,28 +222,19 @@ pub(crate) fn kill_actor(py: Python<'_>, actor_id: &[u8], no_restart: bool) -> P
     Ok(())
 }
 
+/// A named actor: its id, its class's name, its handle data.
+type Named<'py> = (Bound<'py, PyBytes>, String, Bound<'py, PyBytes>);
+
 /// A named actor: its id, class name and handle data; None when there is none.
 #[pyfunction]
-pub(crate) fn get_named_actor<'py>(
-    py: Python<'py>,
-    name: &str,
-    namespace: &str,
-) -> PyResult<Option<(Bound<'py, PyBytes>, String, Bound<'py, PyBytes>)>> {
+pub(crate) fn get_named_actor<'py>(py: Python<'py>, name: &str, namespace: &str) -> PyResult<Option<Named<'py>>> {
     let session = session::require(py)?;
-    let namespace = if namespace.is_empty() {
-        &session.setup.namespace
-    } else {
-        namespace
-    };
+    let namespace = if namespace.is_empty() { &session.setup.namespace } else { namespace };
     let runtime = &session.runtime;
     let found = crate::gil::detached(py, || runtime.named_actor(name, namespace));
     let found = found.map_err(|error| errors::request(py, &error))?;
     Ok(found.map(|actor| {
-        (
-            PyBytes::new(py, actor.actor.as_bytes()),
-            actor.class_name,
-            PyBytes::new(py, &actor.handle_meta),
-        )
+        (PyBytes::new(py, actor.actor.as_bytes()), actor.class_name, PyBytes::new(py, &actor.handle_meta))
     }))
 }
 

@@ -71,15 +71,12 @@ impl ArgumentBuffer {
     ) -> PyResult<()> {
         let keywords = kwargs.map_or(0, |kwargs| kwargs.len());
         self.payload.extend_from_slice(&[0; 4]);
-        self.payload
-            .extend_from_slice(&(args.len() as u32).to_le_bytes());
-        self.payload
-            .extend_from_slice(&(keywords as u16).to_le_bytes());
+        self.payload.extend_from_slice(&(args.len() as u32).to_le_bytes());
+        self.payload.extend_from_slice(&(keywords as u16).to_le_bytes());
         if let Some(kwargs) = kwargs {
             for name in kwargs.keys() {
                 let name = name.cast::<PyString>()?.to_str()?.to_owned();
-                self.payload
-                    .extend_from_slice(&(name.len() as u16).to_le_bytes());
+                self.payload.extend_from_slice(&(name.len() as u16).to_le_bytes());
                 self.payload.extend_from_slice(name.as_bytes());
             }
         }
@@ -96,21 +93,15 @@ impl ArgumentBuffer {
 
     fn dependency(&mut self, reference: Reference) {
         self.payload.push(DEPENDENCY);
-        self.payload
-            .extend_from_slice(&(self.dependencies.len() as u32).to_le_bytes());
+        self.payload.extend_from_slice(&(self.dependencies.len() as u32).to_le_bytes());
         self.dependencies.push(reference);
     }
 
     fn argument(&mut self, session: &Arc<Session>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if let Ok(reference) = value.cast_exact::<ObjectRef>() {
             if reference.get().session().number != session.number {
-                let message =
-                    "an ObjectRef of an earlier session was passed; objects end with shutdown()";
-                return Err(crate::errors::system(
-                    value.py(),
-                    "object_lost",
-                    &[("message", message)],
-                ));
+                let message = "an ObjectRef of an earlier session was passed; objects end with shutdown()";
+                return Err(crate::errors::system(value.py(), "object_lost", &[("message", message)]));
             }
             self.dependency(reference.get().reference());
             return Ok(());
@@ -139,8 +130,7 @@ impl ArgumentBuffer {
         // Parts are aligned within the value, wherever it lies in the message.
         let bytes = encoded.flatten(py);
         self.payload.push(WRAPPED);
-        self.payload
-            .extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.payload.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         self.payload.extend_from_slice(bytes);
         Ok(())
     }
@@ -153,21 +143,13 @@ pub(crate) fn read<'py, S: Source<'py>>(
     source: &S,
     mut resolve: impl FnMut(usize) -> PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<(Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>)> {
-    let mut decoder = Decoder {
-        py,
-        session,
-        source,
-        position: 0,
-    };
+    let mut decoder = Decoder { py, session, source, position: 0 };
     let positional = decoder.u32()?;
     let keywords = decoder.u16()?;
     let mut names = Vec::with_capacity(keywords);
     for _ in 0..keywords {
         let len = decoder.u16()?;
-        names.push(PyString::new(
-            py,
-            std::str::from_utf8(decoder.take(len)?).map_err(|_| malformed())?,
-        ));
+        names.push(PyString::new(py, std::str::from_utf8(decoder.take(len)?).map_err(|_| malformed())?));
     }
     let mut next = |decoder: &mut Decoder<'_, 'py, S>| -> PyResult<Bound<'py, PyAny>> {
         match source.bytes().get(decoder.position) {

@@ -25,12 +25,7 @@ impl<'py> Source<'py> for Stored<'_> {
     }
 
     fn buffer(&self, py: Python<'py>, start: usize, len: usize) -> PyResult<Bound<'py, PyAny>> {
-        let pinned = PinnedBuffer {
-            bytes: self.bytes.clone(),
-            start,
-            len,
-            _pin: self.pin.clone_ref(py),
-        };
+        let pinned = PinnedBuffer { bytes: self.bytes.clone(), start, len, _pin: self.pin.clone_ref(py) };
         Ok(Bound::new(py, pinned)?.into_any())
     }
 }
@@ -51,29 +46,13 @@ impl PinnedBuffer {
     }
 
     // SAFETY: called by Python, which passes a view to fill.
-    unsafe fn __getbuffer__(
-        slf: Bound<'_, Self>,
-        view: *mut ffi::Py_buffer,
-        flags: c_int,
-    ) -> PyResult<()> {
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let this = slf.get();
         let start = this.bytes.as_slice()[this.start..this.start + this.len].as_ptr();
         // SAFETY: Python passes a view to fill. The memory stays mapped and unchanged while the object lives, and the view holds the object.
-        let filled = unsafe {
-            ffi::PyBuffer_FillInfo(
-                view,
-                slf.as_ptr(),
-                start.cast_mut().cast(),
-                this.len as isize,
-                1,
-                flags,
-            )
-        };
-        if filled == 0 {
-            Ok(())
-        } else {
-            Err(PyErr::fetch(slf.py()))
-        }
+        let filled =
+            unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start.cast_mut().cast(), this.len as isize, 1, flags) };
+        if filled == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
     }
 
     // SAFETY: called by Python with a view that was filled above.
@@ -126,11 +105,7 @@ impl StoreBuffer {
     }
 
     // SAFETY: called by Python, which passes a view to fill.
-    unsafe fn __getbuffer__(
-        mut slf: PyRefMut<'_, Self>,
-        view: *mut ffi::Py_buffer,
-        flags: c_int,
-    ) -> PyResult<()> {
+    unsafe fn __getbuffer__(mut slf: PyRefMut<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let header_bytes = slf.header_bytes;
         let size_bytes = slf.size_bytes;
         let holder = slf.as_ptr();
@@ -161,9 +136,7 @@ impl StoreBuffer {
     fn seal(&mut self, py: Python<'_>, pickle: &[u8]) -> PyResult<ObjectRef> {
         let fixed = 1 + 8 + 4 + 8;
         if fixed + pickle.len() > self.header_bytes {
-            return Err(PyValueError::new_err(
-                "the description of the array is too long to be stored in front of it",
-            ));
+            return Err(PyValueError::new_err("the description of the array is too long to be stored in front of it"));
         }
         let Space::Open(mut space) = std::mem::replace(&mut self.space, Space::Sealed) else {
             return Err(PyValueError::new_err("the object is sealed already"));
@@ -182,10 +155,7 @@ impl StoreBuffer {
         let owner = self.session.setup.identity.worker;
         let object = runtime.lock().core.object_id(self.slot, self.generation, 0);
         let location = crate::gil::detached(py, || runtime.seal(space, object, owner));
-        runtime
-            .lock()
-            .core
-            .fill(self.slot, self.generation, Value::Stored(location), &[]);
+        runtime.lock().core.fill(self.slot, self.generation, Value::Stored(location), &[]);
         Ok(ObjectRef::own(&self.session, self.slot, self.generation, 0))
     }
 }
@@ -194,12 +164,7 @@ impl Drop for StoreBuffer {
     fn drop(&mut self) {
         if matches!(self.space, Space::Open(_)) && self.session.is_usable() {
             let mut engine = self.session.runtime.lock();
-            engine.core.fill(
-                self.slot,
-                self.generation,
-                Value::Inline(SmallBytes::new()),
-                &[],
-            );
+            engine.core.fill(self.slot, self.generation, Value::Inline(SmallBytes::new()), &[]);
             engine.core.release_local(self.slot, self.generation, 0);
         }
     }

@@ -49,9 +49,7 @@ pub(crate) fn encode_into(value: &Bound<'_, PyAny>, encoded: &mut Encoded) -> Py
     {
         // The part begins at its alignment, which the reader knows to skip to.
         encoded.head.push(BYTES);
-        encoded
-            .head
-            .extend_from_slice(&(bytes.as_bytes().len() as u64).to_le_bytes());
+        encoded.head.extend_from_slice(&(bytes.as_bytes().len() as u64).to_le_bytes());
         encoded.parts.push(Part::Bytes(bytes.clone().unbind()));
         return Ok(());
     }
@@ -65,12 +63,7 @@ pub(crate) fn encode_into(value: &Bound<'_, PyAny>, encoded: &mut Encoded) -> Py
 }
 
 /// Appends a plain value. False when it is not plain; what was appended then is to be cut off.
-pub(crate) fn native(
-    value: &Bound<'_, PyAny>,
-    out: &mut Vec<u8>,
-    contained: &mut Vec<Reference>,
-    depth: u32,
-) -> bool {
+pub(crate) fn native(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, contained: &mut Vec<Reference>, depth: u32) -> bool {
     if leaf(value, out) {
         return true;
     }
@@ -86,8 +79,7 @@ pub(crate) fn native(
         return false;
     }
     if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        return tuple.len() <= MAX_NATIVE_ITEMS
-            && items(TUPLE, tuple.len(), tuple.iter(), out, contained, depth);
+        return tuple.len() <= MAX_NATIVE_ITEMS && items(TUPLE, tuple.len(), tuple.iter(), out, contained, depth);
     }
     if depth > 0 {
         // A list or dict inside something may be there twice: pickle keeps it one object.
@@ -95,9 +87,7 @@ pub(crate) fn native(
     }
     if let Ok(list) = value.cast_exact::<PyList>() {
         let is_native = list.len() <= MAX_NATIVE_ITEMS
-            || list
-                .get_item(0)
-                .is_ok_and(|first| first.cast_exact::<ObjectRef>().is_ok());
+            || list.get_item(0).is_ok_and(|first| first.cast_exact::<ObjectRef>().is_ok());
         return is_native && items(LIST, list.len(), list.iter(), out, contained, depth);
     }
     if let Ok(dict) = value.cast_exact::<PyDict>() {
@@ -106,9 +96,7 @@ pub(crate) fn native(
         }
         out.push(DICT);
         out.extend_from_slice(&(dict.len() as u32).to_le_bytes());
-        return dict
-            .iter()
-            .all(|(key, value)| leaf(&key, out) && native(&value, out, contained, depth + 1));
+        return dict.iter().all(|(key, value)| leaf(&key, out) && native(&value, out, contained, depth + 1));
     }
     false
 }
@@ -166,15 +154,9 @@ fn pickle(value: &Bound<'_, PyAny>, encoded: &mut Encoded) -> PyResult<()> {
     let py = value.py();
     let hooks = hooks()?;
     let (pickled, met) = collecting(|| hooks.pickle.call1(py, (value,)));
-    let pickled = pickled?
-        .into_bound(py)
-        .cast_into::<PyTuple>()
-        .map_err(PyErr::from)?;
+    let pickled = pickled?.into_bound(py).cast_into::<PyTuple>().map_err(PyErr::from)?;
     encoded.contained = met;
-    let body = pickled
-        .get_item(0)?
-        .cast_into::<PyBytes>()
-        .map_err(PyErr::from)?;
+    let body = pickled.get_item(0)?.cast_into::<PyBytes>().map_err(PyErr::from)?;
     let body = body.as_bytes();
     let buffers = pickled.get_item(1)?;
     let mut views = Vec::new();
@@ -234,11 +216,7 @@ pub(crate) struct Decoder<'a, 'py, S> {
 impl<'a, 'py, S: Source<'py>> Decoder<'a, 'py, S> {
     pub(crate) fn take(&mut self, len: usize) -> PyResult<&'a [u8]> {
         let end = self.position.checked_add(len).ok_or_else(malformed)?;
-        let bytes = self
-            .source
-            .bytes()
-            .get(self.position..end)
-            .ok_or_else(malformed)?;
+        let bytes = self.source.bytes().get(self.position..end).ok_or_else(malformed)?;
         self.position = end;
         Ok(bytes)
     }
@@ -301,10 +279,8 @@ impl<'a, 'py, S: Source<'py>> Decoder<'a, 'py, S> {
                 dict.into_any()
             }
             REFERENCE => {
-                let object =
-                    ObjectId::from_bytes(self.take(ObjectId::LEN)?).map_err(|_| malformed())?;
-                let owner =
-                    WorkerId::from_bytes(self.take(WorkerId::LEN)?).map_err(|_| malformed())?;
+                let object = ObjectId::from_bytes(self.take(ObjectId::LEN)?).map_err(|_| malformed())?;
+                let owner = WorkerId::from_bytes(self.take(WorkerId::LEN)?).map_err(|_| malformed())?;
                 let reference = restore(py, self.session, Reference { object, owner })?;
                 Bound::new(py, reference)?.into_any()
             }
@@ -357,11 +333,5 @@ pub(crate) fn decode<'py, S: Source<'py>>(
     session: &Arc<Session>,
     source: &S,
 ) -> PyResult<Bound<'py, PyAny>> {
-    Decoder {
-        py,
-        session,
-        source,
-        position: 0,
-    }
-    .value()
+    Decoder { py, session, source, position: 0 }.value()
 }

@@ -28,14 +28,7 @@ impl CompletionQueue {
     fn new(py: Python<'_>) -> PyResult<Self> {
         let session = session::require(py)?;
         let queue = session.runtime.completion_queue()?;
-        Ok(Self {
-            session,
-            queue,
-            waiting: Mutex::new(Waiting {
-                next: 0,
-                tokens: HashMap::new(),
-            }),
-        })
+        Ok(Self { session, queue, waiting: Mutex::new(Waiting { next: 0, tokens: HashMap::new() }) })
     }
 
     /// A descriptor that is readable while tokens wait.
@@ -54,23 +47,16 @@ impl CompletionQueue {
         let mut waiting = self.waiting.lock();
         waiting.next += 1;
         let number = waiting.next;
-        waiting
-            .tokens
-            .insert(number, (token, reference.clone().unbind()));
+        waiting.tokens.insert(number, (token, reference.clone().unbind()));
         drop(waiting);
-        self.session
-            .runtime
-            .complete_into(&self.queue, &reference.get().reference(), number);
+        self.session.runtime.complete_into(&self.queue, &reference.get().reference(), number);
     }
 
     /// The tokens of objects that have come since.
     fn drain(&self) -> Vec<Py<PyAny>> {
         let numbers = self.session.runtime.drain(&self.queue);
         let mut waiting = self.waiting.lock();
-        let taken: Vec<_> = numbers
-            .iter()
-            .filter_map(|number| waiting.tokens.remove(number))
-            .collect();
+        let taken: Vec<_> = numbers.iter().filter_map(|number| waiting.tokens.remove(number)).collect();
         drop(waiting);
         // References are dropped without the lock: dropping one may run anything.
         taken.into_iter().map(|(token, _reference)| token).collect()

@@ -52,9 +52,7 @@ pub(crate) fn aligned(len: usize) -> usize {
 impl Encoded {
     /// Length of the whole byte form.
     pub(crate) fn len(&self, py: Python<'_>) -> usize {
-        self.parts.iter().fold(self.head.len(), |len, part| {
-            aligned(len) + part.as_slice(py).len()
-        })
+        self.parts.iter().fold(self.head.len(), |len, part| aligned(len) + part.as_slice(py).len())
     }
 
     /// Whether it travels inside messages.

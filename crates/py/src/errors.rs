@@ -9,24 +9,15 @@ use trygon_worker::{RequestError, StoreError};
 /// The exception of an error's byte form.
 pub(crate) fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyErr {
     match error_view(bytes) {
-        ErrorView::User(encoded) => made(py, |hooks| {
-            hooks.decode_error.call1(py, (PyBytes::new(py, encoded),))
-        }),
+        ErrorView::User(encoded) => made(py, |hooks| hooks.decode_error.call1(py, (PyBytes::new(py, encoded),))),
         ErrorView::System { kind, details } => system_raw(py, kind, &details),
-        ErrorView::Malformed => system(
-            py,
-            "system",
-            &[("message", "an error arrived that cannot be read")],
-        ),
+        ErrorView::Malformed => system(py, "system", &[("message", "an error arrived that cannot be read")]),
     }
 }
 
 /// The exception of an error of the engine.
 pub(crate) fn system(py: Python<'_>, kind: &str, details: &[(&str, &str)]) -> PyErr {
-    let details: Vec<(&str, &[u8])> = details
-        .iter()
-        .map(|(name, value)| (*name, value.as_bytes()))
-        .collect();
+    let details: Vec<(&str, &[u8])> = details.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     system_raw(py, kind, &details)
 }
 
@@ -36,9 +27,7 @@ fn system_raw(py: Python<'_>, kind: &str, details: &[(&str, &[u8])]) -> PyErr {
         for (name, value) in details {
             match (*name, std::str::from_utf8(value)) {
                 // The constructor's error is bytes for `decode_error`, without the byte that tells it from others.
-                ("error", _) => {
-                    fields.set_item(name, PyBytes::new(py, value.get(1..).unwrap_or_default()))?
-                }
+                ("error", _) => fields.set_item(name, PyBytes::new(py, value.get(1..).unwrap_or_default()))?,
                 ("pid" | "signal" | "exit_code" | "attempts", Ok(text)) => {
                     fields.set_item(name, text.parse::<i64>().unwrap_or_default())?;
                 }
@@ -75,27 +64,11 @@ pub(crate) fn request(py: Python<'_>, error: &RequestError) -> PyErr {
 /// The exception of an object that cannot be written or read.
 pub(crate) fn store(py: Python<'_>, error: &StoreError) -> PyErr {
     match error {
-        StoreError::Full {
-            capacity_bytes,
-            used_bytes,
-            message,
-        } => {
+        StoreError::Full { capacity_bytes, used_bytes, message } => {
             let (capacity, used) = (capacity_bytes.to_string(), used_bytes.to_string());
-            system(
-                py,
-                "store_full",
-                &[
-                    ("capacity_bytes", &capacity),
-                    ("used_bytes", &used),
-                    ("message", message),
-                ],
-            )
+            system(py, "store_full", &[("capacity_bytes", &capacity), ("used_bytes", &used), ("message", message)])
         }
-        StoreError::Gone => system(
-            py,
-            "object_lost",
-            &[("message", "its shared memory is gone")],
-        ),
+        StoreError::Gone => system(py, "object_lost", &[("message", "its shared memory is gone")]),
         StoreError::Failed(message) => system(py, "system", &[("message", message)]),
     }
 }

@@ -22,22 +22,14 @@ enum Fetched {
 
 fn watch(engine: &mut Engine, key: &Key) -> bool {
     match key {
-        Key::Own {
-            slot,
-            generation,
-            index,
-        } => engine.core.watch_own(*slot, *generation, *index),
+        Key::Own { slot, generation, index } => engine.core.watch_own(*slot, *generation, *index),
         Key::Borrowed(reference) => engine.core.watch(reference),
     }
 }
 
 fn take(engine: &Engine, key: &Key) -> Fetched {
     let value = match key {
-        Key::Own {
-            slot,
-            generation,
-            index,
-        } => engine.core.value(*slot, *generation, *index),
+        Key::Own { slot, generation, index } => engine.core.value(*slot, *generation, *index),
         Key::Borrowed(reference) => engine.core.value_of(reference),
     };
     match value {
@@ -48,47 +40,33 @@ fn take(engine: &Engine, key: &Key) -> Fetched {
     }
 }
 
-fn patience(py: Python<'_>, session: &Session, timeout: Option<f64>) -> PyResult<Patience> {
+fn patience(session: &Session, timeout: Option<f64>) -> PyResult<Patience> {
     let patience = match timeout {
         None => Patience::for_ever(),
         Some(seconds) if seconds >= 0.0 => {
             Patience::until(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
         }
         Some(seconds) => {
-            return Err(PyValueError::new_err(format!(
-                "timeout must be None or >= 0 seconds, got {seconds}"
-            )));
+            return Err(PyValueError::new_err(format!("timeout must be None or >= 0 seconds, got {seconds}")));
         }
     };
     // Only the thread that runs the task lends its CPU; user threads of the task do not.
     let is_main = session.is_worker && session::is_main_thread();
-    let _ = py;
-    Ok(if is_main {
-        patience.lending_cpu()
-    } else {
-        patience
-    })
+    Ok(if is_main { patience.lending_cpu() } else { patience })
 }
 
 fn closed(py: Python<'_>) -> PyErr {
     errors::system(
         py,
         "node_died",
-        &[(
-            "message",
-            "the engine was shut down, or its daemon is gone, while this was waited for",
-        )],
+        &[("message", "the engine was shut down, or its daemon is gone, while this was waited for")],
     )
 }
 
 /// The value of a reference, or the values of a list of them in its order. Raises what the first failed one raised.
 #[pyfunction]
 #[pyo3(signature = (refs, timeout=None))]
-pub(crate) fn get<'py>(
-    py: Python<'py>,
-    refs: &Bound<'py, PyAny>,
-    timeout: Option<f64>,
-) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn get<'py>(py: Python<'py>, refs: &Bound<'py, PyAny>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
     if let Ok(reference) = refs.cast_exact::<ObjectRef>() {
         let session = usable(py, reference.get())?;
         let key = reference.get().key();
@@ -98,45 +76,27 @@ pub(crate) fn get<'py>(
     }
     let Ok(list) = refs.cast::<PyList>() else {
         let kind = refs.get_type().name()?;
-        return Err(errors::invalid(
-            py,
-            &format!("get() takes an ObjectRef or a list of them, got {kind}"),
-        ));
+        return Err(errors::invalid(py, &format!("get() takes an ObjectRef or a list of them, got {kind}")));
     };
     let Some(first) = list.iter().next() else {
         return Ok(PyList::empty(py).into_any());
     };
     let session = usable(py, reference_of(&first)?.get())?;
-    let references = list
-        .iter()
-        .map(|item| reference_of(&item).cloned())
-        .collect::<PyResult<Vec<_>>>()?;
-    let keys: Vec<Key> = references
-        .iter()
-        .map(|reference| reference.get().key())
-        .collect();
+    let references = list.iter().map(|item| reference_of(&item).cloned()).collect::<PyResult<Vec<_>>>()?;
+    let keys: Vec<Key> = references.iter().map(|reference| reference.get().key()).collect();
     wait_for_all(py, &session, &keys, timeout, refs)?;
     let engine = session.runtime.lock();
     let fetched: Vec<Fetched> = keys.iter().map(|key| take(&engine, key)).collect();
     drop(engine);
-    let values = fetched
-        .into_iter()
-        .zip(&references)
-        .map(|(fetched, reference)| value(py, &session, fetched, reference));
+    let values =
+        fetched.into_iter().zip(&references).map(|(fetched, reference)| value(py, &session, fetched, reference));
     Ok(PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?.into_any())
 }
 
 fn reference_of<'a, 'py>(item: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, ObjectRef>> {
     item.cast_exact::<ObjectRef>().map_err(|_| {
-        let kind = item
-            .get_type()
-            .name()
-            .map(|name| name.to_string())
-            .unwrap_or_default();
-        errors::invalid(
-            item.py(),
-            &format!("every item must be an ObjectRef, got {kind}"),
-        )
+        let kind = item.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+        errors::invalid(item.py(), &format!("every item must be an ObjectRef, got {kind}"))
     })
 }
 
@@ -145,7 +105,8 @@ fn usable(py: Python<'_>, reference: &ObjectRef) -> PyResult<Arc<Session>> {
     if session.number == session::current_number() && session.is_usable() {
         return Ok(Arc::clone(session));
     }
-    let message = "the object belongs to an earlier session or to the parent of this process; objects end with shutdown()";
+    let message =
+        "the object belongs to an earlier session or to the parent of this process; objects end with shutdown()";
     Err(errors::system(py, "object_lost", &[("message", message)]))
 }
 
@@ -167,10 +128,8 @@ fn wait_for_all(
     if advance(&mut runtime.lock()) {
         return Ok(());
     }
-    let patience = patience(py, session, timeout)?;
-    let ready = crate::gil::wait(py, runtime, &patience, |engine| {
-        advance(engine) || engine.is_closed()
-    })?;
+    let patience = patience(session, timeout)?;
+    let ready = crate::gil::wait(py, runtime, &patience, |engine| advance(engine) || engine.is_closed())?;
     if !ready {
         let seconds = timeout.unwrap_or_default().to_string();
         let missing = keys.len() - done;
@@ -180,17 +139,9 @@ fn wait_for_all(
             refs.repr()?.to_string()
         };
         let message = format!("{what} not ready after {seconds} s");
-        return Err(errors::system(
-            py,
-            "get_timeout",
-            &[("timeout", &seconds), ("message", &message)],
-        ));
+        return Err(errors::system(py, "get_timeout", &[("timeout", &seconds), ("message", &message)]));
     }
-    if done == keys.len() {
-        Ok(())
-    } else {
-        Err(closed(py))
-    }
+    if done == keys.len() { Ok(()) } else { Err(closed(py)) }
 }
 
 fn value<'py>(
@@ -214,8 +165,8 @@ pub(crate) fn stored<'py>(
     pin: &Py<ObjectRef>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let runtime = &session.runtime;
-    let bytes = crate::gil::detached(py, || runtime.stored_bytes(location))
-        .map_err(|error| errors::store(py, &error))?;
+    let bytes =
+        crate::gil::detached(py, || runtime.stored_bytes(location)).map_err(|error| errors::store(py, &error))?;
     decode(py, session, &Stored { bytes: &bytes, pin })
 }
 
@@ -230,51 +181,88 @@ pub(crate) fn wait<'py>(
     fetch_local: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let _ = fetch_local;
-    let Some(first) = refs.iter().next() else {
-        return PyTuple::new(py, [PyList::empty(py), PyList::empty(py)]);
-    };
-    let session = usable(py, reference_of(&first)?.get())?;
-    let keys = refs
+    let items = refs
         .iter()
         .map(|item| {
-            item.cast_exact::<ObjectRef>()
-                .map(|reference| reference.get().key())
-                .map_err(|_| PyTypeError::new_err("wait() takes a list of ObjectRefs"))
+            item.cast_into_exact::<ObjectRef>().map_err(|_| PyTypeError::new_err("wait() takes a list of ObjectRefs"))
         })
-        .collect::<PyResult<Vec<Key>>>()?;
-    let mut ready = vec![false; keys.len()];
-    let mut seen = None;
-    let mut num_ready = 0;
-    let mut look = |engine: &mut Engine| {
-        // Looking costs as much as there are references: only when one of them has come since.
-        if seen == Some(engine.core.watched_completions()) {
+        .collect::<PyResult<Vec<Bound<'py, ObjectRef>>>>()?;
+    let Some(first) = items.first() else {
+        return PyTuple::new(py, [PyList::empty(py), PyList::empty(py)]);
+    };
+    if has_duplicates(&items) {
+        return Err(PyValueError::new_err("wait() takes each reference once, but the list has duplicates."));
+    }
+    let session = usable(py, first.get())?;
+    let references: Vec<&ObjectRef> = items.iter().map(Bound::get).collect();
+    let mut look = Look::new(&references, num_returns);
+    let found = look.again(&mut session.runtime.lock());
+    if !found {
+        let patience = patience(&session, timeout)?;
+        crate::gil::wait(py, &session.runtime, &patience, |engine| look.again(engine) || engine.is_closed())?;
+    }
+    let ready = look.ready;
+    let (mut there, mut missing) = (Vec::with_capacity(num_returns), Vec::with_capacity(items.len()));
+    for (item, is_ready) in items.into_iter().zip(ready) {
+        if is_ready {
+            there.push(item);
+        } else {
+            missing.push(item);
+        }
+    }
+    PyTuple::new(py, [PyList::new(py, there)?, PyList::new(py, missing)?])
+}
+
+/// Which of many objects are there.
+struct Look<'a> {
+    references: &'a [&'a ObjectRef],
+    ready: Vec<bool>,
+    left: usize,
+    seen: Option<u64>,
+}
+
+impl<'a> Look<'a> {
+    fn new(references: &'a [&'a ObjectRef], wanted: usize) -> Self {
+        Self { references, ready: vec![false; references.len()], left: wanted, seen: None }
+    }
+
+    /// Whether enough are there. Looking costs as much as there are references, so it is done only when one of them has come since.
+    fn again(&mut self, engine: &mut Engine) -> bool {
+        let now = engine.core.watched_completions();
+        if self.seen == Some(now) {
             return false;
         }
-        for (index, key) in keys.iter().enumerate() {
-            if !ready[index] && watch(engine, key) {
-                ready[index] = true;
-                num_ready += 1;
-                if num_ready == num_returns {
+        for (reference, ready) in self.references.iter().zip(&mut self.ready) {
+            if !*ready && watch(engine, reference.key_ref()) {
+                *ready = true;
+                self.left -= 1;
+                if self.left == 0 {
                     return true;
                 }
             }
         }
-        seen = Some(engine.core.watched_completions());
+        self.seen = Some(now);
         false
-    };
-    if !look(&mut session.runtime.lock()) {
-        let patience = patience(py, &session, timeout)?;
-        crate::gil::wait(py, &session.runtime, &patience, |engine| {
-            look(engine) || engine.is_closed()
-        })?;
     }
-    let (mut there, mut missing) = (Vec::new(), Vec::new());
-    for (item, is_ready) in refs.iter().zip(ready) {
-        if is_ready {
-            there.push(item)
-        } else {
-            missing.push(item)
+}
+
+/// A table twice as large as the list, probed in a row: a few nanoseconds for each reference.
+fn has_duplicates(items: &[Bound<'_, ObjectRef>]) -> bool {
+    if items.len() < 2 {
+        return false;
+    }
+    let mask = (items.len() * 2).next_power_of_two() - 1;
+    let mut table = vec![u32::MAX; mask + 1];
+    for (number, item) in items.iter().enumerate() {
+        let key = item.get().key_ref();
+        let mut place = key.mixed() as usize & mask;
+        while table[place] != u32::MAX {
+            if items[table[place] as usize].get().key_ref() == key {
+                return true;
+            }
+            place = (place + 1) & mask;
         }
+        table[place] = number as u32;
     }
-    PyTuple::new(py, [PyList::new(py, there)?, PyList::new(py, missing)?])
+    false
 }

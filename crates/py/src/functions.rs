@@ -35,10 +35,6 @@ pub(crate) struct RemoteFunctionHandle {
 impl RemoteFunctionHandle {
     #[new]
     #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0))]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is an option that a user may give"
-    )]
     fn new(
         exporter: Py<PyAny>,
         name: String,
@@ -51,16 +47,7 @@ impl RemoteFunctionHandle {
     ) -> Self {
         let _ = retry_exception_types;
         let bound = Mutex::new(None);
-        Self {
-            exporter,
-            name,
-            resources,
-            num_returns,
-            max_retries,
-            retry_exceptions,
-            max_calls,
-            bound,
-        }
+        Self { exporter, name, resources, num_returns, max_retries, retry_exceptions, max_calls, bound }
     }
 
     /// Submits a task; returns a reference, a list of them for several results, None for none.
@@ -96,10 +83,7 @@ impl RemoteFunctionHandle {
         }
         let session = session::require(py)?;
         let (body, met) = collecting(|| self.exporter.call0(py));
-        let body = body?
-            .into_bound(py)
-            .cast_into::<PyBytes>()
-            .map_err(PyErr::from)?;
+        let body = body?.into_bound(py).cast_into::<PyBytes>().map_err(PyErr::from)?;
         // What a function closes over lives as long as the job: any later task may need it.
         for reference in met {
             session.runtime.lock().core.retain(&reference);
@@ -110,10 +94,7 @@ impl RemoteFunctionHandle {
             resources: &self.resources,
             max_calls: self.max_calls,
         });
-        let bound = Export {
-            session: Arc::clone(&session),
-            function,
-        };
+        let bound = Export { session: Arc::clone(&session), function };
         // The old session is dropped after the lock is released.
         let old = self.bound.lock().replace(bound);
         drop(old);
@@ -133,8 +114,7 @@ pub(crate) fn returned<'py>(
         0 => Ok(py.None().into_bound(py)),
         1 => Ok(Bound::new(py, ObjectRef::own(session, slot, generation, 0))?.into_any()),
         count => {
-            let references =
-                (0..u32::from(count)).map(|index| ObjectRef::own(session, slot, generation, index));
+            let references = (0..u32::from(count)).map(|index| ObjectRef::own(session, slot, generation, index));
             let references: Vec<ObjectRef> = references.collect();
             Ok(PyList::new(py, references)?.into_any())
         }

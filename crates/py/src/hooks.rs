@@ -56,7 +56,5 @@ pub(crate) fn set_hooks(hooks: &Bound<'_, PyDict>) -> PyResult<()> {
 /// The callables.
 pub(crate) fn hooks() -> PyResult<Arc<Hooks>> {
     let hooks = HOOKS.read().clone();
-    hooks.ok_or_else(|| {
-        pyo3::exceptions::PyRuntimeError::new_err("trygon is not imported as a package")
-    })
+    hooks.ok_or_else(|| pyo3::exceptions::PyRuntimeError::new_err("trygon is not imported as a package"))
 }

@@ -27,9 +27,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 mod _native {
     #[pymodule_export]
-    use crate::actors::{
-        ActorMethodHandle, actor_state, create_actor, get_named_actor, kill_actor,
-    };
+    use crate::actors::{ActorMethodHandle, actor_state, create_actor, get_named_actor, kill_actor};
     #[pymodule_export]
     use crate::buffers::{PinnedBuffer, StoreBuffer, create_in_store};
     #[pymodule_export]

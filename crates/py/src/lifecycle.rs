@@ -16,21 +16,14 @@ use trygon_worker::Runtime;
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 fn item<'py>(config: &Bound<'py, PyDict>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    config
-        .get_item(name)?
-        .ok_or_else(|| PyRuntimeError::new_err(format!("the configuration lacks {name}")))
+    config.get_item(name)?.ok_or_else(|| PyRuntimeError::new_err(format!("the configuration lacks {name}")))
 }
 
 /// Starts a daemon as a child and connects to it.
 #[pyfunction]
-pub(crate) fn start<'py>(
-    py: Python<'py>,
-    config: &Bound<'py, PyDict>,
-) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
     if session::current().is_some() {
-        return Err(PyRuntimeError::new_err(
-            "the engine runs already; call shutdown() first",
-        ));
+        return Err(PyRuntimeError::new_err("the engine runs already; call shutdown() first"));
     }
     let binary: String = item(config, "binary")?.extract()?;
     let start = control::StartNode {
@@ -50,10 +43,9 @@ pub(crate) fn start<'py>(
         max_workers: item(config, "max_workers")?.extract()?,
     };
     let launched = without_signals(|| trygon_worker::launch(Path::new(&binary), place_descriptor));
-    let (socket, mut child) = launched
-        .map_err(|error| errors::system(py, "system", &[("message", &error.to_string())]))?;
-    let connected =
-        without_signals(|| crate::gil::detached(py, || Runtime::connect_driver(socket, &start)));
+    let (socket, mut child) =
+        launched.map_err(|error| errors::system(py, "system", &[("message", &error.to_string())]))?;
+    let connected = without_signals(|| crate::gil::detached(py, || Runtime::connect_driver(socket, &start)));
     let (runtime, setup) = match connected {
         Ok(connected) => connected,
         Err(error) => {
@@ -69,14 +61,7 @@ pub(crate) fn start<'py>(
     info.set_item("node_id", setup.node.hex())?;
     info.set_item("job_id", setup.identity.job.hex())?;
     info.set_item("worker_id", setup.identity.worker.hex())?;
-    info.set_item(
-        "resources",
-        setup
-            .resources
-            .clone()
-            .into_iter()
-            .collect::<BTreeMap<_, _>>(),
-    )?;
+    info.set_item("resources", setup.resources.clone().into_iter().collect::<BTreeMap<_, _>>())?;
     info.set_item("node_address", &setup.node_address)?;
     info.set_item("daemon_pid", setup.daemon_pid)?;
     Ok(info)

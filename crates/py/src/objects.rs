@@ -17,11 +17,7 @@ pub(crate) fn put(value: &Bound<'_, PyAny>) -> PyResult<ObjectRef> {
 }
 
 /// Stores an encoded value: in this process when it is small, in shared memory otherwise.
-pub(crate) fn put_encoded(
-    py: Python<'_>,
-    session: &Arc<Session>,
-    encoded: &mut Encoded,
-) -> PyResult<ObjectRef> {
+pub(crate) fn put_encoded(py: Python<'_>, session: &Arc<Session>, encoded: &mut Encoded) -> PyResult<ObjectRef> {
     let runtime = &session.runtime;
     if encoded.is_inline(py) {
         encoded.flatten(py);
@@ -34,11 +30,6 @@ pub(crate) fn put_encoded(
     let reference = ObjectRef::own(session, slot, generation, 0);
     let id = reference.reference();
     let location = encoded.store(py, session, id.object, id.owner)?;
-    runtime.lock().core.fill(
-        slot,
-        generation,
-        Value::Stored(location),
-        &encoded.contained,
-    );
+    runtime.lock().core.fill(slot, generation, Value::Stored(location), &encoded.contained);
     Ok(reference)
 }

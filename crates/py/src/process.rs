@@ -30,11 +30,7 @@ pub(crate) fn place_descriptor(command: &mut Command, from: i32, to: i32) {
                 libc::dup2(from, to)
             }
         };
-        if placed < 0 {
-            Err(std::io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+        if placed < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
     };
     command.process_group(0);
     // SAFETY: the closure allocates nothing and takes no lock.

@@ -13,8 +13,7 @@ use trygon_wire::control;
 pub(crate) fn query_state(py: Python<'_>, what: &str, argument: &str) -> PyResult<String> {
     let session = session::require(py)?;
     let runtime = &session.runtime;
-    crate::gil::detached(py, || runtime.query_state(what, argument))
-        .map_err(|error| errors::request(py, &error))
+    crate::gil::detached(py, || runtime.query_state(what, argument)).map_err(|error| errors::request(py, &error))
 }
 
 /// One key-value call: whether the key existed, its value, keys for `list`.
@@ -58,18 +57,7 @@ pub(crate) fn next_log_lines(py: Python<'_>, timeout: f64) -> Vec<Lines> {
         runtime.wait_for_log_lines(Duration::try_from_secs_f64(timeout).unwrap_or_default());
         runtime.take_log_lines()
     });
-    lines
-        .into_iter()
-        .map(|line| {
-            (
-                line.pid,
-                line.name,
-                line.is_stderr,
-                line.lines,
-                line.dropped,
-            )
-        })
-        .collect()
+    lines.into_iter().map(|line| (line.pid, line.name, line.is_stderr, line.lines, line.dropped)).collect()
 }
 
 /// What this process is and runs.
@@ -87,14 +75,7 @@ pub(crate) fn context(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         resources = lease.resources;
     }
     let context = PyDict::new(py);
-    context.set_item(
-        "mode",
-        if session.is_worker {
-            "worker"
-        } else {
-            "driver"
-        },
-    )?;
+    context.set_item("mode", if session.is_worker { "worker" } else { "driver" })?;
     context.set_item("job_id", setup.identity.job.hex())?;
     context.set_item("node_id", setup.node.hex())?;
     context.set_item("worker_id", setup.identity.worker.hex())?;
@@ -103,18 +84,8 @@ pub(crate) fn context(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     context.set_item("task_name", running.name)?;
     context.set_item("namespace", &setup.namespace)?;
     context.set_item("node_address", &setup.node_address)?;
-    context.set_item(
-        "resources",
-        resources
-            .into_iter()
-            .collect::<std::collections::BTreeMap<_, _>>(),
-    )?;
-    context.set_item(
-        "devices",
-        devices
-            .into_iter()
-            .collect::<std::collections::BTreeMap<_, _>>(),
-    )?;
+    context.set_item("resources", resources.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
+    context.set_item("devices", devices.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
     context.set_item("actor_name", running.actor_name)?;
     context.set_item("actor_incarnation", running.actor_incarnation)?;
     context.set_item("attempt", running.attempt)?;

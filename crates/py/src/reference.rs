@@ -6,7 +6,6 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple, PyType};
 use std::cell::RefCell;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use trygon_ids::{ObjectId, WorkerId};
 use trygon_worker::core::{Reference, Value};
@@ -26,12 +25,7 @@ pub(crate) fn collecting<R>(work: impl FnOnce() -> R) -> (R, Vec<Reference>) {
 
 /// Notes a reference that is being pickled or unpickled. False outside of the engine's own pickling.
 pub(crate) fn meet(reference: Reference) -> bool {
-    MET.with(|met| {
-        met.borrow_mut()
-            .as_mut()
-            .map(|met| met.push(reference))
-            .is_some()
-    })
+    MET.with(|met| met.borrow_mut().as_mut().map(|met| met.push(reference)).is_some())
 }
 
 /// Which object.
@@ -50,6 +44,22 @@ pub(crate) enum Key {
     Borrowed(Reference),
 }
 
+impl Key {
+    /// A well-mixed number that is the same for the same object.
+    pub(crate) fn mixed(&self) -> u64 {
+        let (slot, generation, index) = match self {
+            Self::Own { slot, generation, index } => (*slot, *generation, *index),
+            Self::Borrowed(reference) => {
+                let task = reference.object.task_id();
+                (task.slot(), task.generation(), reference.object.index())
+            }
+        };
+        let word = u64::from(slot) | u64::from(generation) << 32;
+        let word = (word ^ u64::from(index).rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        word ^ (word >> 32)
+    }
+}
+
 /// A reference to an object that exists or will exist. Hashable, picklable, awaitable; the object lives at least as long.
 #[pyclass(frozen, weakref, module = "trygon", name = "ObjectRef")]
 #[derive(Debug)]
@@ -61,14 +71,7 @@ pub(crate) struct ObjectRef {
 impl ObjectRef {
     /// Wraps a count that is held already.
     pub(crate) fn own(session: &Arc<Session>, slot: u32, generation: u32, index: u32) -> Self {
-        Self {
-            session: Arc::clone(session),
-            key: Key::Own {
-                slot,
-                generation,
-                index,
-            },
-        }
+        Self { session: Arc::clone(session), key: Key::Own { slot, generation, index } }
     }
 
     /// Takes a count of its own. `None` when the object is gone.
@@ -80,23 +83,20 @@ impl ObjectRef {
         let key = if engine.core.owns(&reference.object) {
             let task = reference.object.task_id();
             let index = reference.object.index() & !trygon_ids::PUT_INDEX_BIT;
-            Key::Own {
-                slot: task.slot(),
-                generation: task.generation(),
-                index,
-            }
+            Key::Own { slot: task.slot(), generation: task.generation(), index }
         } else {
             Key::Borrowed(*reference)
         };
         drop(engine);
-        Some(Self {
-            session: Arc::clone(session),
-            key,
-        })
+        Some(Self { session: Arc::clone(session), key })
     }
 
     pub(crate) fn key(&self) -> Key {
         self.key
+    }
+
+    pub(crate) fn key_ref(&self) -> &Key {
+        &self.key
     }
 
     pub(crate) fn session(&self) -> &Arc<Session> {
@@ -106,17 +106,10 @@ impl ObjectRef {
     /// The object and its owner.
     pub(crate) fn reference(&self) -> Reference {
         match self.key {
-            Key::Own {
-                slot,
-                generation,
-                index,
-            } => {
+            Key::Own { slot, generation, index } => {
                 let engine = self.session.runtime.lock();
                 let object = engine.core.object_id(slot, generation, index);
-                Reference {
-                    object,
-                    owner: self.session.setup.identity.worker,
-                }
+                Reference { object, owner: self.session.setup.identity.worker }
             }
             Key::Borrowed(reference) => reference,
         }
@@ -134,11 +127,7 @@ impl Drop for ObjectRef {
         }
         let mut engine = self.session.runtime.lock();
         match &self.key {
-            Key::Own {
-                slot,
-                generation,
-                index,
-            } => engine.core.release_local(*slot, *generation, *index),
+            Key::Own { slot, generation, index } => engine.core.release_local(*slot, *generation, *index),
             Key::Borrowed(reference) => engine.core.release(reference),
         }
         let has_effects = engine.core.has_effects();
@@ -152,10 +141,7 @@ impl Drop for ObjectRef {
 #[pymethods]
 impl ObjectRef {
     #[classmethod]
-    fn __class_getitem__<'py>(
-        class: &Bound<'py, PyType>,
-        _item: &Bound<'py, PyAny>,
-    ) -> Bound<'py, PyType> {
+    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, _item: &Bound<'py, PyAny>) -> Bound<'py, PyType> {
         class.clone()
     }
 
@@ -215,15 +201,14 @@ impl ObjectRef {
     }
 
     fn __hash__(&self) -> u64 {
-        let mut hasher = std::hash::DefaultHasher::new();
-        self.id().hash(&mut hasher);
-        hasher.finish()
+        self.key.mixed()
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other
-            .cast::<Self>()
-            .is_ok_and(|other| other.get().id() == self.id())
+        other.cast::<Self>().is_ok_and(|other| {
+            let other = other.get();
+            other.key == self.key && other.session.number == self.session.number
+        })
     }
 
     fn __lt__(&self, other: &Bound<'_, Self>) -> bool {
@@ -236,9 +221,7 @@ impl ObjectRef {
 
     /// Inside the engine's own pickling the reference is tracked. Anywhere else nobody can say when the copy goes: the object then lives as
     /// long as the job.
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
         let py = slf.py();
         let this = slf.get();
         let reference = this.reference();
@@ -254,48 +237,26 @@ impl ObjectRef {
 
 /// The reference that was pickled as these bytes.
 #[pyfunction]
-pub(crate) fn rebuild_reference(
-    py: Python<'_>,
-    object: &[u8],
-    owner: &[u8],
-) -> PyResult<ObjectRef> {
+pub(crate) fn rebuild_reference(py: Python<'_>, object: &[u8], owner: &[u8]) -> PyResult<ObjectRef> {
     let malformed = |error: trygon_ids::IdError| PyRuntimeError::new_err(error.to_string());
     let object = ObjectId::from_bytes(object).map_err(malformed)?;
-    let reference = Reference {
-        object,
-        owner: WorkerId::from_bytes(owner).map_err(malformed)?,
-    };
+    let reference = Reference { object, owner: WorkerId::from_bytes(owner).map_err(malformed)? };
     let session = session::require(py)?;
     restore(py, &session, reference)
 }
 
 /// A counted reference to what was named in a value; noted for whoever reads the value.
-pub(crate) fn restore(
-    py: Python<'_>,
-    session: &Arc<Session>,
-    reference: Reference,
-) -> PyResult<ObjectRef> {
+pub(crate) fn restore(py: Python<'_>, session: &Arc<Session>, reference: Reference) -> PyResult<ObjectRef> {
     let job = reference.object.task_id().job_id();
     if job != session.setup.identity.job {
-        let message = format!(
-            "the object {} belongs to another job or to an earlier session",
-            reference.object
-        );
+        let message = format!("the object {} belongs to another job or to an earlier session", reference.object);
         return Err(crate::errors::system(
             py,
             "object_lost",
-            &[
-                ("message", &message),
-                ("object_id", &reference.object.hex()),
-            ],
+            &[("message", &message), ("object_id", &reference.object.hex())],
         ));
     }
     meet(reference);
-    ObjectRef::retain(session, &reference).ok_or_else(|| {
-        crate::errors::system(
-            py,
-            "object_freed",
-            &[("object_id", &reference.object.hex())],
-        )
-    })
+    ObjectRef::retain(session, &reference)
+        .ok_or_else(|| crate::errors::system(py, "object_freed", &[("object_id", &reference.object.hex())]))
 }

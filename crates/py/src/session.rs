@@ -91,11 +91,7 @@ pub(crate) fn current_number() -> u64 {
 
 /// The current session, if there is one.
 pub(crate) fn current() -> Option<Arc<Session>> {
-    if current_number() == 0 {
-        None
-    } else {
-        CURRENT.read().clone()
-    }
+    if current_number() == 0 { None } else { CURRENT.read().clone() }
 }
 
 /// The current session; starts one by the package's rules when there is none.
@@ -109,12 +105,7 @@ pub(crate) fn require(py: Python<'_>) -> PyResult<Arc<Session>> {
 
 impl Session {
     /// Makes a new session the current one.
-    pub(crate) fn install(
-        runtime: Arc<Runtime>,
-        setup: Setup,
-        is_worker: bool,
-        daemon: Option<Child>,
-    ) -> Arc<Self> {
+    pub(crate) fn install(runtime: Arc<Runtime>, setup: Setup, is_worker: bool, daemon: Option<Child>) -> Arc<Self> {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst) + 1;
         let session = Arc::new(Self {
             number,

@@ -14,8 +14,7 @@ pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
     crate::session::forget_after_fork();
     // SAFETY: the zygote hands this descriptor over for good; nothing else in the process uses it.
     let socket = unsafe { OwnedFd::from_raw_fd(control_fd) };
-    let connected =
-        without_signals(|| crate::gil::detached(py, || Runtime::connect_worker(socket)));
+    let connected = without_signals(|| crate::gil::detached(py, || Runtime::connect_worker(socket)));
     let (runtime, setup) = match connected {
         Ok(connected) => connected,
         Err(error) => {
@@ -51,11 +50,7 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
         };
         match verdict {
             Ok(Verdict::GoOn) => {}
-            Ok(Verdict::Exit {
-                kind,
-                message,
-                code,
-            }) => {
+            Ok(Verdict::Exit { kind, message, code }) => {
                 runtime.announce_exit(kind, &message, code);
                 return Ok(code);
             }

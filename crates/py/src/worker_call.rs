@@ -23,11 +23,7 @@ use trygon_worker::{Call, Definition, Finished, Patience, ReturnedValue};
 /// What the main loop does next.
 pub(crate) enum Verdict {
     GoOn,
-    Exit {
-        kind: &'static str,
-        message: String,
-        code: i32,
-    },
+    Exit { kind: &'static str, message: String, code: i32 },
 }
 
 /// A function that was used here.
@@ -68,13 +64,7 @@ pub(crate) struct Runner {
 
 impl Runner {
     pub(crate) fn new(session: Arc<Session>) -> Self {
-        Self {
-            session,
-            loaded: HashMap::new(),
-            by_hash: HashMap::new(),
-            instance: None,
-            last_definition: 0,
-        }
+        Self { session, loaded: HashMap::new(), by_hash: HashMap::new(), instance: None, last_definition: 0 }
     }
 
     /// Runs a task or a call, and replies.
@@ -112,17 +102,8 @@ impl Runner {
             Ok(value) => {
                 let outgoing = self.results(py, &hooks, &call, &value);
                 match outgoing {
-                    Ok(outgoing) => self.reply(
-                        &call,
-                        task::STATUS_OK,
-                        execution_ns,
-                        &outgoing,
-                        &carried,
-                        exiting,
-                    ),
-                    Err(error) => {
-                        self.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?
-                    }
+                    Ok(outgoing) => self.reply(&call, task::STATUS_OK, execution_ns, &outgoing, &carried, exiting),
+                    Err(error) => self.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?,
                 }
                 // References inside the results are counted until the reply has lent them.
                 drop(value);
@@ -130,20 +111,11 @@ impl Runner {
             Err(error) if error.is_instance_of::<PySystemExit>(py) => {
                 return Ok(exit_verdict(py, &error));
             }
-            Err(error) => {
-                self.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?
-            }
+            Err(error) => self.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?,
         }
         if exiting {
-            let message = format!(
-                "{} reached max_calls={}",
-                call.definition.name, call.definition.max_calls
-            );
-            return Ok(Verdict::Exit {
-                kind: "max_calls",
-                message,
-                code: 0,
-            });
+            let message = format!("{} reached max_calls={}", call.definition.name, call.definition.max_calls);
+            return Ok(Verdict::Exit { kind: "max_calls", message, code: 0 });
         }
         Ok(Verdict::GoOn)
     }
@@ -156,29 +128,19 @@ impl Runner {
                     errors::system(
                         py,
                         "actor_died",
-                        &[(
-                            "message",
-                            "the actor has no instance: its constructor failed",
-                        )],
+                        &[("message", "the actor has no instance: its constructor failed")],
                     )
                 })?;
-                hooks
-                    .find_method
-                    .call1(py, (instance.clone_ref(py), &definition.name))?
+                hooks.find_method.call1(py, (instance.clone_ref(py), &definition.name))?
             }
             Some(hash) => match self.by_hash.get(&hash) {
                 Some(function) => function.clone_ref(py),
                 None => {
                     let runtime = &self.session.runtime;
                     let patience = Patience::for_ever();
-                    let body = crate::gil::detached(py, || {
-                        runtime.function_body(hash, Some(call.peer), &patience)
-                    });
+                    let body = crate::gil::detached(py, || runtime.function_body(hash, Some(call.peer), &patience));
                     let Some(body) = body else {
-                        let message = format!(
-                            "the code of {} cannot be had from its caller",
-                            definition.name
-                        );
+                        let message = format!("the code of {} cannot be had from its caller", definition.name);
                         return Err(errors::system(py, "system", &[("message", &message)]));
                     };
                     let function = hooks.load_function.call1(py, (PyBytes::new(py, &body),))?;
@@ -188,18 +150,11 @@ impl Runner {
                 }
             },
         };
-        Ok(Loaded {
-            callable,
-            _definition: Arc::clone(definition),
-            average_ns: None,
-            calls: 0,
-        })
+        Ok(Loaded { callable, _definition: Arc::clone(definition), average_ns: None, calls: 0 })
     }
 
     fn note_running(&self, call: &Call) {
-        self.session
-            .depth
-            .store(u32::from(call.push.depth), Ordering::Relaxed);
+        self.session.depth.store(u32::from(call.push.depth), Ordering::Relaxed);
         let mut running = self.session.running.lock();
         running.task = Some(self.session.runtime.task_id_of(call));
         running.attempt = call.push.attempt;
@@ -216,11 +171,7 @@ impl Runner {
         let Some(loaded) = self.loaded.get_mut(&key) else {
             return false;
         };
-        loaded.average_ns = Some(
-            loaded
-                .average_ns
-                .map_or(execution_ns, |average| (average * 7 + execution_ns) / 8),
-        );
+        loaded.average_ns = Some(loaded.average_ns.map_or(execution_ns, |average| (average * 7 + execution_ns) / 8));
         loaded.calls += 1;
         call.definition.max_calls > 0 && loaded.calls >= call.definition.max_calls
     }
@@ -231,12 +182,9 @@ impl Runner {
         py: Python<'py>,
         payload: &[u8],
     ) -> PyResult<(Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>)> {
-        let (dependencies, rest) =
-            read_dependencies(payload).ok_or_else(crate::codec::malformed)?;
+        let (dependencies, rest) = read_dependencies(payload).ok_or_else(crate::codec::malformed)?;
         arguments::read(py, &self.session, &Copied(rest), |number| {
-            let dependency = dependencies
-                .get(number)
-                .ok_or_else(crate::codec::malformed)?;
+            let dependency = dependencies.get(number).ok_or_else(crate::codec::malformed)?;
             if let Some(bytes) = dependency.inline {
                 return decode(py, &self.session, &Copied(bytes));
             }
@@ -247,13 +195,7 @@ impl Runner {
         })
     }
 
-    fn results(
-        &self,
-        py: Python<'_>,
-        hooks: &Hooks,
-        call: &Call,
-        value: &Bound<'_, PyAny>,
-    ) -> PyResult<Vec<Outgoing>> {
+    fn results(&self, py: Python<'_>, hooks: &Hooks, call: &Call, value: &Bound<'_, PyAny>) -> PyResult<Vec<Outgoing>> {
         let count = call.push.num_returns;
         let task = self.session.runtime.task_id_of(call);
         let caller = self.session.runtime.worker_of(call.peer);
@@ -261,17 +203,10 @@ impl Runner {
             0 => Ok(Vec::new()),
             1 => Ok(vec![self.result(py, value, task.object(0), caller)?]),
             count => {
-                let values = hooks
-                    .split_returns
-                    .call1(py, (value, count, &call.definition.name))?
-                    .into_bound(py);
+                let values = hooks.split_returns.call1(py, (value, count, &call.definition.name))?.into_bound(py);
                 let values = values.cast_into::<PyList>().map_err(PyErr::from)?;
                 let results = values.iter().enumerate();
-                results
-                    .map(|(index, value)| {
-                        self.result(py, &value, task.object(index as u32), caller)
-                    })
-                    .collect()
+                results.map(|(index, value)| self.result(py, &value, task.object(index as u32), caller)).collect()
             }
         }
     }
@@ -303,35 +238,12 @@ impl Runner {
     ) {
         if let [only] = outgoing {
             let returns = [only.as_returned()];
-            self.session.runtime.finish(
-                call,
-                &Finished {
-                    status,
-                    execution_ns,
-                    returns: &returns,
-                    carried,
-                    exiting,
-                },
-            );
+            self.session.runtime.finish(call, &Finished { status, execution_ns, returns: &returns, carried, exiting });
             return;
         }
         let returns: Vec<ReturnedValue<'_>> = outgoing.iter().map(Outgoing::as_returned).collect();
-        self.session.runtime.finish(
-            call,
-            &Finished {
-                status,
-                execution_ns,
-                returns: &returns,
-                carried,
-                exiting,
-            },
-        );
+        self.session.runtime.finish(call, &Finished { status, execution_ns, returns: &returns, carried, exiting });
     }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what there is to say about a failed call"
-    )]
     fn reply_error(
         &self,
         py: Python<'_>,
@@ -345,35 +257,18 @@ impl Runner {
         let encoded = encode_error(py, hooks, &error, &call.definition.name)?;
         // The traceback holds the arguments.
         drop(error);
-        self.reply(
-            call,
-            task::STATUS_ERROR,
-            execution_ns,
-            &[Outgoing::Error(encoded)],
-            carried,
-            exiting,
-        );
+        self.reply(call, task::STATUS_ERROR, execution_ns, &[Outgoing::Error(encoded)], carried, exiting);
         Ok(())
     }
 
     /// The function could not be loaded: the caller gets the reason in place of the result.
-    fn refuse(
-        &self,
-        py: Python<'_>,
-        hooks: &Hooks,
-        call: &Call,
-        error: PyErr,
-    ) -> PyResult<Verdict> {
+    fn refuse(&self, py: Python<'_>, hooks: &Hooks, call: &Call, error: PyErr) -> PyResult<Verdict> {
         self.reply_error(py, hooks, call, 0, error, &[], false)?;
         Ok(Verdict::GoOn)
     }
 
     /// Runs an actor's constructor and tells the daemon how it went.
-    pub(crate) fn start_actor(
-        &mut self,
-        py: Python<'_>,
-        start: &control::StartActor,
-    ) -> PyResult<Verdict> {
+    pub(crate) fn start_actor(&mut self, py: Python<'_>, start: &control::StartActor) -> PyResult<Verdict> {
         let hooks = hooks()?;
         self.note_actor(start);
         let name = format!("{}.__init__", start.class_name);
@@ -392,45 +287,27 @@ impl Runner {
             Err(error) => encode_error(py, &hooks, &error, &name)?.to_vec(),
         };
         let failed = !error.is_empty();
-        self.session
-            .runtime
-            .actor_started(&start.actor_id, start.incarnation, error);
+        self.session.runtime.actor_started(&start.actor_id, start.incarnation, error);
         if failed {
             let message = format!("the constructor of {} raised", start.class_name);
-            return Ok(Verdict::Exit {
-                kind: "constructor",
-                message,
-                code: 1,
-            });
+            return Ok(Verdict::Exit { kind: "constructor", message, code: 1 });
         }
         Ok(Verdict::GoOn)
     }
 
-    fn construct(
-        &self,
-        py: Python<'_>,
-        hooks: &Hooks,
-        start: &control::StartActor,
-    ) -> PyResult<Py<PyAny>> {
+    fn construct(&self, py: Python<'_>, hooks: &Hooks, start: &control::StartActor) -> PyResult<Py<PyAny>> {
         let hash = FunctionHash::from_bytes(&start.class_hash)
             .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
         let runtime = &self.session.runtime;
-        let body = crate::gil::detached(py, || {
-            runtime.function_body(hash, None, &Patience::for_ever())
-        });
+        let body = crate::gil::detached(py, || runtime.function_body(hash, None, &Patience::for_ever()));
         let Some(body) = body else {
-            let message = format!(
-                "the code of class {} is not known to the control service",
-                start.class_name
-            );
+            let message = format!("the code of class {} is not known to the control service", start.class_name);
             return Err(errors::system(py, "system", &[("message", &message)]));
         };
         let class = hooks.load_class.call1(py, (PyBytes::new(py, &body),))?;
         let (args, kwargs) = self.arguments(py, &start.arguments)?;
         let kwargs = kwargs.unwrap_or_else(|| PyDict::new(py));
-        hooks
-            .make_actor
-            .call1(py, (class, args, kwargs, PyBytes::new(py, &start.options)))
+        hooks.make_actor.call1(py, (class, args, kwargs, PyBytes::new(py, &start.options)))
     }
 
     fn note_actor(&self, start: &control::StartActor) {
@@ -440,31 +317,20 @@ impl Runner {
         running.actor_name.clone_from(&start.name);
         running.actor_namespace.clone_from(&start.namespace);
         running.actor_incarnation = start.incarnation;
-        running.devices = start
-            .devices
-            .iter()
-            .map(|held| (held.resource.clone(), held.indices.clone()))
-            .collect();
-        running.resources = start
-            .resources
-            .iter()
-            .map(|(name, amount)| (name.clone(), *amount))
-            .collect();
+        running.devices = start.devices.iter().map(|held| (held.resource.clone(), held.indices.clone())).collect();
+        running.resources = start.resources.iter().map(|(name, amount)| (name.clone(), *amount)).collect();
     }
 }
 
 fn encode_error(py: Python<'_>, hooks: &Hooks, error: &PyErr, name: &str) -> PyResult<Box<[u8]>> {
     let encoded = hooks.encode_error.call1(py, (error.value(py), name));
-    match encoded.and_then(|encoded| encoded.extract::<Vec<u8>>(py).map_err(PyErr::from)) {
+    match encoded.and_then(|encoded| encoded.extract::<Vec<u8>>(py)) {
         Ok(bytes) => Ok(user_error(&bytes)),
         // An exception whose own methods raise: its type is all that can be said.
         Err(_) => {
             let kind = error.get_type(py).name()?.to_string();
             Ok(SystemError::new("system")
-                .with(
-                    "message",
-                    format!("{name} raised {kind}, which cannot be described"),
-                )
+                .with("message", format!("{name} raised {kind}, which cannot be described"))
                 .encode())
         }
     }
@@ -473,23 +339,7 @@ fn encode_error(py: Python<'_>, hooks: &Hooks, error: &PyErr, name: &str) -> PyR
 /// `sys.exit(code)` of user code ends the worker, as it would end a program.
 fn exit_verdict(py: Python<'_>, error: &PyErr) -> Verdict {
     let code = error.value(py).getattr("code").ok();
-    let number = code.as_ref().and_then(|code| {
-        if code.is_none() {
-            Some(0)
-        } else {
-            code.extract::<i32>().ok()
-        }
-    });
-    let said = code.map_or_else(String::new, |code| {
-        if code.is_none() {
-            String::new()
-        } else {
-            code.to_string()
-        }
-    });
-    Verdict::Exit {
-        kind: "user_exit",
-        message: format!("sys.exit({said}) was called"),
-        code: number.unwrap_or(1),
-    }
+    let number = code.as_ref().and_then(|code| if code.is_none() { Some(0) } else { code.extract::<i32>().ok() });
+    let said = code.map_or_else(String::new, |code| if code.is_none() { String::new() } else { code.to_string() });
+    Verdict::Exit { kind: "user_exit", message: format!("sys.exit({said}) was called"), code: number.unwrap_or(1) }
 }

@@ -31,13 +31,7 @@ fn write_all(descriptor: i32, mut bytes: &[u8]) -> PyResult<()> {
 
 fn wait_for(descriptor: i32, flags: rustix::event::PollFlags) {
     // An interrupted wait is followed by another try.
-    let _ = rustix::event::poll(
-        &mut [rustix::event::PollFd::from_borrowed_fd(
-            borrowed(descriptor),
-            flags,
-        )],
-        None,
-    );
+    let _ = rustix::event::poll(&mut [rustix::event::PollFd::from_borrowed_fd(borrowed(descriptor), flags)], None);
 }
 
 /// Reads exactly `buffer.len()` bytes; descriptors that come beside them are added. False at the end of the stream.
@@ -47,12 +41,7 @@ fn read_exact(descriptor: i32, buffer: &mut [u8], descriptors: &mut Vec<i32>) ->
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let parts = &mut [IoSliceMut::new(&mut buffer[filled..])];
-        match recvmsg(
-            borrowed(descriptor),
-            parts,
-            &mut ancillary,
-            RecvFlags::CMSG_CLOEXEC,
-        ) {
+        match recvmsg(borrowed(descriptor), parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
             Ok(message) if message.bytes == 0 => return Ok(false),
             Ok(message) => {
                 filled += message.bytes;
@@ -80,8 +69,7 @@ pub(crate) fn zygote_receive(py: Python<'_>, control_fd: i32) -> PyResult<Option
     if !read_exact(control_fd, &mut head, &mut descriptors)? {
         return Ok(None);
     }
-    let malformed =
-        |error: trygon_wire::FrameError| pyo3::exceptions::PyValueError::new_err(error.to_string());
+    let malformed = |error: trygon_wire::FrameError| pyo3::exceptions::PyValueError::new_err(error.to_string());
     let header = Header::parse(&head).map_err(malformed)?;
     let mut body = vec![0; header.body_len];
     if !read_exact(control_fd, &mut body, &mut descriptors)? {
@@ -94,22 +82,11 @@ pub(crate) fn zygote_receive(py: Python<'_>, control_fd: i32) -> PyResult<Option
 /// Tells the daemon that workers can be forked.
 #[pyfunction]
 pub(crate) fn zygote_send_ready(control_fd: i32) -> PyResult<()> {
-    write_all(
-        control_fd,
-        &encode(
-            Kind::ZygoteReady,
-            &control::ZygoteReady {
-                pid: std::process::id(),
-            },
-        ),
-    )
+    write_all(control_fd, &encode(Kind::ZygoteReady, &control::ZygoteReady { pid: std::process::id() }))
 }
 
 /// Tells the daemon which process a worker is.
 #[pyfunction]
 pub(crate) fn zygote_send_forked(control_fd: i32, number: u64, pid: u32) -> PyResult<()> {
-    write_all(
-        control_fd,
-        &encode(Kind::WorkerForked, &control::WorkerForked { number, pid }),
-    )
+    write_all(control_fd, &encode(Kind::WorkerForked, &control::WorkerForked { number, pid }))
 }

@@ -16,11 +16,7 @@ fn best_and_median(bytes: usize, mut copy: impl FnMut()) -> String {
         })
         .collect();
     rates.sort_by(f64::total_cmp);
-    format!(
-        "median {:6.2}   best {:6.2}",
-        rates[ROUNDS / 2],
-        rates[ROUNDS - 1]
-    )
+    format!("median {:6.2}   best {:6.2}", rates[ROUNDS / 2], rates[ROUNDS - 1])
 }
 
 fn report(what: &str, figures: &str) {
@@ -33,58 +29,33 @@ fn map(segment: &Segment) -> WritableMapping {
 }
 
 fn main() {
-    let megabytes: usize = std::env::args()
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(100);
+    let megabytes: usize = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100);
     let len = megabytes << 20;
     let source: Vec<u8> = (0..len).map(|index| (index * 31) as u8).collect();
     println!("{megabytes} MiB, {ROUNDS} rounds");
 
     let mut target = vec![1u8; len];
-    report(
-        "memcpy, ordinary memory, warm",
-        &best_and_median(len, || target.copy_from_slice(&source)),
-    );
+    report("memcpy, ordinary memory, warm", &best_and_median(len, || target.copy_from_slice(&source)));
     report(
         "fallocate (segment made and dropped)",
-        &best_and_median(len, || {
-            drop(Segment::create("bench", len as u64).expect("memory"))
-        }),
+        &best_and_median(len, || drop(Segment::create("bench", len as u64).expect("memory"))),
     );
     for threads in [1, 2] {
         for non_temporal in [false, true] {
-            let plan = CopyPlan {
-                threads,
-                non_temporal,
-            };
-            let name = format!(
-                "{threads} thread, {}",
-                if non_temporal {
-                    "past the cache"
-                } else {
-                    "memcpy"
-                }
-            );
+            let plan = CopyPlan { threads, non_temporal };
+            let name = format!("{threads} thread, {}", if non_temporal { "past the cache" } else { "memcpy" });
             let segment = Segment::create("bench", len as u64).expect("memory");
             let mapping = map(&segment);
             mapping.write_parts(0, &[&source], plan).expect("room");
             let warm = best_and_median(len, || _ = mapping.write_parts(0, &[&source], plan));
             report(&format!("segment, warm, {name}"), &warm);
-            let remapped =
-                best_and_median(len, || _ = map(&segment).write_parts(0, &[&source], plan));
-            report(
-                &format!("segment, pages there, new mapping, {name}"),
-                &remapped,
-            );
+            let remapped = best_and_median(len, || _ = map(&segment).write_parts(0, &[&source], plan));
+            report(&format!("segment, pages there, new mapping, {name}"), &remapped);
             let fresh = best_and_median(len, || {
                 let segment = Segment::create("bench", len as u64).expect("memory");
                 let _ = map(&segment).write_parts(0, &[&source], plan);
             });
-            report(
-                &format!("segment, made, mapped, written, dropped, {name}"),
-                &fresh,
-            );
+            report(&format!("segment, made, mapped, written, dropped, {name}"), &fresh);
             assert!(mapping.range(0, len as u64) == Some(&source[..]));
         }
     }

@@ -32,7 +32,5 @@ fn main() {
         });
         recorder.clear_staged();
     }
-    report("set_name", |_| {
-        recorder.set_name(black_box("module.function_of_a_user"))
-    });
+    report("set_name", |_| recorder.set_name(black_box("module.function_of_a_user")));
 }

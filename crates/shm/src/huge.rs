@@ -33,11 +33,7 @@ pub(crate) fn provide(descriptor: impl AsFd, start: u64, end: u64) -> u64 {
         let provided = provide_huge_page(&descriptor, at);
         if !provided || begun.elapsed() > SLOW {
             NOT_BEFORE_MS.store(now_ms() + PAUSE_MS, Ordering::Relaxed);
-            return if provided {
-                at + HUGE_PAGE_BYTES as u64
-            } else {
-                at
-            };
+            return if provided { at + HUGE_PAGE_BYTES as u64 } else { at };
         }
     }
     end

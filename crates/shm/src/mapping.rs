@@ -26,11 +26,7 @@ pub trait SegmentBytes: Send + Sync + std::fmt::Debug {
     }
 }
 
-fn checked_range(
-    offset_bytes: u64,
-    len_bytes: u64,
-    mapping_bytes: usize,
-) -> Option<(usize, usize)> {
+fn checked_range(offset_bytes: u64, len_bytes: u64, mapping_bytes: usize) -> Option<(usize, usize)> {
     let end = offset_bytes.checked_add(len_bytes)?;
     (end <= mapping_bytes as u64).then_some((offset_bytes as usize, len_bytes as usize))
 }
@@ -62,37 +58,19 @@ impl Mapping {
     }
 
     /// Maps a range of a segment, large ones at a multiple of 2 MiB: only there can huge pages be mapped as such.
-    fn map_range(
-        descriptor: impl AsFd,
-        offset: u64,
-        len: usize,
-        protection: ProtFlags,
-    ) -> io::Result<Self> {
+    fn map_range(descriptor: impl AsFd, offset: u64, len: usize, protection: ProtFlags) -> io::Result<Self> {
         if len < HUGE_PAGE_BYTES {
             // SAFETY: a new mapping at an address of the kernel's choice; it replaces nothing.
             let start = unsafe {
-                rustix::mm::mmap(
-                    std::ptr::null_mut(),
-                    len,
-                    protection,
-                    MapFlags::SHARED,
-                    descriptor,
-                    offset,
-                )
+                rustix::mm::mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, descriptor, offset)
             }?;
             return Self::of(start, len);
         }
         let reserved_len = len.checked_add(HUGE_PAGE_BYTES).ok_or(io::Errno::NOMEM)?;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a new mapping without access rights at an address of the kernel's choice.
-        let reserved = unsafe {
-            rustix::mm::mmap_anonymous(
-                std::ptr::null_mut(),
-                reserved_len,
-                ProtFlags::empty(),
-                flags,
-            )
-        }?;
+        let reserved =
+            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), reserved_len, ProtFlags::empty(), flags) }?;
         let reserved = Self::of(reserved, reserved_len)?;
         let head = reserved.start.as_ptr().align_offset(HUGE_PAGE_BYTES);
         let start = reserved.start.as_ptr().wrapping_add(head).cast::<c_void>();
@@ -116,9 +94,7 @@ impl Mapping {
     }
 
     fn of(start: *mut c_void, len: usize) -> io::Result<Self> {
-        NonNull::new(start.cast::<u8>())
-            .map(|start| Self { start, len })
-            .ok_or(io::Errno::NOMEM)
+        NonNull::new(start.cast::<u8>()).map(|start| Self { start, len }).ok_or(io::Errno::NOMEM)
     }
 
     fn advise(&self, offset: usize, len: usize, advice: Advice) -> io::Result<()> {
@@ -140,12 +116,8 @@ impl Drop for Mapping {
 ///
 /// Unlike a setting for the whole system, which is usually off for shared memory, this advice needs no privilege.
 pub(crate) fn provide_huge_page(descriptor: impl AsFd, offset: u64) -> bool {
-    let Ok(mapping) = Mapping::map_range(
-        descriptor,
-        offset,
-        HUGE_PAGE_BYTES,
-        ProtFlags::READ | ProtFlags::WRITE,
-    ) else {
+    let Ok(mapping) = Mapping::map_range(descriptor, offset, HUGE_PAGE_BYTES, ProtFlags::READ | ProtFlags::WRITE)
+    else {
         return false;
     };
     let start = mapping.start.as_ptr();
@@ -174,9 +146,7 @@ impl ReadOnlyMapping {
             return;
         };
         let start = offset / 4096 * 4096;
-        let _ = self
-            .mapping
-            .advise(start, offset + len - start, Advice::LinuxPopulateRead);
+        let _ = self.mapping.advise(start, offset + len - start, Advice::LinuxPopulateRead);
     }
 }
 

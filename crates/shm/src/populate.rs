@@ -16,10 +16,7 @@ pub(crate) struct TouchedChunks {
 impl TouchedChunks {
     pub(crate) fn new(mapping_bytes: usize) -> Self {
         let words = mapping_bytes.div_ceil(CHUNK_BYTES * 64);
-        Self {
-            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
-            mapping_bytes,
-        }
+        Self { words: (0..words).map(|_| AtomicU64::new(0)).collect(), mapping_bytes }
     }
 
     /// Calls `populate(offset, len)` for each run of chunks of the range that was not touched yet, and marks them.
@@ -46,10 +43,7 @@ impl TouchedChunks {
     }
 
     fn is_touched(&self, chunk: usize) -> bool {
-        let word = self
-            .words
-            .get(chunk / 64)
-            .map_or(u64::MAX, |word| word.load(Ordering::Relaxed));
+        let word = self.words.get(chunk / 64).map_or(u64::MAX, |word| word.load(Ordering::Relaxed));
         word & (1 << (chunk % 64)) != 0
     }
 
@@ -74,19 +68,9 @@ mod tests {
         let mut runs = Vec::new();
         chunks.touch(CHUNK_BYTES + 5, 10, |offset, len| runs.push((offset, len)));
         chunks.touch(0, 4 * CHUNK_BYTES, |offset, len| runs.push((offset, len)));
-        chunks.touch(99 * CHUNK_BYTES, CHUNK_BYTES + 10, |offset, len| {
-            runs.push((offset, len))
-        });
+        chunks.touch(99 * CHUNK_BYTES, CHUNK_BYTES + 10, |offset, len| runs.push((offset, len)));
         chunks.touch(0, 4 * CHUNK_BYTES, |offset, len| runs.push((offset, len)));
         let unit = CHUNK_BYTES;
-        assert_eq!(
-            runs,
-            [
-                (unit, unit),
-                (0, unit),
-                (2 * unit, 2 * unit),
-                (99 * unit, unit + 10)
-            ]
-        );
+        assert_eq!(runs, [(unit, unit), (0, unit), (2 * unit, 2 * unit), (99 * unit, unit + 10)]);
     }
 }

@@ -24,15 +24,8 @@ pub struct Segment {
 impl Segment {
     /// The size that a segment of at least `size_bytes` gets: whole pages, and multiples of 2 MiB once it is as large.
     pub fn rounded_size(size_bytes: u64) -> u64 {
-        let unit = if size_bytes >= LARGE_UNIT_BYTES {
-            LARGE_UNIT_BYTES
-        } else {
-            PAGE_BYTES
-        };
-        size_bytes
-            .max(1)
-            .checked_next_multiple_of(unit)
-            .unwrap_or(size_bytes)
+        let unit = if size_bytes >= LARGE_UNIT_BYTES { LARGE_UNIT_BYTES } else { PAGE_BYTES };
+        size_bytes.max(1).checked_next_multiple_of(unit).unwrap_or(size_bytes)
     }
 
     /// A segment of the rounded size, with all of its pages populated.
@@ -44,10 +37,7 @@ impl Segment {
 
     /// A segment of this size, rounded up to whole pages, that has none of them yet; call `populate` before anyone writes.
     pub fn create_empty(name: &str, size_bytes: u64) -> io::Result<Self> {
-        let size_bytes = size_bytes
-            .max(1)
-            .checked_next_multiple_of(PAGE_BYTES)
-            .ok_or(io::Errno::NOMEM)?;
+        let size_bytes = size_bytes.max(1).checked_next_multiple_of(PAGE_BYTES).ok_or(io::Errno::NOMEM)?;
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         // Without the execute bit where the kernel can do that; older ones refuse the flag.
         let descriptor = match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
@@ -57,14 +47,8 @@ impl Segment {
         // A reader must not turn its descriptor into a writable one by opening it again by its path.
         rustix::fs::fchmod(&descriptor, Mode::RUSR)?;
         rustix::fs::ftruncate(&descriptor, size_bytes)?;
-        rustix::fs::fcntl_add_seals(
-            &descriptor,
-            SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
-        )?;
-        Ok(Self {
-            descriptor,
-            size_bytes,
-        })
+        rustix::fs::fcntl_add_seals(&descriptor, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        Ok(Self { descriptor, size_bytes })
     }
 
     /// Its size.
@@ -77,16 +61,14 @@ impl Segment {
     pub fn populate(&self, offset_bytes: u64, len_bytes: u64) -> io::Result<()> {
         let end = offset_bytes + len_bytes;
         let mut at = offset_bytes;
-        if self.size_bytes >= HUGE_FROM_BYTES && at % LARGE_UNIT_BYTES == 0 {
+        if self.size_bytes >= HUGE_FROM_BYTES && at.is_multiple_of(LARGE_UNIT_BYTES) {
             let huge_end = end / LARGE_UNIT_BYTES * LARGE_UNIT_BYTES;
             at = huge::provide(&self.descriptor, at, huge_end);
         }
         if at == end {
             return Ok(());
         }
-        io::retry_on_intr(|| {
-            rustix::fs::fallocate(&self.descriptor, FallocateFlags::empty(), at, end - at)
-        })
+        io::retry_on_intr(|| rustix::fs::fallocate(&self.descriptor, FallocateFlags::empty(), at, end - at))
     }
 
     /// Gives the whole pages inside a range back to the system, for every process. Returns how many bytes that were.

@@ -40,13 +40,7 @@ impl RangeAllocator {
             by_stamp: BTreeSet::new(),
         };
         if size_bytes > 0 {
-            allocator.insert(
-                0,
-                FreeRange {
-                    len: size_bytes,
-                    stamp: 0,
-                },
-            );
+            allocator.insert(0, FreeRange { len: size_bytes, stamp: 0 });
         }
         allocator
     }
@@ -59,28 +53,15 @@ impl RangeAllocator {
     /// Takes a range of at least `len_bytes`; its offset.
     pub fn allocate(&mut self, len_bytes: u64) -> Option<u64> {
         let len = Self::occupied_bytes(len_bytes)?;
-        let newest = self
-            .by_stamp
-            .iter()
-            .rev()
-            .take(NEWEST_TRIED)
-            .map(|(_, offset)| *offset);
-        let newest = newest
-            .into_iter()
-            .find(|offset| self.free.get(offset).is_some_and(|range| range.len >= len));
+        let newest = self.by_stamp.iter().rev().take(NEWEST_TRIED).map(|(_, offset)| *offset);
+        let newest = newest.into_iter().find(|offset| self.free.get(offset).is_some_and(|range| range.len >= len));
         let offset = match newest {
             Some(offset) => offset,
             None => self.by_len.range((len, 0)..).next()?.1,
         };
         let range = self.remove(offset)?;
         if range.len > len {
-            self.insert(
-                offset + len,
-                FreeRange {
-                    len: range.len - len,
-                    stamp: range.stamp,
-                },
-            );
+            self.insert(offset + len, FreeRange { len: range.len - len, stamp: range.stamp });
         }
         self.used_bytes += len;
         Some(offset)
@@ -94,29 +75,22 @@ impl RangeAllocator {
         let Some(end) = offset.checked_add(len) else {
             return false;
         };
-        if offset % ALIGNMENT_BYTES != 0 || end > self.size_bytes || self.overlaps_free(offset, end)
-        {
+        if !offset.is_multiple_of(ALIGNMENT_BYTES) || end > self.size_bytes || self.overlaps_free(offset, end) {
             return false;
         }
         let mut start = offset;
         let mut total = len;
-        if let Some((&before, &range)) = self.free.range(..offset).next_back() {
-            if before + range.len == offset {
-                self.remove(before);
-                start = before;
-                total += range.len;
-            }
+        if let Some((&before, &range)) = self.free.range(..offset).next_back()
+            && before + range.len == offset
+        {
+            self.remove(before);
+            start = before;
+            total += range.len;
         }
         if let Some(range) = self.remove(end) {
             total += range.len;
         }
-        self.insert(
-            start,
-            FreeRange {
-                len: total,
-                stamp: self.next_stamp,
-            },
-        );
+        self.insert(start, FreeRange { len: total, stamp: self.next_stamp });
         self.next_stamp += 1;
         self.used_bytes -= len;
         true
@@ -143,27 +117,16 @@ impl RangeAllocator {
         let mut last_end = None;
         for (offset, range) in &self.free {
             if last_end.is_some_and(|end| end >= *offset) {
-                return Err(format!(
-                    "the free range at {offset} touches the one before it"
-                ));
+                return Err(format!("the free range at {offset} touches the one before it"));
             }
-            if !self.by_len.contains(&(range.len, *offset))
-                || !self.by_stamp.contains(&(range.stamp, *offset))
-            {
-                return Err(format!(
-                    "the free range at {offset} is missing from an index"
-                ));
+            if !self.by_len.contains(&(range.len, *offset)) || !self.by_stamp.contains(&(range.stamp, *offset)) {
+                return Err(format!("the free range at {offset} is missing from an index"));
             }
             free_bytes += range.len;
             last_end = Some(offset + range.len);
         }
-        if last_end.is_some_and(|end| end > self.size_bytes)
-            || free_bytes + self.used_bytes != self.size_bytes
-        {
-            return Err(format!(
-                "{free_bytes} free and {} used of {}",
-                self.used_bytes, self.size_bytes
-            ));
+        if last_end.is_some_and(|end| end > self.size_bytes) || free_bytes + self.used_bytes != self.size_bytes {
+            return Err(format!("{free_bytes} free and {} used of {}", self.used_bytes, self.size_bytes));
         }
         if self.by_len.len() != self.free.len() || self.by_stamp.len() != self.free.len() {
             return Err("an index holds a range that is not free".into());
@@ -172,10 +135,7 @@ impl RangeAllocator {
     }
 
     fn overlaps_free(&self, start: u64, end: u64) -> bool {
-        self.free
-            .range(..end)
-            .next_back()
-            .is_some_and(|(offset, range)| offset + range.len > start)
+        self.free.range(..end).next_back().is_some_and(|(offset, range)| offset + range.len > start)
     }
 
     fn insert(&mut self, offset: u64, range: FreeRange) {

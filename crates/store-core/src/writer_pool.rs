@@ -77,16 +77,13 @@ impl WriterPool {
         let wanted = RangeAllocator::occupied_bytes(len_bytes).unwrap_or(u64::MAX);
         let is_small = wanted <= SMALL_BYTES;
         let newest_first = self.by_stamp.iter().rev().map(|(_, id)| *id);
-        let found = newest_first.into_iter().find(|id| {
-            self.segments
-                .get(id)
-                .is_some_and(|segment| segment.takes(wanted, is_small))
-        });
+        let found = newest_first
+            .into_iter()
+            .find(|id| self.segments.get(id).is_some_and(|segment| segment.takes(wanted, is_small)));
         let Some(id) = found else {
             return Reserved::NeedSegment { size_bytes: wanted };
         };
-        self.take(id, len_bytes, is_small)
-            .unwrap_or(Reserved::NeedSegment { size_bytes: wanted })
+        self.take(id, len_bytes, is_small).unwrap_or(Reserved::NeedSegment { size_bytes: wanted })
     }
 
     /// As `reserve`, but any space will do: for when the daemon has no more to give.
@@ -94,14 +91,11 @@ impl WriterPool {
         let wanted = RangeAllocator::occupied_bytes(len_bytes).unwrap_or(u64::MAX);
         let fits = |segment: &&PoolSegment| segment.allocator.largest_free() >= wanted;
         let newest_first = self.by_stamp.iter().rev().map(|(_, id)| *id);
-        let found = newest_first
-            .into_iter()
-            .find(|id| self.segments.get(id).as_ref().is_some_and(fits));
+        let found = newest_first.into_iter().find(|id| self.segments.get(id).as_ref().is_some_and(fits));
         let Some(id) = found else {
             return Reserved::NeedSegment { size_bytes: wanted };
         };
-        self.take(id, len_bytes, wanted <= SMALL_BYTES)
-            .unwrap_or(Reserved::NeedSegment { size_bytes: wanted })
+        self.take(id, len_bytes, wanted <= SMALL_BYTES).unwrap_or(Reserved::NeedSegment { size_bytes: wanted })
     }
 
     /// A segment that the daemon gave. False when it is there already.
@@ -112,26 +106,13 @@ impl WriterPool {
         self.next_stamp += 1;
         let allocator = RangeAllocator::new(size_bytes);
         let used_for = Use::Empty { since_ms: now_ms };
-        self.segments.insert(
-            segment,
-            PoolSegment {
-                allocator,
-                used_for,
-                stamp: self.next_stamp,
-            },
-        );
+        self.segments.insert(segment, PoolSegment { allocator, used_for, stamp: self.next_stamp });
         self.by_stamp.insert((self.next_stamp, segment));
         true
     }
 
     /// Takes a range back. False (and nothing happens) when it was not given out.
-    pub fn free(
-        &mut self,
-        segment: SegmentId,
-        offset_bytes: u64,
-        len_bytes: u64,
-        now_ms: u64,
-    ) -> bool {
+    pub fn free(&mut self, segment: SegmentId, offset_bytes: u64, len_bytes: u64, now_ms: u64) -> bool {
         let Some(entry) = self.segments.get_mut(&segment) else {
             return false;
         };
@@ -151,12 +132,8 @@ impl WriterPool {
     /// Removes the segments that have been empty for `idle_after_ms`: they are to be given back.
     pub fn idle_segments(&mut self, now_ms: u64, idle_after_ms: u64) -> Vec<SegmentId> {
         let idle = |segment: &PoolSegment| matches!(segment.used_for, Use::Empty { since_ms } if now_ms >= since_ms.saturating_add(idle_after_ms));
-        let ids: Vec<SegmentId> = self
-            .segments
-            .iter()
-            .filter(|(_, segment)| idle(segment))
-            .map(|(id, _)| *id)
-            .collect();
+        let ids: Vec<SegmentId> =
+            self.segments.iter().filter(|(_, segment)| idle(segment)).map(|(id, _)| *id).collect();
         for id in &ids {
             if let Some(segment) = self.segments.remove(id) {
                 self.by_stamp.remove(&(segment.stamp, *id));
@@ -193,9 +170,7 @@ impl WriterPool {
         for (id, segment) in &self.segments {
             segment.allocator.sanity_check()?;
             let is_empty = matches!(segment.used_for, Use::Empty { .. });
-            if is_empty != (segment.allocator.used_bytes() == 0)
-                || !self.by_stamp.contains(&(segment.stamp, *id))
-            {
+            if is_empty != (segment.allocator.used_bytes() == 0) || !self.by_stamp.contains(&(segment.stamp, *id)) {
                 return Err(format!(
                     "{id:?} is {:?} with {} bytes used",
                     segment.used_for,
@@ -212,10 +187,7 @@ impl WriterPool {
         if matches!(segment.used_for, Use::Empty { .. }) {
             segment.used_for = if is_small { Use::Small } else { Use::Large };
         }
-        Some(Reserved::Range {
-            segment: id,
-            offset_bytes,
-        })
+        Some(Reserved::Range { segment: id, offset_bytes })
     }
 }
 
@@ -229,9 +201,7 @@ impl PoolSegment {
                 Use::Large => !is_small,
                 Use::Empty { .. } if is_small => size <= LARGEST_SHARED_BYTES,
                 // An object must not hold a segment many times its size.
-                Use::Empty { .. } => {
-                    size <= wanted.saturating_mul(2).saturating_add(FIT_SLACK_BYTES)
-                }
+                Use::Empty { .. } => size <= wanted.saturating_mul(2).saturating_add(FIT_SLACK_BYTES),
             }
     }
 }

@@ -30,15 +30,9 @@ fn an_array_is_made_in_place() {
     let mut allocation = env.reserve(1, 1 << 20);
     assert!(!allocation.as_mut_ptr().is_null() && allocation.as_mut_ptr().align_offset(64) == 0);
     assert!(allocation.write_parts_at(10, &[b"abc"]));
-    assert!(
-        !allocation.write_parts_at(1 << 20, &[b"x"])
-            && !allocation.write_parts_at(u64::MAX, &[b"x"])
-    );
+    assert!(!allocation.write_parts_at(1 << 20, &[b"x"]) && !allocation.write_parts_at(u64::MAX, &[b"x"]));
     let place = allocation.seal();
-    let bytes = env
-        .client(1)
-        .bytes(place.segment.0, place.offset_bytes, 13)
-        .expect("its own segment");
+    let bytes = env.client(1).bytes(place.segment.0, place.offset_bytes, 13).expect("its own segment");
     assert_eq!(&bytes[10..], b"abc");
 }
 
@@ -93,10 +87,7 @@ fn store_3_a_readers_array_survives_its_writer_and_owner() {
     let mut env = Env::new(100 * MIB);
     let place = env.put(1, 1, 1, &[&[5; 1_000_000]]);
     env.map(2, place.segment.0).expect("it is there");
-    let bytes = env
-        .client(2)
-        .bytes(place.segment.0, place.offset_bytes, place.size_bytes)
-        .expect("mapped");
+    let bytes = env.client(2).bytes(place.segment.0, place.offset_bytes, place.size_bytes).expect("mapped");
     env.die(1);
     assert_eq!(env.server.stats().segments, 0);
     assert!(bytes.iter().all(|byte| *byte == 5));
@@ -106,17 +97,13 @@ fn store_3_a_readers_array_survives_its_writer_and_owner() {
 fn store_4_a_full_store_says_so_in_numbers() {
     let mut env = Env::new(20 * MIB);
     env.put(1, 1, 1, &[&[0; 15_000_000]]);
-    assert!(matches!(
-        env.client(1).reserve(15_000_000),
-        Reservation::NeedSegment { .. }
-    ));
+    assert!(matches!(env.client(1).reserve(15_000_000), Reservation::NeedSegment { .. }));
     let answers = env.request(2, 15_000_000);
     assert!(answers.is_empty(), "it waits");
     let due = env.server.next_deadline_ms().expect("not for ever");
     let refused = env.tick_refused(due);
     assert!(
-        refused.message.contains("object store is full")
-            && refused.message.contains("object_store_memory"),
+        refused.message.contains("object store is full") && refused.message.contains("object_store_memory"),
         "{}",
         refused.message
     );

@@ -27,15 +27,9 @@ impl std::fmt::Display for FrameError {
         match self {
             Self::UnknownKind(number) => write!(formatter, "frame of unknown kind {number:#06x}"),
             Self::UnknownVersion(version) => {
-                write!(
-                    formatter,
-                    "frame of version {version}; this build speaks version {VERSION}"
-                )
+                write!(formatter, "frame of version {version}; this build speaks version {VERSION}")
             }
-            Self::TooLong(len) => write!(
-                formatter,
-                "frame of {len} bytes; the limit is {MAX_BODY_BYTES}"
-            ),
+            Self::TooLong(len) => write!(formatter, "frame of {len} bytes; the limit is {MAX_BODY_BYTES}"),
             Self::Malformed(what) => write!(formatter, "malformed frame: {what}"),
         }
     }
@@ -72,11 +66,7 @@ impl Header {
         }
         let number = u16::from_le_bytes([e, f]);
         let kind = Kind::from_number(number).ok_or(FrameError::UnknownKind(number))?;
-        Ok(Self {
-            body_len,
-            kind,
-            flags,
-        })
+        Ok(Self { body_len, kind, flags })
     }
 
     /// The byte form.
@@ -91,14 +81,7 @@ impl Header {
 pub fn encode_into(kind: Kind, message: &impl Message, out: &mut Vec<u8>) {
     let body_len = message.encoded_len();
     out.reserve(Header::LEN + body_len);
-    out.extend_from_slice(
-        &Header {
-            body_len,
-            kind,
-            flags: 0,
-        }
-        .to_bytes(),
-    );
+    out.extend_from_slice(&Header { body_len, kind, flags: 0 }.to_bytes());
     // Encoding into a Vec cannot run out of room.
     let _ = message.encode(out);
 }
@@ -185,11 +168,7 @@ mod tests {
     fn frames_survive_any_cut() {
         let mut stream = Vec::new();
         for number in 0..5u64 {
-            encode_into(
-                Kind::LeaseCancel,
-                &crate::control::LeaseCancel { request_id: number },
-                &mut stream,
-            );
+            encode_into(Kind::LeaseCancel, &crate::control::LeaseCancel { request_id: number }, &mut stream);
         }
         for cut in 1..stream.len() {
             let mut reader = FrameReader::new();
@@ -198,11 +177,7 @@ mod tests {
                 reader.push(chunk);
                 while let Some((header, body)) = reader.next_frame().expect("valid frames") {
                     assert_eq!(header.kind, Kind::LeaseCancel);
-                    seen.push(
-                        decode::<crate::control::LeaseCancel>(body)
-                            .expect("valid body")
-                            .request_id,
-                    );
+                    seen.push(decode::<crate::control::LeaseCancel>(body).expect("valid body").request_id);
                 }
             }
             assert_eq!(seen, [0, 1, 2, 3, 4]);
@@ -212,21 +187,9 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_refused() {
-        assert_eq!(
-            Header::parse(&[0, 0, 0, 0, 9, 9, VERSION, 0]),
-            Err(FrameError::UnknownKind(0x0909))
-        );
-        assert_eq!(
-            Header::parse(&[0, 0, 0, 0, 1, 1, 9, 0]),
-            Err(FrameError::UnknownVersion(9))
-        );
-        assert_eq!(
-            Header::parse(&[0xff; 8]),
-            Err(FrameError::UnknownVersion(0xff))
-        );
-        assert_eq!(
-            Header::parse(&[0, 0, 0, 0x10, 1, 1, 1, 0]),
-            Err(FrameError::TooLong(0x1000_0000))
-        );
+        assert_eq!(Header::parse(&[0, 0, 0, 0, 9, 9, VERSION, 0]), Err(FrameError::UnknownKind(0x0909)));
+        assert_eq!(Header::parse(&[0, 0, 0, 0, 1, 1, 9, 0]), Err(FrameError::UnknownVersion(9)));
+        assert_eq!(Header::parse(&[0xff; 8]), Err(FrameError::UnknownVersion(0xff)));
+        assert_eq!(Header::parse(&[0, 0, 0, 0x10, 1, 1, 1, 0]), Err(FrameError::TooLong(0x1000_0000)));
     }
 }

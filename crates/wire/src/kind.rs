@@ -107,6 +107,8 @@ kinds! {
     WorkerExiting = 0x0218,
     /// `control::Shutdown`
     Shutdown = 0x0219,
+    /// `control::WorkerOwns`
+    WorkerOwns = 0x021a,
 
     // From the daemon to a driver or worker: 0x03xx (`control`).
     /// `control::NodeStarted`

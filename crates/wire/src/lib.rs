@@ -12,8 +12,6 @@ pub mod peer;
 pub mod recorder;
 pub mod task;
 
-pub use frame::{
-    FrameError, FrameReader, Header, MAX_BODY_BYTES, VERSION, decode, encode, encode_into,
-};
+pub use frame::{FrameError, FrameReader, Header, MAX_BODY_BYTES, VERSION, decode, encode, encode_into};
 pub use kind::Kind;
 pub use prost::Message;

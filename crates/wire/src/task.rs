@@ -87,11 +87,7 @@ impl Push {
 
     /// Appends a whole frame; `payload` is dependencies and arguments.
     pub fn write(&self, flags: u8, payload: &[u8], out: &mut Vec<u8>) {
-        let header = Header {
-            body_len: Self::LEN + payload.len(),
-            kind: Kind::TaskPush,
-            flags,
-        };
+        let header = Header { body_len: Self::LEN + payload.len(), kind: Kind::TaskPush, flags };
         let mut head = [0; Header::LEN + Self::LEN];
         head[..8].copy_from_slice(&header.to_bytes());
         head[8..12].copy_from_slice(&self.slot.to_le_bytes());
@@ -126,9 +122,7 @@ impl Push {
             let len = payload.get(..4).map(|head| u32_at(head, 0) as usize);
             payload = len
                 .and_then(|len| payload.get(4 + len..))
-                .ok_or(FrameError::Malformed(
-                    "optional fields longer than the task",
-                ))?;
+                .ok_or(FrameError::Malformed("optional fields longer than the task"))?;
         }
         Ok((push, payload))
     }
@@ -140,11 +134,7 @@ impl Done {
 
     /// The header and fixed part of a frame whose returns take `payload_len` bytes.
     pub fn head(&self, payload_len: usize) -> [u8; Header::LEN + Self::LEN] {
-        let header = Header {
-            body_len: Self::LEN + payload_len,
-            kind: Kind::TaskDone,
-            flags: 0,
-        };
+        let header = Header { body_len: Self::LEN + payload_len, kind: Kind::TaskDone, flags: 0 };
         let mut head = [0; Header::LEN + Self::LEN];
         head[..8].copy_from_slice(&header.to_bytes());
         head[8..12].copy_from_slice(&self.slot.to_le_bytes());
@@ -181,47 +171,24 @@ mod tests {
 
     #[test]
     fn a_task_has_these_bytes() {
-        let push = Push {
-            slot: 1,
-            generation: 2,
-            attempt: 3,
-            function: 4,
-            sequence: 5,
-            lease: 6,
-            num_returns: 7,
-            depth: 8,
-        };
+        let push =
+            Push { slot: 1, generation: 2, attempt: 3, function: 4, sequence: 5, lease: 6, num_returns: 7, depth: 8 };
         let mut frame = Vec::new();
         push.write(FLAG_ACTOR, &[0xaa], &mut frame);
         let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
             hex,
-            "210000000101010201000000020000000300000004000000050000000000000006000000070008 00aa"
-                .replace(' ', "")
+            "210000000101010201000000020000000300000004000000050000000000000006000000070008 00aa".replace(' ', "")
         );
-        assert_eq!(
-            Push::parse(FLAG_ACTOR, &frame[8..]),
-            Ok((push, &[0xaa][..]))
-        );
+        assert_eq!(Push::parse(FLAG_ACTOR, &frame[8..]), Ok((push, &[0xaa][..])));
     }
 
     #[test]
     fn a_reply_has_these_bytes() {
-        let done = Done {
-            slot: 1,
-            generation: 2,
-            attempt: 3,
-            execution_ns: 4,
-            status: 5,
-            flags: 6,
-            num_returns: 7,
-        };
+        let done = Done { slot: 1, generation: 2, attempt: 3, execution_ns: 4, status: 5, flags: 6, num_returns: 7 };
         let frame = done.head(0);
         let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(
-            hex,
-            "140000000201010001000000020000000300000004000000 05060700".replace(' ', "")
-        );
+        assert_eq!(hex, "140000000201010001000000020000000300000004000000 05060700".replace(' ', ""));
         assert_eq!(Done::parse(&frame[8..]), Ok((done, &[][..])));
     }
 
@@ -230,10 +197,7 @@ mod tests {
         let push = Push::default();
         let mut frame = Vec::new();
         push.write(FLAG_OPTIONAL, &[3, 0, 0, 0, 1, 2, 3, 0xbb], &mut frame);
-        assert_eq!(
-            Push::parse(FLAG_OPTIONAL, &frame[8..]),
-            Ok((push, &[0xbb][..]))
-        );
+        assert_eq!(Push::parse(FLAG_OPTIONAL, &frame[8..]), Ok((push, &[0xbb][..])));
         assert!(Push::parse(FLAG_OPTIONAL, &frame[8..frame.len() - 5]).is_err());
     }
 }

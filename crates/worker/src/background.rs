@@ -10,10 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-const TICK: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 1_000_000,
-};
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 /// Ticks without movement before it sleeps.
 const QUIET_TICKS: u32 = 10;
 /// Segments without an object go back to the daemon after this.
@@ -22,10 +19,7 @@ const IDLE_SEGMENT_TICKS: u32 = 1000;
 /// Starts the thread. It ends with the runtime.
 pub(crate) fn start(runtime: &Arc<Runtime>) -> std::io::Result<std::thread::JoinHandle<()>> {
     let runtime = Arc::clone(runtime);
-    std::thread::Builder::new()
-        .name("trygon-io".to_owned())
-        .stack_size(256 << 10)
-        .spawn(move || run(&runtime))
+    std::thread::Builder::new().name("trygon-io".to_owned()).stack_size(256 << 10).spawn(move || run(&runtime))
 }
 
 fn run(runtime: &Runtime) {
@@ -37,42 +31,27 @@ fn run(runtime: &Runtime) {
             mode if mode == Mode::Stopping as u8 => return,
             mode if mode == Mode::Ticking as u8 => {
                 // An event loop sleeps on its own descriptor: nobody but this thread reads for it.
-                let reads_for_loop = runtime.polling.load(Ordering::SeqCst) == 0
-                    && runtime.lock().awaited_tokens > 0;
+                let reads_for_loop = runtime.polling.load(Ordering::SeqCst) == 0 && runtime.lock().awaited_tokens > 0;
                 sleep(runtime, reads_for_loop, Some(&TICK));
                 ticks = ticks.wrapping_add(1);
                 let (activity, is_needed) = tick(runtime, ticks.is_multiple_of(IDLE_SEGMENT_TICKS));
-                quiet_ticks = if activity == seen && !is_needed {
-                    quiet_ticks + 1
-                } else {
-                    0
-                };
+                quiet_ticks = if activity == seen && !is_needed { quiet_ticks + 1 } else { 0 };
                 seen = activity;
                 if quiet_ticks >= QUIET_TICKS {
                     quiet_ticks = 0;
                     let (from, to) = (Mode::Ticking as u8, Mode::Sleeping as u8);
-                    let _ =
-                        runtime
-                            .mode
-                            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+                    let _ = runtime.mode.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
                 }
             }
             _ => {
                 let others_poll = runtime.polling.load(Ordering::SeqCst) > 0;
                 let idle_work = runtime.store.next_idle_ms().is_some();
                 // Segments that nobody uses go back even in a process that does nothing.
-                let limit = idle_work.then_some(Timespec {
-                    tv_sec: 1,
-                    tv_nsec: 0,
-                });
+                let limit = idle_work.then_some(Timespec { tv_sec: 1, tv_nsec: 0 });
                 if sleep(runtime, !others_poll, limit.as_ref()) {
                     let from = Mode::Sleeping as u8;
-                    let _ = runtime.mode.compare_exchange(
-                        from,
-                        Mode::Ticking as u8,
-                        Ordering::SeqCst,
-                        Ordering::SeqCst,
-                    );
+                    let _ =
+                        runtime.mode.compare_exchange(from, Mode::Ticking as u8, Ordering::SeqCst, Ordering::SeqCst);
                     tick(runtime, false);
                 } else {
                     return_segments(runtime);
@@ -84,10 +63,8 @@ fn run(runtime: &Runtime) {
 
 /// Sleeps on the own descriptor, and on the sockets if `sockets` is set. False when the time was over.
 fn sleep(runtime: &Runtime, sockets: bool, limit: Option<&Timespec>) -> bool {
-    let mut descriptors = [
-        PollFd::new(&*runtime.background_wake, PollFlags::IN),
-        PollFd::new(&*runtime.epoll, PollFlags::IN),
-    ];
+    let mut descriptors =
+        [PollFd::new(&*runtime.background_wake, PollFlags::IN), PollFd::new(&*runtime.epoll, PollFlags::IN)];
     let watched = if sockets { 2 } else { 1 };
     let woken = poll(&mut descriptors[..watched], limit).is_ok_and(|ready| ready > 0);
     if descriptors[0].revents().contains(PollFlags::IN) {
@@ -112,18 +89,17 @@ fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
     }
     let now_ns = engine.clock.now_ns();
     let has_stuck = engine.core.steal_stuck_tasks(now_ns);
-    let leases_held =
-        engine.core.return_idle_leases(now_ns, false) && engine.core.unfinished() == 0;
+    let leases_held = engine.core.return_idle_leases(now_ns, false) && engine.core.unfinished() == 0;
+    if engine.executing.is_none() && engine.links.recorder.is_some() {
+        engine.tell_ownership();
+    }
     engine.flush_events();
     engine.settle_and_flush();
     if engine.is_closed() {
         runtime.changed.notify_all();
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());
     }
-    (
-        engine.activity,
-        leases_held || has_stuck || engine.control.has_backlog(),
-    )
+    (engine.activity, leases_held || has_stuck || engine.control.has_backlog())
 }
 
 fn return_segments(runtime: &Runtime) {
@@ -135,9 +111,7 @@ fn return_segments(runtime: &Runtime) {
     let mut engine = runtime.lock();
     for segment_id in idle {
         let message = trygon_wire::control::SegmentReturn { segment_id };
-        engine
-            .control
-            .send(trygon_wire::Kind::SegmentReturn, &message);
+        engine.control.send(trygon_wire::Kind::SegmentReturn, &message);
     }
     engine.control.flush();
 }

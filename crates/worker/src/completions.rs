@@ -21,20 +21,14 @@ impl Runtime {
         let event = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let mut engine = self.lock();
         let number = engine.completions.len() as u32;
-        engine.completions.push(Some(Completion {
-            event: Arc::clone(&event),
-            tokens: Vec::new(),
-        }));
+        engine.completions.push(Some(Completion { event: Arc::clone(&event), tokens: Vec::new() }));
         Ok(CompletionQueue { event, number })
     }
 
     /// Puts `token` into the queue when the object is there; at once if it is.
     pub fn complete_into(&self, queue: &CompletionQueue, reference: &Reference, token: u64) {
         let mut engine = self.lock();
-        let waiter = Waiter::Completion {
-            queue: queue.number,
-            token,
-        };
+        let waiter = Waiter::Completion { queue: queue.number, token };
         engine.awaited_tokens += 1;
         if !engine.core.add_waiter(reference, waiter) {
             engine.push_token(queue.number, token);
@@ -48,13 +42,8 @@ impl Runtime {
     pub fn drain(&self, queue: &CompletionQueue) -> Vec<u64> {
         let mut engine = self.lock();
         let _ = rustix::io::read(&*queue.event, &mut [0u8; 8]);
-        let completion = engine
-            .completions
-            .get_mut(queue.number as usize)
-            .and_then(Option::as_mut);
-        completion
-            .map(|completion| std::mem::take(&mut completion.tokens))
-            .unwrap_or_default()
+        let completion = engine.completions.get_mut(queue.number as usize).and_then(Option::as_mut);
+        completion.map(|completion| std::mem::take(&mut completion.tokens)).unwrap_or_default()
     }
 
     /// The queue is not used any more.

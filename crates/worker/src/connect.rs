@@ -45,12 +45,8 @@ pub struct Setup {
 
 impl Runtime {
     /// Connects a driver to the daemon it started.
-    pub fn connect_driver(
-        socket: OwnedFd,
-        start: &control::StartNode,
-    ) -> Result<(Arc<Self>, Setup), RequestError> {
-        let runtime =
-            Self::new(socket).map_err(|error| RequestError::Refused(error.to_string()))?;
+    pub fn connect_driver(socket: OwnedFd, start: &control::StartNode) -> Result<(Arc<Self>, Setup), RequestError> {
+        let runtime = Self::new(socket).map_err(|error| RequestError::Refused(error.to_string()))?;
         runtime.lock().control.send(Kind::StartNode, start);
         let started = match runtime.await_answer(0, &Patience::until(Duration::from_secs(30)))? {
             Answer::NodeStarted(started) => started,
@@ -79,21 +75,18 @@ impl Runtime {
 
     /// Connects a worker by the socket that its daemon gave it.
     pub fn connect_worker(socket: OwnedFd) -> Result<(Arc<Self>, Setup), RequestError> {
-        let runtime =
-            Self::new(socket).map_err(|error| RequestError::Refused(error.to_string()))?;
-        let (setup, descriptor) =
-            match runtime.await_answer(0, &Patience::until(Duration::from_secs(30)))? {
-                Answer::WorkerSetup(setup, descriptor) => (setup, descriptor),
-                _ => return Err(RequestError::Closed),
-            };
+        let runtime = Self::new(socket).map_err(|error| RequestError::Refused(error.to_string()))?;
+        let (setup, descriptor) = match runtime.await_answer(0, &Patience::until(Duration::from_secs(30)))? {
+            Answer::WorkerSetup(setup, descriptor) => (setup, descriptor),
+            _ => return Err(RequestError::Closed),
+        };
         let malformed = |_| RequestError::Refused("the daemon's set-up is malformed".to_owned());
         let identity = Identity {
             job: JobId::from_bytes(&setup.job_id).map_err(malformed)?,
             worker: WorkerId::from_bytes(&setup.worker_id).map_err(malformed)?,
             incarnation: OwnerIncarnation::from_bytes(&setup.incarnation).map_err(malformed)?,
         };
-        let recorder =
-            Recorder::new(descriptor).map_err(|error| RequestError::Refused(error.to_string()))?;
+        let recorder = Recorder::new(descriptor).map_err(|error| RequestError::Refused(error.to_string()))?;
         let mut engine = runtime.lock();
         engine.core = Core::new(identity);
         engine.links.recorder = Some(recorder);
@@ -116,32 +109,12 @@ impl Runtime {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let (wake, background_wake) = (Arc::new(eventfd(0, flags)?), Arc::new(eventfd(0, flags)?));
         let control = ControlLink::new(socket);
-        epoll::add(
-            &*epoll,
-            control.socket(),
-            epoll::EventData::new_u64(CONTROL_EVENT),
-            epoll::EventFlags::IN,
-        )?;
-        epoll::add(
-            &*epoll,
-            wake.as_fd(),
-            epoll::EventData::new_u64(WAKE_EVENT),
-            epoll::EventFlags::IN,
-        )?;
-        let nobody = Identity {
-            job: JobId::nil(),
-            worker: WorkerId::nil(),
-            incarnation: OwnerIncarnation::nil(),
-        };
+        epoll::add(&*epoll, control.socket(), epoll::EventData::new_u64(CONTROL_EVENT), epoll::EventFlags::IN)?;
+        epoll::add(&*epoll, wake.as_fd(), epoll::EventData::new_u64(WAKE_EVENT), epoll::EventFlags::IN)?;
+        let nobody = Identity { job: JobId::nil(), worker: WorkerId::nil(), incarnation: OwnerIncarnation::nil() };
         let store = Arc::new(StoreClient::new());
         let links = Links::new(Arc::clone(&epoll), None);
-        let engine = Engine::new(
-            Core::new(nobody),
-            links,
-            control,
-            Arc::clone(&store),
-            Clock::start(),
-        );
+        let engine = Engine::new(Core::new(nobody), links, control, Arc::clone(&store), Clock::start());
         Ok(Self {
             engine: Mutex::new(engine),
             poller: Mutex::new(()),
@@ -159,8 +132,7 @@ impl Runtime {
 
     fn with_background(self) -> Result<Arc<Self>, RequestError> {
         let runtime = Arc::new(self);
-        let thread = background::start(&runtime)
-            .map_err(|error| RequestError::Refused(error.to_string()))?;
+        let thread = background::start(&runtime).map_err(|error| RequestError::Refused(error.to_string()))?;
         *runtime.background.lock() = Some(thread);
         Ok(runtime)
     }

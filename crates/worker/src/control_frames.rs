@@ -18,10 +18,7 @@ fn actor_id(bytes: &[u8]) -> Result<ActorId, FrameError> {
 }
 
 fn devices(devices: Vec<control::Devices>) -> Vec<(String, Vec<u32>)> {
-    devices
-        .into_iter()
-        .map(|held| (held.resource, held.indices))
-        .collect()
+    devices.into_iter().map(|held| (held.resource, held.indices)).collect()
 }
 
 impl Engine {
@@ -51,10 +48,7 @@ impl Engine {
     }
 
     fn descriptor(&mut self) -> Result<OwnedFd, FrameError> {
-        self.control
-            .descriptors
-            .pop_front()
-            .ok_or(FrameError::Malformed("descriptor missing"))
+        self.control.descriptors.pop_front().ok_or(FrameError::Malformed("descriptor missing"))
     }
 
     fn on_control_frame(&mut self, header: Header, body: &[u8]) -> Result<(), FrameError> {
@@ -80,9 +74,7 @@ impl Engine {
             Kind::SegmentGranted => {
                 let message: control::SegmentGranted = decode(body)?;
                 let descriptor = self.descriptor()?;
-                let added =
-                    self.store
-                        .add_segment(message.segment_id, message.size_bytes, descriptor);
+                let added = self.store.add_segment(message.segment_id, message.size_bytes, descriptor);
                 let answer = match added {
                     Ok(()) => Answer::SegmentGranted,
                     Err(error) => Answer::Failed(error.to_string()),
@@ -92,15 +84,13 @@ impl Engine {
             }
             Kind::SegmentRefused => {
                 let message: control::SegmentRefused = decode(body)?;
-                self.answers
-                    .insert(message.request_id, Answer::SegmentRefused(message));
+                self.answers.insert(message.request_id, Answer::SegmentRefused(message));
                 Ok(())
             }
             Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
             Kind::Reclaim => {
                 let message: control::Reclaim = decode(body)?;
-                self.store
-                    .free(message.segment_id, message.offset_bytes, message.size_bytes);
+                self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);
                 Ok(())
             }
             Kind::ExitWorker => {
@@ -169,39 +159,22 @@ impl Engine {
         let worker = worker_id(&message.worker_id)?;
         let Some(index) = self.peer_of.get(&worker).copied() else {
             // It died between the grant and its arrival: the daemon knows.
-            self.control.send(
-                Kind::LeaseReturn,
-                &control::LeaseReturn {
-                    lease_id: message.lease_id,
-                    worker_exiting: true,
-                },
-            );
+            self.control
+                .send(Kind::LeaseReturn, &control::LeaseReturn { lease_id: message.lease_id, worker_exiting: true });
             return Ok(());
         };
         if !message.devices.is_empty() {
-            let bind = peer::LeaseBind {
-                lease_id: message.lease_id,
-                devices: message.devices,
-                resources: Default::default(),
-            };
+            let bind =
+                peer::LeaseBind { lease_id: message.lease_id, devices: message.devices, resources: Default::default() };
             self.links.send(index, Kind::LeaseBind, &bind);
         }
         let now_ns = self.clock.now_ns();
-        self.core.on_lease_granted(
-            message.request_id,
-            message.lease_id,
-            index,
-            now_ns,
-            &mut self.links,
-        );
+        self.core.on_lease_granted(message.request_id, message.lease_id, index, now_ns, &mut self.links);
         Ok(())
     }
 
     pub(crate) fn on_lease_bind(&mut self, message: peer::LeaseBind) {
-        let info = LeaseInfo {
-            resources: message.resources.into_iter().collect(),
-            devices: devices(message.devices),
-        };
+        let info = LeaseInfo { resources: message.resources.into_iter().collect(), devices: devices(message.devices) };
         self.leases.insert(message.lease_id as u32, info);
     }
 
@@ -217,11 +190,7 @@ impl Engine {
             self.incarnations.insert(worker, incarnation);
         }
         if let Some(frames) = self.connecting.remove(&worker) {
-            self.links
-                .peer(index)
-                .out
-                .bytes_mut()
-                .extend_from_slice(&frames);
+            self.links.peer(index).out.bytes_mut().extend_from_slice(&frames);
             self.links.mark_dirty(index);
         }
         Ok(())
@@ -247,8 +216,7 @@ impl Engine {
             for frame in &message.frames {
                 self.on_late_frame(index, frame);
             }
-            self.work
-                .retain(|work| !matches!(work, Work::Call(call) if call.peer == index));
+            self.work.retain(|work| !matches!(work, Work::Call(call) if call.peer == index));
         }
         self.connecting.remove(&worker);
         self.dead.insert(worker, death.message.clone());
@@ -279,14 +247,9 @@ impl Engine {
     pub(crate) fn watch_process(&mut self, worker: WorkerId) {
         if let Some(cause) = self.dead.get(&worker).cloned() {
             self.core.on_process_died(worker, &cause, &mut self.links);
-        } else if !self.connecting.contains_key(&worker) {
-            self.connecting.insert(worker, Vec::new());
-            self.control.send(
-                Kind::ConnectPeer,
-                &control::ConnectPeer {
-                    worker_id: worker.as_bytes().to_vec(),
-                },
-            );
+        } else if let std::collections::hash_map::Entry::Vacant(entry) = self.connecting.entry(worker) {
+            entry.insert(Vec::new());
+            self.control.send(Kind::ConnectPeer, &control::ConnectPeer { worker_id: worker.as_bytes().to_vec() });
         }
     }
 
@@ -311,23 +274,14 @@ impl Engine {
             "alive" => {
                 let worker = worker_id(&message.worker_id)?;
                 match self.peer_of.get(&worker) {
-                    Some(peer) => ActorState::Alive {
-                        peer: *peer,
-                        incarnation: message.incarnation,
-                    },
+                    Some(peer) => ActorState::Alive { peer: *peer, incarnation: message.incarnation },
                     // It died since: the next update says what becomes of it.
                     None => ActorState::Pending,
                 }
             }
-            "restarting" => ActorState::Restarting {
-                error: error("actor_unavailable"),
-            },
-            "dead" if !message.error.is_empty() => ActorState::Dead {
-                error: error("actor_init_failed"),
-            },
-            "dead" => ActorState::Dead {
-                error: error("actor_died"),
-            },
+            "restarting" => ActorState::Restarting { error: error("actor_unavailable") },
+            "dead" if !message.error.is_empty() => ActorState::Dead { error: error("actor_init_failed") },
+            "dead" => ActorState::Dead { error: error("actor_died") },
             _ => ActorState::Pending,
         };
         self.core.on_actor_state(index, state, &mut self.links);
@@ -337,15 +291,11 @@ impl Engine {
     fn on_segment_mapped(&mut self, message: &control::SegmentMapped) -> Result<(), FrameError> {
         let segment = SegmentId(message.segment_id);
         if message.size_bytes == 0 {
-            self.answers
-                .insert(segment_answer(segment), Answer::SegmentGone);
+            self.answers.insert(segment_answer(segment), Answer::SegmentGone);
             return Ok(());
         }
         let descriptor = self.descriptor()?;
-        let answer = match self
-            .store
-            .add_mapping(segment.0, message.size_bytes, descriptor)
-        {
+        let answer = match self.store.add_mapping(segment.0, message.size_bytes, descriptor) {
             Ok(()) => Answer::SegmentGranted,
             Err(error) => Answer::Failed(error.to_string()),
         };

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use trygon_ids::{FunctionHash, OwnerIncarnation, WorkerId};
 use trygon_store::client::StoreClient;
-use trygon_wire::control;
+use trygon_wire::{Kind, control};
 use trygon_worker_core::{Core, Effect, PeerIndex, Returned};
 
 /// Bytes of log lines kept for a driver that does not print them.
@@ -43,6 +43,8 @@ pub struct Engine {
     pub(crate) blocked: bool,
     /// This process is an actor: it takes no plain tasks, and nothing is handed back.
     pub(crate) is_actor: bool,
+    /// What the daemon was told: whether this worker owns objects.
+    pub(crate) told_owns: bool,
     pub(crate) leases: HashMap<u32, LeaseInfo>,
     pub(crate) completions: Vec<Option<Completion>>,
     pub(crate) logs: VecDeque<LogLine>,
@@ -80,13 +82,7 @@ pub(crate) struct Completion {
 }
 
 impl Engine {
-    pub(crate) fn new(
-        core: Core,
-        links: Links,
-        control: ControlLink,
-        store: Arc<StoreClient>,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn new(core: Core, links: Links, control: ControlLink, store: Arc<StoreClient>, clock: Clock) -> Self {
         Self {
             core,
             links,
@@ -105,6 +101,7 @@ impl Engine {
             executing: None,
             blocked: false,
             is_actor: false,
+            told_owns: false,
             leases: HashMap::new(),
             completions: Vec::new(),
             logs: VecDeque::new(),
@@ -126,6 +123,15 @@ impl Engine {
         self.perform();
         self.links.flush();
         self.control.flush();
+    }
+
+    /// Tells the daemon when the process begins or ends to own objects: an idle worker that owns some is not ended.
+    pub(crate) fn tell_ownership(&mut self) {
+        let owns = self.core.statistics().owned > 0;
+        if owns != self.told_owns {
+            self.told_owns = owns;
+            self.control.send(Kind::WorkerOwns, &control::WorkerOwns { owns });
+        }
     }
 
     /// Whether the connection to the daemon, and with it the job, has ended.

@@ -39,18 +39,14 @@ impl Runtime {
         if let Some(work) = engine.work.pop_front() {
             return Ok(Some(work));
         }
+        engine.tell_ownership();
         engine.settle_and_flush();
-        engine
-            .exit
-            .clone()
-            .map_or(Ok(None), |reason| Err(WorkerExit(reason)))
+        engine.exit.clone().map_or(Ok(None), |reason| Err(WorkerExit(reason)))
     }
 
     /// Waits for something to do. `None` when interrupted.
     pub fn wait_for_work(&self, patience: &Patience) -> Result<(), WorkerExit> {
-        self.wait(patience, |engine| {
-            !engine.work.is_empty() || engine.is_closed()
-        });
+        self.wait(patience, |engine| !engine.work.is_empty() || engine.is_closed());
         let engine = self.lock();
         match &engine.exit {
             Some(reason) if engine.work.is_empty() => Err(WorkerExit(reason.clone())),
@@ -64,16 +60,9 @@ impl Runtime {
         let engine = &mut *engine;
         let connection = engine.links.peer(call.peer).connection;
         if let Some(recorder) = &mut engine.links.recorder {
-            recorder.set_started(
-                connection,
-                call.push.slot,
-                call.push.generation,
-                call.push.attempt,
-            );
+            recorder.set_started(connection, call.push.slot, call.push.generation, call.push.attempt);
         }
-        engine.executing = Some(Executing {
-            depth: call.push.depth,
-        });
+        engine.executing = Some(Executing { depth: call.push.depth });
         if expected_ns.is_none_or(|expected| expected > SHORT_NS) {
             engine.settle_and_flush();
         }
@@ -90,11 +79,7 @@ impl Runtime {
     pub fn actor_started(&self, actor_id: &[u8], incarnation: u32, error: Vec<u8>) {
         let mut engine = self.lock();
         engine.executing = None;
-        let message = control::ActorStarted {
-            actor_id: actor_id.to_vec(),
-            incarnation,
-            error,
-        };
+        let message = control::ActorStarted { actor_id: actor_id.to_vec(), incarnation, error };
         engine.control.send(Kind::ActorStarted, &message);
         engine.settle_and_flush();
     }
@@ -105,20 +90,11 @@ impl Runtime {
         let is_full = engine.reply(call, finished);
         if is_full {
             engine.settle_and_flush();
-            if engine
-                .links
-                .recorder
-                .as_ref()
-                .is_some_and(|recorder| recorder.staged_bytes() > 0)
-            {
+            if engine.links.recorder.as_ref().is_some_and(|recorder| recorder.staged_bytes() > 0) {
                 drop(engine);
                 // Replies that have no place in the recorder would be lost with the process: let the readers catch up first.
                 self.wait(&Patience::for_ever(), |engine| {
-                    engine
-                        .links
-                        .recorder
-                        .as_ref()
-                        .is_none_or(|recorder| recorder.staged_bytes() == 0)
+                    engine.links.recorder.as_ref().is_none_or(|recorder| recorder.staged_bytes() == 0)
                         || engine.is_closed()
                 });
             }
@@ -134,9 +110,7 @@ impl Runtime {
         let owner = engine.links.peer(call.peer).worker;
         let incarnation = engine.incarnations.get(&owner).copied();
         let job = engine.core.identity().job;
-        incarnation.map_or(TaskId::nil(), |owner| {
-            TaskId::of(job, owner, call.push.slot, call.push.generation)
-        })
+        incarnation.map_or(TaskId::nil(), |owner| TaskId::of(job, owner, call.push.slot, call.push.generation))
     }
 
     /// The process behind a connection.
@@ -145,34 +119,20 @@ impl Runtime {
     }
 
     /// Asks for the body of a function until it is there. `None` when nobody has it.
-    pub fn function_body(
-        &self,
-        hash: FunctionHash,
-        from: Option<PeerIndex>,
-        patience: &Patience,
-    ) -> Option<Arc<[u8]>> {
+    pub fn function_body(&self, hash: FunctionHash, from: Option<PeerIndex>, patience: &Patience) -> Option<Arc<[u8]>> {
         let mut engine = self.lock();
         if let Some(body) = engine.bodies.get(&hash) {
             return Some(Arc::clone(body));
         }
         let message_hash = hash.as_bytes().to_vec();
         match from {
-            Some(peer) => engine.links.send(
-                peer,
-                Kind::FunctionFetch,
-                &peer::FunctionFetch { hash: message_hash },
-            ),
-            None => engine.control.send(
-                Kind::FunctionGet,
-                &control::FunctionGet { hash: message_hash },
-            ),
+            Some(peer) => engine.links.send(peer, Kind::FunctionFetch, &peer::FunctionFetch { hash: message_hash }),
+            None => engine.control.send(Kind::FunctionGet, &control::FunctionGet { hash: message_hash }),
         }
         engine.settle_and_flush();
         drop(engine);
         self.wait(patience, |engine| {
-            engine.bodies.contains_key(&hash)
-                || engine.missing.contains(&hash)
-                || engine.is_closed()
+            engine.bodies.contains_key(&hash) || engine.missing.contains(&hash) || engine.is_closed()
         });
         let mut engine = self.lock();
         engine.missing.remove(&hash);
@@ -187,18 +147,12 @@ impl Runtime {
     /// Tells the daemon that the process is about to exit on purpose, and writes everything that waits.
     pub fn announce_exit(&self, kind: &str, message: &str, exit_code: i32) {
         let mut engine = self.lock();
-        let exiting = control::WorkerExiting {
-            kind: kind.to_owned(),
-            message: message.to_owned(),
-            exit_code,
-        };
+        let exiting = control::WorkerExiting { kind: kind.to_owned(), message: message.to_owned(), exit_code };
         engine.control.send(Kind::WorkerExiting, &exiting);
         engine.settle_and_flush();
         drop(engine);
         let soon = Patience::until(std::time::Duration::from_secs(2));
-        self.wait(&soon, |engine| {
-            engine.links.peers.iter().all(|peer| peer.out.is_empty()) || engine.is_closed()
-        });
+        self.wait(&soon, |engine| engine.links.peers.iter().all(|peer| peer.out.is_empty()) || engine.is_closed());
     }
 
     /// Names what runs, for the lines it prints.
@@ -211,9 +165,7 @@ impl Runtime {
     /// Tells the daemon that tasks may come.
     pub fn announce_ready(&self, pid: u32) {
         let mut engine = self.lock();
-        engine
-            .control
-            .send(Kind::WorkerReady, &control::WorkerReady { pid });
+        engine.control.send(Kind::WorkerReady, &control::WorkerReady { pid });
         engine.control.flush();
     }
 
@@ -236,9 +188,7 @@ impl Engine {
             }
         }
         for returned in finished.returns {
-            if let ReturnedValue::Inline(_, contained) | ReturnedValue::Stored(_, contained) =
-                returned
-            {
+            if let ReturnedValue::Inline(_, contained) | ReturnedValue::Stored(_, contained) = returned {
                 for inner in *contained {
                     self.core.lend(inner, caller);
                 }
@@ -248,12 +198,8 @@ impl Engine {
         if self.core.has_effects() {
             self.settle_and_flush();
         }
-        let flags = if kept.is_empty() { 0 } else { task::DONE_KEPT }
-            | if finished.exiting {
-                task::DONE_EXITING
-            } else {
-                0
-            };
+        let flags =
+            if kept.is_empty() { 0 } else { task::DONE_KEPT } | if finished.exiting { task::DONE_EXITING } else { 0 };
         let done = task::Done {
             slot: call.push.slot,
             generation: call.push.generation,
@@ -312,12 +258,7 @@ impl Engine {
         if !self.is_actor {
             self.hand_back(None, true);
         }
-        self.control.send(
-            Kind::Blocked,
-            &control::Blocked {
-                depth: u32::from(executing.depth),
-            },
-        );
+        self.control.send(Kind::Blocked, &control::Blocked { depth: u32::from(executing.depth) });
         self.settle_and_flush();
     }
 

@@ -77,13 +77,14 @@ impl Runtime {
             match self.store.reserve(size_bytes) {
                 Reservation::Ready(allocation) => return Ok(StoredWrite(allocation)),
                 Reservation::NeedSegment { size_bytes } => {
-                    let build = |request_id| control::SegmentRequest {
-                        request_id,
-                        size_bytes,
-                    };
+                    let build = |request_id| control::SegmentRequest { request_id, size_bytes };
                     match self.ask(Kind::SegmentRequest, build)? {
                         Answer::SegmentGranted => {}
                         Answer::SegmentRefused(refused) => {
+                            // What others left free in large segments is better than an error.
+                            if let Reservation::Ready(allocation) = self.store.reserve_anywhere(size_bytes) {
+                                return Ok(StoredWrite(allocation));
+                            }
                             return Err(StoreError::Full {
                                 capacity_bytes: refused.capacity_bytes,
                                 used_bytes: refused.used_bytes,
@@ -100,15 +101,8 @@ impl Runtime {
     /// The object is written and will not change (STORE-1): the daemon is told, without waiting.
     pub fn seal(&self, write: StoredWrite, object: ObjectId, owner: WorkerId) -> Location {
         let sealed = write.0.seal();
-        let Location {
-            segment,
-            offset_bytes,
-            size_bytes,
-        } = Location {
-            segment: sealed.segment,
-            offset_bytes: sealed.offset_bytes,
-            size_bytes: sealed.size_bytes,
-        };
+        let Location { segment, offset_bytes, size_bytes } =
+            Location { segment: sealed.segment, offset_bytes: sealed.offset_bytes, size_bytes: sealed.size_bytes };
         let message = control::ObjectSealed {
             object_id: object.as_bytes().to_vec(),
             segment_id: segment.0,
@@ -119,31 +113,27 @@ impl Runtime {
         let mut engine = self.lock();
         engine.control.send(Kind::ObjectSealed, &message);
         engine.control.flush();
-        Location {
-            segment,
-            offset_bytes,
-            size_bytes,
+        let has_backlog = engine.control.has_backlog();
+        drop(engine);
+        if has_backlog {
+            // The reply that names the object must not overtake the daemon's knowledge of it (OWN-8).
+            self.wait(&Patience::for_ever(), |engine| {
+                engine.control.flush();
+                !engine.control.has_backlog() || engine.is_closed()
+            });
         }
+        Location { segment, offset_bytes, size_bytes }
     }
 
     /// The bytes of a stored object, mapping its segment first if this process never read from it.
     pub fn stored_bytes(&self, location: Location) -> Result<StoredBytes, StoreError> {
-        let Location {
-            segment,
-            offset_bytes,
-            size_bytes,
-        } = location;
+        let Location { segment, offset_bytes, size_bytes } = location;
         for _ in 0..2 {
             if let Some(bytes) = self.store.bytes(segment.0, offset_bytes, size_bytes) {
                 return Ok(StoredBytes(Arc::new(bytes)));
             }
             let mut engine = self.lock();
-            engine.control.send(
-                Kind::SegmentMap,
-                &control::SegmentMap {
-                    segment_id: segment.0,
-                },
-            );
+            engine.control.send(Kind::SegmentMap, &control::SegmentMap { segment_id: segment.0 });
             drop(engine);
             match self.await_answer(segment_answer(segment), &Patience::for_ever())? {
                 Answer::SegmentGranted => {}

@@ -11,10 +11,7 @@ use trygon_worker_core::{Location, PeerIndex, Reference, Reply, SmallBytes, Syst
 
 fn reference(wire: &peer::Reference) -> Option<Reference> {
     let object = ObjectId::from_bytes(&wire.object_id).ok()?;
-    Some(Reference {
-        object,
-        owner: WorkerId::from_bytes(&wire.owner).ok()?,
-    })
+    Some(Reference { object, owner: WorkerId::from_bytes(&wire.owner).ok()? })
 }
 
 impl Engine {
@@ -53,27 +50,15 @@ impl Engine {
         }
     }
 
-    fn on_frame(
-        &mut self,
-        index: PeerIndex,
-        header: Header,
-        body: &[u8],
-    ) -> Result<(), FrameError> {
+    fn on_frame(&mut self, index: PeerIndex, header: Header, body: &[u8]) -> Result<(), FrameError> {
         match header.kind {
             Kind::TaskDone => self.on_task_done(index, body),
             Kind::TaskPush => self.on_task_push(index, header.flags, body),
             Kind::FunctionDefine => {
                 let message: peer::FunctionDefine = decode(body)?;
                 let hash = FunctionHash::from_bytes(&message.hash).ok();
-                let definition = Definition {
-                    name: message.name,
-                    hash,
-                    max_calls: message.max_calls,
-                };
-                self.links
-                    .peer(index)
-                    .definitions
-                    .push(Arc::new(definition));
+                let definition = Definition { name: message.name, hash, max_calls: message.max_calls };
+                self.links.peer(index).definitions.push(Arc::new(definition));
                 Ok(())
             }
             Kind::FunctionFetch => self.on_function_fetch(index, &decode(body)?),
@@ -88,20 +73,16 @@ impl Engine {
             }
             Kind::HandBack => {
                 let message: peer::HandBack = decode(body)?;
-                let tasks: Vec<(u32, u32, u32)> = message
-                    .tasks
-                    .iter()
-                    .map(|key| (key.slot, key.generation, key.attempt))
-                    .collect();
+                let tasks: Vec<(u32, u32, u32)> =
+                    message.tasks.iter().map(|key| (key.slot, key.generation, key.attempt)).collect();
                 let now_ns = self.clock.now_ns();
-                self.core
-                    .on_hand_back(&tasks, message.blocked, now_ns, &mut self.links);
+                self.core.on_hand_back(&tasks, message.blocked, now_ns, &mut self.links);
                 Ok(())
             }
             Kind::ObjectQuery => {
                 let message: peer::ObjectQuery = decode(body)?;
-                let object = ObjectId::from_bytes(&message.object_id)
-                    .map_err(|_| FrameError::Malformed("object id"))?;
+                let object =
+                    ObjectId::from_bytes(&message.object_id).map_err(|_| FrameError::Malformed("object id"))?;
                 self.core.on_query(index, object);
                 Ok(())
             }
@@ -119,12 +100,7 @@ impl Engine {
     fn on_task_done(&mut self, index: PeerIndex, body: &[u8]) -> Result<(), FrameError> {
         let (done, rest) = task::Done::parse(body)?;
         let mut returned = std::mem::take(&mut self.returned);
-        let kept = parse_returns(
-            rest,
-            done.num_returns,
-            done.flags & task::DONE_KEPT != 0,
-            &mut returned,
-        );
+        let kept = parse_returns(rest, done.num_returns, done.flags & task::DONE_KEPT != 0, &mut returned);
         let Some(kept) = kept else {
             returned.clear();
             self.returned = returned;
@@ -140,14 +116,7 @@ impl Engine {
         };
         let executor = self.links.peer(index).worker;
         let now_ns = self.clock.now_ns();
-        self.core.on_done(
-            &reply,
-            &mut returned,
-            &kept,
-            executor,
-            now_ns,
-            &mut self.links,
-        );
+        self.core.on_done(&reply, &mut returned, &kept, executor, now_ns, &mut self.links);
         returned.clear();
         self.returned = returned;
         Ok(())
@@ -157,17 +126,10 @@ impl Engine {
         let (push, payload) = task::Push::parse(flags, body)?;
         let definitions = &self.links.peer(index).definitions;
         let definition = definitions.get(push.function as usize).cloned();
-        let definition =
-            definition.ok_or(FrameError::Malformed("function that was never defined"))?;
+        let definition = definition.ok_or(FrameError::Malformed("function that was never defined"))?;
         let is_actor_call = flags & task::FLAG_ACTOR != 0;
         let payload = SmallBytes::copy_of(payload);
-        self.work.push_back(Work::Call(Call {
-            peer: index,
-            push,
-            is_actor_call,
-            definition,
-            payload,
-        }));
+        self.work.push_back(Work::Call(Call { peer: index, push, is_actor_call, definition, payload }));
         if self.blocked && !is_actor_call {
             self.hand_back(None, true);
         }
@@ -182,24 +144,10 @@ impl Engine {
             match work {
                 Work::Call(call)
                     if !call.is_actor_call
-                        && limit.is_none_or(|(peer, count)| {
-                            peer == call.peer && back.len() < count
-                        }) =>
+                        && limit.is_none_or(|(peer, count)| peer == call.peer && back.len() < count) =>
                 {
-                    let task::Push {
-                        slot,
-                        generation,
-                        attempt,
-                        ..
-                    } = call.push;
-                    back.push((
-                        call.peer,
-                        peer::TaskKey {
-                            slot,
-                            generation,
-                            attempt,
-                        },
-                    ));
+                    let task::Push { slot, generation, attempt, .. } = call.push;
+                    back.push((call.peer, peer::TaskKey { slot, generation, attempt }));
                 }
                 other => kept.push_front(other),
             }
@@ -207,35 +155,17 @@ impl Engine {
         self.work = kept;
         back.reverse();
         while let Some(index) = back.first().map(|(peer, _)| *peer) {
-            let (mine, others): (Vec<_>, Vec<_>) =
-                back.into_iter().partition(|(peer, _)| *peer == index);
+            let (mine, others): (Vec<_>, Vec<_>) = back.into_iter().partition(|(peer, _)| *peer == index);
             let tasks = mine.into_iter().map(|(_, key)| key).collect();
-            self.links
-                .send(index, Kind::HandBack, &peer::HandBack { tasks, blocked });
+            self.links.send(index, Kind::HandBack, &peer::HandBack { tasks, blocked });
             back = others;
         }
     }
 
-    fn on_function_fetch(
-        &mut self,
-        index: PeerIndex,
-        message: &peer::FunctionFetch,
-    ) -> Result<(), FrameError> {
-        let hash = FunctionHash::from_bytes(&message.hash)
-            .map_err(|_| FrameError::Malformed("function hash"))?;
-        let body = self
-            .bodies
-            .get(&hash)
-            .map(|body| body.to_vec())
-            .unwrap_or_default();
-        self.links.send(
-            index,
-            Kind::FunctionBody,
-            &peer::FunctionBody {
-                hash: message.hash.clone(),
-                body,
-            },
-        );
+    fn on_function_fetch(&mut self, index: PeerIndex, message: &peer::FunctionFetch) -> Result<(), FrameError> {
+        let hash = FunctionHash::from_bytes(&message.hash).map_err(|_| FrameError::Malformed("function hash"))?;
+        let body = self.bodies.get(&hash).map(|body| body.to_vec()).unwrap_or_default();
+        self.links.send(index, Kind::FunctionBody, &peer::FunctionBody { hash: message.hash.clone(), body });
         Ok(())
     }
 
@@ -252,8 +182,7 @@ impl Engine {
     }
 
     fn on_object_reply(&mut self, message: &peer::ObjectReply) -> Result<(), FrameError> {
-        let object = ObjectId::from_bytes(&message.object_id)
-            .map_err(|_| FrameError::Malformed("object id"))?;
+        let object = ObjectId::from_bytes(&message.object_id).map_err(|_| FrameError::Malformed("object id"))?;
         let value = match message.form {
             0 => Value::Inline(SmallBytes::copy_of(&message.value)),
             1 => Value::Stored(Location {
@@ -262,31 +191,19 @@ impl Engine {
                 size_bytes: message.size_bytes,
             }),
             2 => Value::Error(message.value.as_slice().into()),
-            _ => Value::Error(
-                SystemError::new("object_freed")
-                    .with("object_id", object.hex())
-                    .encode(),
-            ),
+            _ => Value::Error(SystemError::new("object_freed").with("object_id", object.hex()).encode()),
         };
         let contained: Option<Vec<Reference>> = message.contained.iter().map(reference).collect();
         let contained = contained.ok_or(FrameError::Malformed("reference"))?;
-        self.core
-            .on_object_reply(&object, value, contained, &mut self.links);
+        self.core.on_object_reply(&object, value, contained, &mut self.links);
         Ok(())
     }
 
-    fn on_borrow_report(
-        &mut self,
-        index: PeerIndex,
-        message: &peer::BorrowReport,
-    ) -> Result<(), FrameError> {
-        let object = ObjectId::from_bytes(&message.object_id)
-            .map_err(|_| FrameError::Malformed("object id"))?;
-        let borrower = WorkerId::from_bytes(&message.borrower)
-            .map_err(|_| FrameError::Malformed("borrower"))?;
+    fn on_borrow_report(&mut self, index: PeerIndex, message: &peer::BorrowReport) -> Result<(), FrameError> {
+        let object = ObjectId::from_bytes(&message.object_id).map_err(|_| FrameError::Malformed("object id"))?;
+        let borrower = WorkerId::from_bytes(&message.borrower).map_err(|_| FrameError::Malformed("borrower"))?;
         self.core.on_borrow_report(&object, borrower, message.lends);
-        let is_known =
-            borrower == self.links.peer(index).worker || self.peer_of.contains_key(&borrower);
+        let is_known = borrower == self.links.peer(index).worker || self.peer_of.contains_key(&borrower);
         if message.lends > 0 && !is_known {
             // Connected only to learn of its death: a dead borrower has given everything back.
             self.watch_process(borrower);

@@ -10,10 +10,7 @@ use trygon_worker_core::{Effect, Location, PeerIndex, Reference, Value};
 const MAX_EVENTS: usize = 1000;
 
 pub(crate) fn wire_reference(reference: &Reference) -> peer::Reference {
-    peer::Reference {
-        object_id: reference.object.as_bytes().to_vec(),
-        owner: reference.owner.as_bytes().to_vec(),
-    }
+    peer::Reference { object_id: reference.object.as_bytes().to_vec(), owner: reference.owner.as_bytes().to_vec() }
 }
 
 impl Engine {
@@ -31,81 +28,37 @@ impl Engine {
 
     fn perform_one(&mut self, effect: Effect) {
         match effect {
-            Effect::RequestLeases {
-                request,
-                resources,
-                count,
-                depth,
-                name,
-            } => {
+            Effect::RequestLeases { request, resources, count, depth, name } => {
                 let resources = resources.into_iter().collect();
-                let message = control::LeaseRequest {
-                    request_id: request,
-                    resources,
-                    count,
-                    depth: u32::from(depth),
-                    name,
-                };
+                let message =
+                    control::LeaseRequest { request_id: request, resources, count, depth: u32::from(depth), name };
                 self.control.send(Kind::LeaseRequest, &message);
             }
             Effect::CancelRequest { request } => {
-                self.control.send(
-                    Kind::LeaseCancel,
-                    &control::LeaseCancel {
-                        request_id: request,
-                    },
-                );
+                self.control.send(Kind::LeaseCancel, &control::LeaseCancel { request_id: request });
             }
-            Effect::ReturnLease {
-                lease_id,
-                worker_exiting,
-            } => {
-                self.control.send(
-                    Kind::LeaseReturn,
-                    &control::LeaseReturn {
-                        lease_id,
-                        worker_exiting,
-                    },
-                );
+            Effect::ReturnLease { lease_id, worker_exiting } => {
+                self.control.send(Kind::LeaseReturn, &control::LeaseReturn { lease_id, worker_exiting });
             }
             Effect::FreeStored { object, location } => self.free_stored(&object, location),
-            Effect::ReportBorrow {
-                reference,
-                borrower,
-                delta,
-            } => self.report_borrow(&reference, borrower, delta),
+            Effect::ReportBorrow { reference, borrower, delta } => self.report_borrow(&reference, borrower, delta),
             Effect::Query { reference } => {
-                let message = peer::ObjectQuery {
-                    object_id: reference.object.as_bytes().to_vec(),
-                };
+                let message = peer::ObjectQuery { object_id: reference.object.as_bytes().to_vec() };
                 self.send_to(reference.owner, Kind::ObjectQuery, &message);
             }
             Effect::Answer { peer, object } => self.answer(peer, &object),
-            Effect::Steal { peer, count } => {
-                self.links.send(peer, Kind::Steal, &peer::Steal { count })
-            }
+            Effect::Steal { peer, count } => self.links.send(peer, Kind::Steal, &peer::Steal { count }),
             Effect::Complete { queue, token } => self.push_token(queue, token),
             Effect::WatchActor { actor } => {
-                let message = control::WatchActor {
-                    actor_id: actor.as_bytes().to_vec(),
-                };
+                let message = control::WatchActor { actor_id: actor.as_bytes().to_vec() };
                 self.control.send(Kind::WatchActor, &message);
             }
             Effect::ActorOutOfScope { actor, .. } => {
-                let message = control::KillActor {
-                    actor_id: actor.as_bytes().to_vec(),
-                    no_restart: true,
-                    out_of_scope: true,
-                };
+                let message =
+                    control::KillActor { actor_id: actor.as_bytes().to_vec(), no_restart: true, out_of_scope: true };
                 self.control.send(Kind::KillActor, &message);
             }
-            Effect::TaskEnded {
-                slot,
-                generation,
-                state,
-                attempt,
-                function,
-            } => {
+            Effect::TaskEnded { slot, generation, state, attempt, function } => {
                 let name = self.core.function(function).name.clone();
                 let task = self.core.task_id(slot, generation);
                 self.record_event(task.as_bytes().to_vec(), name, state, attempt);
@@ -113,29 +66,14 @@ impl Engine {
         }
     }
 
-    pub(crate) fn record_event(
-        &mut self,
-        task_id: Vec<u8>,
-        name: String,
-        state: &str,
-        attempt: u32,
-    ) {
+    pub(crate) fn record_event(&mut self, task_id: Vec<u8>, name: String, state: &str, attempt: u32) {
         if self.events.len() >= MAX_EVENTS {
             self.events_dropped += 1;
             return;
         }
-        let time_us = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_micros() as u64);
+        let time_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
         let state = state.to_owned();
-        self.events.push(control::TaskEvent {
-            task_id,
-            name,
-            state,
-            attempt,
-            time_us,
-            ..Default::default()
-        });
+        self.events.push(control::TaskEvent { task_id, name, state, attempt, time_us, ..Default::default() });
     }
 
     /// Sends the events that were recorded.
@@ -143,8 +81,7 @@ impl Engine {
         if !self.events.is_empty() {
             let events = std::mem::take(&mut self.events);
             let dropped = std::mem::take(&mut self.events_dropped);
-            self.control
-                .send(Kind::TaskEvents, &control::TaskEvents { events, dropped });
+            self.control.send(Kind::TaskEvents, &control::TaskEvents { events, dropped });
         }
     }
 
@@ -161,11 +98,7 @@ impl Engine {
 
     /// Frees an object's place in shared memory: at once when this process wrote it, through the daemon otherwise.
     fn free_stored(&mut self, object: &ObjectId, location: Location) {
-        let reclaimed = self.store.free(
-            location.segment.0,
-            location.offset_bytes,
-            location.size_bytes,
-        );
+        let reclaimed = self.store.free(location.segment.0, location.offset_bytes, location.size_bytes);
         let message = control::ObjectFree {
             object_id: object.as_bytes().to_vec(),
             segment_id: location.segment.0,
@@ -178,14 +111,8 @@ impl Engine {
 
     /// Answers a peer that waited for an own object. References inside are lent to it.
     fn answer(&mut self, index: PeerIndex, object: &ObjectId) {
-        let reference = Reference {
-            object: *object,
-            owner: self.core.identity().worker,
-        };
-        let mut reply = peer::ObjectReply {
-            object_id: object.as_bytes().to_vec(),
-            ..Default::default()
-        };
+        let reference = Reference { object: *object, owner: self.core.identity().worker };
+        let mut reply = peer::ObjectReply { object_id: object.as_bytes().to_vec(), ..Default::default() };
         match self.core.value_of(&reference) {
             Some(Value::Inline(bytes)) => reply.value = bytes.as_slice().to_vec(),
             Some(Value::Stored(location)) => {
@@ -221,9 +148,7 @@ impl Engine {
         let is_first = !self.connecting.contains_key(&worker);
         encode_into(kind, message, self.connecting.entry(worker).or_default());
         if is_first {
-            let message = control::ConnectPeer {
-                worker_id: worker.as_bytes().to_vec(),
-            };
+            let message = control::ConnectPeer { worker_id: worker.as_bytes().to_vec() };
             self.control.send(Kind::ConnectPeer, &message);
         }
     }

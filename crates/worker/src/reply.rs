@@ -94,11 +94,7 @@ impl<'a> Reader<'a> {
             }
             STORED => {
                 let segment = SegmentId(self.u64()?);
-                Value::Stored(Location {
-                    segment,
-                    offset_bytes: self.u64()?,
-                    size_bytes: self.u64()?,
-                })
+                Value::Stored(Location { segment, offset_bytes: self.u64()?, size_bytes: self.u64()? })
             }
             ERROR => {
                 let len = self.u32()?;
@@ -106,20 +102,12 @@ impl<'a> Reader<'a> {
             }
             _ => return None,
         };
-        Some(Returned {
-            value,
-            contained: self.references(contained)?,
-        })
+        Some(Returned { value, contained: self.references(contained)? })
     }
 }
 
 /// Reads `count` results into `returns`, and the references that were kept if `has_kept`. `None` when the bytes are malformed.
-pub fn parse_returns(
-    bytes: &[u8],
-    count: u16,
-    has_kept: bool,
-    returns: &mut Vec<Returned>,
-) -> Option<Vec<Reference>> {
+pub fn parse_returns(bytes: &[u8], count: u16, has_kept: bool, returns: &mut Vec<Returned>) -> Option<Vec<Reference>> {
     let mut reader = Reader(bytes);
     for _ in 0..count {
         returns.push(reader.returned()?);
@@ -137,15 +125,8 @@ mod tests {
 
     #[test]
     fn results_survive_and_cuts_are_refused() {
-        let inner = Reference {
-            object: ObjectId::new([1; 28]),
-            owner: WorkerId::new([2; 28]),
-        };
-        let location = Location {
-            segment: SegmentId(1),
-            offset_bytes: 64,
-            size_bytes: 3,
-        };
+        let inner = Reference { object: ObjectId::new([1; 28]), owner: WorkerId::new([2; 28]) };
+        let location = Location { segment: SegmentId(1), offset_bytes: 64, size_bytes: 3 };
         let mut bytes = Vec::new();
         put_return(&ReturnedValue::Inline(b"abc", &[inner]), &mut bytes);
         put_return(&ReturnedValue::Stored(location, &[]), &mut bytes);
@@ -153,19 +134,12 @@ mod tests {
         bytes.extend_from_slice(&1u32.to_le_bytes());
         put_references(&[inner], &mut bytes);
         let mut returns = Vec::new();
-        assert_eq!(
-            parse_returns(&bytes, 3, true, &mut returns),
-            Some(vec![inner])
-        );
+        assert_eq!(parse_returns(&bytes, 3, true, &mut returns), Some(vec![inner]));
         assert_eq!(returns[0].contained, [inner]);
         assert!(matches!(returns[1].value, Value::Stored(stored) if stored == location));
         assert!(matches!(&returns[2].value, Value::Error(error) if **error == *b"boom"));
         for cut in 0..bytes.len() {
-            assert_eq!(
-                parse_returns(&bytes[..cut], 3, true, &mut Vec::new()),
-                None,
-                "cut at {cut}"
-            );
+            assert_eq!(parse_returns(&bytes[..cut], 3, true, &mut Vec::new()), None, "cut at {cut}");
         }
     }
 }

@@ -18,6 +18,9 @@ pub enum RequestError {
     Refused(String),
 }
 
+/// Whether the key existed, its value, and keys for `list`.
+pub type KeyValueAnswer = (bool, Vec<u8>, Vec<Vec<u8>>);
+
 /// A named actor that was found.
 #[derive(Debug, Clone)]
 pub struct NamedActorInfo {
@@ -40,11 +43,7 @@ pub enum ActorRegistration {
 
 impl Runtime {
     /// Sends a question and waits for its answer.
-    pub(crate) fn ask<M: Message>(
-        &self,
-        kind: Kind,
-        build: impl FnOnce(u64) -> M,
-    ) -> Result<Answer, RequestError> {
+    pub(crate) fn ask<M: Message>(&self, kind: Kind, build: impl FnOnce(u64) -> M) -> Result<Answer, RequestError> {
         let mut engine = self.lock();
         let request_id = engine.next_request;
         engine.next_request += 1;
@@ -53,15 +52,9 @@ impl Runtime {
         self.await_answer(request_id, &Patience::for_ever())
     }
 
-    pub(crate) fn await_answer(
-        &self,
-        request_id: u64,
-        patience: &Patience,
-    ) -> Result<Answer, RequestError> {
+    pub(crate) fn await_answer(&self, request_id: u64, patience: &Patience) -> Result<Answer, RequestError> {
         loop {
-            let arrived = |engine: &mut Engine| {
-                engine.answers.contains_key(&request_id) || engine.is_closed()
-            };
+            let arrived = |engine: &mut Engine| engine.answers.contains_key(&request_id) || engine.is_closed();
             let outcome = self.wait(patience, arrived);
             if let Some(answer) = self.lock().answers.remove(&request_id) {
                 return match answer {
@@ -79,11 +72,8 @@ impl Runtime {
 
     /// Asks about the node; the answer is JSON.
     pub fn query_state(&self, what: &str, argument: &str) -> Result<String, RequestError> {
-        let build = |request_id| control::StateQuery {
-            request_id,
-            what: what.to_owned(),
-            argument: argument.to_owned(),
-        };
+        let build =
+            |request_id| control::StateQuery { request_id, what: what.to_owned(), argument: argument.to_owned() };
         match self.ask(Kind::StateQuery, build)? {
             Answer::State(reply) if reply.error.is_empty() => Ok(reply.json),
             Answer::State(reply) => Err(RequestError::Refused(reply.error)),
@@ -92,61 +82,35 @@ impl Runtime {
     }
 
     /// One key-value call: whether the key existed, its value, and keys for `list`.
-    pub fn key_value(
-        &self,
-        call: control::KeyValueRequest,
-    ) -> Result<(bool, Vec<u8>, Vec<Vec<u8>>), RequestError> {
-        match self.ask(Kind::KeyValueRequest, |request_id| {
-            control::KeyValueRequest { request_id, ..call }
-        })? {
+    pub fn key_value(&self, call: control::KeyValueRequest) -> Result<KeyValueAnswer, RequestError> {
+        match self.ask(Kind::KeyValueRequest, |request_id| control::KeyValueRequest { request_id, ..call })? {
             Answer::KeyValue(reply) => Ok((reply.existed, reply.value, reply.keys)),
             _ => Err(RequestError::Closed),
         }
     }
 
     /// Looks up a named actor.
-    pub fn named_actor(
-        &self,
-        name: &str,
-        namespace: &str,
-    ) -> Result<Option<NamedActorInfo>, RequestError> {
-        let build = |request_id| control::GetNamedActor {
-            request_id,
-            name: name.to_owned(),
-            namespace: namespace.to_owned(),
-        };
+    pub fn named_actor(&self, name: &str, namespace: &str) -> Result<Option<NamedActorInfo>, RequestError> {
+        let build =
+            |request_id| control::GetNamedActor { request_id, name: name.to_owned(), namespace: namespace.to_owned() };
         match self.ask(Kind::GetNamedActor, build)? {
-            Answer::NamedActor(found) => {
-                Ok(ActorId::from_bytes(&found.actor_id)
-                    .ok()
-                    .map(|actor| NamedActorInfo {
-                        actor,
-                        class_name: found.class_name,
-                        handle_meta: found.handle_meta,
-                    }))
-            }
+            Answer::NamedActor(found) => Ok(ActorId::from_bytes(&found.actor_id).ok().map(|actor| NamedActorInfo {
+                actor,
+                class_name: found.class_name,
+                handle_meta: found.handle_meta,
+            })),
             _ => Err(RequestError::Closed),
         }
     }
 
     /// Registers an actor; its class was exported before.
-    pub fn create_actor(
-        &self,
-        message: control::CreateActor,
-    ) -> Result<ActorRegistration, RequestError> {
-        match self.ask(Kind::CreateActor, |request_id| control::CreateActor {
-            request_id,
-            ..message
-        })? {
+    pub fn create_actor(&self, message: control::CreateActor) -> Result<ActorRegistration, RequestError> {
+        match self.ask(Kind::CreateActor, |request_id| control::CreateActor { request_id, ..message })? {
             Answer::ActorCreated(reply) => {
                 if let Ok(actor) = ActorId::from_bytes(&reply.existing_actor_id) {
                     let class_name = reply.existing_class_name;
                     let handle_meta = reply.existing_handle_meta;
-                    return Ok(ActorRegistration::Exists(NamedActorInfo {
-                        actor,
-                        class_name,
-                        handle_meta,
-                    }));
+                    return Ok(ActorRegistration::Exists(NamedActorInfo { actor, class_name, handle_meta }));
                 }
                 if reply.error.is_empty() {
                     Ok(ActorRegistration::Created)
@@ -161,11 +125,7 @@ impl Runtime {
     /// Ends an actor.
     pub fn kill_actor(&self, actor: ActorId, no_restart: bool) {
         let mut engine = self.lock();
-        let message = control::KillActor {
-            actor_id: actor.as_bytes().to_vec(),
-            no_restart,
-            out_of_scope: false,
-        };
+        let message = control::KillActor { actor_id: actor.as_bytes().to_vec(), no_restart, out_of_scope: false };
         engine.control.send(Kind::KillActor, &message);
         engine.settle_and_flush();
     }

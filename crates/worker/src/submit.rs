@@ -51,19 +51,14 @@ impl Runtime {
     pub fn export_function(&self, export: &FunctionExport<'_>) -> FunctionIndex {
         let hash = FunctionHash::new(Sha256::digest(export.body).into());
         let mut engine = self.lock();
-        engine
-            .bodies
-            .entry(hash)
-            .or_insert_with(|| export.body.into());
+        engine.bodies.entry(hash).or_insert_with(|| export.body.into());
         engine.links.exports.push(Export {
             name: export.name.to_owned(),
             hash: Some(hash),
             actor: None,
             max_calls: export.max_calls,
         });
-        engine
-            .core
-            .add_function(export.name, export.resources, export.max_calls > 0)
+        engine.core.add_function(export.name, export.resources, export.max_calls > 0)
     }
 
     /// Gives the control service a copy of a class.
@@ -71,10 +66,7 @@ impl Runtime {
         let hash = FunctionHash::new(Sha256::digest(body).into());
         let mut engine = self.lock();
         if engine.bodies.insert(hash, body.into()).is_none() {
-            let message = control::FunctionPut {
-                hash: hash.as_bytes().to_vec(),
-                body: body.to_vec(),
-            };
+            let message = control::FunctionPut { hash: hash.as_bytes().to_vec(), body: body.to_vec() };
             engine.control.send(Kind::FunctionPut, &message);
         }
         hash
@@ -84,12 +76,7 @@ impl Runtime {
     pub fn export_method(&self, actor: ActorId, name: &str) -> (ActorIndex, FunctionIndex) {
         let mut engine = self.lock();
         let index = engine.core.actor(actor);
-        engine.links.exports.push(Export {
-            name: name.to_owned(),
-            hash: None,
-            actor: Some(actor),
-            max_calls: 0,
-        });
+        engine.links.exports.push(Export { name: name.to_owned(), hash: None, actor: Some(actor), max_calls: 0 });
         let function = engine.core.add_method(index, name);
         engine.settle_and_flush();
         (index, function)

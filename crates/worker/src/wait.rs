@@ -42,47 +42,32 @@ pub struct Patience {
 impl Patience {
     /// No limit.
     pub fn for_ever() -> Self {
-        Self {
-            deadline: None,
-            lends_cpu: false,
-        }
+        Self { deadline: None, lends_cpu: false }
     }
 
     /// At most this long from now.
     pub fn until(limit: Duration) -> Self {
-        Self {
-            deadline: Instant::now().checked_add(limit),
-            lends_cpu: false,
-        }
+        Self { deadline: Instant::now().checked_add(limit), lends_cpu: false }
     }
 
     /// The same, for a wait of user code.
     #[must_use]
     pub fn lending_cpu(self) -> Self {
-        Self {
-            lends_cpu: true,
-            ..self
-        }
+        Self { lends_cpu: true, ..self }
     }
 
     fn is_over(&self) -> bool {
-        self.deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     fn left(&self) -> Option<Duration> {
-        self.deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }
 
 impl Runtime {
     /// Waits until `condition` holds. It is asked under the engine's lock, after everything received was handled.
-    pub fn wait(
-        &self,
-        patience: &Patience,
-        mut condition: impl FnMut(&mut Engine) -> bool,
-    ) -> Outcome {
+    pub fn wait(&self, patience: &Patience, mut condition: impl FnMut(&mut Engine) -> bool) -> Outcome {
         let mut engine = self.lock();
         if condition(&mut engine) {
             engine.settle_and_flush();
@@ -104,11 +89,7 @@ impl Runtime {
             }
             looked = true;
             let still_fast = patience.lends_cpu && engine.executing.is_some() && !engine.blocked;
-            let limit = if still_fast {
-                Some(BLOCKED_AFTER)
-            } else {
-                None
-            };
+            let limit = if still_fast { Some(BLOCKED_AFTER) } else { None };
             let limit = [limit, patience.left()].into_iter().flatten().min();
             let interrupted;
             (engine, interrupted) = self.wait_once(engine, limit);
@@ -188,9 +169,7 @@ impl Runtime {
                     if flags.contains(epoll::EventFlags::OUT) {
                         engine.links.flush_peer(index);
                     }
-                    if flags.intersects(
-                        epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR,
-                    ) {
+                    if flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
                         engine.on_peer_readable(index);
                     }
                 }

@@ -69,8 +69,6 @@ def wait(
         raise ValueError(f"num_returns of wait() must be at least 1, but {num_returns} was given.")
     if num_returns > count:
         raise ValueError(f"num_returns of wait() is {num_returns}, but only {count} references were given.")
-    if count > 1:
-        _refuse_duplicates(refs)
     return _native_wait(refs, num_returns, timeout, fetch_local)
 
 
@@ -79,12 +77,3 @@ def _as_list(refs: Any) -> list[Any]:
         return list(refs)
     hint = "[ref]" if type(refs) is ObjectRef else "list(...)"
     raise TypeError(f"wait() takes a list of ObjectRefs, but {type(refs).__name__} was given; use wait({hint}).")
-
-
-def _refuse_duplicates(refs: list[Any]) -> None:
-    try:
-        unique = len(set(refs)) == len(refs)
-    except TypeError:
-        return  # Something in it is no reference; the engine says so.
-    if not unique:
-        raise ValueError("wait() takes each reference once, but the list has duplicates.")

@@ -88,7 +88,7 @@ def is_function(value: object) -> bool:
 
 def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
     """The native call that submits `function` with these options."""
-    name = options.get("name") or getattr(function, "__qualname__", None) or repr(function)
+    name = options.get("name") or getattr(function, "__name__", None) or repr(function)
     refusal = _refusal(function, name)
     if refusal is not None:
         return refusal

@@ -27,6 +27,8 @@ def main(control_fd: int) -> None:
     """Warms up, then forks one worker for each request until the daemon closes the socket."""
     control_fd = _keep_control(control_fd)
     _complete_interpreter()
+    # Whoever started the daemon may have blocked signals in the thread that did so, and the mask outlives every fork and exec.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Ctrl-C reaches every process of the terminal; what it means is the driver's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = _preload()

@@ -13,48 +13,26 @@ const NAME: &str = "allow-list";
 const PATH: &str = "xtask/allow.toml";
 
 /// Leaves out what is excused and adds what is wrong with the list itself.
-pub(crate) fn apply(
-    findings: Vec<Finding>,
-    allowed: &AllowList,
-    committed: Option<&str>,
-) -> Vec<Finding> {
+pub(crate) fn apply(findings: Vec<Finding>, allowed: &AllowList, committed: Option<&str>) -> Vec<Finding> {
     let mut kept = Vec::new();
     let mut used = vec![None; allowed.allow.len()];
     for finding in findings {
-        match allowed
-            .allow
-            .iter()
-            .position(|entry| excuses(entry, &finding))
-        {
+        match allowed.allow.iter().position(|entry| excuses(entry, &finding)) {
             Some(index) => used[index] = Some(used[index].unwrap_or(0).max(finding.amount)),
             None => kept.push(finding),
         }
     }
     for (entry, used) in allowed.allow.iter().zip(used) {
         match used {
-            None => kept.push(complain(
-                entry,
-                "excuses nothing any more: delete it".to_owned(),
-            )),
+            None => kept.push(complain(entry, "excuses nothing any more: delete it".to_owned())),
             Some(amount) if amount < entry.amount => {
-                kept.push(complain(
-                    entry,
-                    format!(
-                        "allows {} where {amount} is measured: lower it",
-                        entry.amount
-                    ),
-                ));
+                kept.push(complain(entry, format!("allows {} where {amount} is measured: lower it", entry.amount)));
             }
             Some(_) => {}
         }
     }
     if let Some(before) = committed.and_then(|text| toml::from_str::<AllowList>(text).ok()) {
-        kept.extend(
-            allowed
-                .allow
-                .iter()
-                .filter_map(|entry| growth(entry, &before)),
-        );
+        kept.extend(allowed.allow.iter().filter_map(|entry| growth(entry, &before)));
     }
     kept
 }
@@ -68,28 +46,16 @@ fn same_place(entry: &Allowed, law: &str, path: &str, item: &str) -> bool {
 }
 
 fn growth(entry: &Allowed, before: &AllowList) -> Option<Finding> {
-    let earlier = before
-        .allow
-        .iter()
-        .find(|old| same_place(old, &entry.law, &entry.path, &entry.item));
+    let earlier = before.allow.iter().find(|old| same_place(old, &entry.law, &entry.path, &entry.item));
     match earlier {
-        None => Some(complain(
-            entry,
-            "is new: this list may only shrink, mend the file instead".to_owned(),
-        )),
-        Some(old) if old.amount < entry.amount => {
-            Some(complain(entry, format!("has grown from {}", old.amount)))
-        }
+        None => Some(complain(entry, "is new: this list may only shrink, mend the file instead".to_owned())),
+        Some(old) if old.amount < entry.amount => Some(complain(entry, format!("has grown from {}", old.amount))),
         Some(_) => None,
     }
 }
 
 fn complain(entry: &Allowed, what: String) -> Finding {
-    let place = if entry.item.is_empty() {
-        entry.path.clone()
-    } else {
-        format!("{} {}", entry.path, entry.item)
-    };
+    let place = if entry.item.is_empty() { entry.path.clone() } else { format!("{} {}", entry.path, entry.item) };
     Finding {
         law: NAME,
         path: PATH.to_owned(),

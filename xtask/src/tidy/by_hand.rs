@@ -8,24 +8,15 @@ use crate::tidy::{Finding, Law};
 use crate::tree::{NamedPath, Source, Tree, named_paths};
 
 /// The law.
-pub(crate) const LAW: Law = Law {
-    name: "by-hand",
-    says: "spawning, the environment and the GIL only through their doors",
-    check,
-};
+pub(crate) const LAW: Law =
+    Law { name: "by-hand", says: "spawning, the environment and the GIL only through their doors", check };
 
 fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     let mut found = Vec::new();
     let sources = tree.packages.iter().flat_map(|package| &package.sources);
     for source in sources.filter(|source| !source.is_test) {
-        for path in named_paths(source)
-            .iter()
-            .filter(|path| !source.is_test_line(path.line))
-        {
-            let broken = settings
-                .by_hand
-                .iter()
-                .find_map(|rule| broken_call(rule, source, path));
+        for path in named_paths(source).iter().filter(|path| !source.is_test_line(path.line)) {
+            let broken = settings.by_hand.iter().find_map(|rule| broken_call(rule, source, path));
             if let Some((call, rule)) = broken {
                 found.push(Finding {
                     law: LAW.name,
@@ -46,15 +37,8 @@ fn broken_call<'rule>(
     source: &Source,
     path: &NamedPath,
 ) -> Option<(&'rule str, &'rule ByHandRule)> {
-    if rule
-        .allowed
-        .iter()
-        .any(|prefix| source.path.starts_with(prefix))
-    {
+    if rule.allowed.iter().any(|prefix| source.path.starts_with(prefix)) {
         return None;
     }
-    rule.calls
-        .iter()
-        .find(|call| path.holds(call))
-        .map(|call| (call.as_str(), rule))
+    rule.calls.iter().find(|call| path.holds(call)).map(|call| (call.as_str(), rule))
 }

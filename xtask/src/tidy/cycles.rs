@@ -13,11 +13,8 @@ use crate::tidy::{Finding, Law};
 use crate::tree::{Source, Tree, named_paths};
 
 /// The law.
-pub(crate) const LAW: Law = Law {
-    name: "cycles",
-    says: "modules of a crate form no circle; no `super::` outside tests",
-    check,
-};
+pub(crate) const LAW: Law =
+    Law { name: "cycles", says: "modules of a crate form no circle; no `super::` outside tests", check };
 
 fn check(tree: &Tree, _settings: &Settings) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -31,10 +28,7 @@ fn check(tree: &Tree, _settings: &Settings) -> Vec<Finding> {
                 path: format!("{}/src", package.folder),
                 item: knot.members.join(" "),
                 amount: knot.members.len(),
-                message: format!(
-                    "modules use one another in a circle: {}",
-                    knot.uses.join(", ")
-                ),
+                message: format!("modules use one another in a circle: {}", knot.uses.join(", ")),
                 line: 0,
             });
         }

@@ -8,24 +8,14 @@ use crate::tidy::{Finding, Law};
 use crate::tree::Tree;
 
 /// The law.
-pub(crate) const LAW: Law = Law {
-    name: "headers",
-    says: "every Rust file opens with `//!`",
-    check,
-};
+pub(crate) const LAW: Law = Law { name: "headers", says: "every Rust file opens with `//!`", check };
 
 fn check(tree: &Tree, _settings: &Settings) -> Vec<Finding> {
     let sources = tree.packages.iter().flat_map(|package| &package.sources);
     sources
         .filter(|source| {
-            let first = source
-                .text
-                .lines()
-                .find(|line| !line.trim().is_empty())
-                .unwrap_or_default();
-            first
-                .strip_prefix("//!")
-                .is_none_or(|words| words.trim().len() < 3)
+            let first = source.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            first.strip_prefix("//!").is_none_or(|words| words.trim().len() < 3)
         })
         .map(|source| Finding {
             law: LAW.name,

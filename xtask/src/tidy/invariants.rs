@@ -27,46 +27,20 @@ fn check(tree: &Tree, _settings: &Settings) -> Vec<Finding> {
     let mut tested = BTreeSet::new();
     let mut cited = Vec::new();
     // These checks' own words and samples are about labels, not under them.
-    let rust = tree
-        .packages
-        .iter()
-        .filter(|package| package.name != "xtask")
-        .flat_map(|package| &package.sources);
+    let rust = tree.packages.iter().filter(|package| package.name != "xtask").flat_map(|package| &package.sources);
     for source in rust.chain(&tree.python) {
         for (index, line) in source.text.lines().enumerate() {
-            note_line(
-                source,
-                index + 1,
-                line,
-                &mut declared,
-                &mut tested,
-                &mut cited,
-            );
+            note_line(source, index + 1, line, &mut declared, &mut tested, &mut cited);
         }
     }
     let families: BTreeSet<&str> = declared.keys().map(|label| family(label)).collect();
-    let untested = declared
-        .iter()
-        .filter(|(label, _)| !tested.contains(*label))
-        .map(|(label, (path, line))| {
-            finding(
-                path,
-                *line,
-                label,
-                format!("{label} is declared here and no test names it"),
-            )
-        });
+    let untested = declared.iter().filter(|(label, _)| !tested.contains(*label)).map(|(label, (path, line))| {
+        finding(path, *line, label, format!("{label} is declared here and no test names it"))
+    });
     let unknown = cited
         .iter()
         .filter(|(label, _, _)| families.contains(family(label)) && !declared.contains_key(label))
-        .map(|(label, path, line)| {
-            finding(
-                path,
-                *line,
-                label,
-                format!("{label} is declared in no module's header"),
-            )
-        });
+        .map(|(label, path, line)| finding(path, *line, label, format!("{label} is declared in no module's header")));
     untested.chain(unknown).collect()
 }
 
@@ -82,13 +56,8 @@ fn note_line<'tree>(
     let is_test = source.is_test_line(number);
     if let Some(words) = line.trim_start().strip_prefix("//!").filter(|_| !is_test) {
         let opening = words.trim_start_matches([' ', '-', '*']);
-        if let Some(label) = labels
-            .first()
-            .filter(|label| opening.starts_with(label.as_str()))
-        {
-            declared
-                .entry(label.clone())
-                .or_insert((&source.path, number));
+        if let Some(label) = labels.first().filter(|label| opening.starts_with(label.as_str())) {
+            declared.entry(label.clone()).or_insert((&source.path, number));
         }
     }
     for label in labels {
@@ -101,10 +70,7 @@ fn note_line<'tree>(
 
 fn labels(line: &str) -> Vec<String> {
     let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-    line.split(|letter: char| !word(letter))
-        .filter(|word| is_label(word))
-        .map(str::to_owned)
-        .collect()
+    line.split(|letter: char| !word(letter)).filter(|word| is_label(word)).map(str::to_owned).collect()
 }
 
 fn is_label(word: &str) -> bool {
@@ -122,12 +88,5 @@ fn family(label: &str) -> &str {
 }
 
 fn finding(path: &str, line: usize, label: &str, message: String) -> Finding {
-    Finding {
-        law: LAW.name,
-        path: path.to_owned(),
-        line,
-        item: label.to_owned(),
-        amount: 0,
-        message,
-    }
+    Finding { law: LAW.name, path: path.to_owned(), line, item: label.to_owned(), amount: 0, message }
 }

@@ -8,11 +8,8 @@ use crate::tidy::{Finding, Law};
 use crate::tree::{Package, Tree};
 
 /// The law.
-pub(crate) const LAW: Law = Law {
-    name: "layers",
-    says: "a crate depends only on lower tiers and on what layers.toml lists",
-    check,
-};
+pub(crate) const LAW: Law =
+    Law { name: "layers", says: "a crate depends only on lower tiers and on what layers.toml lists", check };
 
 fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -21,16 +18,10 @@ fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     }
     for (name, rule) in &settings.crates {
         if !tree.packages.is_empty() && !tree.packages.iter().any(|package| &package.name == name) {
-            found.push(in_layers(
-                name,
-                "is listed but is no crate of the workspace: delete the entry",
-            ));
+            found.push(in_layers(name, "is listed but is no crate of the workspace: delete the entry"));
         }
         if !settings.tiers.contains(&rule.tier) {
-            found.push(in_layers(
-                name,
-                &format!("has the tier {}, which is none of the tiers", rule.tier),
-            ));
+            found.push(in_layers(name, &format!("has the tier {}, which is none of the tiers", rule.tier)));
         }
     }
     found
@@ -48,31 +39,14 @@ fn check_package(package: &Package, settings: &Settings, found: &mut Vec<Finding
         });
     };
     let Some(rule) = settings.crates.get(&package.name) else {
-        complain(
-            &package.name,
-            format!(
-                "{} has no entry in layers.toml: give it a tier",
-                package.name
-            ),
-        );
+        complain(&package.name, format!("{} has no entry in layers.toml: give it a tier", package.name));
         return;
     };
-    if !package
-        .manifest
-        .replace(' ', "")
-        .contains("[lints]\nworkspace=true")
-    {
-        complain(
-            &package.name,
-            "the manifest lacks `[lints] workspace = true`".to_owned(),
-        );
+    if !package.manifest.replace(' ', "").contains("[lints]\nworkspace=true") {
+        complain(&package.name, "the manifest lacks `[lints] workspace = true`".to_owned());
     }
     let height = |tier: &String| settings.tiers.iter().position(|known| known == tier);
-    for dependency in package
-        .dependencies
-        .iter()
-        .filter(|dependency| dependency.is_member)
-    {
+    for dependency in package.dependencies.iter().filter(|dependency| dependency.is_member) {
         let Some(below) = settings.crates.get(&dependency.name) else {
             continue;
         };
@@ -81,21 +55,9 @@ fn check_package(package: &Package, settings: &Settings, found: &mut Vec<Finding
             continue;
         }
         if height(&below.tier) > height(&rule.tier) {
-            complain(
-                &dependency.name,
-                format!(
-                    "{} ({}) lies above {}",
-                    dependency.name, below.tier, rule.tier
-                ),
-            );
+            complain(&dependency.name, format!("{} ({}) lies above {}", dependency.name, below.tier, rule.tier));
         } else if !rule.may_use.contains(&dependency.name) {
-            complain(
-                &dependency.name,
-                format!(
-                    "{} is not among what {} may use",
-                    dependency.name, package.name
-                ),
-            );
+            complain(&dependency.name, format!("{} is not among what {} may use", dependency.name, package.name));
         }
     }
 }

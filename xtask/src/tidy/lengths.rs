@@ -11,11 +11,8 @@ use crate::tidy::{Finding, Law};
 use crate::tree::{Source, Tree};
 
 /// The law.
-pub(crate) const LAW: Law = Law {
-    name: "lengths",
-    says: "files, functions and lib.rs keep to the lengths in layers.toml",
-    check,
-};
+pub(crate) const LAW: Law =
+    Law { name: "lengths", says: "files, functions and lib.rs keep to the lengths in layers.toml", check };
 
 fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     let limits = &settings.lengths;
@@ -23,19 +20,9 @@ fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     let rust = tree.packages.iter().flat_map(|package| &package.sources);
     for source in rust.chain(&tree.python) {
         let lines = source.text.lines().count();
-        let limit = if source.path.ends_with("src/lib.rs") {
-            limits.lib_lines
-        } else {
-            limits.file_lines
-        };
+        let limit = if source.path.ends_with("src/lib.rs") { limits.lib_lines } else { limits.file_lines };
         if lines > limit {
-            found.push(finding(
-                source,
-                0,
-                "",
-                lines,
-                format!("{lines} lines, {limit} are allowed"),
-            ));
+            found.push(finding(source, 0, "", lines, format!("{lines} lines, {limit} are allowed")));
         }
         let mut functions = Functions::default();
         if let Some(syntax) = &source.syntax {
@@ -43,10 +30,7 @@ fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
         }
         for (name, line, lines) in functions.found {
             if lines > limits.function_lines {
-                let message = format!(
-                    "`{name}` has {lines} lines, {} are allowed",
-                    limits.function_lines
-                );
+                let message = format!("`{name}` has {lines} lines, {} are allowed", limits.function_lines);
                 found.push(finding(source, line, &name, lines, message));
             }
         }
@@ -55,14 +39,7 @@ fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
 }
 
 fn finding(source: &Source, line: usize, item: &str, amount: usize, message: String) -> Finding {
-    Finding {
-        law: LAW.name,
-        path: source.path.clone(),
-        line,
-        item: item.to_owned(),
-        amount,
-        message,
-    }
+    Finding { law: LAW.name, path: source.path.clone(), line, item: item.to_owned(), amount, message }
 }
 
 #[derive(Default)]
@@ -73,11 +50,7 @@ struct Functions {
 impl Functions {
     fn note(&mut self, signature: &syn::Signature, block: &syn::Block) {
         let first = signature.span().start().line;
-        self.found.push((
-            signature.ident.to_string(),
-            first,
-            block.span().end().line + 1 - first,
-        ));
+        self.found.push((signature.ident.to_string(), first, block.span().end().line + 1 - first));
     }
 }
 

@@ -14,11 +14,8 @@ use crate::tidy::{Finding, Law};
 use crate::tree::{Package, Source, Tree, named_paths};
 
 /// The law.
-pub(crate) const LAW: Law = Law {
-    name: "purity",
-    says: "deciding crates touch no I/O, clock or chance and walk no hash map",
-    check,
-};
+pub(crate) const LAW: Law =
+    Law { name: "purity", says: "deciding crates touch no I/O, clock or chance and walk no hash map", check };
 
 const WALKS: [&str; 12] = [
     "iter",
@@ -49,13 +46,8 @@ fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
 }
 
 fn check_dependencies(package: &Package, settings: &Settings, found: &mut Vec<Finding>) {
-    let foreign = package
-        .dependencies
-        .iter()
-        .filter(|dependency| !dependency.is_member && !dependency.is_dev);
-    for dependency in
-        foreign.filter(|dependency| !settings.purity.externals.contains(&dependency.name))
-    {
+    let foreign = package.dependencies.iter().filter(|dependency| !dependency.is_member && !dependency.is_dev);
+    for dependency in foreign.filter(|dependency| !settings.purity.externals.contains(&dependency.name)) {
         found.push(Finding {
             law: LAW.name,
             path: format!("{}/Cargo.toml", package.folder),
@@ -68,22 +60,9 @@ fn check_dependencies(package: &Package, settings: &Settings, found: &mut Vec<Fi
 
 fn check_paths(package: &Package, settings: &Settings, found: &mut Vec<Finding>) {
     for source in package.sources.iter().filter(|source| !source.is_test) {
-        for path in named_paths(source)
-            .iter()
-            .filter(|path| !source.is_test_line(path.line))
-        {
-            if let Some(pattern) = settings
-                .purity
-                .paths
-                .iter()
-                .find(|pattern| path.holds(pattern))
-            {
-                found.push(at(
-                    source,
-                    path.line,
-                    pattern,
-                    format!("a deciding crate may not name {}", path.text()),
-                ));
+        for path in named_paths(source).iter().filter(|path| !source.is_test_line(path.line)) {
+            if let Some(pattern) = settings.purity.paths.iter().find(|pattern| path.holds(pattern)) {
+                found.push(at(source, path.line, pattern, format!("a deciding crate may not name {}", path.text())));
             }
         }
     }
@@ -91,42 +70,23 @@ fn check_paths(package: &Package, settings: &Settings, found: &mut Vec<Finding>)
 
 fn check_walks(package: &Package, found: &mut Vec<Finding>) {
     let mut names = HashNames::default();
-    for syntax in package
-        .sources
-        .iter()
-        .filter_map(|source| source.syntax.as_ref())
-    {
+    for syntax in package.sources.iter().filter_map(|source| source.syntax.as_ref()) {
         names.visit_file(syntax);
     }
     for source in package.sources.iter().filter(|source| !source.is_test) {
-        let mut walks = Walks {
-            names: &names.names,
-            found: Vec::new(),
-        };
+        let mut walks = Walks { names: &names.names, found: Vec::new() };
         if let Some(syntax) = &source.syntax {
             walks.visit_file(syntax);
         }
-        for (line, name) in walks
-            .found
-            .into_iter()
-            .filter(|(line, _)| !source.is_test_line(*line))
-        {
-            let message =
-                format!("{name} is a hash map and is walked: its order differs from run to run");
+        for (line, name) in walks.found.into_iter().filter(|(line, _)| !source.is_test_line(*line)) {
+            let message = format!("{name} is a hash map and is walked: its order differs from run to run");
             found.push(at(source, line, &name, message));
         }
     }
 }
 
 fn at(source: &Source, line: usize, item: &str, message: String) -> Finding {
-    Finding {
-        law: LAW.name,
-        path: source.path.clone(),
-        line,
-        item: item.to_owned(),
-        message,
-        amount: 0,
-    }
+    Finding { law: LAW.name, path: source.path.clone(), line, item: item.to_owned(), message, amount: 0 }
 }
 
 /// Names of fields and variables whose written type is a hash map or set.

@@ -20,44 +20,25 @@ pub(crate) fn settings() -> Settings {
         purity: PurityRule {
             tiers: vec!["brains".to_owned()],
             externals: vec!["indexmap".to_owned()],
-            paths: vec![
-                "tokio".to_owned(),
-                "std::fs".to_owned(),
-                "Instant::now".to_owned(),
-            ],
+            paths: vec!["tokio".to_owned(), "std::fs".to_owned(), "Instant::now".to_owned()],
         },
-        lengths: LengthRule {
-            file_lines: 10,
-            function_lines: 4,
-            lib_lines: 5,
-        },
-        unsafety: UnsafetyRule {
-            allowed: vec!["crates/hand/src/raw.rs".to_owned()],
-        },
+        lengths: LengthRule { file_lines: 10, function_lines: 4, lib_lines: 5 },
+        unsafety: UnsafetyRule { allowed: vec!["crates/hand/src/raw.rs".to_owned()] },
         ..Settings::default()
     }
 }
 
 /// A tree with one package, `crates/<name>`, of the given files.
 pub(crate) fn tree(name: &str, files: &[(&str, &str)]) -> Tree {
-    Tree {
-        packages: vec![package(name, files, &[])],
-        ..Tree::default()
-    }
+    Tree { packages: vec![package(name, files, &[])], ..Tree::default() }
 }
 
 /// A package of the given files, relative to its folder, and dependencies (name, member, dev).
-pub(crate) fn package(
-    name: &str,
-    files: &[(&str, &str)],
-    dependencies: &[(&str, bool, bool)],
-) -> Package {
+pub(crate) fn package(name: &str, files: &[(&str, &str)], dependencies: &[(&str, bool, bool)]) -> Package {
     let folder = format!("crates/{name}");
     let sources = files
         .iter()
-        .map(|(path, text)| {
-            Source::rust(&format!("{folder}/{path}"), text).expect("the sample parses")
-        })
+        .map(|(path, text)| Source::rust(&format!("{folder}/{path}"), text).expect("the sample parses"))
         .collect();
     let dependencies = dependencies
         .iter()
@@ -67,23 +48,11 @@ pub(crate) fn package(
             is_dev: *is_dev,
         })
         .collect();
-    Package {
-        name: name.to_owned(),
-        folder,
-        dependencies,
-        manifest: "[lints]\nworkspace = true\n".to_owned(),
-        sources,
-    }
+    Package { name: name.to_owned(), folder, dependencies, manifest: "[lints]\nworkspace = true\n".to_owned(), sources }
 }
 
 /// A tree of Python files.
 pub(crate) fn python(files: &[(&str, &str)]) -> Tree {
-    let python = files
-        .iter()
-        .map(|(path, text)| Source::plain(path, text))
-        .collect();
-    Tree {
-        python,
-        ..Tree::default()
-    }
+    let python = files.iter().map(|(path, text)| Source::plain(path, text)).collect();
+    Tree { python, ..Tree::default() }
 }

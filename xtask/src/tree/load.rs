@@ -11,21 +11,12 @@ use crate::tree::source::{Dependency, Package, Source, Tree};
 /// Folders that hold Python files of ours.
 const PYTHON_FOLDERS: [&str; 5] = ["python", "tests", "examples", "scripts", "bench"];
 /// Folders that are built, fetched or vendored.
-const SKIPPED: [&str; 6] = [
-    "target",
-    ".cache",
-    "__pycache__",
-    ".git",
-    "node_modules",
-    "corpus",
-];
+const SKIPPED: [&str; 6] = ["target", ".cache", "__pycache__", ".git", "node_modules", "corpus"];
 
 /// The workspace's root folder: the parent of this crate's.
 pub fn root() -> PathBuf {
-    let own = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from("xtask"), PathBuf::from);
-    own.parent()
-        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("xtask"), PathBuf::from);
+    own.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 #[derive(Deserialize)]
@@ -57,8 +48,8 @@ pub fn load(root: &Path) -> Result<Tree, String> {
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata: Metadata =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
     let mut packages = Vec::new();
     for package in metadata.packages {
         packages.push(load_package(root, package)?);
@@ -69,11 +60,7 @@ pub fn load(root: &Path) -> Result<Tree, String> {
             python.push(Source::plain(&relative(root, &path), &read(&path)?));
         }
     }
-    Ok(Tree {
-        packages,
-        python,
-        committed_allow_list: committed(root, "xtask/allow.toml"),
-    })
+    Ok(Tree { packages, python, committed_allow_list: committed(root, "xtask/allow.toml") })
 }
 
 fn load_package(root: &Path, package: MetadataPackage) -> Result<Package, String> {
@@ -83,14 +70,11 @@ fn load_package(root: &Path, package: MetadataPackage) -> Result<Package, String
         sources.push(Source::rust(&relative(root, &path), &read(&path)?)?);
     }
     mark_test_modules(&mut sources);
-    let dependencies = package
-        .dependencies
-        .into_iter()
-        .map(|dependency| Dependency {
-            is_member: dependency.path.is_some(),
-            is_dev: dependency.kind.as_deref() == Some("dev"),
-            name: dependency.name,
-        });
+    let dependencies = package.dependencies.into_iter().map(|dependency| Dependency {
+        is_member: dependency.path.is_some(),
+        is_dev: dependency.kind.as_deref() == Some("dev"),
+        name: dependency.name,
+    });
     Ok(Package {
         name: package.name,
         folder: relative(root, &folder),
@@ -105,18 +89,11 @@ fn mark_test_modules(sources: &mut [Source]) {
     let mut prefixes = Vec::new();
     for source in sources.iter() {
         let folder = children_folder(&source.path);
-        prefixes.extend(
-            source
-                .test_modules()
-                .into_iter()
-                .map(|module| format!("{folder}/{module}")),
-        );
+        prefixes.extend(source.test_modules().into_iter().map(|module| format!("{folder}/{module}")));
     }
     for source in sources {
         let stem = source.path.strip_suffix(".rs").unwrap_or(&source.path);
-        source.is_test |= prefixes
-            .iter()
-            .any(|prefix| stem == prefix || stem.starts_with(&format!("{prefix}/")));
+        source.is_test |= prefixes.iter().any(|prefix| stem == prefix || stem.starts_with(&format!("{prefix}/")));
     }
 }
 
@@ -141,10 +118,7 @@ fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 fn relative(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root)
-        .unwrap_or(path)
-        .to_string_lossy()
-        .replace('\\', "/")
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -152,13 +126,6 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 fn committed(root: &Path, path: &str) -> Option<String> {
-    let output = Command::new("git")
-        .args(["show", &format!("HEAD:{path}")])
-        .current_dir(root)
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let output = Command::new("git").args(["show", &format!("HEAD:{path}")]).current_dir(root).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -3,10 +3,7 @@
 /// Module path of a file under `src`: `lib.rs` is the empty path, `a/b.rs` is `[a, b]`. None for files outside `src`
 /// and for binaries' roots beside a library.
 pub fn module_path(package_folder: &str, path: &str) -> Option<Vec<String>> {
-    let inside = path
-        .strip_prefix(package_folder)?
-        .strip_prefix("/src/")?
-        .strip_suffix(".rs")?;
+    let inside = path.strip_prefix(package_folder)?.strip_prefix("/src/")?.strip_suffix(".rs")?;
     if inside == "lib" || inside == "main" {
         return Some(Vec::new());
     }
@@ -21,10 +18,7 @@ pub fn module_path(package_folder: &str, path: &str) -> Option<Vec<String>> {
 pub fn children_folder(path: &str) -> String {
     let stem = path.strip_suffix(".rs").unwrap_or(path);
     for root in ["lib", "main", "mod"] {
-        if let Some(folder) = stem
-            .strip_suffix(root)
-            .and_then(|folder| folder.strip_suffix('/'))
-        {
+        if let Some(folder) = stem.strip_suffix(root).and_then(|folder| folder.strip_suffix('/')) {
             return folder.to_owned();
         }
     }

@@ -25,9 +25,7 @@ impl NamedPath {
     /// Whether the path holds `pattern` (`a::b`) as consecutive segments.
     pub fn holds(&self, pattern: &str) -> bool {
         let wanted: Vec<&str> = pattern.split("::").collect();
-        self.segments
-            .windows(wanted.len())
-            .any(|window| window.iter().eq(wanted.iter()))
+        self.segments.windows(wanted.len()).any(|window| window.iter().eq(wanted.iter()))
     }
 
     /// The path as it is written.
@@ -66,24 +64,13 @@ impl<'ast> Visit<'ast> for Uses {
     }
 }
 
-fn flatten(
-    tree: &syn::UseTree,
-    before: &mut Vec<String>,
-    is_reexport: bool,
-    found: &mut Vec<NamedPath>,
-) {
+fn flatten(tree: &syn::UseTree, before: &mut Vec<String>, is_reexport: bool, found: &mut Vec<NamedPath>) {
     let mut end = |last: String, known_as: String, line: usize, before: &[String]| {
         let mut segments = before.to_vec();
         if last != "self" {
             segments.push(last);
         }
-        found.push(NamedPath {
-            segments,
-            known_as,
-            line,
-            is_reexport,
-            is_use: true,
-        });
+        found.push(NamedPath { segments, known_as, line, is_reexport, is_use: true });
     };
     match tree {
         syn::UseTree::Path(path) => {
@@ -93,27 +80,13 @@ fn flatten(
         }
         syn::UseTree::Name(name) => {
             let word = name.ident.to_string();
-            let known_as = if word == "self" {
-                before.last().cloned().unwrap_or_default()
-            } else {
-                word.clone()
-            };
+            let known_as = if word == "self" { before.last().cloned().unwrap_or_default() } else { word.clone() };
             end(word, known_as, name.ident.span().start().line, before);
         }
         syn::UseTree::Rename(rename) => {
-            end(
-                rename.ident.to_string(),
-                rename.rename.to_string(),
-                rename.ident.span().start().line,
-                before,
-            );
+            end(rename.ident.to_string(), rename.rename.to_string(), rename.ident.span().start().line, before);
         }
-        syn::UseTree::Glob(glob) => end(
-            "*".to_owned(),
-            "*".to_owned(),
-            glob.span().start().line,
-            before,
-        ),
+        syn::UseTree::Glob(glob) => end("*".to_owned(), "*".to_owned(), glob.span().start().line, before),
         syn::UseTree::Group(group) => {
             for inner in &group.items {
                 flatten(inner, before, is_reexport, found);
@@ -146,13 +119,7 @@ fn walk(tokens: TokenStream, found: &mut Vec<NamedPath>) {
                 }
                 if segments.len() > 1 {
                     let known_as = segments.last().cloned().unwrap_or_default();
-                    found.push(NamedPath {
-                        segments,
-                        known_as,
-                        line,
-                        is_reexport: false,
-                        is_use: false,
-                    });
+                    found.push(NamedPath { segments, known_as, line, is_reexport: false, is_use: false });
                 }
             }
             _ => {}

@@ -58,12 +58,8 @@ pub struct Source {
 impl Source {
     /// A Rust file; the error says where it does not parse.
     pub fn rust(path: &str, text: &str) -> Result<Source, String> {
-        let syntax = syn::parse_file(text).map_err(|error| {
-            format!(
-                "{path}:{}: does not parse: {error}",
-                error.span().start().line
-            )
-        })?;
+        let syntax = syn::parse_file(text)
+            .map_err(|error| format!("{path}:{}: does not parse: {error}", error.span().start().line))?;
         let mut finder = TestLines::default();
         finder.visit_file(&syntax);
         Ok(Source {
@@ -96,9 +92,7 @@ impl Source {
         let items = self.syntax.iter().flat_map(|file| &file.items);
         items
             .filter_map(|item| match item {
-                syn::Item::Mod(module)
-                    if module.content.is_none() && is_for_tests(&module.attrs) =>
-                {
+                syn::Item::Mod(module) if module.content.is_none() && is_for_tests(&module.attrs) => {
                     Some(module.ident.to_string())
                 }
                 _ => None,

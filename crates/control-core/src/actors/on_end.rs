@@ -10,10 +10,16 @@ const FINAL_KINDS: [&str; 3] = ["user_exit", "out_of_scope", "constructor"];
 impl Actors {
     /// `kill()`: with `no_restart` for good, else as if it had crashed.
     pub fn on_kill(&mut self, actor: ActorId, no_restart: bool, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.actors.get(&actor).filter(|entry| !entry.is_dead()) else { return };
+        let Some(entry) = self.actors.get(&actor).filter(|entry| !entry.is_dead()) else {
+            return;
+        };
         let message = format!("{} was killed by `kill()`", entry.spec.class_name);
         if !no_restart && let Some(worker) = entry.worker() {
-            effects.push(Effect::Kill { worker, kind: "killed", message });
+            effects.push(Effect::Kill {
+                worker,
+                kind: "killed",
+                message,
+            });
         } else if no_restart {
             self.end_now(actor, "killed", message, effects);
         }
@@ -21,7 +27,9 @@ impl Actors {
 
     /// The last handle is gone. An actor that has a worker finishes its queue first.
     pub fn on_out_of_scope(&mut self, actor: ActorId, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.actors.get_mut(&actor) else { return };
+        let Some(entry) = self.actors.get_mut(&actor) else {
+            return;
+        };
         if entry.spec.detached {
             return;
         }
@@ -44,11 +52,21 @@ impl Actors {
         if let Some(actor) = self.by_worker.remove(&process) {
             self.on_worker_died(actor, death, effects);
         }
-        let is_child = |actor: &Actor| actor.spec.creator == process && !actor.spec.detached && !actor.is_dead();
-        let children: Vec<ActorId> = self.actors.iter().filter(|(_, actor)| is_child(actor)).map(|(id, _)| *id).collect();
+        let is_child = |actor: &Actor| {
+            actor.spec.creator == process && !actor.spec.detached && !actor.is_dead()
+        };
+        let children: Vec<ActorId> = self
+            .actors
+            .iter()
+            .filter(|(_, actor)| is_child(actor))
+            .map(|(id, _)| *id)
+            .collect();
         for actor in children {
             // ACTOR-5
-            let message = format!("the process that created it (pid {}) is dead: {}", death.pid, death.message);
+            let message = format!(
+                "the process that created it (pid {}) is dead: {}",
+                death.pid, death.message
+            );
             self.end_now(actor, "owner_died", message, effects);
         }
         for actor in self.actors.values_mut() {
@@ -57,7 +75,9 @@ impl Actors {
     }
 
     fn on_worker_died(&mut self, actor: ActorId, death: &Death, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.actors.get_mut(&actor) else { return };
+        let Some(entry) = self.actors.get_mut(&actor) else {
+            return;
+        };
         if entry.is_dead() {
             return;
         }
@@ -67,33 +87,60 @@ impl Actors {
         }
         // ACTOR-2
         entry.incarnation += 1;
-        entry.state = ActorState::Pending { restart: Some(death.clone()) };
+        entry.state = ActorState::Pending {
+            restart: Some(death.clone()),
+        };
         self.notify_all(actor, effects);
         effects.push(Effect::Place { actor });
     }
 
     /// Ends an actor whatever it does: its worker, if it has one, is killed.
-    fn end_now(&mut self, actor: ActorId, kind: &'static str, message: String, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.actors.get(&actor) else { return };
+    fn end_now(
+        &mut self,
+        actor: ActorId,
+        kind: &'static str,
+        message: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.actors.get(&actor) else {
+            return;
+        };
         let worker = entry.worker();
-        let death = Death { kind: kind.to_owned(), message: message.clone(), ..Death::default() };
+        let death = Death {
+            kind: kind.to_owned(),
+            message: message.clone(),
+            ..Death::default()
+        };
         match worker {
-            Some(worker) => effects.push(Effect::Kill { worker, kind, message }),
+            Some(worker) => effects.push(Effect::Kill {
+                worker,
+                kind,
+                message,
+            }),
             None => effects.push(Effect::Unplace { actor }),
         }
         self.end(actor, death, Vec::new(), effects);
     }
 
     /// ACTOR-4: the one way into the last state.
-    pub(crate) fn end(&mut self, actor: ActorId, death: Death, error: Vec<u8>, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.actors.get_mut(&actor) else { return };
+    pub(crate) fn end(
+        &mut self,
+        actor: ActorId,
+        death: Death,
+        error: Vec<u8>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.actors.get_mut(&actor) else {
+            return;
+        };
         if let Some(worker) = entry.worker() {
             self.by_worker.remove(&worker);
         }
         entry.state = ActorState::Dead { death, error };
         entry.spec.arguments = Vec::new();
         if !entry.spec.name.is_empty() {
-            self.names.remove(&(entry.spec.namespace.clone(), entry.spec.name.clone()));
+            self.names
+                .remove(&(entry.spec.namespace.clone(), entry.spec.name.clone()));
         }
         self.notify_all(actor, effects);
         self.dead.push_back(actor);

@@ -5,9 +5,19 @@ use trygon_ids::{ActorId, WorkerId};
 
 impl Actors {
     /// A worker was found. False: the actor does not want it any more (ACTOR-3); the worker is free for others to end.
-    pub fn on_placed(&mut self, actor: ActorId, incarnation: u32, worker: WorkerId, effects: &mut Vec<Effect>) -> bool {
-        let Some(entry) = self.actors.get_mut(&actor) else { return false };
-        let ActorState::Pending { restart } = &mut entry.state else { return false };
+    pub fn on_placed(
+        &mut self,
+        actor: ActorId,
+        incarnation: u32,
+        worker: WorkerId,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(entry) = self.actors.get_mut(&actor) else {
+            return false;
+        };
+        let ActorState::Pending { restart } = &mut entry.state else {
+            return false;
+        };
         if entry.incarnation != incarnation {
             return false;
         }
@@ -20,17 +30,36 @@ impl Actors {
     }
 
     /// The constructor is done; `error` is what it raised, encoded, or empty.
-    pub fn on_started(&mut self, from: WorkerId, actor: ActorId, incarnation: u32, error: Vec<u8>, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.actors.get_mut(&actor) else { return };
-        let ActorState::Constructing { worker, .. } = entry.state else { return };
+    pub fn on_started(
+        &mut self,
+        from: WorkerId,
+        actor: ActorId,
+        incarnation: u32,
+        error: Vec<u8>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.actors.get_mut(&actor) else {
+            return;
+        };
+        let ActorState::Constructing { worker, .. } = entry.state else {
+            return;
+        };
         if worker != from || entry.incarnation != incarnation {
             return;
         }
         if !error.is_empty() {
             let message = format!("the constructor of {} raised", entry.spec.class_name);
-            let death = Death { kind: "constructor".to_owned(), message: message.clone(), ..Death::default() };
+            let death = Death {
+                kind: "constructor".to_owned(),
+                message: message.clone(),
+                ..Death::default()
+            };
             self.end(actor, death, error, effects);
-            effects.push(Effect::Kill { worker, kind: "constructor", message });
+            effects.push(Effect::Kill {
+                worker,
+                kind: "constructor",
+                message,
+            });
             return;
         }
         entry.state = ActorState::Alive { worker };

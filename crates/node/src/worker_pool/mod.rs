@@ -4,6 +4,7 @@ mod pre_exec;
 mod reap;
 mod spawn;
 mod zygote;
+mod zygote_watch;
 
 pub(crate) use pre_exec::inherited_socket;
 pub(crate) use zygote::{ZYGOTE, Zygote, ZygoteConfig};

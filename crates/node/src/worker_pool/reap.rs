@@ -12,7 +12,9 @@ const MAX_REAP_TRIES: u32 = 20_000;
 impl Service {
     /// The process id of a worker is known.
     pub(crate) fn on_worker_pid(&mut self, number: u64, pid: u32) {
-        let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+        let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+            return;
+        };
         let Some(process) = self.processes.get_mut(&number) else {
             // It was given up while it was forked.
             let _ = rustix::process::kill_process(pid, Signal::KILL);
@@ -43,7 +45,9 @@ impl Service {
     /// A worker's process ended.
     pub(crate) fn on_ended(&mut self, number: u64) {
         self.reap();
-        let Some(process) = self.processes.get_mut(&number) else { return };
+        let Some(process) = self.processes.get_mut(&number) else {
+            return;
+        };
         process.reap_tries += 1;
         if process.reap_tries > MAX_REAP_TRIES {
             self.on_worker_ended(number, None);
@@ -64,5 +68,4 @@ impl Service {
             self.unclaimed.clear();
         }
     }
-
 }

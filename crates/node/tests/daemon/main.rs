@@ -10,7 +10,7 @@ use std::time::Instant;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("node") => trygon_node::run_inherited().expect("the daemon runs"),
+        Some("node") => std::process::exit(i32::from(trygon_node::run_inherited().is_err())),
         // What the daemon gives to an interpreter.
         Some("-I") => fakes::zygote(),
         Some("intermediate") => fakes::intermediate(),
@@ -30,7 +30,10 @@ fn list(arguments: &[String]) {
 }
 
 fn run(arguments: &[String]) {
-    let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let filters: Vec<&String> = arguments
+        .iter()
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
     for (name, scenario) in scenarios::ALL {
         if filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())) {
             let begin = Instant::now();

@@ -27,19 +27,14 @@ pub struct CopyPlan {
 impl Default for CopyPlan {
     /// Up to two threads, as far as the machine has them.
     fn default() -> Self {
-        Self {
-            threads: available_threads(),
-            non_temporal: true,
-        }
+        Self { threads: available_threads(), non_temporal: true }
     }
 }
 
 fn available_threads() -> usize {
     use std::sync::OnceLock;
     static AVAILABLE: OnceLock<usize> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| {
-        std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS))
-    })
+    *AVAILABLE.get_or_init(|| std::thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS)))
 }
 
 /// An address that a helping thread may use.
@@ -51,11 +46,7 @@ unsafe impl Send for Destination {}
 
 /// Copies `source` to a range of the same length.
 pub fn copy_slice(destination: &mut [u8], source: &[u8], plan: CopyPlan) {
-    assert_eq!(
-        destination.len(),
-        source.len(),
-        "a copy needs two ranges of one length"
-    );
+    assert_eq!(destination.len(), source.len(), "a copy needs two ranges of one length");
     // SAFETY: the destination is borrowed exclusively and as long as the source.
     unsafe { copy_parts(destination.as_mut_ptr(), &[source], plan, &|_, _| ()) };
 }
@@ -72,11 +63,7 @@ pub unsafe fn copy_parts(
     before: &(dyn Fn(usize, usize) + Sync),
 ) {
     let total: usize = parts.iter().map(|part| part.len()).sum();
-    let threads = if total < THREADED_BYTES {
-        1
-    } else {
-        plan.threads.clamp(1, MAX_THREADS)
-    };
+    let threads = if total < THREADED_BYTES { 1 } else { plan.threads.clamp(1, MAX_THREADS) };
     if threads == 1 {
         // SAFETY: the caller's promise.
         unsafe { copy_window(destination, parts, 0, total, plan, before) };
@@ -89,23 +76,13 @@ pub unsafe fn copy_parts(
         // The whole struct, not its field, has to move into the thread.
         let Destination(destination) = { shared };
         // SAFETY: the caller's promise; the windows of the threads do not overlap.
-        unsafe {
-            copy_window(
-                destination,
-                parts,
-                start,
-                (start + share).min(total),
-                plan,
-                before,
-            )
-        };
+        unsafe { copy_window(destination, parts, start, (start + share).min(total), plan, before) };
     };
     std::thread::scope(|scope| {
         for index in 1..threads {
             let start = (index * share).min(total);
-            let spawned = std::thread::Builder::new()
-                .name("trygon-copy".into())
-                .spawn_scoped(scope, move || helper(start));
+            let spawned =
+                std::thread::Builder::new().name("trygon-copy".into()).spawn_scoped(scope, move || helper(start));
             if spawned.is_err() {
                 // At the limit of threads: do it here.
                 helper(start);
@@ -138,13 +115,7 @@ unsafe fn copy_window(
             before(at, len);
             let source = &part[at - part_start..at - part_start + len];
             // SAFETY: `at + len` is at most the total length, so the caller's promise covers it.
-            unsafe {
-                copy_step(
-                    destination.add(at),
-                    source,
-                    plan.non_temporal && part.len() >= NON_TEMPORAL_BYTES,
-                )
-            };
+            unsafe { copy_step(destination.add(at), source, plan.non_temporal && part.len() >= NON_TEMPORAL_BYTES) };
             at += len;
         }
         part_start = part_end;

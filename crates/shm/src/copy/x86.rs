@@ -1,8 +1,6 @@
 //! Non-temporal copies with 32-byte vectors. On machines with wider ones they are no faster: whole lines leave the core either way.
 
-use std::arch::x86_64::{
-    __m256i, _MM_HINT_NTA, _mm_prefetch, _mm_sfence, _mm256_loadu_si256, _mm256_stream_si256,
-};
+use std::arch::x86_64::{__m256i, _MM_HINT_NTA, _mm_prefetch, _mm_sfence, _mm256_loadu_si256, _mm256_stream_si256};
 
 /// Length of a cache line.
 const LINE_BYTES: usize = 64;
@@ -30,12 +28,8 @@ pub(super) unsafe fn copy_avx2(destination: *mut u8, source: &[u8]) {
         while at < body_end {
             _mm_prefetch::<_MM_HINT_NTA>(from.wrapping_add(at + AHEAD_BYTES).cast());
             _mm_prefetch::<_MM_HINT_NTA>(from.wrapping_add(at + AHEAD_BYTES + LINE_BYTES).cast());
-            _mm_prefetch::<_MM_HINT_NTA>(
-                from.wrapping_add(at + AHEAD_BYTES + 2 * LINE_BYTES).cast(),
-            );
-            _mm_prefetch::<_MM_HINT_NTA>(
-                from.wrapping_add(at + AHEAD_BYTES + 3 * LINE_BYTES).cast(),
-            );
+            _mm_prefetch::<_MM_HINT_NTA>(from.wrapping_add(at + AHEAD_BYTES + 2 * LINE_BYTES).cast());
+            _mm_prefetch::<_MM_HINT_NTA>(from.wrapping_add(at + AHEAD_BYTES + 3 * LINE_BYTES).cast());
             let mut words = [std::mem::zeroed::<__m256i>(); TURN_BYTES / 32];
             for (index, word) in words.iter_mut().enumerate() {
                 *word = _mm256_loadu_si256(from.add(at + index * 32).cast());
@@ -45,11 +39,7 @@ pub(super) unsafe fn copy_avx2(destination: *mut u8, source: &[u8]) {
             }
             at += TURN_BYTES;
         }
-        std::ptr::copy_nonoverlapping(
-            from.add(body_end),
-            destination.add(body_end),
-            source.len() - body_end,
-        );
+        std::ptr::copy_nonoverlapping(from.add(body_end), destination.add(body_end), source.len() - body_end);
         // Streaming stores are not ordered with later ones: the object must be whole before anyone learns that it is sealed.
         _mm_sfence();
     }

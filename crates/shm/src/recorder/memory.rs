@@ -49,19 +49,13 @@ impl MappedMemory {
     pub(super) fn new(descriptor: impl AsFd) -> io::Result<Self> {
         let mapping = WritableMapping::new(descriptor, segment_bytes())?;
         let start = mapping.as_ptr().cast_mut();
-        Ok(Self {
-            _mapping: mapping,
-            start,
-        })
+        Ok(Self { _mapping: mapping, start })
     }
 
     /// The bytes of a range that was written before.
     #[inline]
     pub(super) fn bytes(&self, offset: usize, len: usize) -> &[u8] {
-        assert!(
-            offset <= LEN && len <= LEN - offset,
-            "a range inside the recorder"
-        );
+        assert!(offset <= LEN && len <= LEN - offset, "a range inside the recorder");
         // SAFETY: the range lies inside the mapping; the borrow of `self` keeps `Recorder` from writing meanwhile.
         unsafe { std::slice::from_raw_parts(self.start.add(offset), len) }
     }
@@ -70,22 +64,14 @@ impl MappedMemory {
 impl RecorderMemory for MappedMemory {
     #[inline]
     fn write(&self, offset: usize, bytes: &[u8]) {
-        assert!(
-            offset <= LEN && bytes.len() <= LEN - offset,
-            "a range inside the recorder"
-        );
+        assert!(offset <= LEN && bytes.len() <= LEN - offset, "a range inside the recorder");
         // SAFETY: the range lies inside the mapping, and only the thread with `&mut Recorder` comes here.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.add(offset), bytes.len())
-        };
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.add(offset), bytes.len()) };
     }
 
     #[inline]
     fn write_u32(&self, offset: usize, value: u32) {
-        assert!(
-            offset % 4 == 0 && offset + 4 <= LEN,
-            "an aligned word inside the recorder"
-        );
+        assert!(offset.is_multiple_of(4) && offset + 4 <= LEN, "an aligned word inside the recorder");
         // SAFETY: inside the mapping, aligned; a mapping begins at a page.
         let word = unsafe { AtomicU32::from_ptr(self.start.add(offset).cast()) };
         word.store(value.to_le(), Ordering::Relaxed);
@@ -93,10 +79,7 @@ impl RecorderMemory for MappedMemory {
 
     #[inline]
     fn publish_u64(&self, offset: usize, value: u64) {
-        assert!(
-            offset % 8 == 0 && offset + 8 <= LEN,
-            "an aligned word inside the recorder"
-        );
+        assert!(offset.is_multiple_of(8) && offset + 8 <= LEN, "an aligned word inside the recorder");
         // SAFETY: inside the mapping, aligned; a mapping begins at a page.
         let word = unsafe { AtomicU64::from_ptr(self.start.add(offset).cast()) };
         word.store(value.to_le(), Ordering::Release);

@@ -34,10 +34,7 @@ impl Recorder {
 
     /// Maps the recorder that the daemon made.
     pub fn new(descriptor: impl AsFd) -> io::Result<Self> {
-        MappedMemory::new(descriptor).map(|memory| Self {
-            memory,
-            staged_len: 0,
-        })
+        MappedMemory::new(descriptor).map(|memory| Self { memory, staged_len: 0 })
     }
 
     /// From here on, the worker's death means that this task was started and not finished. `connection` is not 0.
@@ -88,10 +85,7 @@ impl Recorder {
         let (connection, len) = publish::read_head(head);
         let bytes = publish::record_bytes(len).filter(|bytes| at + bytes <= self.staged_len)?;
         cursor.at = (at + bytes) as u32;
-        Some((
-            connection,
-            self.memory.bytes(LOG_OFFSET + at + RECORD_HEAD_BYTES, len),
-        ))
+        Some((connection, self.memory.bytes(LOG_OFFSET + at + RECORD_HEAD_BYTES, len)))
     }
 
     /// Bytes of the log in use, 0 when nothing is staged.

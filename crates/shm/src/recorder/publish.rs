@@ -1,8 +1,7 @@
 //! The order of the recorder's stores, over any kind of memory.
 
 use trygon_wire::recorder::{
-    LOG_BYTES, LOG_OFFSET, MAX_NAME_BYTES, NAME_OFFSET, RECORD_HEAD_BYTES, STAGED_LEN_OFFSET,
-    STARTED_OFFSET,
+    LOG_BYTES, LOG_OFFSET, MAX_NAME_BYTES, NAME_OFFSET, RECORD_HEAD_BYTES, STAGED_LEN_OFFSET, STARTED_OFFSET,
 };
 
 /// The staged log has no room for the record: what is staged has to be written out and cleared first.
@@ -42,8 +41,7 @@ pub(super) trait RecorderMemory {
 /// Length of the record of a frame, or `None` if no log could hold it.
 #[inline]
 pub(super) fn record_bytes(frame_len: usize) -> Option<usize> {
-    (frame_len <= LOG_BYTES - RECORD_HEAD_BYTES)
-        .then(|| RECORD_HEAD_BYTES + frame_len.next_multiple_of(8))
+    (frame_len <= LOG_BYTES - RECORD_HEAD_BYTES).then(|| RECORD_HEAD_BYTES + frame_len.next_multiple_of(8))
 }
 
 /// Connection and frame length of a record's head.
@@ -53,20 +51,11 @@ pub(super) fn read_head(head: &[u8]) -> (u64, usize) {
     connection.copy_from_slice(&head[..8]);
     let mut len = [0; 4];
     len.copy_from_slice(&head[8..12]);
-    (
-        u64::from_le_bytes(connection),
-        u32::from_le_bytes(len) as usize,
-    )
+    (u64::from_le_bytes(connection), u32::from_le_bytes(len) as usize)
 }
 
 #[inline]
-pub(super) fn set_started(
-    memory: &impl RecorderMemory,
-    connection: u64,
-    slot: u32,
-    generation: u32,
-    attempt: u32,
-) {
+pub(super) fn set_started(memory: &impl RecorderMemory, connection: u64, slot: u32, generation: u32, attempt: u32) {
     // Never an old connection with a new slot.
     clear_started(memory);
     memory.write_u32(STARTED_OFFSET + 8, slot);
@@ -91,9 +80,7 @@ pub(super) fn stage(
     parts: &[&[u8]],
 ) -> Result<(StagedFrame, usize), Full> {
     let frame_len: usize = parts.iter().map(|part| part.len()).sum();
-    let bytes = record_bytes(frame_len)
-        .filter(|bytes| *bytes <= LOG_BYTES - staged_len)
-        .ok_or(Full)?;
+    let bytes = record_bytes(frame_len).filter(|bytes| *bytes <= LOG_BYTES - staged_len).ok_or(Full)?;
     let mut head = [0; RECORD_HEAD_BYTES];
     head[..8].copy_from_slice(&connection.to_le_bytes());
     head[8..12].copy_from_slice(&(frame_len as u32).to_le_bytes());
@@ -105,10 +92,7 @@ pub(super) fn stage(
     }
     memory.publish_u64(STAGED_LEN_OFFSET, (staged_len + bytes) as u64);
     memory.keep_before_later_writes();
-    let frame = StagedFrame {
-        offset: (staged_len + RECORD_HEAD_BYTES) as u32,
-        len: frame_len as u32,
-    };
+    let frame = StagedFrame { offset: (staged_len + RECORD_HEAD_BYTES) as u32, len: frame_len as u32 };
     Ok((frame, staged_len + bytes))
 }
 

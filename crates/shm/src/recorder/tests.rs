@@ -19,35 +19,18 @@ fn what_is_recorded_can_be_read_from_outside() {
     recorder.set_started(7, 1, 2, 3);
     let first = recorder.stage(7, &[b"head", b"", b"body"]).expect("room");
     let second = recorder.stage(8, &[b"x"]).expect("room");
-    assert_eq!(
-        (recorder.frame(first), recorder.frame(second)),
-        (&b"headbody"[..], &b"x"[..])
-    );
+    assert_eq!((recorder.frame(first), recorder.frame(second)), (&b"headbody"[..], &b"x"[..]));
 
     let bytes = read_recorder_descriptor(&descriptor).expect("readable");
-    assert_eq!(
-        recorder::started(&bytes),
-        Some(Started {
-            connection: 7,
-            slot: 1,
-            generation: 2,
-            attempt: 3
-        })
-    );
-    assert_eq!(
-        recorder::staged(&bytes),
-        [(7, &b"headbody"[..]), (8, &b"x"[..])]
-    );
+    assert_eq!(recorder::started(&bytes), Some(Started { connection: 7, slot: 1, generation: 2, attempt: 3 }));
+    assert_eq!(recorder::staged(&bytes), [(7, &b"headbody"[..]), (8, &b"x"[..])]);
     assert_eq!(recorder::running_name(&bytes), "compute");
 
     recorder.clear_started();
     recorder.clear_staged();
     assert!(recorder.frame(first).is_empty());
     let bytes = read_recorder_descriptor(&descriptor).expect("readable");
-    assert_eq!(
-        (recorder::started(&bytes), recorder::staged(&bytes).len()),
-        (None, 0)
-    );
+    assert_eq!((recorder::started(&bytes), recorder::staged(&bytes).len()), (None, 0));
 }
 
 #[test]
@@ -68,16 +51,12 @@ fn a_full_log_refuses_and_a_cleared_one_takes_again() {
     let frame = vec![5; Recorder::MAX_FRAME_BYTES];
     assert_eq!(recorder.stage(1, &[&frame, b"1"]), Err(Full));
     assert!(recorder.has_room(frame.len()) && !recorder.has_room(frame.len() + 1));
-    recorder
-        .stage(1, &[&frame])
-        .expect("an empty log takes the longest frame");
+    recorder.stage(1, &[&frame]).expect("an empty log takes the longest frame");
     assert_eq!(recorder.stage(1, &[b""]), Err(Full));
     recorder.clear_staged();
     let mut count = 0;
     while recorder.has_room(100) {
-        recorder
-            .stage(1, &[&frame[..100]])
-            .expect("has_room said so");
+        recorder.stage(1, &[&frame[..100]]).expect("has_room said so");
         count += 1;
     }
     assert_eq!(count, LOG_BYTES / 120);
@@ -89,8 +68,5 @@ fn a_long_name_is_cut_between_characters() {
     let (descriptor, mut recorder) = pair();
     recorder.set_name(&"é".repeat(60));
     let bytes = read_recorder_descriptor(&descriptor).expect("readable");
-    assert_eq!(
-        recorder::running_name(&bytes),
-        "é".repeat(recorder::MAX_NAME_BYTES / 2)
-    );
+    assert_eq!(recorder::running_name(&bytes), "é".repeat(recorder::MAX_NAME_BYTES / 2));
 }

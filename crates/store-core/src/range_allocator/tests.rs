@@ -6,9 +6,7 @@ use proptest::prelude::*;
 #[test]
 fn the_newest_free_range_is_used_first() {
     let mut allocator = RangeAllocator::new(1 << 20);
-    let offsets: Vec<u64> = (0..4)
-        .map(|_| allocator.allocate(1000).expect("room"))
-        .collect();
+    let offsets: Vec<u64> = (0..4).map(|_| allocator.allocate(1000).expect("room")).collect();
     assert_eq!(offsets, [0, 1024, 2048, 3072]);
     assert!(allocator.free(offsets[0], 1000) && allocator.free(offsets[2], 1000));
     assert_eq!(allocator.allocate(900), Some(2048));
@@ -25,18 +23,13 @@ fn what_was_not_given_out_cannot_be_freed() {
     assert!(!allocator.free(8192, 64) && !allocator.free(u64::MAX - 63, u64::MAX));
     assert!(allocator.free(offset, 100));
     assert!(!allocator.free(offset, 100), "twice");
-    assert_eq!(
-        (allocator.used_bytes(), allocator.largest_free()),
-        (0, 4096)
-    );
+    assert_eq!((allocator.used_bytes(), allocator.largest_free()), (0, 4096));
 }
 
 #[test]
 fn many_small_holes_do_not_hide_a_large_range() {
     let mut allocator = RangeAllocator::new(1 << 20);
-    let offsets: Vec<u64> = (0..200)
-        .map(|_| allocator.allocate(64).expect("room"))
-        .collect();
+    let offsets: Vec<u64> = (0..200).map(|_| allocator.allocate(64).expect("room")).collect();
     for offset in offsets.iter().step_by(2) {
         assert!(allocator.free(*offset, 64));
     }

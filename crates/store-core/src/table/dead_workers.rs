@@ -17,10 +17,10 @@ impl DeadWorkers {
             return;
         }
         self.order.push_back(worker);
-        if self.order.len() > KEPT {
-            if let Some(oldest) = self.order.pop_front() {
-                self.ids.remove(&oldest);
-            }
+        if self.order.len() > KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
         }
     }
 

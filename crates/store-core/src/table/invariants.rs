@@ -5,24 +5,15 @@ use crate::table::state::{Life, Stage, StoreTable};
 impl StoreTable {
     /// Checks the invariants; the first that is broken comes back in words.
     pub fn sanity_check(&self) -> Result<(), String> {
-        let charged: u64 = self
-            .segments
-            .values()
-            .map(|entry| entry.charged_bytes)
-            .sum();
+        let charged: u64 = self.segments.values().map(|entry| entry.charged_bytes).sum();
         if charged != self.used_bytes || self.used_bytes > self.limits.capacity_bytes {
-            return Err(format!(
-                "{charged} charged, {} used, {} at most",
-                self.used_bytes, self.limits.capacity_bytes
-            ));
+            return Err(format!("{charged} charged, {} used, {} at most", self.used_bytes, self.limits.capacity_bytes));
         }
         for (id, entry) in &self.segments {
             let mut end_before = 0;
             for (offset, object) in &entry.objects {
                 if *offset < end_before || offset + object.size_bytes > entry.size_bytes {
-                    return Err(format!(
-                        "STORE-1: the object at {offset} of {id:?} overlaps another one or the end"
-                    ));
+                    return Err(format!("STORE-1: the object at {offset} of {id:?} overlaps another one or the end"));
                 }
                 end_before = offset + object.size_bytes.max(1);
                 match object.life {
@@ -36,29 +27,19 @@ impl StoreTable {
                 }
             }
             if entry.writer.is_none() && !entry.has_owned_object() {
-                return Err(format!(
-                    "STORE-3: {id:?} has neither a writer nor an object"
-                ));
+                return Err(format!("STORE-3: {id:?} has neither a writer nor an object"));
             }
-            if entry
-                .writer
-                .is_some_and(|writer| self.dead.contains(writer))
-            {
+            if entry.writer.is_some_and(|writer| self.dead.contains(writer)) {
                 return Err(format!("STORE-3: the writer of {id:?} is dead"));
             }
-            if entry.stage != Stage::Ready && (entry.writer.is_none() || !entry.objects.is_empty())
-            {
+            if entry.stage != Stage::Ready && (entry.writer.is_none() || !entry.objects.is_empty()) {
                 return Err(format!("{id:?} is used before it exists"));
             }
             if entry.writer.is_some() && entry.charged_bytes != entry.size_bytes {
                 return Err(format!("{id:?} was trimmed while it has a writer"));
             }
         }
-        if self
-            .waiting
-            .iter()
-            .any(|request| self.dead.contains(request.from))
-        {
+        if self.waiting.iter().any(|request| self.dead.contains(request.from)) {
             return Err("STORE-3: a dead process waits for space".into());
         }
         Ok(())

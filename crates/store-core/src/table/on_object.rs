@@ -1,9 +1,7 @@
 //! Objects sealed and freed.
 
 use crate::RangeAllocator;
-use crate::table::state::{
-    Effect, Life, ObjectEntry, ObjectLocation, Reject, SegmentEntry, Stage, StoreTable,
-};
+use crate::table::state::{Effect, Life, ObjectEntry, ObjectLocation, Reject, SegmentEntry, Stage, StoreTable};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
 /// Most early frees remembered for one segment; each is the difference between two sockets, so there are few.
@@ -22,17 +20,11 @@ impl StoreTable {
         if self.dead.contains(from) {
             return Ok(());
         }
-        let entry = self
-            .segments
-            .get_mut(&location.segment)
-            .ok_or(Reject::NotTheWriter)?;
+        let entry = self.segments.get_mut(&location.segment).ok_or(Reject::NotTheWriter)?;
         if entry.writer != Some(from) || entry.stage != Stage::Ready {
             return Err(Reject::NotTheWriter);
         }
-        let end = location
-            .offset_bytes
-            .checked_add(location.size_bytes)
-            .ok_or(Reject::OutOfBounds)?;
+        let end = location.offset_bytes.checked_add(location.size_bytes).ok_or(Reject::OutOfBounds)?;
         if end > entry.size_bytes {
             return Err(Reject::OutOfBounds);
         }
@@ -42,17 +34,10 @@ impl StoreTable {
         self.sealed_objects += 1;
         // Nobody ever had it when its owner is gone or has freed it already.
         if self.dead.contains(owner) || entry.freed_early.remove(&(location.offset_bytes, id)) {
-            effects.push(Effect::Reclaim {
-                to: from,
-                range: location,
-            });
+            effects.push(Effect::Reclaim { to: from, range: location });
             return Ok(());
         }
-        let object = ObjectEntry {
-            id,
-            size_bytes: location.size_bytes,
-            life: Life::Owned(owner),
-        };
+        let object = ObjectEntry { id, size_bytes: location.size_bytes, life: Life::Owned(owner) };
         entry.objects.insert(location.offset_bytes, object);
         Ok(())
     }
@@ -67,23 +52,12 @@ impl StoreTable {
         now_ms: u64,
         effects: &mut Vec<Effect>,
     ) {
-        let ObjectLocation {
-            segment,
-            offset_bytes,
-            ..
-        } = location;
+        let ObjectLocation { segment, offset_bytes, .. } = location;
         let Some(entry) = self.segments.get_mut(&segment) else {
             return;
         };
-        let Some(object) = entry
-            .objects
-            .get(&offset_bytes)
-            .copied()
-            .filter(|object| object.id == id)
-        else {
-            if entry.writer.is_some_and(|writer| writer != from)
-                && entry.freed_early.len() < MOST_FREED_EARLY
-            {
+        let Some(object) = entry.objects.get(&offset_bytes).copied().filter(|object| object.id == id) else {
+            if entry.writer.is_some_and(|writer| writer != from) && entry.freed_early.len() < MOST_FREED_EARLY {
                 entry.freed_early.insert((offset_bytes, id));
             }
             return;
@@ -96,11 +70,7 @@ impl StoreTable {
         match entry.writer {
             Some(writer) if reclaimed && writer == from => {}
             Some(to) => {
-                let range = ObjectLocation {
-                    segment,
-                    offset_bytes,
-                    size_bytes: object.size_bytes,
-                };
+                let range = ObjectLocation { segment, offset_bytes, size_bytes: object.size_bytes };
                 effects.push(Effect::Reclaim { to, range });
             }
             None => {
@@ -131,9 +101,7 @@ impl StoreTable {
 
 impl SegmentEntry {
     pub(crate) fn has_owned_object(&self) -> bool {
-        self.objects
-            .values()
-            .any(|object| matches!(object.life, Life::Owned(_)))
+        self.objects.values().any(|object| matches!(object.life, Life::Owned(_)))
     }
 
     /// Removes the objects in a range that the writer itself owns: it has freed them, or the range would not be in use again. Its word
@@ -162,13 +130,9 @@ impl SegmentEntry {
         let mut runs = Vec::new();
         let mut at = 0;
         let end_mark = (self.size_bytes, 0);
-        let objects = self
-            .objects
-            .iter()
-            .map(|(offset, object)| (*offset, object.size_bytes));
+        let objects = self.objects.iter().map(|(offset, object)| (*offset, object.size_bytes));
         for (offset, size) in objects.chain([end_mark]) {
-            let start =
-                at / PAGE_BYTES * PAGE_BYTES + if at % PAGE_BYTES == 0 { 0 } else { PAGE_BYTES };
+            let start = at / PAGE_BYTES * PAGE_BYTES + if at % PAGE_BYTES == 0 { 0 } else { PAGE_BYTES };
             let end = offset / PAGE_BYTES * PAGE_BYTES;
             if end > start {
                 runs.push((start, end - start));

@@ -22,15 +22,8 @@ impl StoreTable {
             return;
         }
         let deadline_ms = now_ms.saturating_add(self.limits.wait_ms);
-        let request = WaitingRequest {
-            from,
-            request_id,
-            least_bytes,
-            deadline_ms,
-        };
-        if sizing::sizes_to_try(self, from, least_bytes).is_none()
-            || self.waiting.len() >= MOST_WAITING
-        {
+        let request = WaitingRequest { from, request_id, least_bytes, deadline_ms };
+        if sizing::sizes_to_try(self, from, least_bytes).is_none() || self.waiting.len() >= MOST_WAITING {
             self.refuse(request, effects);
         } else if !self.try_create(request, effects) {
             self.waiting.push_back(request);
@@ -47,12 +40,7 @@ impl StoreTable {
             return;
         };
         entry.stage = Stage::Ready;
-        effects.push(Effect::Grant {
-            to,
-            request_id,
-            segment,
-            size_bytes: entry.size_bytes,
-        });
+        effects.push(Effect::Grant { to, request_id, segment, size_bytes: entry.size_bytes });
     }
 
     /// The system has no memory for the segment of an earlier `Create`.
@@ -60,60 +48,27 @@ impl StoreTable {
         let Some(entry) = self.segments.get(&segment) else {
             return;
         };
-        let (
-            Stage::Creating {
-                request_id,
-                asked_bytes,
-            },
-            Some(from),
-        ) = (entry.stage, entry.writer)
-        else {
+        let (Stage::Creating { request_id, asked_bytes }, Some(from)) = (entry.stage, entry.writer) else {
             return;
         };
         self.release(segment, effects);
-        self.refuse(
-            WaitingRequest {
-                from,
-                request_id,
-                least_bytes: asked_bytes,
-                deadline_ms: now_ms,
-            },
-            effects,
-        );
+        self.refuse(WaitingRequest { from, request_id, least_bytes: asked_bytes, deadline_ms: now_ms }, effects);
     }
 
     /// A process wants to read a segment.
-    pub fn on_segment_map(
-        &mut self,
-        from: WorkerId,
-        segment: SegmentId,
-        effects: &mut Vec<Effect>,
-    ) {
-        let entry = self
-            .segments
-            .get_mut(&segment)
-            .filter(|entry| entry.stage == Stage::Ready);
+    pub fn on_segment_map(&mut self, from: WorkerId, segment: SegmentId, effects: &mut Vec<Effect>) {
+        let entry = self.segments.get_mut(&segment).filter(|entry| entry.stage == Stage::Ready);
         let size_bytes = entry.map_or(0, |entry| {
             if entry.writer != Some(from) && !self.dead.contains(from) {
                 entry.readers.insert(from);
             }
             entry.size_bytes
         });
-        effects.push(Effect::Map {
-            to: from,
-            segment,
-            size_bytes,
-        });
+        effects.push(Effect::Map { to: from, segment, size_bytes });
     }
 
     /// The writer needs a segment no more. Objects that are still in it, if there are any, keep it.
-    pub fn on_segment_return(
-        &mut self,
-        from: WorkerId,
-        segment: SegmentId,
-        now_ms: u64,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub fn on_segment_return(&mut self, from: WorkerId, segment: SegmentId, now_ms: u64, effects: &mut Vec<Effect>) {
         let Some(entry) = self.segments.get_mut(&segment) else {
             return;
         };
@@ -129,10 +84,7 @@ impl StoreTable {
     /// Time has passed: requests that waited long enough are refused.
     pub fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         self.serve_waiting(now_ms, effects);
-        let (expired, waiting) = self
-            .waiting
-            .drain(..)
-            .partition::<Vec<_>, _>(|request| request.deadline_ms <= now_ms);
+        let (expired, waiting) = self.waiting.drain(..).partition::<Vec<_>, _>(|request| request.deadline_ms <= now_ms);
         self.waiting = waiting.into();
         for request in expired {
             self.refuse(request, effects);
@@ -159,8 +111,7 @@ impl StoreTable {
 
     fn try_create(&mut self, request: WaitingRequest, effects: &mut Vec<Effect>) -> bool {
         let room = self.limits.capacity_bytes.saturating_sub(self.used_bytes);
-        let sizes =
-            sizing::sizes_to_try(self, request.from, request.least_bytes).unwrap_or_default();
+        let sizes = sizing::sizes_to_try(self, request.from, request.least_bytes).unwrap_or_default();
         let Some(size_bytes) = sizes.into_iter().find(|size| *size <= room) else {
             return false;
         };
@@ -171,10 +122,7 @@ impl StoreTable {
             segment,
             SegmentEntry {
                 writer: Some(request.from),
-                stage: Stage::Creating {
-                    request_id: request.request_id,
-                    asked_bytes: request.least_bytes,
-                },
+                stage: Stage::Creating { request_id: request.request_id, asked_bytes: request.least_bytes },
                 size_bytes,
                 charged_bytes: size_bytes,
                 objects: BTreeMap::new(),
@@ -183,10 +131,7 @@ impl StoreTable {
                 must_not_erase: false,
             },
         );
-        effects.push(Effect::Create {
-            segment,
-            size_bytes,
-        });
+        effects.push(Effect::Create { segment, size_bytes });
         true
     }
 
@@ -202,10 +147,8 @@ impl StoreTable {
 
     /// Releases a segment that nobody writes and that holds no object of a living owner.
     pub(crate) fn release_if_unused(&mut self, segment: SegmentId, effects: &mut Vec<Effect>) {
-        let unused = self
-            .segments
-            .get(&segment)
-            .is_some_and(|entry| entry.writer.is_none() && !entry.has_owned_object());
+        let unused =
+            self.segments.get(&segment).is_some_and(|entry| entry.writer.is_none() && !entry.has_owned_object());
         if unused {
             self.release(segment, effects);
         }
@@ -217,9 +160,6 @@ impl StoreTable {
         };
         self.used_bytes -= entry.charged_bytes;
         // Who still reads keeps the pages by having them mapped; they are not ours to erase (STORE-2).
-        effects.push(Effect::Release {
-            segment,
-            erase: !entry.must_not_erase,
-        });
+        effects.push(Effect::Release { segment, erase: !entry.must_not_erase });
     }
 }

@@ -45,11 +45,7 @@ impl StoreTable {
             entry.objects.retain(|offset, object| {
                 let goes = object.life == Life::HeldForReaders;
                 if let (true, Some(to)) = (goes, writer) {
-                    let range = ObjectLocation {
-                        segment: id,
-                        offset_bytes: *offset,
-                        size_bytes: object.size_bytes,
-                    };
+                    let range = ObjectLocation { segment: id, offset_bytes: *offset, size_bytes: object.size_bytes };
                     effects.push(Effect::Reclaim { to, range });
                 }
                 !goes

@@ -19,23 +19,12 @@ const LEAST_OBJECTS: u64 = 4;
 const SMALLEST_SHARE: u64 = 16;
 
 /// The sizes to try for a request, best first. `None` when no empty store could hold it.
-pub(crate) fn sizes_to_try(
-    table: &StoreTable,
-    writer: WorkerId,
-    least_bytes: u64,
-) -> Option<Vec<u64>> {
+pub(crate) fn sizes_to_try(table: &StoreTable, writer: WorkerId, least_bytes: u64) -> Option<Vec<u64>> {
     let capacity = table.limits.capacity_bytes;
-    let least = least_bytes
-        .max(1)
-        .checked_next_multiple_of(PAGE_BYTES)
-        .filter(|least| *least <= capacity)?;
+    let least = least_bytes.max(1).checked_next_multiple_of(PAGE_BYTES).filter(|least| *least <= capacity)?;
     let mut sizes = Vec::with_capacity(3);
     if least <= SMALL_BYTES {
-        let held = table
-            .segments
-            .values()
-            .filter(|segment| segment.writer == Some(writer))
-            .count() as u32;
+        let held = table.segments.values().filter(|segment| segment.writer == Some(writer)).count() as u32;
         let for_several = (least * LEAST_OBJECTS).next_multiple_of(LARGE_UNIT_BYTES);
         let wanted = (FIRST_SHARED_BYTES << held.min(DOUBLINGS)).max(for_several);
         let share = capacity / SMALLEST_SHARE / LARGE_UNIT_BYTES * LARGE_UNIT_BYTES;

@@ -7,10 +7,7 @@ const MIB: u64 = 1 << 20;
 
 fn place(pool: &mut WriterPool, len: u64) -> (u64, u64) {
     match pool.reserve(len) {
-        Reserved::Range {
-            segment,
-            offset_bytes,
-        } => (segment.0, offset_bytes),
+        Reserved::Range { segment, offset_bytes } => (segment.0, offset_bytes),
         Reserved::NeedSegment { size_bytes } => panic!("no room: {size_bytes} asked for"),
     }
 }
@@ -26,19 +23,9 @@ fn pool(sizes: &[u64]) -> WriterPool {
 #[test]
 fn an_empty_pool_asks_for_what_the_object_needs() {
     let mut pool = WriterPool::new();
-    assert_eq!(
-        pool.reserve(1000),
-        Reserved::NeedSegment { size_bytes: 1024 }
-    );
-    assert_eq!(
-        pool.reserve(u64::MAX),
-        Reserved::NeedSegment {
-            size_bytes: u64::MAX
-        }
-    );
-    assert!(
-        pool.add_segment(SegmentId(1), 16 * MIB, 0) && !pool.add_segment(SegmentId(1), 16 * MIB, 0)
-    );
+    assert_eq!(pool.reserve(1000), Reserved::NeedSegment { size_bytes: 1024 });
+    assert_eq!(pool.reserve(u64::MAX), Reserved::NeedSegment { size_bytes: u64::MAX });
+    assert!(pool.add_segment(SegmentId(1), 16 * MIB, 0) && !pool.add_segment(SegmentId(1), 16 * MIB, 0));
     assert_eq!(place(&mut pool, 0), (1, 0));
     assert_eq!(place(&mut pool, 1000), (1, 64));
 }
@@ -47,32 +34,15 @@ fn an_empty_pool_asks_for_what_the_object_needs() {
 fn large_objects_do_not_mix_with_small_ones() {
     let mut pool = pool(&[16 * MIB]);
     assert_eq!(place(&mut pool, 200_000), (1, 0));
-    assert_eq!(
-        pool.reserve(8 * MIB),
-        Reserved::NeedSegment {
-            size_bytes: 8 * MIB
-        }
-    );
+    assert_eq!(pool.reserve(8 * MIB), Reserved::NeedSegment { size_bytes: 8 * MIB });
     pool.add_segment(SegmentId(2), 8 * MIB, 0);
     assert_eq!(place(&mut pool, 8 * MIB), (2, 0));
     assert!(pool.free(SegmentId(2), 0, 8 * MIB, 5));
     assert_eq!(place(&mut pool, 6 * MIB), (2, 0));
     assert!(pool.free(SegmentId(2), 0, 6 * MIB, 6));
     pool.add_segment(SegmentId(3), 100 * MIB, 0);
-    assert_eq!(
-        pool.reserve(20 * MIB),
-        Reserved::NeedSegment {
-            size_bytes: 20 * MIB
-        },
-        "not a fifth of a segment"
-    );
-    assert!(matches!(
-        pool.reserve_anywhere(20 * MIB),
-        Reserved::Range {
-            segment: SegmentId(3),
-            ..
-        }
-    ));
+    assert_eq!(pool.reserve(20 * MIB), Reserved::NeedSegment { size_bytes: 20 * MIB }, "not a fifth of a segment");
+    assert!(matches!(pool.reserve_anywhere(20 * MIB), Reserved::Range { segment: SegmentId(3), .. }));
 }
 
 #[test]

@@ -20,11 +20,7 @@ pub struct Allocation {
 }
 
 impl Allocation {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        mapping: Arc<WritableMapping>,
-        location: ObjectLocation,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, mapping: Arc<WritableMapping>, location: ObjectLocation) -> Self {
         Self {
             shared: Some(shared),
             mapping,
@@ -43,23 +39,16 @@ impl Allocation {
     /// As `write_parts`, from a place inside the object on.
     pub fn write_parts_at(&mut self, start_bytes: u64, parts: &[&[u8]]) -> bool {
         let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        if start_bytes
-            .checked_add(total)
-            .is_none_or(|end| end > self.size_bytes)
-        {
+        if start_bytes.checked_add(total).is_none_or(|end| end > self.size_bytes) {
             return false;
         }
-        self.mapping
-            .write_parts(self.offset_bytes + start_bytes, parts, CopyPlan::default())
-            .is_some()
+        self.mapping.write_parts(self.offset_bytes + start_bytes, parts, CopyPlan::default()).is_some()
     }
 
     /// Where the object begins, for an array that is made in place. Valid, and to be written to, until `seal` or drop.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         // The pool gives only ranges inside their segment.
-        self.mapping
-            .range_mut_ptr(self.offset_bytes, self.size_bytes)
-            .unwrap_or(std::ptr::null_mut())
+        self.mapping.range_mut_ptr(self.offset_bytes, self.size_bytes).unwrap_or(std::ptr::null_mut())
     }
 
     /// The object is complete and will not change (STORE-1). From here on the space is given back with `StoreClient::free`.
@@ -76,11 +65,7 @@ impl Allocation {
 impl Drop for Allocation {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
-            shared.free(
-                SegmentId(self.segment_id),
-                self.offset_bytes,
-                self.size_bytes,
-            );
+            shared.free(SegmentId(self.segment_id), self.offset_bytes, self.size_bytes);
         }
     }
 }

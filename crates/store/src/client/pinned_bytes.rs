@@ -25,19 +25,12 @@ impl PinnedBytes {
         len_bytes: u64,
         pin: Option<(Arc<Shared>, SegmentId)>,
     ) -> Self {
-        Self {
-            mapping,
-            offset_bytes,
-            len_bytes,
-            pin,
-        }
+        Self { mapping, offset_bytes, len_bytes, pin }
     }
 
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
-        self.mapping
-            .range(self.offset_bytes, self.len_bytes)
-            .unwrap_or_default()
+        self.mapping.range(self.offset_bytes, self.len_bytes).unwrap_or_default()
     }
 
     /// Where they begin. Valid as long as `self` lives, wherever it is moved.

@@ -41,10 +41,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::new(State::default()),
-            started: Instant::now(),
-        })
+        Arc::new(Self { state: Mutex::new(State::default()), started: Instant::now() })
     }
 
     /// Milliseconds on this client's own clock, which starts with it.

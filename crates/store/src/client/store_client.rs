@@ -53,9 +53,7 @@ impl Default for StoreClient {
 impl StoreClient {
     /// A client without any segment.
     pub fn new() -> Self {
-        Self {
-            shared: Shared::new(),
-        }
+        Self { shared: Shared::new() }
     }
 
     /// Milliseconds on the client's own clock, for `idle_segments`.
@@ -80,37 +78,19 @@ impl StoreClient {
     fn finish_reserve(&self, state: &State, reserved: Reserved, len_bytes: u64) -> Reservation {
         match reserved {
             Reserved::NeedSegment { size_bytes } => Reservation::NeedSegment { size_bytes },
-            Reserved::Range {
-                segment,
-                offset_bytes,
-            } => match state.writable.get(&segment) {
+            Reserved::Range { segment, offset_bytes } => match state.writable.get(&segment) {
                 Some(mapping) => {
-                    let location = ObjectLocation {
-                        segment,
-                        offset_bytes,
-                        size_bytes: len_bytes,
-                    };
-                    Reservation::Ready(Allocation::new(
-                        self.shared.clone(),
-                        mapping.clone(),
-                        location,
-                    ))
+                    let location = ObjectLocation { segment, offset_bytes, size_bytes: len_bytes };
+                    Reservation::Ready(Allocation::new(self.shared.clone(), mapping.clone(), location))
                 }
                 // Pool and mappings change together; without a mapping there would be no space either.
-                None => Reservation::NeedSegment {
-                    size_bytes: len_bytes,
-                },
+                None => Reservation::NeedSegment { size_bytes: len_bytes },
             },
         }
     }
 
     /// A segment that the daemon granted, with its writable descriptor.
-    pub fn add_segment(
-        &self,
-        segment_id: u64,
-        size_bytes: u64,
-        descriptor: OwnedFd,
-    ) -> io::Result<()> {
+    pub fn add_segment(&self, segment_id: u64, size_bytes: u64, descriptor: OwnedFd) -> io::Result<()> {
         let mapping = Arc::new(WritableMapping::new(&descriptor, size_bytes)?);
         let now_ms = self.now_ms();
         let mut state = self.shared.state.lock();
@@ -124,17 +104,12 @@ impl StoreClient {
     /// Takes back the space of a sealed object that this process wrote: it owns it and nobody refers to it, or the daemon said `Reclaim`.
     /// False when the range was not given out. While this process looks at it, the space waits.
     pub fn free(&self, segment_id: u64, offset_bytes: u64, len_bytes: u64) -> bool {
-        self.shared
-            .free(SegmentId(segment_id), offset_bytes, len_bytes)
+        self.shared.free(SegmentId(segment_id), offset_bytes, len_bytes)
     }
 
     /// Whether this process writes the segment.
     pub fn is_own(&self, segment_id: u64) -> bool {
-        self.shared
-            .state
-            .lock()
-            .writable
-            .contains_key(&SegmentId(segment_id))
+        self.shared.state.lock().writable.contains_key(&SegmentId(segment_id))
     }
 
     /// A mapped segment, own ones included. `None`: ask the daemon (`SegmentMap`) and call `add_mapping`.
@@ -152,20 +127,12 @@ impl StoreClient {
     }
 
     /// Another process's segment, with the read-only descriptor that the daemon sent.
-    pub fn add_mapping(
-        &self,
-        segment_id: u64,
-        size_bytes: u64,
-        descriptor: OwnedFd,
-    ) -> io::Result<()> {
+    pub fn add_mapping(&self, segment_id: u64, size_bytes: u64, descriptor: OwnedFd) -> io::Result<()> {
         let mapping = Arc::new(ReadOnlyMapping::new(&descriptor, size_bytes)?);
         let used_ms = self.now_ms();
         let mut state = self.shared.state.lock();
         // Two threads may have asked; what is looked at already stays.
-        state
-            .readable
-            .entry(SegmentId(segment_id))
-            .or_insert(Readable { mapping, used_ms });
+        state.readable.entry(SegmentId(segment_id)).or_insert(Readable { mapping, used_ms });
         Ok(())
     }
 
@@ -179,10 +146,7 @@ impl StoreClient {
             if end > mapping.len_bytes() as u64 {
                 return None;
             }
-            let pinned = state.pins.entry((segment, offset_bytes)).or_insert(Pinned {
-                count: 0,
-                free_len_bytes: None,
-            });
+            let pinned = state.pins.entry((segment, offset_bytes)).or_insert(Pinned { count: 0, free_len_bytes: None });
             pinned.count += 1;
             let pin = Some((self.shared.clone(), segment));
             return Some(PinnedBytes::new(mapping, offset_bytes, len_bytes, pin));
@@ -192,12 +156,7 @@ impl StoreClient {
             return None;
         }
         readable.used_ms = now_ms;
-        Some(PinnedBytes::new(
-            readable.mapping.clone(),
-            offset_bytes,
-            len_bytes,
-            None,
-        ))
+        Some(PinnedBytes::new(readable.mapping.clone(), offset_bytes, len_bytes, None))
     }
 
     /// Call it now and then (`now_ms` of `StoreClient::now_ms`): segments that have been empty for a while, unmapped already; each is to be
@@ -208,13 +167,10 @@ impl StoreClient {
         // Unmapped after the lock is gone: that takes time for each page.
         let mut unused: Vec<Arc<dyn SegmentBytes>> = Vec::new();
         unused.extend(
-            idle.iter()
-                .filter_map(|id| state.writable.remove(id))
-                .map(|mapping| mapping as Arc<dyn SegmentBytes>),
+            idle.iter().filter_map(|id| state.writable.remove(id)).map(|mapping| mapping as Arc<dyn SegmentBytes>),
         );
         state.readable.retain(|_, readable| {
-            let stays = Arc::strong_count(&readable.mapping) > 1
-                || now_ms < readable.used_ms + UNMAP_AFTER_MS;
+            let stays = Arc::strong_count(&readable.mapping) > 1 || now_ms < readable.used_ms + UNMAP_AFTER_MS;
             if !stays {
                 unused.push(readable.mapping.clone());
             }
@@ -229,18 +185,8 @@ impl StoreClient {
     pub fn next_idle_ms(&self) -> Option<u64> {
         let state = self.shared.state.lock();
         let unused = |readable: &&Readable| Arc::strong_count(&readable.mapping) == 1;
-        let mapped = state
-            .readable
-            .values()
-            .filter(unused)
-            .map(|readable| readable.used_ms + UNMAP_AFTER_MS)
-            .min();
-        state
-            .pool
-            .next_idle_ms(IDLE_AFTER_MS)
-            .into_iter()
-            .chain(mapped)
-            .min()
+        let mapped = state.readable.values().filter(unused).map(|readable| readable.used_ms + UNMAP_AFTER_MS).min();
+        state.pool.next_idle_ms(IDLE_AFTER_MS).into_iter().chain(mapped).min()
     }
 
     /// Figures, for people and tests.

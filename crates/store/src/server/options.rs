@@ -15,9 +15,6 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// The defaults for a store of this size.
     pub fn new(capacity_bytes: u64) -> Self {
-        Self {
-            capacity_bytes,
-            wait_ms: WAIT_MS,
-        }
+        Self { capacity_bytes, wait_ms: WAIT_MS }
     }
 }

@@ -34,46 +34,25 @@ impl StoreServer {
 
     fn perform_one(&mut self, effect: Effect, now_ms: u64, outgoing: &mut Vec<Outgoing>) {
         match effect {
-            Effect::Create {
-                segment,
-                size_bytes,
-            } => {
+            Effect::Create { segment, size_bytes } => {
                 if let Some(made) = self.provisioning.begin(segment, size_bytes) {
                     self.finish(made, now_ms);
                 }
             }
-            Effect::Grant {
-                to,
-                request_id,
-                segment,
-                size_bytes,
-            } => {
+            Effect::Grant { to, request_id, segment, size_bytes } => {
                 outgoing.push(self.grant(to, request_id, segment, size_bytes));
             }
-            Effect::Refuse {
-                to,
-                request_id,
-                size_bytes,
-                used_bytes,
-            } => {
+            Effect::Refuse { to, request_id, size_bytes, used_bytes } => {
                 outgoing.push(self.refuse(to, request_id, size_bytes, used_bytes));
             }
-            Effect::Map {
-                to,
-                segment,
-                size_bytes,
-            } => outgoing.push(self.map(to, segment, size_bytes)),
+            Effect::Map { to, segment, size_bytes } => outgoing.push(self.map(to, segment, size_bytes)),
             Effect::Reclaim { to, range } => {
                 let message = Reclaim {
                     segment_id: range.segment.0,
                     offset_bytes: range.offset_bytes,
                     size_bytes: range.size_bytes,
                 };
-                outgoing.push(Outgoing {
-                    to,
-                    frame: encode(Kind::Reclaim, &message),
-                    descriptor: None,
-                });
+                outgoing.push(Outgoing { to, frame: encode(Kind::Reclaim, &message), descriptor: None });
             }
             Effect::Trim { segment, ranges } => {
                 for (offset, len) in ranges {
@@ -96,33 +75,15 @@ impl StoreServer {
         }
     }
 
-    fn grant(
-        &mut self,
-        to: WorkerId,
-        request_id: u64,
-        segment: SegmentId,
-        size_bytes: u64,
-    ) -> Outgoing {
-        let descriptor = self
-            .segments
-            .get(&segment)
-            .and_then(|segment| segment.writable_descriptor().ok());
+    fn grant(&mut self, to: WorkerId, request_id: u64, segment: SegmentId, size_bytes: u64) -> Outgoing {
+        let descriptor = self.segments.get(&segment).and_then(|segment| segment.writable_descriptor().ok());
         if descriptor.is_none() {
             // No descriptor left in this process. The writer never learns of the segment, so it goes again with its word.
-            self.table
-                .on_segment_return(to, segment, 0, &mut self.effects);
+            self.table.on_segment_return(to, segment, 0, &mut self.effects);
             return self.refuse(to, request_id, size_bytes, self.table.stats().used_bytes);
         }
-        let message = SegmentGranted {
-            request_id,
-            segment_id: segment.0,
-            size_bytes,
-        };
-        Outgoing {
-            to,
-            frame: encode(Kind::SegmentGranted, &message),
-            descriptor,
-        }
+        let message = SegmentGranted { request_id, segment_id: segment.0, size_bytes };
+        Outgoing { to, frame: encode(Kind::SegmentGranted, &message), descriptor }
     }
 
     fn map(&self, to: WorkerId, segment: SegmentId, size_bytes: u64) -> Outgoing {
@@ -132,15 +93,8 @@ impl StoreServer {
             .filter(|_| size_bytes > 0)
             .and_then(|segment| segment.read_only_descriptor().ok());
         let size_bytes = if descriptor.is_some() { size_bytes } else { 0 };
-        let message = SegmentMapped {
-            segment_id: segment.0,
-            size_bytes,
-        };
-        Outgoing {
-            to,
-            frame: encode(Kind::SegmentMapped, &message),
-            descriptor,
-        }
+        let message = SegmentMapped { segment_id: segment.0, size_bytes };
+        Outgoing { to, frame: encode(Kind::SegmentMapped, &message), descriptor }
     }
 
     fn refuse(&self, to: WorkerId, request_id: u64, size_bytes: u64, used_bytes: u64) -> Outgoing {
@@ -161,17 +115,8 @@ impl StoreServer {
                 self.options.wait_ms / 1000,
             )
         };
-        let message = SegmentRefused {
-            request_id,
-            capacity_bytes,
-            used_bytes,
-            message,
-        };
-        Outgoing {
-            to,
-            frame: encode(Kind::SegmentRefused, &message),
-            descriptor: None,
-        }
+        let message = SegmentRefused { request_id, capacity_bytes, used_bytes, message };
+        Outgoing { to, frame: encode(Kind::SegmentRefused, &message), descriptor: None }
     }
 }
 

@@ -40,32 +40,20 @@ pub(crate) struct Provisioning {
 impl Provisioning {
     /// Begins a segment. A small one is finished at once.
     pub(crate) fn begin(&mut self, id: SegmentId, size_bytes: u64) -> Option<Made> {
-        let Ok(segment) = Segment::create_empty(&format!("trygon-segment-{}", id.0), size_bytes)
-        else {
+        let Ok(segment) = Segment::create_empty(&format!("trygon-segment-{}", id.0), size_bytes) else {
             return Some(Made::Failed(id));
         };
         if segment.size_bytes() <= PIECE_BYTES {
             let populated = segment.populate(0, segment.size_bytes());
-            return Some(if populated.is_ok() {
-                Made::Ready(id, segment)
-            } else {
-                Made::Failed(id)
-            });
+            return Some(if populated.is_ok() { Made::Ready(id, segment) } else { Made::Failed(id) });
         }
-        self.unfinished.push_back(Unfinished {
-            id,
-            segment,
-            populated_bytes: 0,
-        });
+        self.unfinished.push_back(Unfinished { id, segment, populated_bytes: 0 });
         None
     }
 
     /// Lets a segment go that nobody looks at, whoever may still have it mapped.
     pub(crate) fn erase(&mut self, segment: Segment) {
-        self.leaving.push_back(Leaving {
-            segment,
-            erased_bytes: 0,
-        });
+        self.leaving.push_back(Leaving { segment, erased_bytes: 0 });
         // A small one is gone at once.
         if self.leaving.len() == 1 {
             self.erase_piece();
@@ -91,14 +79,8 @@ impl Provisioning {
         let first = self.unfinished.front_mut()?;
         match first.populate_piece() {
             Ok(false) => None,
-            Ok(true) => self
-                .unfinished
-                .pop_front()
-                .map(|done| Made::Ready(done.id, done.segment)),
-            Err(_) => self
-                .unfinished
-                .pop_front()
-                .map(|failed| Made::Failed(failed.id)),
+            Ok(true) => self.unfinished.pop_front().map(|done| Made::Ready(done.id, done.segment)),
+            Err(_) => self.unfinished.pop_front().map(|failed| Made::Failed(failed.id)),
         }
     }
 

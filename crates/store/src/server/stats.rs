@@ -19,10 +19,7 @@ impl StoreServer {
             ("refused_requests", stats.refused_requests),
             ("sealed_objects", stats.sealed_objects),
         ];
-        let fields: Vec<String> = figures
-            .iter()
-            .map(|(name, value)| format!("\"{name}\":{value}"))
-            .collect();
+        let fields: Vec<String> = figures.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", fields.join(","))
     }
 }

@@ -39,10 +39,7 @@ impl StoreServer {
 
     /// An empty store with these options.
     pub fn with_options(options: StoreOptions) -> Self {
-        let limits = StoreLimits {
-            capacity_bytes: options.capacity_bytes,
-            wait_ms: options.wait_ms,
-        };
+        let limits = StoreLimits { capacity_bytes: options.capacity_bytes, wait_ms: options.wait_ms };
         Self {
             options,
             table: StoreTable::new(limits),
@@ -55,10 +52,7 @@ impl StoreServer {
     /// Whether frames of this kind are for the store.
     pub fn handles(kind: Kind) -> bool {
         use Kind::{ObjectFree, ObjectSealed, SegmentMap, SegmentRequest, SegmentReturn};
-        matches!(
-            kind,
-            SegmentRequest | SegmentMap | SegmentReturn | ObjectSealed | ObjectFree
-        )
+        matches!(kind, SegmentRequest | SegmentMap | SegmentReturn | ObjectSealed | ObjectFree)
     }
 
     /// Handles a frame of a driver or worker. An error means that the sender does not keep to the protocol; nothing was changed.
@@ -72,27 +66,15 @@ impl StoreServer {
         match kind {
             Kind::SegmentRequest => {
                 let request: SegmentRequest = decode(body)?;
-                self.table.on_segment_request(
-                    from,
-                    request.request_id,
-                    request.size_bytes,
-                    now_ms,
-                    &mut self.effects,
-                );
+                self.table.on_segment_request(from, request.request_id, request.size_bytes, now_ms, &mut self.effects);
             }
             Kind::SegmentMap => {
                 let map: SegmentMap = decode(body)?;
-                self.table
-                    .on_segment_map(from, SegmentId(map.segment_id), &mut self.effects);
+                self.table.on_segment_map(from, SegmentId(map.segment_id), &mut self.effects);
             }
             Kind::SegmentReturn => {
                 let returned: SegmentReturn = decode(body)?;
-                self.table.on_segment_return(
-                    from,
-                    SegmentId(returned.segment_id),
-                    now_ms,
-                    &mut self.effects,
-                );
+                self.table.on_segment_return(from, SegmentId(returned.segment_id), now_ms, &mut self.effects);
             }
             Kind::ObjectSealed => self.on_sealed(from, decode(body)?)?,
             Kind::ObjectFree => self.on_free(from, decode(body)?, now_ms)?,
@@ -119,11 +101,7 @@ impl StoreServer {
     /// When `on_tick` is to be called next; 0 (at once, after the sockets that are ready) while a large segment is being
     /// made or taken back.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        if self.provisioning.is_empty() {
-            self.table.next_deadline_ms()
-        } else {
-            Some(0)
-        }
+        if self.provisioning.is_empty() { self.table.next_deadline_ms() } else { Some(0) }
     }
 
     /// Sums over the store.
@@ -142,27 +120,17 @@ impl StoreServer {
         let owner = if sealed.owner.is_empty() {
             from
         } else {
-            WorkerId::from_bytes(&sealed.owner)
-                .map_err(|_| FrameError::Malformed("owner is no worker id"))?
+            WorkerId::from_bytes(&sealed.owner).map_err(|_| FrameError::Malformed("owner is no worker id"))?
         };
         let location = location(sealed.segment_id, sealed.offset_bytes, sealed.size_bytes)?;
-        let result = self
-            .table
-            .on_sealed(from, id, location, owner, &mut self.effects);
+        let result = self.table.on_sealed(from, id, location, owner, &mut self.effects);
         result.map_err(|reject: Reject| FrameError::Malformed(reject.text()))
     }
 
     fn on_free(&mut self, from: WorkerId, free: ObjectFree, now_ms: u64) -> Result<(), FrameError> {
         let id = object_id(&free.object_id)?;
         let location = location(free.segment_id, free.offset_bytes, free.size_bytes)?;
-        self.table.on_freed(
-            from,
-            id,
-            location,
-            free.reclaimed,
-            now_ms,
-            &mut self.effects,
-        );
+        self.table.on_freed(from, id, location, free.reclaimed, now_ms, &mut self.effects);
         Ok(())
     }
 }
@@ -171,17 +139,9 @@ fn object_id(bytes: &[u8]) -> Result<ObjectId, FrameError> {
     ObjectId::from_bytes(bytes).map_err(|_| FrameError::Malformed("object id of a wrong length"))
 }
 
-fn location(
-    segment: u64,
-    offset_bytes: u64,
-    size_bytes: u64,
-) -> Result<ObjectLocation, FrameError> {
+fn location(segment: u64, offset_bytes: u64, size_bytes: u64) -> Result<ObjectLocation, FrameError> {
     if offset_bytes.checked_add(size_bytes).is_none() {
         return Err(FrameError::Malformed("object beyond any segment"));
     }
-    Ok(ObjectLocation {
-        segment: SegmentId(segment),
-        offset_bytes,
-        size_bytes,
-    })
+    Ok(ObjectLocation { segment: SegmentId(segment), offset_bytes, size_bytes })
 }

@@ -6,8 +6,8 @@ use trygon_store::client::{Allocation, Reservation, StoreClient};
 use trygon_store::server::{Outgoing, StoreServer};
 use trygon_store_core::ObjectLocation;
 use trygon_wire::control::{
-    ObjectFree, ObjectSealed, Reclaim, SegmentGranted, SegmentMap, SegmentMapped, SegmentRefused,
-    SegmentRequest, SegmentReturn,
+    ObjectFree, ObjectSealed, Reclaim, SegmentGranted, SegmentMap, SegmentMapped, SegmentRefused, SegmentRequest,
+    SegmentReturn,
 };
 use trygon_wire::{Header, Kind, Message, decode};
 
@@ -31,12 +31,7 @@ pub(crate) fn object(number: u8) -> ObjectId {
 impl Env {
     pub(crate) fn new(capacity_bytes: u64) -> Self {
         let clients = (1..=5).map(|number| (number, StoreClient::new())).collect();
-        Self {
-            server: StoreServer::new(capacity_bytes),
-            clients,
-            refused: Vec::new(),
-            gone: 0,
-        }
+        Self { server: StoreServer::new(capacity_bytes), clients, refused: Vec::new(), gone: 0 }
     }
 
     pub(crate) fn client(&self, number: u8) -> &StoreClient {
@@ -45,21 +40,13 @@ impl Env {
 
     fn send(&mut self, from: u8, kind: Kind, message: &impl Message) -> Vec<Kind> {
         assert!(StoreServer::handles(kind));
-        let outgoing = self
-            .server
-            .on_frame(worker(from), kind, &message.encode_to_vec(), 0)
-            .expect("a correct client");
+        let outgoing = self.server.on_frame(worker(from), kind, &message.encode_to_vec(), 0).expect("a correct client");
         self.deliver(outgoing)
     }
 
     fn deliver(&mut self, outgoing: Vec<Outgoing>) -> Vec<Kind> {
         let mut kinds = Vec::new();
-        for Outgoing {
-            to,
-            frame,
-            descriptor,
-        } in outgoing
-        {
+        for Outgoing { to, frame, descriptor } in outgoing {
             let header = Header::parse(&frame).expect("a frame");
             let body = &frame[Header::LEN..];
             assert_eq!(body.len(), header.body_len);
@@ -69,18 +56,14 @@ impl Env {
                 Kind::SegmentGranted => {
                     let granted: SegmentGranted = decode(body).expect("a body");
                     let descriptor = descriptor.expect("beside the frame");
-                    client
-                        .add_segment(granted.segment_id, granted.size_bytes, descriptor)
-                        .expect("mapped");
+                    client.add_segment(granted.segment_id, granted.size_bytes, descriptor).expect("mapped");
                 }
                 Kind::SegmentMapped => {
                     let mapped: SegmentMapped = decode(body).expect("a body");
                     assert_eq!(mapped.size_bytes > 0, descriptor.is_some());
                     match descriptor {
                         Some(descriptor) => {
-                            client
-                                .add_mapping(mapped.segment_id, mapped.size_bytes, descriptor)
-                                .expect("mapped");
+                            client.add_mapping(mapped.segment_id, mapped.size_bytes, descriptor).expect("mapped");
                         }
                         None => self.gone += 1,
                     }
@@ -98,14 +81,7 @@ impl Env {
     }
 
     pub(crate) fn request(&mut self, from: u8, size_bytes: u64) -> Vec<Kind> {
-        self.send(
-            from,
-            Kind::SegmentRequest,
-            &SegmentRequest {
-                request_id: 1,
-                size_bytes,
-            },
-        )
+        self.send(from, Kind::SegmentRequest, &SegmentRequest { request_id: 1, size_bytes })
     }
 
     pub(crate) fn reserve(&mut self, from: u8, len: u64) -> Allocation {

@@ -113,6 +113,11 @@ messages! {
         /// Depth of the task that waits.
         #[prost(uint32, tag = "1")] depth: u32,
     }
+    /// The worker began to own objects that others may refer to, or owns none any more.
+    WorkerOwns {
+        /// Whether it owns some.
+        #[prost(bool, tag = "1")] owns: bool,
+    }
     /// The worker goes on.
     Unblocked {}
     /// Asks to be connected with another process of the job. Answer: `PeerConnected` (at once if connected) or `PeerDied`.

@@ -65,12 +65,7 @@ impl ControlLink {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let received = recvmsg(
-            self.socket.as_fd(),
-            &mut [IoSliceMut::new(&mut self.buffer)],
-            &mut ancillary,
-            flags,
-        );
+        let received = recvmsg(self.socket.as_fd(), &mut [IoSliceMut::new(&mut self.buffer)], &mut ancillary, flags);
         match received {
             Ok(message) if message.bytes > 0 => {
                 for part in ancillary.drain() {

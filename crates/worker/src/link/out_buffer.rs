@@ -44,11 +44,7 @@ impl OutBuffer {
 
     pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> Flushed {
         while !self.is_empty() {
-            match send(
-                socket,
-                &self.bytes[self.start..],
-                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-            ) {
+            match send(socket, &self.bytes[self.start..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(written) => self.start += written,
                 Err(Errno::AGAIN) => {
                     self.compact();

@@ -65,13 +65,7 @@ pub(crate) struct Links {
 
 impl Links {
     pub(crate) fn new(epoll: Arc<OwnedFd>, recorder: Option<Recorder>) -> Self {
-        Self {
-            peers: Vec::new(),
-            dirty: Vec::new(),
-            exports: Vec::new(),
-            epoll,
-            recorder,
-        }
+        Self { peers: Vec::new(), dirty: Vec::new(), exports: Vec::new(), epoll, recorder }
     }
 
     pub(crate) fn add(&mut self, worker: WorkerId, connection: u64, socket: OwnedFd) -> PeerIndex {
@@ -158,17 +152,9 @@ impl Links {
         };
         if wants_write != peer.wants_write {
             peer.wants_write = wants_write;
-            let flags = if wants_write {
-                epoll::EventFlags::IN | epoll::EventFlags::OUT
-            } else {
-                epoll::EventFlags::IN
-            };
-            let _ = epoll::modify(
-                &*epoll,
-                peer.socket.as_fd(),
-                epoll::EventData::new_u64(u64::from(index.0)),
-                flags,
-            );
+            let flags =
+                if wants_write { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
+            let _ = epoll::modify(&*epoll, peer.socket.as_fd(), epoll::EventData::new_u64(u64::from(index.0)), flags);
         }
     }
 
@@ -180,11 +166,7 @@ impl Links {
             return false;
         }
         let room = peer.reader.room(RECEIVE_BYTES);
-        let received = recv(
-            peer.socket.as_fd(),
-            rustix::buffer::spare_capacity(room),
-            RecvFlags::DONTWAIT,
-        );
+        let received = recv(peer.socket.as_fd(), rustix::buffer::spare_capacity(room), RecvFlags::DONTWAIT);
         match received {
             Ok((0, _)) => {}
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => return true,
@@ -200,15 +182,9 @@ impl Links {
         let export = &self.exports[function.0 as usize];
         let message = |number| peer::FunctionDefine {
             index: number,
-            hash: export
-                .hash
-                .map(|hash| hash.as_bytes().to_vec())
-                .unwrap_or_default(),
+            hash: export.hash.map(|hash| hash.as_bytes().to_vec()).unwrap_or_default(),
             name: export.name.clone(),
-            actor_id: export
-                .actor
-                .map(|actor| actor.as_bytes().to_vec())
-                .unwrap_or_default(),
+            actor_id: export.actor.map(|actor| actor.as_bytes().to_vec()).unwrap_or_default(),
             max_calls: export.max_calls,
         };
         let peer = &mut self.peers[index.0 as usize];
@@ -230,16 +206,8 @@ impl Outbox for Links {
         if peer.closed {
             return;
         }
-        let number = peer
-            .sent
-            .get(task.function.0 as usize)
-            .copied()
-            .unwrap_or(u32::MAX);
-        let number = if number == u32::MAX {
-            self.define(index, task.function)
-        } else {
-            number
-        };
+        let number = peer.sent.get(task.function.0 as usize).copied().unwrap_or(u32::MAX);
+        let number = if number == u32::MAX { self.define(index, task.function) } else { number };
         let push = task::Push {
             slot: task.slot,
             generation: task.generation,
@@ -250,11 +218,7 @@ impl Outbox for Links {
             num_returns: task.num_returns,
             depth: task.depth,
         };
-        let flags = if task.is_actor_call {
-            task::FLAG_ACTOR
-        } else {
-            0
-        };
+        let flags = if task.is_actor_call { task::FLAG_ACTOR } else { 0 };
         let peer = &mut self.peers[index.0 as usize];
         push.write(flags, task.payload, peer.out.bytes_mut());
         if peer.out.len() >= COALESCE_BYTES && !peer.wants_write {

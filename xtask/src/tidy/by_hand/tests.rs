@@ -11,10 +11,7 @@ fn items(file: &str, text: &str) -> Vec<String> {
         allowed: vec!["crates/hand/src/door.rs".to_owned()],
         instead: "use the door".to_owned(),
     });
-    check(&tree("hand", &[(file, text)]), &settings)
-        .into_iter()
-        .map(|finding| finding.item)
-        .collect()
+    check(&tree("hand", &[(file, text)]), &settings).into_iter().map(|finding| finding.item).collect()
 }
 
 #[test]
@@ -27,15 +24,6 @@ fn only_the_door_may_call() {
 
 #[test]
 fn bringing_the_call_in_by_name_is_seen_too() {
-    assert_eq!(
-        items("src/a.rs", "use std::env::{self, var};"),
-        ["env::var"]
-    );
-    assert_eq!(
-        items(
-            "src/a.rs",
-            "fn f() { println!(\"{:?}\", std::env::var(\"HOME\")); }"
-        ),
-        ["env::var"]
-    );
+    assert_eq!(items("src/a.rs", "use std::env::{self, var};"), ["env::var"]);
+    assert_eq!(items("src/a.rs", "fn f() { println!(\"{:?}\", std::env::var(\"HOME\")); }"), ["env::var"]);
 }

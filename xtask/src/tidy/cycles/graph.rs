@@ -32,19 +32,11 @@ pub(crate) fn knots(package: &Package) -> Vec<Knot> {
     let edges: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> = modules
         .iter()
         .map(|(own, module)| {
-            let used = module
-                .paths
-                .iter()
-                .filter_map(|path| target(own, path, &modules));
+            let used = module.paths.iter().filter_map(|path| target(own, path, &modules));
             (own, used.filter(|used| *used != own).collect())
         })
         .collect();
-    let mut search = Search {
-        edges: &edges,
-        marks: BTreeMap::new(),
-        open: Vec::new(),
-        knots: Vec::new(),
-    };
+    let mut search = Search { edges: &edges, marks: BTreeMap::new(), open: Vec::new(), knots: Vec::new() };
     for module in modules.keys() {
         search.visit(module);
     }
@@ -56,52 +48,27 @@ fn describe(knot: &[&Vec<String>], edges: &BTreeMap<&Vec<String>, BTreeSet<&Vec<
     let mut members: Vec<String> = knot.iter().map(|module| written(module)).collect();
     members.sort();
     let uses_of = |module: &Vec<String>| {
-        let inside = edges
-            .get(module)
-            .into_iter()
-            .flatten()
-            .filter(|used| knot.contains(*used));
-        inside
-            .map(|used| format!("{} → {}", written(module), written(used)))
-            .collect::<Vec<_>>()
+        let inside = edges.get(module).into_iter().flatten().filter(|used| knot.contains(*used));
+        inside.map(|used| format!("{} → {}", written(module), written(used))).collect::<Vec<_>>()
     };
-    Knot {
-        members,
-        uses: knot.iter().flat_map(|module| uses_of(module)).collect(),
-    }
+    Knot { members, uses: knot.iter().flat_map(|module| uses_of(module)).collect() }
 }
 
 fn modules_of(package: &Package) -> Modules {
     let mut modules = Modules::new();
-    let has_library = package
-        .sources
-        .iter()
-        .any(|source| source.path.ends_with("/src/lib.rs"));
+    let has_library = package.sources.iter().any(|source| source.path.ends_with("/src/lib.rs"));
     for source in package.sources.iter().filter(|source| !source.is_test) {
         // A program's root beside a library is a crate of its own.
         if has_library && source.path.ends_with("/src/main.rs") {
             continue;
         }
-        let (Some(own), Some(syntax)) =
-            (module_path(&package.folder, &source.path), &source.syntax)
-        else {
+        let (Some(own), Some(syntax)) = (module_path(&package.folder, &source.path), &source.syntax) else {
             continue;
         };
-        let outside_tests = named_paths(source)
-            .into_iter()
-            .filter(|path| !source.is_test_line(path.line));
-        let (reexported, paths): (Vec<_>, Vec<_>) =
-            outside_tests.partition(|path| path.is_reexport);
+        let outside_tests = named_paths(source).into_iter().filter(|path| !source.is_test_line(path.line));
+        let (reexported, paths): (Vec<_>, Vec<_>) = outside_tests.partition(|path| path.is_reexport);
         let defined = syntax.items.iter().filter_map(name_of).collect();
-        modules.insert(
-            own,
-            Module {
-                reexports: BTreeMap::new(),
-                globs: Vec::new(),
-                defined,
-                paths,
-            },
-        );
+        modules.insert(own, Module { reexports: BTreeMap::new(), globs: Vec::new(), defined, paths });
         let own = module_path(&package.folder, &source.path).unwrap_or_default();
         if let Some(module) = modules.get_mut(&own) {
             for path in reexported {
@@ -137,11 +104,7 @@ fn name_of(item: &syn::Item) -> Option<String> {
 }
 
 /// A path as seen from the crate's root, or none when it leads out of the crate.
-fn from_root(
-    own: &[String],
-    segments: &[String],
-    defined: &BTreeSet<String>,
-) -> Option<Vec<String>> {
+fn from_root(own: &[String], segments: &[String], defined: &BTreeSet<String>) -> Option<Vec<String>> {
     let first = segments.first()?;
     match first.as_str() {
         "crate" => Some(segments[1..].to_vec()),
@@ -152,17 +115,11 @@ fn from_root(
     }
 }
 
-fn target<'modules>(
-    own: &[String],
-    path: &NamedPath,
-    modules: &'modules Modules,
-) -> Option<&'modules Vec<String>> {
+fn target<'modules>(own: &[String], path: &NamedPath, modules: &'modules Modules) -> Option<&'modules Vec<String>> {
     let defined = &modules.get(own)?.defined;
     let mut whole = from_root(own, &path.segments, defined)?;
     for _ in 0..LONGEST_CHAIN {
-        let (key, module) = (0..=whole.len())
-            .rev()
-            .find_map(|length| modules.get_key_value(&whole[..length]))?;
+        let (key, module) = (0..=whole.len()).rev().find_map(|length| modules.get_key_value(&whole[..length]))?;
         let Some(item) = whole.get(key.len()) else {
             return Some(key);
         };
@@ -170,11 +127,7 @@ fn target<'modules>(
             Some(onwards) => onwards.clone(),
             None if module.defined.contains(item) || item == "*" => return Some(key),
             None => {
-                let holds = |glob: &&Vec<String>| {
-                    modules
-                        .get(*glob)
-                        .is_some_and(|found| found.defined.contains(item))
-                };
+                let holds = |glob: &&Vec<String>| modules.get(*glob).is_some_and(|found| found.defined.contains(item));
                 let Some(glob) = module.globs.iter().find(holds) else {
                     return Some(key);
                 };
@@ -198,11 +151,7 @@ struct Search<'graph> {
 impl<'graph> Search<'graph> {
     fn visit(&mut self, module: &'graph Vec<String>) -> usize {
         if let Some((_, reached)) = self.marks.get(module) {
-            return if self.open.contains(&module) {
-                *reached
-            } else {
-                usize::MAX
-            };
+            return if self.open.contains(&module) { *reached } else { usize::MAX };
         }
         let order = self.marks.len();
         self.marks.insert(module, (order, order));
@@ -213,11 +162,7 @@ impl<'graph> Search<'graph> {
         }
         self.marks.insert(module, (order, reached));
         if reached == order {
-            let start = self
-                .open
-                .iter()
-                .position(|open| *open == module)
-                .unwrap_or_default();
+            let start = self.open.iter().position(|open| *open == module).unwrap_or_default();
             let knot = self.open.split_off(start);
             if knot.len() > 1 {
                 self.knots.push(knot);
@@ -228,9 +173,5 @@ impl<'graph> Search<'graph> {
 }
 
 fn written(path: &[String]) -> String {
-    if path.is_empty() {
-        "crate".to_owned()
-    } else {
-        path.join("::")
-    }
+    if path.is_empty() { "crate".to_owned() } else { path.join("::") }
 }

@@ -4,10 +4,7 @@ use super::check;
 use crate::tidy::sample::{settings, tree};
 
 fn items(files: &[(&str, &str)]) -> Vec<String> {
-    check(&tree("mind", files), &settings())
-        .into_iter()
-        .map(|finding| finding.item)
-        .collect()
+    check(&tree("mind", files), &settings()).into_iter().map(|finding| finding.item).collect()
 }
 
 #[test]
@@ -55,12 +52,6 @@ fn a_parent_with_logic_that_its_child_uses_is_a_circle() {
 #[test]
 fn reaching_for_the_parent_is_refused_outside_tests() {
     assert_eq!(items(&[("src/a.rs", "use super::B;")]), ["super::B"]);
-    assert!(
-        items(&[(
-            "src/a.rs",
-            "#[cfg(test)]\nmod tests {\n    use super::*;\n}"
-        )])
-        .is_empty()
-    );
+    assert!(items(&[("src/a.rs", "#[cfg(test)]\nmod tests {\n    use super::*;\n}")]).is_empty());
     assert!(items(&[("src/a/tests.rs", "use super::*;")]).is_empty());
 }

@@ -30,18 +30,11 @@ pub(crate) fn imports(text: &str, module: &str, is_package: bool) -> Vec<Import>
         let is_deferred = blocks.iter().any(|(_, block)| *block == Block::Function);
         let is_for_types = blocks.iter().any(|(_, block)| *block == Block::Types);
         for target in targets(words, &lines[index + 1..], module, is_package) {
-            found.push(Import {
-                target,
-                line: index + 1,
-                is_deferred,
-                is_for_types,
-            });
+            found.push(Import { target, line: index + 1, is_deferred, is_for_types });
         }
         if words.starts_with("def ") || words.starts_with("async def ") {
             blocks.push((indent, Block::Function));
-        } else if words.starts_with("if TYPE_CHECKING")
-            || words.starts_with("if typing.TYPE_CHECKING")
-        {
+        } else if words.starts_with("if TYPE_CHECKING") || words.starts_with("if typing.TYPE_CHECKING") {
             blocks.push((indent, Block::Types));
         }
     }
@@ -58,10 +51,7 @@ fn targets(words: &str, following: &[&str], module: &str, is_package: bool) -> V
     if let Some(list) = words.strip_prefix("import ") {
         return names(list);
     }
-    let Some((from, list)) = words
-        .strip_prefix("from ")
-        .and_then(|rest| rest.split_once(" import "))
-    else {
+    let Some((from, list)) = words.strip_prefix("from ").and_then(|rest| rest.split_once(" import ")) else {
         return Vec::new();
     };
     let base = absolute(from.trim(), module, is_package);
@@ -74,19 +64,13 @@ fn targets(words: &str, following: &[&str], module: &str, is_package: bool) -> V
             }
         }
     }
-    names(&list)
-        .into_iter()
-        .map(|name| format!("{base}.{name}"))
-        .collect()
+    names(&list).into_iter().map(|name| format!("{base}.{name}")).collect()
 }
 
 fn names(list: &str) -> Vec<String> {
     let list = list.split(['#', ';']).next().unwrap_or_default();
     let bare = list.replace(['(', ')', '\\'], " ");
-    bare.split(',')
-        .filter_map(|name| name.split_whitespace().next())
-        .map(str::to_owned)
-        .collect()
+    bare.split(',').filter_map(|name| name.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 fn absolute(from: &str, module: &str, is_package: bool) -> String {
@@ -98,11 +82,7 @@ fn absolute(from: &str, module: &str, is_package: bool) -> String {
     let parts: Vec<&str> = module.split('.').collect();
     let base = parts[..parts.len().saturating_sub(up)].join(".");
     let rest = &from[dots..];
-    if rest.is_empty() {
-        base
-    } else {
-        format!("{base}.{rest}")
-    }
+    if rest.is_empty() { base } else { format!("{base}.{rest}") }
 }
 
 /// The text with the insides of triple-quoted strings blanked, line for line.

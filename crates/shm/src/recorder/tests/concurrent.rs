@@ -15,19 +15,13 @@ const LOG_WORDS: usize = 6;
 
 impl WatchedMemory {
     fn new() -> Self {
-        Self {
-            words: (0..5 + LOG_WORDS).map(|_| AtomicU64::new(0)).collect(),
-        }
+        Self { words: (0..5 + LOG_WORDS).map(|_| AtomicU64::new(0)).collect() }
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {
         let index = offset / 8;
         // Only the head's first words are used besides the log.
-        &self.words[if index < HEAD_WORDS {
-            index
-        } else {
-            index - HEAD_WORDS + 5
-        }]
+        &self.words[if index < HEAD_WORDS { index } else { index - HEAD_WORDS + 5 }]
     }
 
     fn load(&self, offset: usize) -> u64 {
@@ -41,8 +35,7 @@ impl RecorderMemory for WatchedMemory {
         for (index, chunk) in bytes.chunks(8).enumerate() {
             let mut word = [0; 8];
             word.copy_from_slice(chunk);
-            self.word(offset + index * 8)
-                .store(u64::from_le_bytes(word), Ordering::Relaxed);
+            self.word(offset + index * 8).store(u64::from_le_bytes(word), Ordering::Relaxed);
         }
     }
 
@@ -75,10 +68,7 @@ fn a_length_covers_complete_records_only() {
         for (index, at) in (0..staged_len).step_by(24).enumerate() {
             assert_eq!(memory.load(LOG_OFFSET + at), 11 + index as u64);
             assert_eq!(memory.load(LOG_OFFSET + at + 8), 8);
-            assert_eq!(
-                memory.load(LOG_OFFSET + at + 16),
-                [0x0101_0101_0101_0101, 0x0202_0202_0202_0202][index]
-            );
+            assert_eq!(memory.load(LOG_OFFSET + at + 16), [0x0101_0101_0101_0101, 0x0202_0202_0202_0202][index]);
         }
         thread.join().expect("no panic");
     });
@@ -99,10 +89,7 @@ fn a_cleared_log_is_not_covered_by_its_old_length() {
         fence(Ordering::SeqCst);
         let after = memory.word(STAGED_LEN_OFFSET).load(Ordering::Relaxed);
         if before == 24 && body == 0x0202_0202_0202_0202 {
-            assert_ne!(
-                after, 24,
-                "the second record's body is there while the first one's length still holds"
-            );
+            assert_ne!(after, 24, "the second record's body is there while the first one's length still holds");
         }
         thread.join().expect("no panic");
     });

@@ -19,15 +19,11 @@ impl RecorderMemory for StoreLog {
     }
 
     fn write_u32(&self, offset: usize, value: u32) {
-        self.stores
-            .borrow_mut()
-            .push((offset, value.to_le_bytes().to_vec()));
+        self.stores.borrow_mut().push((offset, value.to_le_bytes().to_vec()));
     }
 
     fn publish_u64(&self, offset: usize, value: u64) {
-        self.stores
-            .borrow_mut()
-            .push((offset, value.to_le_bytes().to_vec()));
+        self.stores.borrow_mut().push((offset, value.to_le_bytes().to_vec()));
     }
 
     fn keep_before_later_writes(&self) {}
@@ -36,22 +32,11 @@ impl RecorderMemory for StoreLog {
 #[test]
 fn every_prefix_of_the_stores_reads_as_complete_records() {
     let log = StoreLog::default();
-    let frames: [(u64, &[&[u8]]); 5] = [
-        (1, &[b"aaaa", b"bbbbbbbbbbb"]),
-        (2, &[b"c"]),
-        (3, &[b"dddddddddddddddd"]),
-        (4, &[]),
-        (5, &[b"eeeeeeeee"]),
-    ];
+    let frames: [(u64, &[&[u8]]); 5] =
+        [(1, &[b"aaaa", b"bbbbbbbbbbb"]), (2, &[b"c"]), (3, &[b"dddddddddddddddd"]), (4, &[]), (5, &[b"eeeeeeeee"])];
     let mut staged_len = 0;
     for (index, (connection, parts)) in frames.iter().enumerate() {
-        publish::set_started(
-            &log,
-            *connection,
-            index as u32,
-            index as u32 + 100,
-            index as u32 + 200,
-        );
+        publish::set_started(&log, *connection, index as u32, index as u32 + 100, index as u32 + 200);
         publish::set_name(&log, ["first", "second one"][index % 2]);
         (_, staged_len) = publish::stage(&log, staged_len, *connection, parts).expect("room");
         if index % 2 == 0 {
@@ -69,10 +54,7 @@ fn every_prefix_of_the_stores_reads_as_complete_records() {
         bytes[offset..offset + stored.len()].copy_from_slice(&stored);
         if let Some(started) = recorder::started(&bytes) {
             let index = started.connection as u32 - 1;
-            assert_eq!(
-                (started.slot, started.generation, started.attempt),
-                (index, index + 100, index + 200)
-            );
+            assert_eq!((started.slot, started.generation, started.attempt), (index, index + 100, index + 200));
         }
         let staged = recorder::staged(&bytes);
         most = most.max(staged.len());

@@ -12,16 +12,7 @@ fn store_3_a_writers_death_frees_what_it_had_not_sealed() {
     env.seal(1, 1, at(kept, 4096, 5000), 2).expect("fine");
     env.die(1);
     let ranges = vec![(0, 4096), (12288, size - 12288)];
-    assert_eq!(
-        env.take(),
-        [
-            Effect::Trim {
-                segment: SegmentId(kept),
-                ranges
-            },
-            release(empty, true)
-        ]
-    );
+    assert_eq!(env.take(), [Effect::Trim { segment: SegmentId(kept), ranges }, release(empty, true)]);
     assert_eq!(env.table.stats().used_bytes, 8192);
     env.map(3, kept);
     env.free(2, 1, at(kept, 4096, 5000), false);
@@ -38,8 +29,7 @@ fn store_3_a_dead_process_owns_nothing_and_waits_for_nothing() {
     env.die(2);
     assert_eq!(env.take(), [reclaim(1, at(segment, 0, 1000))]);
     assert_eq!(env.table.stats().waiting_requests, 0);
-    env.seal(1, 2, at(segment, 0, 1000), 2)
-        .expect("the writer did not know yet");
+    env.seal(1, 2, at(segment, 0, 1000), 2).expect("the writer did not know yet");
     assert_eq!(env.take(), [reclaim(1, at(segment, 0, 1000))]);
     env.die(1);
     assert_eq!(env.take(), [release(segment, true)]);
@@ -51,8 +41,7 @@ fn store_3_a_dead_process_owns_nothing_and_waits_for_nothing() {
 fn store_3_a_segment_in_the_making_goes_with_its_writer() {
     let mut env = Env::new(100 * MIB);
     let mut effects = Vec::new();
-    env.table
-        .on_segment_request(super::env::worker(1), 5, 50 * MIB, 0, &mut effects);
+    env.table.on_segment_request(super::env::worker(1), 5, 50 * MIB, 0, &mut effects);
     assert!(matches!(effects[..], [Effect::Create { .. }]));
     env.die(1);
     assert_eq!(env.take(), [release(1, true)]);
@@ -100,22 +89,10 @@ fn store_2_trimming_spares_what_is_held_for_readers() {
     env.map(3, segment);
     env.die(1);
     let ranges = vec![(4096, 4096), (12288, size - 12288)];
-    assert_eq!(
-        env.take(),
-        [Effect::Trim {
-            segment: SegmentId(segment),
-            ranges
-        }]
-    );
+    assert_eq!(env.take(), [Effect::Trim { segment: SegmentId(segment), ranges }]);
     env.die(3);
     let ranges = vec![(0, 8192), (12288, size - 12288)];
-    assert_eq!(
-        env.take(),
-        [Effect::Trim {
-            segment: SegmentId(segment),
-            ranges
-        }]
-    );
+    assert_eq!(env.take(), [Effect::Trim { segment: SegmentId(segment), ranges }]);
     env.free(2, 2, at(segment, 8192, 4096), false);
     assert_eq!(env.take(), [release(segment, true)]);
     env.assert_empty();
@@ -128,11 +105,5 @@ fn space_of_the_dead_serves_who_waits() {
     env.request(2, 4, 80 * MIB);
     env.die(1);
     let effects = env.take();
-    assert!(
-        matches!(
-            effects[..],
-            [Effect::Release { .. }, Effect::Grant { request_id: 4, .. }]
-        ),
-        "{effects:?}"
-    );
+    assert!(matches!(effects[..], [Effect::Release { .. }, Effect::Grant { request_id: 4, .. }]), "{effects:?}");
 }

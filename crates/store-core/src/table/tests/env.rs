@@ -21,24 +21,13 @@ pub(super) fn object(number: u8) -> ObjectId {
 }
 
 pub(super) fn at(segment: u64, offset_bytes: u64, size_bytes: u64) -> ObjectLocation {
-    ObjectLocation {
-        segment: SegmentId(segment),
-        offset_bytes,
-        size_bytes,
-    }
+    ObjectLocation { segment: SegmentId(segment), offset_bytes, size_bytes }
 }
 
 impl Env {
     pub(super) fn new(capacity_bytes: u64) -> Self {
-        let table = StoreTable::new(StoreLimits {
-            capacity_bytes,
-            wait_ms: WAIT_MS,
-        });
-        Self {
-            table,
-            effects: Vec::new(),
-            now_ms: 0,
-        }
+        let table = StoreTable::new(StoreLimits { capacity_bytes, wait_ms: WAIT_MS });
+        Self { table, effects: Vec::new(), now_ms: 0 }
     }
 
     fn after(&mut self, mut new: Vec<Effect>) {
@@ -57,8 +46,7 @@ impl Env {
 
     pub(super) fn request(&mut self, from: u8, request_id: u64, least_bytes: u64) {
         let mut new = Vec::new();
-        self.table
-            .on_segment_request(worker(from), request_id, least_bytes, self.now_ms, &mut new);
+        self.table.on_segment_request(worker(from), request_id, least_bytes, self.now_ms, &mut new);
         self.after(new);
     }
 
@@ -66,68 +54,40 @@ impl Env {
     pub(super) fn segment(&mut self, from: u8, least_bytes: u64) -> (u64, u64) {
         self.request(from, 0, least_bytes);
         match self.effects.pop() {
-            Some(Effect::Grant {
-                segment,
-                size_bytes,
-                ..
-            }) => (segment.0, size_bytes),
+            Some(Effect::Grant { segment, size_bytes, .. }) => (segment.0, size_bytes),
             other => panic!("no grant but {other:?}"),
         }
     }
 
     pub(super) fn map(&mut self, from: u8, segment: u64) {
         let mut new = Vec::new();
-        self.table
-            .on_segment_map(worker(from), SegmentId(segment), &mut new);
+        self.table.on_segment_map(worker(from), SegmentId(segment), &mut new);
         self.after(new);
-        assert!(matches!(
-            self.effects.pop(),
-            Some(Effect::Map {
-                size_bytes: 1..,
-                ..
-            })
-        ));
+        assert!(matches!(self.effects.pop(), Some(Effect::Map { size_bytes: 1.., .. })));
     }
 
     pub(super) fn give_back(&mut self, from: u8, segment: u64) {
         let mut new = Vec::new();
-        self.table
-            .on_segment_return(worker(from), SegmentId(segment), self.now_ms, &mut new);
+        self.table.on_segment_return(worker(from), SegmentId(segment), self.now_ms, &mut new);
         self.after(new);
     }
 
-    pub(super) fn seal(
-        &mut self,
-        from: u8,
-        id: u8,
-        location: ObjectLocation,
-        owner: u8,
-    ) -> Result<(), Reject> {
+    pub(super) fn seal(&mut self, from: u8, id: u8, location: ObjectLocation, owner: u8) -> Result<(), Reject> {
         let mut new = Vec::new();
-        let result =
-            self.table
-                .on_sealed(worker(from), object(id), location, worker(owner), &mut new);
+        let result = self.table.on_sealed(worker(from), object(id), location, worker(owner), &mut new);
         self.after(new);
         result
     }
 
     pub(super) fn free(&mut self, from: u8, id: u8, location: ObjectLocation, reclaimed: bool) {
         let mut new = Vec::new();
-        self.table.on_freed(
-            worker(from),
-            object(id),
-            location,
-            reclaimed,
-            self.now_ms,
-            &mut new,
-        );
+        self.table.on_freed(worker(from), object(id), location, reclaimed, self.now_ms, &mut new);
         self.after(new);
     }
 
     pub(super) fn die(&mut self, who: u8) {
         let mut new = Vec::new();
-        self.table
-            .on_worker_died(worker(who), self.now_ms, &mut new);
+        self.table.on_worker_died(worker(who), self.now_ms, &mut new);
         self.after(new);
     }
 
@@ -146,28 +106,14 @@ impl Env {
     pub(super) fn assert_empty(&self) {
         assert_eq!(self.effects, []);
         let stats = self.table.stats();
-        assert_eq!(
-            (
-                stats.segments,
-                stats.used_bytes,
-                stats.objects,
-                stats.waiting_requests
-            ),
-            (0, 0, 0, 0)
-        );
+        assert_eq!((stats.segments, stats.used_bytes, stats.objects, stats.waiting_requests), (0, 0, 0, 0));
     }
 }
 
 pub(super) fn reclaim(to: u8, range: ObjectLocation) -> Effect {
-    Effect::Reclaim {
-        to: worker(to),
-        range,
-    }
+    Effect::Reclaim { to: worker(to), range }
 }
 
 pub(super) fn release(segment: u64, erase: bool) -> Effect {
-    Effect::Release {
-        segment: SegmentId(segment),
-        erase,
-    }
+    Effect::Release { segment: SegmentId(segment), erase }
 }

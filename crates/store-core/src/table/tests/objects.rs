@@ -24,8 +24,7 @@ fn a_writer_that_owns_the_object_has_taken_the_space_itself() {
     env.seal(1, 1, at(segment, 0, 1000), 1).expect("fine");
     env.free(1, 1, at(segment, 0, 1000), true);
     env.free(1, 1, at(segment, 0, 1000), true);
-    env.seal(1, 2, at(segment, 0, 500), 1)
-        .expect("the range is used again");
+    env.seal(1, 2, at(segment, 0, 500), 1).expect("the range is used again");
     assert_eq!((env.take(), env.table.stats().objects), (vec![], 1));
 }
 
@@ -55,34 +54,13 @@ fn store_1_what_cannot_be_is_rejected() {
     let mut env = Env::new(100 * MIB);
     let (segment, size) = env.segment(1, 1000);
     env.seal(1, 1, at(segment, 1000, 1000), 2).expect("fine");
-    assert_eq!(
-        env.seal(1, 2, at(segment, 1999, 10), 2),
-        Err(Reject::Overlap)
-    );
-    assert_eq!(
-        env.seal(1, 2, at(segment, 500, 501), 2),
-        Err(Reject::Overlap)
-    );
-    assert_eq!(
-        env.seal(1, 2, at(segment, 1500, 0), 2),
-        Err(Reject::Overlap)
-    );
-    assert_eq!(
-        env.seal(1, 2, at(segment, size - 1, 2), 2),
-        Err(Reject::OutOfBounds)
-    );
-    assert_eq!(
-        env.seal(1, 2, at(segment, u64::MAX, 2), 2),
-        Err(Reject::OutOfBounds)
-    );
-    assert_eq!(
-        env.seal(2, 2, at(segment, 4096, 2), 2),
-        Err(Reject::NotTheWriter)
-    );
-    assert_eq!(
-        env.seal(1, 2, at(77, 4096, 2), 2),
-        Err(Reject::NotTheWriter)
-    );
+    assert_eq!(env.seal(1, 2, at(segment, 1999, 10), 2), Err(Reject::Overlap));
+    assert_eq!(env.seal(1, 2, at(segment, 500, 501), 2), Err(Reject::Overlap));
+    assert_eq!(env.seal(1, 2, at(segment, 1500, 0), 2), Err(Reject::Overlap));
+    assert_eq!(env.seal(1, 2, at(segment, size - 1, 2), 2), Err(Reject::OutOfBounds));
+    assert_eq!(env.seal(1, 2, at(segment, u64::MAX, 2), 2), Err(Reject::OutOfBounds));
+    assert_eq!(env.seal(2, 2, at(segment, 4096, 2), 2), Err(Reject::NotTheWriter));
+    assert_eq!(env.seal(1, 2, at(77, 4096, 2), 2), Err(Reject::NotTheWriter));
     assert_eq!(env.table.stats().objects, 1);
 }
 
@@ -94,20 +72,9 @@ fn a_returned_segment_that_still_holds_an_object_stays_for_it() {
     env.give_back(1, segment);
     assert_eq!(env.take(), []);
     let mut effects = Vec::new();
-    env.table
-        .on_segment_map(worker(3), SegmentId(segment), &mut effects);
-    assert_eq!(
-        effects,
-        [Effect::Map {
-            to: worker(3),
-            segment: SegmentId(segment),
-            size_bytes: size
-        }]
-    );
-    assert_eq!(
-        env.seal(1, 3, at(segment, 8192, 10), 2),
-        Err(Reject::NotTheWriter)
-    );
+    env.table.on_segment_map(worker(3), SegmentId(segment), &mut effects);
+    assert_eq!(effects, [Effect::Map { to: worker(3), segment: SegmentId(segment), size_bytes: size }]);
+    assert_eq!(env.seal(1, 3, at(segment, 8192, 10), 2), Err(Reject::NotTheWriter));
     env.free(2, 1, at(segment, 0, 1000), false);
     assert_eq!(env.take(), [release(segment, true)]);
     env.assert_empty();
@@ -119,8 +86,7 @@ fn a_seal_that_overtakes_the_writers_own_free_counts() {
     let (segment, _) = env.segment(1, 1000);
     env.seal(1, 1, at(segment, 0, 1000), 1).expect("fine");
     env.seal(1, 2, at(segment, 2048, 1000), 1).expect("fine");
-    env.seal(1, 3, at(segment, 64, 2048), 1)
-        .expect("its threads freed both");
+    env.seal(1, 3, at(segment, 64, 2048), 1).expect("its threads freed both");
     env.free(1, 1, at(segment, 0, 1000), true);
     env.free(1, 2, at(segment, 2048, 1000), true);
     assert_eq!((env.take(), env.table.stats().objects), (vec![], 1));

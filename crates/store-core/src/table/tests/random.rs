@@ -40,35 +40,17 @@ impl World {
     fn carry_out(&mut self) {
         for effect in self.env.take() {
             match effect {
-                Effect::Grant {
-                    to,
-                    segment,
-                    size_bytes,
-                    ..
-                } => {
+                Effect::Grant { to, segment, size_bytes, .. } => {
                     let who = to.as_bytes()[0];
-                    assert!(self.pools.get_mut(&who).expect("alive").add_segment(
-                        segment,
-                        size_bytes,
-                        self.env.now_ms
-                    ));
+                    assert!(self.pools.get_mut(&who).expect("alive").add_segment(segment, size_bytes, self.env.now_ms));
                 }
                 Effect::Reclaim { to, range } => {
                     let pool = self.pools.get_mut(&to.as_bytes()[0]).expect("alive");
                     assert!(
-                        pool.free(
-                            range.segment,
-                            range.offset_bytes,
-                            range.size_bytes,
-                            self.env.now_ms
-                        ),
+                        pool.free(range.segment, range.offset_bytes, range.size_bytes, self.env.now_ms),
                         "{range:?}"
                     );
-                    self.assert_unread(
-                        range.segment.0,
-                        range.offset_bytes,
-                        range.offset_bytes + range.size_bytes,
-                    );
+                    self.assert_unread(range.segment.0, range.offset_bytes, range.offset_bytes + range.size_bytes);
                 }
                 Effect::Trim { segment, ranges } => {
                     for (start, len) in ranges {
@@ -93,16 +75,12 @@ impl World {
         for known in &self.objects {
             let from = known.location.offset_bytes;
             assert!(
-                known.location.segment.0 != segment
-                    || !overlaps(from, from + known.location.size_bytes),
+                known.location.segment.0 != segment || !overlaps(from, from + known.location.size_bytes),
                 "{known:?}"
             );
         }
         for (held, from, to, reader) in &self.looked_at {
-            assert!(
-                *held != segment || !overlaps(*from, *to),
-                "{reader} looks at {from}..{to} of {segment}"
-            );
+            assert!(*held != segment || !overlaps(*from, *to), "{reader} looks at {from}..{to} of {segment}");
         }
     }
 
@@ -110,21 +88,11 @@ impl World {
         let pool = self.pools.get_mut(&writer).expect("alive");
         match pool.reserve(len) {
             Reserved::NeedSegment { size_bytes } => self.env.request(writer, 0, size_bytes),
-            Reserved::Range {
-                segment,
-                offset_bytes,
-            } => {
+            Reserved::Range { segment, offset_bytes } => {
                 let location = at(segment.0, offset_bytes, len);
                 self.next_id = self.next_id.wrapping_add(1);
-                self.objects.push(Known {
-                    id: self.next_id,
-                    writer,
-                    owner,
-                    location,
-                });
-                self.env
-                    .seal(writer, self.next_id, location, owner)
-                    .expect("the pool gives what is free");
+                self.objects.push(Known { id: self.next_id, writer, owner, location });
+                self.env.seal(writer, self.next_id, location, owner).expect("the pool gives what is free");
             }
         }
     }
@@ -141,8 +109,7 @@ impl World {
                 self.env.now_ms
             ));
         }
-        self.env
-            .free(known.owner, known.id, known.location, reclaimed);
+        self.env.free(known.owner, known.id, known.location, reclaimed);
     }
 
     fn die(&mut self, who: u8) {
@@ -152,19 +119,10 @@ impl World {
         self.looked_at.retain(|(.., reader)| *reader != who);
         let lost: Vec<Known> = self.objects.extract_if_owner(who);
         for known in lost {
-            let ObjectLocation {
-                segment,
-                offset_bytes,
-                size_bytes,
-            } = known.location;
+            let ObjectLocation { segment, offset_bytes, size_bytes } = known.location;
             for (mapped, reader) in &self.mapped {
                 if *mapped == segment.0 && *reader != known.writer {
-                    self.looked_at.push((
-                        segment.0,
-                        offset_bytes,
-                        offset_bytes + size_bytes,
-                        *reader,
-                    ));
+                    self.looked_at.push((segment.0, offset_bytes, offset_bytes + size_bytes, *reader));
                 }
             }
         }

@@ -30,38 +30,19 @@ fn a_thousand_small_objects_ask_few_times() {
 
 #[test]
 fn every_grant_takes_the_object_it_was_asked_for() {
-    for len in [
-        1,
-        4095,
-        MIB,
-        4 * MIB,
-        4 * MIB + 1,
-        7 * MIB - 1,
-        33 * MIB,
-        100 * MIB + 64,
-    ] {
+    for len in [1, 4095, MIB, 4 * MIB, 4 * MIB + 1, 7 * MIB - 1, 33 * MIB, 100 * MIB + 64] {
         for capacity in [1 << 40, 128 * MIB, len.next_multiple_of(4096)] {
             let mut env = Env::new(capacity);
             let mut pool = crate::WriterPool::new();
-            let crate::Reserved::NeedSegment { size_bytes } = pool.reserve(len) else {
-                panic!("an empty pool")
-            };
+            let crate::Reserved::NeedSegment { size_bytes } = pool.reserve(len) else { panic!("an empty pool") };
             env.request(1, 0, size_bytes);
-            let Some(Effect::Grant {
-                segment,
-                size_bytes,
-                ..
-            }) = env.effects.pop()
-            else {
+            let Some(Effect::Grant { segment, size_bytes, .. }) = env.effects.pop() else {
                 assert!(len > capacity);
                 continue;
             };
             assert!(size_bytes <= capacity);
             pool.add_segment(segment, size_bytes, 0);
-            assert!(
-                matches!(pool.reserve(len), crate::Reserved::Range { .. }),
-                "{len} in {size_bytes}"
-            );
+            assert!(matches!(pool.reserve(len), crate::Reserved::Range { .. }), "{len} in {size_bytes}");
         }
     }
 }
@@ -73,19 +54,14 @@ fn store_4_a_full_store_keeps_requests_until_space_comes_back() {
     env.request(2, 7, 60 * MIB);
     env.request(3, 8, 20 * MIB);
     // The smaller one fits and overtakes.
-    assert!(matches!(
-        env.take()[..],
-        [Effect::Grant { request_id: 8, .. }]
-    ));
+    assert!(matches!(env.take()[..], [Effect::Grant { request_id: 8, .. }]));
     assert_eq!(env.table.next_deadline_ms(), Some(WAIT_MS));
     env.tick(WAIT_MS - 1);
     assert_eq!(env.take(), []);
     env.give_back(1, first);
     let effects = env.take();
     assert_eq!(effects[0], release(first, true));
-    assert!(
-        matches!(effects[1], Effect::Grant { request_id: 7, size_bytes, .. } if size_bytes == 60 * MIB)
-    );
+    assert!(matches!(effects[1], Effect::Grant { request_id: 7, size_bytes, .. } if size_bytes == 60 * MIB));
     assert_eq!(env.table.next_deadline_ms(), None);
 }
 
@@ -95,12 +71,7 @@ fn store_4_a_request_is_refused_after_its_time_with_the_numbers() {
     env.segment(1, 60 * MIB);
     env.request(2, 7, 60 * MIB);
     env.tick(WAIT_MS);
-    let refused = Effect::Refuse {
-        to: worker(2),
-        request_id: 7,
-        size_bytes: 60 * MIB,
-        used_bytes: 60 * MIB,
-    };
+    let refused = Effect::Refuse { to: worker(2), request_id: 7, size_bytes: 60 * MIB, used_bytes: 60 * MIB };
     assert_eq!(env.take(), [refused]);
     assert_eq!(env.table.stats().refused_requests, 1);
 }
@@ -110,13 +81,7 @@ fn what_can_never_fit_is_refused_at_once() {
     let mut env = Env::new(100 * MIB);
     env.request(1, 1, 100 * MIB + 1);
     env.request(1, 2, u64::MAX);
-    assert!(matches!(
-        env.take()[..],
-        [
-            Effect::Refuse { request_id: 1, .. },
-            Effect::Refuse { request_id: 2, .. }
-        ]
-    ));
+    assert!(matches!(env.take()[..], [Effect::Refuse { request_id: 1, .. }, Effect::Refuse { request_id: 2, .. }]));
 }
 
 #[test]
@@ -132,20 +97,12 @@ fn a_nearly_full_store_gives_what_is_needed_and_not_more() {
 fn a_segment_that_could_not_be_made_is_refused() {
     let mut env = Env::new(100 * MIB);
     let mut effects = Vec::new();
-    env.table
-        .on_segment_request(worker(1), 5, 10 * MIB, 0, &mut effects);
+    env.table.on_segment_request(worker(1), 5, 10 * MIB, 0, &mut effects);
     assert!(matches!(effects[..], [Effect::Create { .. }]));
     effects.clear();
     env.table.on_create_failed(SegmentId(1), 0, &mut effects);
     assert_eq!(effects[0], release(1, true));
-    assert!(matches!(
-        effects[1],
-        Effect::Refuse {
-            request_id: 5,
-            used_bytes: 0,
-            ..
-        }
-    ));
+    assert!(matches!(effects[1], Effect::Refuse { request_id: 5, used_bytes: 0, .. }));
     env.assert_empty();
 }
 
@@ -153,14 +110,6 @@ fn a_segment_that_could_not_be_made_is_refused() {
 fn a_segment_that_is_gone_cannot_be_mapped() {
     let mut env = Env::new(100 * MIB);
     let mut effects = Vec::new();
-    env.table
-        .on_segment_map(worker(1), SegmentId(9), &mut effects);
-    assert_eq!(
-        effects,
-        [Effect::Map {
-            to: worker(1),
-            segment: SegmentId(9),
-            size_bytes: 0
-        }]
-    );
+    env.table.on_segment_map(worker(1), SegmentId(9), &mut effects);
+    assert_eq!(effects, [Effect::Map { to: worker(1), segment: SegmentId(9), size_bytes: 0 }]);
 }

@@ -1,0 +1,158 @@
+//! Any order of events keeps the laws (LEASE-1 and all others), and when everything ended nothing is held (LEDGER-1).
+
+use crate::tests::env::{Env, set};
+use crate::{Effect, Event};
+use std::collections::BTreeSet;
+use trygon_ids::ActorId;
+
+/// Splitmix: the same seed gives the same story.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (word ^ (word >> 31)) % limit
+    }
+}
+
+#[derive(Default)]
+struct World {
+    alive: BTreeSet<u64>,
+    leases: Vec<(u64, u64)>,
+    next_actor: u8,
+}
+
+impl World {
+    /// What the machinery around the brain would do.
+    fn take(&mut self, env: &mut Env) {
+        let low = |bytes: &[u8]| u64::from(bytes[27]) + 256 * u64::from(bytes[26]);
+        for effect in env.take() {
+            match effect {
+                Effect::StartWorker { worker } => {
+                    self.alive.insert(low(worker.as_bytes()));
+                }
+                Effect::Grant { owner, lease, .. } => {
+                    self.leases.push((low(owner.as_bytes()), lease))
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn any(&self, dice: &mut Dice) -> u64 {
+        let alive: Vec<u64> = self.alive.iter().copied().collect();
+        if alive.is_empty() {
+            0
+        } else {
+            alive[dice.below(alive.len() as u64) as usize]
+        }
+    }
+}
+
+fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
+    let shapes = [
+        set(&[("CPU", 1.0)]),
+        set(&[("CPU", 2.5)]),
+        set(&[("GPU", 0.5)]),
+        set(&[]),
+        set(&[("CPU", 1.0), ("GPU", 1.0)]),
+    ];
+    let shape = shapes[dice.below(5) as usize].clone();
+    let process = world.any(dice);
+    let worker = env.id(process);
+    env.now_ms += dice.below(300);
+    match dice.below(15) {
+        0 | 1 => env.request_at(
+            process,
+            dice.below(5),
+            dice.below(4) as u32,
+            shape,
+            dice.below(3) as u32,
+        ),
+        2 => env.request(0, dice.below(5), 1, shape),
+        3 => env.step(Event::LeaseCancelled {
+            owner: worker,
+            request_id: dice.below(5),
+        }),
+        4 | 5 if !world.leases.is_empty() => {
+            let (owner, lease) = world
+                .leases
+                .swap_remove(dice.below(world.leases.len() as u64) as usize);
+            env.step(Event::LeaseReturned {
+                owner: env.id(owner),
+                lease,
+                worker_exiting: dice.below(4) == 0,
+            });
+        }
+        6 => env.step(Event::Blocked { worker, depth: 0 }),
+        7 => env.step(Event::Unblocked { worker }),
+        8 if process != 0 => {
+            world.alive.remove(&process);
+            env.die(process);
+        }
+        9 => {
+            world.next_actor = world.next_actor.wrapping_add(1);
+            env.actor(
+                process,
+                world.next_actor,
+                shape.clone(),
+                if dice.below(2) == 0 { shape } else { set(&[]) },
+            );
+        }
+        10 => env.step(Event::ActorUnwanted {
+            actor: ActorId::new([world.next_actor; 16]),
+        }),
+        11 => env.step(Event::ActorRunning { worker }),
+        12 => env.step(if dice.below(3) == 0 {
+            Event::WorkerExiting { worker }
+        } else {
+            Event::Tick
+        }),
+        13 if process != 0 => env.step(Event::WorkerOwns {
+            worker,
+            owns: dice.below(2) == 0,
+        }),
+        _ => env.step(Event::WorkerReady { worker }),
+    }
+}
+
+#[test]
+fn any_order_of_events_keeps_the_laws_and_leaves_nothing_held() {
+    for seed in 0..150 {
+        let mut dice = Dice(seed);
+        let mut world = World::default();
+        let mut env = Env::with(set(&[("CPU", 4.0), ("GPU", 2.0)]), |options| {
+            options.prestart_workers = (seed % 3) as usize;
+            options.max_workers = if seed % 2 == 0 { 0 } else { 6 };
+        });
+        env.step(Event::Start);
+        for _ in 0..200 {
+            world.take(&mut env);
+            one_event(&mut env, &mut world, &mut dice);
+        }
+        // The end of the job: everything that was asked for is taken back, then every process ends.
+        for process in world.alive.clone().into_iter().chain([0]) {
+            for request_id in 0..5 {
+                env.step(Event::LeaseCancelled {
+                    owner: env.id(process),
+                    request_id,
+                });
+            }
+        }
+        for actor in 0..=255 {
+            env.step(Event::ActorUnwanted {
+                actor: ActorId::new([actor; 16]),
+            });
+        }
+        world.take(&mut env);
+        for process in world.alive.clone().into_iter().chain([0]) {
+            env.die(process);
+        }
+        assert_eq!(env.node.waiting_leases(), 0, "seed {seed}");
+        assert_eq!(env.node.free(), env.node.total(), "seed {seed}");
+        env.take();
+    }
+}

@@ -1,0 +1,85 @@
+//! What travels between simulated processes.
+
+use std::collections::BTreeMap;
+use trygon_control_core::Death;
+use trygon_ids::{ActorId, ObjectId, WorkerId};
+use trygon_worker_core::{FunctionIndex, Reference, Reply, Value};
+
+/// A task as it travels.
+#[derive(Debug, Clone)]
+pub(crate) struct Push {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+    pub(crate) attempt: u32,
+    pub(crate) function: FunctionIndex,
+    pub(crate) sequence: u64,
+    pub(crate) num_returns: u16,
+    pub(crate) depth: u16,
+    pub(crate) is_actor_call: bool,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// A reply.
+#[derive(Debug, Clone)]
+pub(crate) struct Done {
+    pub(crate) reply: Reply,
+    pub(crate) returns: Vec<(Value, Vec<Reference>)>,
+    pub(crate) kept: Vec<Reference>,
+}
+
+/// From process to process.
+#[derive(Debug, Clone)]
+pub(crate) enum ToPeer {
+    Push(Push),
+    Done(Done),
+    HandBack { tasks: Vec<(u32, u32, u32)>, blocked: bool },
+    Query { object: ObjectId },
+    Answer { object: ObjectId, value: Value, contained: Vec<Reference> },
+    Borrow { object: ObjectId, borrower: WorkerId, delta: i64 },
+}
+
+/// From a process to its node's daemon.
+#[derive(Debug, Clone)]
+pub(crate) enum ToDaemon {
+    Request { request: u64, resources: BTreeMap<String, f64>, count: u32, depth: u16, name: String },
+    Cancel { request: u64 },
+    Return { lease: u64, worker_exiting: bool },
+    Connect { worker: usize },
+    Ready,
+    Exiting { kind: &'static str },
+    Blocked { depth: u16 },
+    Unblocked,
+    Free { place: u64 },
+    CreateActor { actor: ActorId, arguments: Vec<Reference>, max_restarts: i64, depth: u16 },
+    WatchActor { actor: ActorId },
+    KillActor { actor: ActorId, no_restart: bool, out_of_scope: bool },
+    ActorStarted { actor: ActorId, incarnation: u32 },
+}
+
+/// What became of a process, told to its peers.
+#[derive(Debug, Clone)]
+pub(crate) struct PeerDied {
+    pub(crate) worker: usize,
+    pub(crate) death: Death,
+    pub(crate) started: Option<(u32, u32, u32)>,
+    pub(crate) frames: Vec<Done>,
+}
+
+/// From the daemon to a process.
+#[derive(Debug, Clone)]
+pub(crate) enum ToProcess {
+    Granted { request: u64, lease: u64, worker: usize },
+    Connected { worker: usize },
+    Died(PeerDied),
+    Actor { actor: ActorId, state: &'static str, incarnation: u32, worker: Option<usize>, message: String },
+    StartActor { actor: ActorId, incarnation: u32, arguments: Vec<Reference>, depth: u16 },
+    Exit,
+}
+
+/// Anything that travels.
+#[derive(Debug, Clone)]
+pub(crate) enum Message {
+    Peer(ToPeer),
+    Daemon(ToDaemon),
+    Process(ToProcess),
+}

@@ -1,0 +1,114 @@
+//! Effects of a process's core become messages, as the real runtime performs them.
+
+use crate::message::{Message, ToDaemon, ToPeer};
+use crate::world::{DAEMON, World};
+use trygon_ids::{ObjectId, WorkerId};
+use trygon_worker_core::{Effect, PeerIndex, Reference, SystemError, Value};
+
+/// The number in a worker's id.
+pub(crate) fn number_of(worker: WorkerId) -> usize {
+    let mut number = [0; 8];
+    number.copy_from_slice(&worker.as_bytes()[20..]);
+    u64::from_be_bytes(number) as usize
+}
+
+impl World {
+    pub(crate) fn to_daemon(&mut self, from: usize, message: ToDaemon) {
+        self.send(from, DAEMON, Message::Daemon(message));
+    }
+
+    /// Performs until the core asks for nothing more.
+    pub(crate) fn settle(&mut self, number: usize) {
+        let mut effects = Vec::new();
+        while self.processes[number].core.has_effects() {
+            self.processes[number].core.take_effects(&mut effects);
+            for effect in effects.drain(..) {
+                self.perform(number, effect);
+            }
+        }
+    }
+
+    pub(crate) fn settle_and_flush(&mut self, number: usize) {
+        self.settle(number);
+        for index in 0..self.processes[number].links.out.len() {
+            let frames = std::mem::take(&mut self.processes[number].links.out[index]);
+            let to = self.processes[number].peers[index];
+            for frame in frames {
+                self.send(number, to, Message::Peer(frame));
+            }
+        }
+    }
+
+    fn perform(&mut self, number: usize, effect: Effect) {
+        match effect {
+            Effect::RequestLeases { request, resources, count, depth, name } => {
+                self.to_daemon(number, ToDaemon::Request { request, resources, count, depth, name });
+            }
+            Effect::CancelRequest { request } => self.to_daemon(number, ToDaemon::Cancel { request }),
+            Effect::ReturnLease { lease_id, worker_exiting } => {
+                self.to_daemon(number, ToDaemon::Return { lease: lease_id, worker_exiting });
+            }
+            Effect::FreeStored { location, .. } => self.to_daemon(number, ToDaemon::Free { place: location.segment.0 }),
+            Effect::ReportBorrow { reference, borrower, delta } => {
+                self.send_to(number, reference.owner, ToPeer::Borrow { object: reference.object, borrower, delta });
+            }
+            Effect::Query { reference } => self.send_to(number, reference.owner, ToPeer::Query { object: reference.object }),
+            Effect::Answer { peer, object } => self.answer(number, peer, object),
+            Effect::Complete { .. } | Effect::TaskEnded { .. } => {}
+            Effect::WatchActor { actor } => self.to_daemon(number, ToDaemon::WatchActor { actor }),
+            Effect::ActorOutOfScope { actor, .. } => {
+                self.to_daemon(number, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: true });
+            }
+        }
+    }
+
+    fn answer(&mut self, number: usize, peer: PeerIndex, object: ObjectId) {
+        let process = &mut self.processes[number];
+        let reference = Reference { object, owner: process.id };
+        let freed = || Value::Error(SystemError::new("object_freed").with("object_id", object.hex()).encode());
+        let value = match process.core.value_of(&reference) {
+            None | Some(Value::Pending) => freed(),
+            Some(value) => value.clone(),
+        };
+        let to = process.peers[peer.0 as usize];
+        if process.dead.contains_key(&to) {
+            return;
+        }
+        let contained = process.core.contained_in(&reference).to_vec();
+        let borrower = self.processes[to].id;
+        let process = &mut self.processes[number];
+        for inner in &contained {
+            process.core.lend(inner, borrower);
+        }
+        process.links.out[peer.0 as usize].push(ToPeer::Answer { object, value, contained });
+    }
+
+    /// Sends to a process, connecting first if need be.
+    pub(crate) fn send_to(&mut self, number: usize, worker: WorkerId, message: ToPeer) {
+        let to = number_of(worker);
+        let process = &mut self.processes[number];
+        if let Some(peer) = process.peer_of.get(&to) {
+            process.links.out[peer.0 as usize].push(message);
+        } else if let Some(cause) = process.dead.get(&to).cloned() {
+            process.core.on_process_died(worker, &cause, &mut process.links);
+        } else {
+            let is_first = !process.connecting.contains_key(&to);
+            process.connecting.entry(to).or_default().push(message);
+            if is_first {
+                self.to_daemon(number, ToDaemon::Connect { worker: to });
+            }
+        }
+    }
+
+    /// Connects to a process only to learn of its death.
+    pub(crate) fn watch_process(&mut self, number: usize, worker: WorkerId) {
+        let to = number_of(worker);
+        let process = &mut self.processes[number];
+        if let Some(cause) = process.dead.get(&to).cloned() {
+            process.core.on_process_died(worker, &cause, &mut process.links);
+        } else if !process.connecting.contains_key(&to) {
+            process.connecting.insert(to, Vec::new());
+            self.to_daemon(number, ToDaemon::Connect { worker: to });
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! One simulated process: an owner's core and what the real runtime keeps around it.
+
+use crate::message::{Done, Push, ToPeer};
+use crate::plain::Held;
+use crate::script::Script;
+use std::collections::{BTreeMap, VecDeque};
+use trygon_ids::{ActorId, JobId, OwnerIncarnation, WorkerId};
+use trygon_worker_core::{Core, FunctionIndex, Identity, Outbox, PeerIndex, Reference, Task};
+
+/// Frames that were written and not flushed, for each peer.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    pub(crate) out: Vec<Vec<ToPeer>>,
+}
+
+impl Outbox for Links {
+    fn push(&mut self, peer: PeerIndex, task: &Task<'_>) {
+        self.out[peer.0 as usize].push(ToPeer::Push(Push {
+            slot: task.slot,
+            generation: task.generation,
+            attempt: task.attempt,
+            function: task.function,
+            sequence: task.sequence,
+            num_returns: task.num_returns,
+            depth: task.depth,
+            is_actor_call: task.is_actor_call,
+            payload: task.payload.to_vec(),
+        }));
+    }
+}
+
+/// Something for the main thread.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Call { peer: PeerIndex, push: Push },
+    StartActor { actor: ActorId, incarnation: u32, arguments: Vec<Reference>, depth: u16 },
+    Exit,
+}
+
+/// What the main thread runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// The task's caller and frame; `None` for the driver's program.
+    pub(crate) call: Option<(PeerIndex, Push)>,
+    pub(crate) script: Script,
+    pub(crate) position: usize,
+    pub(crate) depth: u16,
+    pub(crate) number: u64,
+    pub(crate) held: Held<Reference>,
+    /// Views on stored arguments.
+    pub(crate) pins: Vec<Reference>,
+    pub(crate) carried: Vec<Reference>,
+    pub(crate) waiting: Option<Reference>,
+    pub(crate) began_ns: u64,
+}
+
+/// One process.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) number: usize,
+    pub(crate) id: WorkerId,
+    pub(crate) core: Core,
+    pub(crate) links: Links,
+    pub(crate) is_alive: bool,
+    /// The kind of an announced end.
+    pub(crate) announced: Option<&'static str>,
+    pub(crate) peers: Vec<usize>,
+    pub(crate) peer_of: BTreeMap<usize, PeerIndex>,
+    pub(crate) dead: BTreeMap<usize, String>,
+    pub(crate) connecting: BTreeMap<usize, Vec<ToPeer>>,
+    pub(crate) work: VecDeque<Work>,
+    pub(crate) running: Option<Running>,
+    pub(crate) blocked: bool,
+    pub(crate) is_actor: bool,
+    /// References that an actor keeps.
+    pub(crate) kept: Vec<Reference>,
+    /// The flight recorder: the caller's number and the task that was started.
+    pub(crate) started: Option<(usize, u32, u32, u32)>,
+    pub(crate) step_planned: bool,
+    pub(crate) tick_planned: bool,
+    pub(crate) task_function: FunctionIndex,
+    pub(crate) exit_function: FunctionIndex,
+    pub(crate) methods: BTreeMap<ActorId, FunctionIndex>,
+    /// Last sequence number of each caller, in this life of an actor.
+    pub(crate) sequences: BTreeMap<PeerIndex, u64>,
+}
+
+impl Process {
+    pub(crate) fn new(number: usize, id: WorkerId) -> Self {
+        let mut incarnation = [7; 12];
+        incarnation[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        let incarnation = OwnerIncarnation::new(incarnation);
+        let mut core = Core::new(Identity { job: JobId::new([1; 4]), worker: id, incarnation });
+        let one_cpu = BTreeMap::from([("CPU".to_owned(), 1.0)]);
+        let task_function = core.add_function("task", &one_cpu, false);
+        let exit_function = core.add_function("exits", &one_cpu, true);
+        Self {
+            number,
+            id,
+            core,
+            links: Links::default(),
+            is_alive: true,
+            announced: None,
+            peers: Vec::new(),
+            peer_of: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            connecting: BTreeMap::new(),
+            work: VecDeque::new(),
+            running: None,
+            blocked: false,
+            is_actor: false,
+            kept: Vec::new(),
+            started: None,
+            step_planned: false,
+            tick_planned: false,
+            task_function,
+            exit_function,
+            methods: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+        }
+    }
+
+    /// Replies that were written and not flushed: the flight recorder keeps them.
+    pub(crate) fn staged(&self, peer: usize) -> Vec<Done> {
+        let Some(index) = self.peer_of.get(&peer) else { return Vec::new() };
+        let frames = self.links.out[index.0 as usize].iter();
+        frames.filter_map(|frame| if let ToPeer::Done(done) = frame { Some(done.clone()) } else { None }).collect()
+    }
+
+    /// The method of an actor, as this process numbers it.
+    pub(crate) fn method(&mut self, actor: ActorId) -> FunctionIndex {
+        if let Some(method) = self.methods.get(&actor) {
+            return *method;
+        }
+        let index = self.core.actor(actor);
+        let method = self.core.add_method(index, "method");
+        self.methods.insert(actor, method);
+        method
+    }
+}

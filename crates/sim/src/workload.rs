@@ -1,0 +1,57 @@
+//! What a run is made of: sizes, shares and faults.
+
+/// One kind of run.
+#[derive(Debug, Clone, Copy)]
+pub struct Workload {
+    /// Its name.
+    pub name: &'static str,
+    /// Steps of the driver's program.
+    pub driver_steps: u64,
+    /// Most steps of a task.
+    pub task_steps: u64,
+    /// Deepest nesting.
+    pub max_depth: u16,
+    /// Whether there are actors.
+    pub actors: bool,
+    /// Whether actors are killed.
+    pub kills: bool,
+    /// Tasks that raise, in percent.
+    pub raise_percent: u64,
+    /// Values that lie in the store, in percent.
+    pub stored_percent: u64,
+    /// Tasks after which their worker exits, in percent.
+    pub exit_percent: u64,
+    /// Steps in ten thousand at which the worker crashes.
+    pub crash_per_10000: u64,
+    /// Replies of dead workers that arrive after their death is known, in percent of deaths.
+    pub late_percent: u64,
+}
+
+const QUIET: Workload = Workload {
+    name: "quiet",
+    driver_steps: 60,
+    task_steps: 8,
+    max_depth: 4,
+    actors: false,
+    kills: false,
+    raise_percent: 0,
+    stored_percent: 25,
+    exit_percent: 0,
+    crash_per_10000: 0,
+    late_percent: 0,
+};
+
+/// All kinds, from the calmest on.
+pub const WORKLOADS: &[Workload] = &[
+    QUIET,
+    Workload { name: "raise", raise_percent: 12, ..QUIET },
+    Workload { name: "actors", actors: true, raise_percent: 4, ..QUIET },
+    Workload { name: "crash", crash_per_10000: 250, raise_percent: 4, ..QUIET },
+    Workload { name: "late", crash_per_10000: 400, late_percent: 60, ..QUIET },
+    Workload { name: "chaos", actors: true, kills: true, exit_percent: 5, crash_per_10000: 150, raise_percent: 4, ..QUIET },
+];
+
+/// The kind with this name.
+pub fn workload(name: &str) -> Option<&'static Workload> {
+    WORKLOADS.iter().find(|workload| workload.name == name)
+}
