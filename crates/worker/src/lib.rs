@@ -38,7 +38,7 @@ pub use link::Definition;
 pub use log_line::LogLine;
 pub use objects::{StoreError, StoredBytes, StoredWrite};
 pub use reply::{ReturnedValue, parse_returns};
-pub use requests::{ActorRegistration, NamedActorInfo, RequestError};
+pub use requests::{ActorRegistration, KeyValueAnswer, NamedActorInfo, RequestError};
 pub use runtime::Runtime;
 pub use submit::FunctionExport;
 pub use trygon_worker_core as core;
