@@ -48,13 +48,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Takes over a non-blocking stream socket.
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self {
-            socket,
-            reader: FrameReader::new(),
-            out: VecDeque::new(),
-            out_bytes: 0,
-            watches_room: false,
-        }
+        Self { socket, reader: FrameReader::new(), out: VecDeque::new(), out_bytes: 0, watches_room: false }
     }
 
     /// The socket, for the poller.
@@ -84,11 +78,7 @@ impl Connection {
     fn piece_for(&mut self, descriptors: Vec<OwnedFd>) -> &mut Piece {
         // The kernel delivers descriptors with the first byte of one send, so a frame that has some begins a piece.
         if self.out.is_empty() || !descriptors.is_empty() {
-            self.out.push_back(Piece {
-                bytes: Vec::new(),
-                sent: 0,
-                descriptors,
-            });
+            self.out.push_back(Piece { bytes: Vec::new(), sent: 0, descriptors });
         }
         let last = self.out.len() - 1;
         &mut self.out[last]
@@ -119,11 +109,7 @@ impl Connection {
     pub(crate) fn receive(&mut self) -> Flow {
         for _ in 0..MAX_RECEIVES {
             let buffer = self.reader.room(RECEIVE_BYTES);
-            match rustix::net::recv(
-                &self.socket,
-                rustix::buffer::spare_capacity(buffer),
-                RecvFlags::empty(),
-            ) {
+            match rustix::net::recv(&self.socket, rustix::buffer::spare_capacity(buffer), RecvFlags::empty()) {
                 Ok((0, _)) => return Flow::Closed,
                 Ok((len, _)) if len < RECEIVE_BYTES => return Flow::Open,
                 Ok(_) | Err(Errno::INTR) => {}
@@ -146,10 +132,5 @@ fn send_piece(socket: BorrowedFd<'_>, piece: &Piece) -> rustix::io::Result<usize
     if !ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)) {
         return Err(Errno::INVAL);
     }
-    rustix::net::sendmsg(
-        socket,
-        &[IoSlice::new(bytes)],
-        &mut ancillary,
-        SendFlags::NOSIGNAL,
-    )
+    rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL)
 }

@@ -31,8 +31,7 @@ impl Service {
         self.graveyard.bury(number, death.clone());
         self.on_store_user_died(number);
         let mut effects = Vec::new();
-        self.actors
-            .on_process_died(worker, &death_from_wire(&death), &mut effects);
+        self.actors.on_process_died(worker, &death_from_wire(&death), &mut effects);
         self.node_step(Event::ProcessDied { process: worker });
         self.perform_actor_effects(effects);
     }
@@ -50,11 +49,7 @@ impl Service {
 
     /// OWN-8: each peer hears whether a task of its was started, and gets what was written for it and may not have arrived.
     fn tell_peers(&mut self, number: u64, process: &Process, death: &Death) {
-        let record = process
-            .recorder
-            .as_ref()
-            .map(recorder::read)
-            .unwrap_or_default();
+        let record = process.recorder.as_ref().map(recorder::read).unwrap_or_default();
         let started = layout::started(&record);
         let staged = layout::staged(&record);
         for (peer, connection) in &process.peers {
@@ -62,11 +57,7 @@ impl Service {
                 other.peers.remove(&number);
             }
             let mine = started.filter(|started| started.connection == *connection);
-            let frames = staged
-                .iter()
-                .filter(|(to, _)| to == connection)
-                .map(|(_, frame)| frame.to_vec())
-                .collect();
+            let frames = staged.iter().filter(|(to, _)| to == connection).map(|(_, frame)| frame.to_vec()).collect();
             let message = PeerDied {
                 worker_id: process.id.as_bytes().to_vec(),
                 death: Some(death.clone()),
@@ -86,13 +77,7 @@ fn cause(process: &Process, status: Option<WaitStatus>) -> Death {
     let pid = process.pid_number();
     let signal = status.and_then(WaitStatus::terminating_signal).unwrap_or(0);
     let exit_code = status.and_then(WaitStatus::exit_status).unwrap_or(0);
-    let death = |kind: &str, message: String| Death {
-        kind: kind.to_owned(),
-        signal,
-        exit_code,
-        message,
-        pid,
-    };
+    let death = |kind: &str, message: String| Death { kind: kind.to_owned(), signal, exit_code, message, pid };
     if let Some((kind, message)) = &process.killed {
         return death(kind, message.clone());
     }
@@ -110,28 +95,12 @@ fn cause(process: &Process, status: Option<WaitStatus>) -> Death {
     match status {
         Some(_) if signal != 0 => {
             let name = signal_name(signal);
-            let hint = if signal == 9 {
-                "; somebody killed it, or the system was out of memory"
-            } else {
-                ""
-            };
-            death(
-                "signal",
-                format!("worker process {pid} was ended by signal {signal} ({name}){hint}"),
-            )
+            let hint = if signal == 9 { "; somebody killed it, or the system was out of memory" } else { "" };
+            death("signal", format!("worker process {pid} was ended by signal {signal} ({name}){hint}"))
         }
-        Some(_) => death(
-            "exit",
-            format!("worker process {pid} exited with code {exit_code} while it was in use"),
-        ),
-        None if pid == 0 => death(
-            "unknown",
-            "the worker process could not be started".to_owned(),
-        ),
-        None => death(
-            "unknown",
-            format!("worker process {pid} is gone; its status is not known"),
-        ),
+        Some(_) => death("exit", format!("worker process {pid} exited with code {exit_code} while it was in use")),
+        None if pid == 0 => death("unknown", "the worker process could not be started".to_owned()),
+        None => death("unknown", format!("worker process {pid} is gone; its status is not known")),
     }
 }
 

@@ -24,10 +24,7 @@ pub(crate) fn string(text: &str) -> String {
 
 /// Members whose values are JSON already, as an object.
 pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a str, String)>) -> String {
-    let members: Vec<String> = members
-        .into_iter()
-        .map(|(name, value)| format!("{}:{value}", string(name)))
-        .collect();
+    let members: Vec<String> = members.into_iter().map(|(name, value)| format!("{}:{value}", string(name))).collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -52,9 +49,6 @@ mod tests {
     #[test]
     fn what_needs_it_is_escaped() {
         assert_eq!(super::string("a\"\\\n\u{1}é"), "\"a\\\"\\\\\\n\\u0001é\"");
-        assert_eq!(
-            super::object([("a", super::array(["1".to_owned()]))]),
-            "{\"a\":[1]}"
-        );
+        assert_eq!(super::object([("a", super::array(["1".to_owned()]))]), "{\"a\":[1]}");
     }
 }

@@ -26,11 +26,7 @@ impl Service {
                 }
             }
             Kind::KillActor => {
-                let control::KillActor {
-                    actor_id: id,
-                    no_restart,
-                    out_of_scope,
-                } = decode(body)?;
+                let control::KillActor { actor_id: id, no_restart, out_of_scope } = decode(body)?;
                 if out_of_scope {
                     self.actors.on_out_of_scope(actor_id(&id), &mut effects);
                 } else {
@@ -38,24 +34,12 @@ impl Service {
                 }
             }
             Kind::ActorStarted => {
-                let control::ActorStarted {
-                    actor_id: id,
-                    incarnation,
-                    error,
-                } = decode(body)?;
-                self.actors
-                    .on_started(worker, actor_id(&id), incarnation, error, &mut effects);
+                let control::ActorStarted { actor_id: id, incarnation, error } = decode(body)?;
+                self.actors.on_started(worker, actor_id(&id), incarnation, error, &mut effects);
             }
             _ => {
-                let control::GetNamedActor {
-                    request_id,
-                    name,
-                    namespace,
-                } = decode(body)?;
-                let mut reply = NamedActor {
-                    request_id,
-                    ..NamedActor::default()
-                };
+                let control::GetNamedActor { request_id, name, namespace } = decode(body)?;
+                let mut reply = NamedActor { request_id, ..NamedActor::default() };
                 if let Some(actor) = self.actors.named(&namespace, &name) {
                     reply.actor_id = actor.spec.actor.as_bytes().to_vec();
                     reply.class_name = actor.spec.class_name.clone();
@@ -75,10 +59,7 @@ impl Service {
         message: control::CreateActor,
     ) -> Result<(), FrameError> {
         let (request_id, get_if_exists) = (message.request_id, message.get_if_exists);
-        let mut reply = CreateActorReply {
-            request_id,
-            ..CreateActorReply::default()
-        };
+        let mut reply = CreateActorReply { request_id, ..CreateActorReply::default() };
         let mut effects = Vec::new();
         let spec = actor_spec(worker, message);
         let name = spec.name.clone();
@@ -103,19 +84,9 @@ impl Service {
 
     /// ACTOR-4 for actors that nobody remembers.
     fn tell_unknown(&mut self, from: u64, actor_id: Vec<u8>) {
-        let message =
-            "no such actor is known; it ended long ago, or belongs to another job".to_owned();
-        let death = Some(Death {
-            kind: "unknown".to_owned(),
-            message,
-            ..Death::default()
-        });
-        let update = ActorUpdate {
-            actor_id,
-            state: "dead".to_owned(),
-            death,
-            ..ActorUpdate::default()
-        };
+        let message = "no such actor is known; it ended long ago, or belongs to another job".to_owned();
+        let death = Some(Death { kind: "unknown".to_owned(), message, ..Death::default() });
+        let update = ActorUpdate { actor_id, state: "dead".to_owned(), death, ..ActorUpdate::default() };
         self.send(from, Kind::ActorUpdate, &update);
     }
 }

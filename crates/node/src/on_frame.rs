@@ -39,34 +39,6 @@ impl Service {
     fn on_frame(&mut self, from: u64, header: Header, body: &[u8]) -> Result<(), FrameError> {
         let worker = self.node.worker_id(from);
         match header.kind {
-            Kind::LeaseRequest => self.on_lease_request(from, decode(body)?),
-            Kind::LeaseReturn => {
-                let control::LeaseReturn {
-                    lease_id,
-                    worker_exiting,
-                } = decode(body)?;
-                self.node_step(Event::LeaseReturned {
-                    owner: worker,
-                    lease: lease_id,
-                    worker_exiting,
-                });
-            }
-            Kind::LeaseCancel => {
-                let control::LeaseCancel { request_id } = decode(body)?;
-                self.node_step(Event::LeaseCancelled {
-                    owner: worker,
-                    request_id,
-                });
-            }
-            Kind::Blocked => {
-                let control::Blocked { depth } = decode(body)?;
-                self.node_step(Event::Blocked { worker, depth });
-            }
-            Kind::WorkerOwns => {
-                let control::WorkerOwns { owns } = decode(body)?;
-                self.node_step(Event::WorkerOwns { worker, owns });
-            }
-            Kind::Unblocked => self.node_step(Event::Unblocked { worker }),
             Kind::WorkerReady => {
                 let control::WorkerReady { pid } = decode(body)?;
                 self.on_worker_pid(from, pid);
@@ -93,59 +65,60 @@ impl Service {
             Kind::StateQuery => self.on_state_query(from, decode(body)?),
             Kind::TaskEvents => self.on_task_events(decode(body)?),
             Kind::Shutdown if from == DRIVER => self.stop(),
-            Kind::CreateActor
-            | Kind::WatchActor
-            | Kind::KillActor
-            | Kind::ActorStarted
-            | Kind::GetNamedActor => self.on_actor_frame(from, worker, header.kind, body)?,
-            Kind::SegmentRequest
-            | Kind::SegmentMap
-            | Kind::SegmentReturn
-            | Kind::ObjectSealed
-            | Kind::ObjectFree => self.on_store_frame(from, header.kind, body)?,
+            Kind::CreateActor | Kind::WatchActor | Kind::KillActor | Kind::ActorStarted | Kind::GetNamedActor => {
+                self.on_actor_frame(from, worker, header.kind, body)?
+            }
+            Kind::LeaseRequest
+            | Kind::LeaseReturn
+            | Kind::LeaseCancel
+            | Kind::Blocked
+            | Kind::Unblocked
+            | Kind::WorkerOwns => self.on_lease_frame(from, header.kind, body)?,
+            Kind::SegmentRequest | Kind::SegmentMap | Kind::SegmentReturn | Kind::ObjectSealed | Kind::ObjectFree => {
+                self.on_store_frame(from, header.kind, body)?
+            }
             _ => return Err(FrameError::Malformed("kind that is not for a daemon")),
         }
         Ok(())
     }
 
+    /// What concerns leases, and the workers that hold them.
+    fn on_lease_frame(&mut self, from: u64, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
+        let worker = self.node.worker_id(from);
+        match kind {
+            Kind::LeaseRequest => self.on_lease_request(from, decode(body)?),
+            Kind::LeaseReturn => {
+                let control::LeaseReturn { lease_id, worker_exiting } = decode(body)?;
+                self.node_step(Event::LeaseReturned { owner: worker, lease: lease_id, worker_exiting });
+            }
+            Kind::LeaseCancel => {
+                let control::LeaseCancel { request_id } = decode(body)?;
+                self.node_step(Event::LeaseCancelled { owner: worker, request_id });
+            }
+            Kind::Blocked => {
+                let control::Blocked { depth } = decode(body)?;
+                self.node_step(Event::Blocked { worker, depth });
+            }
+            Kind::WorkerOwns => {
+                let control::WorkerOwns { owns } = decode(body)?;
+                self.node_step(Event::WorkerOwns { worker, owns });
+            }
+            _ => self.node_step(Event::Unblocked { worker }),
+        }
+        Ok(())
+    }
+
     fn on_lease_request(&mut self, from: u64, message: control::LeaseRequest) {
-        let control::LeaseRequest {
-            request_id,
-            resources,
-            count,
-            depth,
-            name,
-        } = message;
+        let control::LeaseRequest { request_id, resources, count, depth, name } = message;
         let owner = self.node.worker_id(from);
         let resources = resource_set(&resources);
-        self.node_step(Event::LeaseRequested(LeaseRequest {
-            owner,
-            request_id,
-            resources,
-            count,
-            depth,
-            name,
-        }));
+        self.node_step(Event::LeaseRequested(LeaseRequest { owner, request_id, resources, count, depth, name }));
     }
 
     fn on_key_value(&mut self, from: u64, message: KeyValueRequest) {
-        let KeyValueRequest {
-            request_id,
-            operation,
-            namespace,
-            key,
-            value,
-            overwrite,
-        } = message;
-        let answer = self
-            .key_values
-            .call(&operation, &namespace, key, value, overwrite);
-        let reply = KeyValueReply {
-            request_id,
-            existed: answer.existed,
-            value: answer.value,
-            keys: answer.keys,
-        };
+        let KeyValueRequest { request_id, operation, namespace, key, value, overwrite } = message;
+        let answer = self.key_values.call(&operation, &namespace, key, value, overwrite);
+        let reply = KeyValueReply { request_id, existed: answer.existed, value: answer.value, keys: answer.keys };
         self.send(from, Kind::KeyValueReply, &reply);
     }
 

@@ -12,26 +12,13 @@ impl Service {
         let other = self.number_of(worker_id(&message.worker_id));
         let Some(process) = self.processes.get(&other).filter(|_| other != from) else {
             let death = Some(self.graveyard.cause(other));
-            self.send(
-                from,
-                Kind::PeerDied,
-                &PeerDied {
-                    worker_id: message.worker_id,
-                    death,
-                    ..PeerDied::default()
-                },
-            );
+            self.send(from, Kind::PeerDied, &PeerDied { worker_id: message.worker_id, death, ..PeerDied::default() });
             return;
         };
         if let Some(connection) = process.peers.get(&from) {
             let incarnation = process.incarnation.to_vec();
             let connection = *connection;
-            let answer = PeerConnected {
-                worker_id: message.worker_id,
-                incarnation,
-                connection,
-                already: true,
-            };
+            let answer = PeerConnected { worker_id: message.worker_id, incarnation, connection, already: true };
             self.send(from, Kind::PeerConnected, &answer);
             return;
         }
@@ -40,21 +27,17 @@ impl Service {
 
     /// Connects two processes unless they are. A process is not connected with itself.
     pub(crate) fn connect(&mut self, left: u64, right: u64) {
-        let known = self
-            .processes
-            .get(&left)
-            .is_none_or(|process| process.peers.contains_key(&right));
+        let known = self.processes.get(&left).is_none_or(|process| process.peers.contains_key(&right));
         if left == right || known || !self.processes.contains_key(&right) {
             return;
         }
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let (left_end, right_end) =
-            match socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None) {
-                Ok(ends) => ends,
-                Err(error) => {
-                    return self.say(format!("two processes could not be connected: {error}"));
-                }
-            };
+        let (left_end, right_end) = match socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None) {
+            Ok(ends) => ends,
+            Err(error) => {
+                return self.say(format!("two processes could not be connected: {error}"));
+            }
+        };
         let connection = self.next_connection;
         self.next_connection += 1;
         for (number, other, end) in [(left, right, left_end), (right, left, right_end)] {
@@ -62,12 +45,7 @@ impl Service {
                 continue;
             };
             let (id, incarnation) = (peer.id.as_bytes().to_vec(), peer.incarnation.to_vec());
-            let message = PeerConnected {
-                worker_id: id,
-                incarnation,
-                connection,
-                already: false,
-            };
+            let message = PeerConnected { worker_id: id, incarnation, connection, already: false };
             self.send_with(number, Kind::PeerConnected, &message, vec![end]);
             if let Some(process) = self.processes.get_mut(&number) {
                 process.peers.insert(other, connection);

@@ -24,48 +24,18 @@ impl Service {
         match effect {
             Effect::StartWorker { worker } => self.start_worker(worker),
             Effect::StopWorker { worker, reason } => self.stop_worker(worker, reason),
-            Effect::Grant {
-                owner,
-                request_id,
-                lease,
-                worker,
-                devices: held,
-            } => {
+            Effect::Grant { owner, request_id, lease, worker, devices: held } => {
                 let (owner, number) = (self.number_of(owner), self.number_of(worker));
                 self.connect(owner, number);
                 let worker_id = worker.as_bytes().to_vec();
-                let granted = LeaseGranted {
-                    request_id,
-                    lease_id: lease,
-                    worker_id,
-                    devices: devices(held),
-                };
+                let granted = LeaseGranted { request_id, lease_id: lease, worker_id, devices: devices(held) };
                 self.send(owner, Kind::LeaseGranted, &granted);
             }
-            Effect::LeaseWaits {
-                owner,
-                request_id,
-                message,
-                cap_reached,
-            } => {
+            Effect::LeaseWaits { owner, request_id, message, cap_reached } => {
                 let owner = self.number_of(owner);
-                self.send(
-                    owner,
-                    Kind::LeaseWaits,
-                    &LeaseWaits {
-                        request_id,
-                        message,
-                        cap_reached,
-                    },
-                );
+                self.send(owner, Kind::LeaseWaits, &LeaseWaits { request_id, message, cap_reached });
             }
-            Effect::ActorPlaced {
-                actor,
-                incarnation,
-                worker,
-                devices,
-                lifetime,
-            } => {
+            Effect::ActorPlaced { actor, incarnation, worker, devices, lifetime } => {
                 self.on_actor_placed(actor, incarnation, worker, devices, &lifetime);
             }
             Effect::ActorWaits { actor, message } => {
@@ -79,25 +49,12 @@ impl Service {
         match reason {
             StopReason::Idle => {
                 let number = self.number_of(worker);
-                self.send(
-                    number,
-                    Kind::ExitWorker,
-                    &ExitWorker {
-                        reason: "idle".to_owned(),
-                        drain: true,
-                    },
-                );
+                self.send(number, Kind::ExitWorker, &ExitWorker { reason: "idle".to_owned(), drain: true });
             }
-            StopReason::OwnerDied => self.kill_worker(
-                worker,
-                "killed",
-                "the owner of what it ran is dead".to_owned(),
-            ),
-            StopReason::StartTimeout => self.kill_worker(
-                worker,
-                "killed",
-                "it did not become ready in time".to_owned(),
-            ),
+            StopReason::OwnerDied => self.kill_worker(worker, "killed", "the owner of what it ran is dead".to_owned()),
+            StopReason::StartTimeout => {
+                self.kill_worker(worker, "killed", "it did not become ready in time".to_owned())
+            }
         }
     }
 
@@ -122,16 +79,9 @@ impl Service {
         lifetime: &ResourceSet,
     ) {
         let mut effects = Vec::new();
-        if !self
-            .actors
-            .on_placed(actor, incarnation, worker, &mut effects)
-        {
+        if !self.actors.on_placed(actor, incarnation, worker, &mut effects) {
             // It was not wanted any more; the worker is bound to the lease of that actor, so it ends.
-            self.kill_worker(
-                worker,
-                "killed",
-                "its actor was ended before it began".to_owned(),
-            );
+            self.kill_worker(worker, "killed", "its actor was ended before it began".to_owned());
             return;
         }
         let Some(entry) = self.actors.get(actor) else {
@@ -149,11 +99,7 @@ impl Service {
             options: spec.options.clone(),
             devices: devices(held),
             resources: amounts(lifetime),
-            class_body: self
-                .functions
-                .get(&spec.class_hash)
-                .unwrap_or_default()
-                .to_vec(),
+            class_body: self.functions.get(&spec.class_hash).unwrap_or_default().to_vec(),
             depth: spec.depth,
             handle_meta: spec.handle_meta.clone(),
         };
@@ -173,11 +119,7 @@ impl Service {
                 ActorEffect::Running { worker } => self.node_step(Event::ActorRunning { worker }),
                 ActorEffect::Notify { watcher, actor } => self.notify(watcher, actor),
                 ActorEffect::Drain { worker } => self.drain_actor(worker),
-                ActorEffect::Kill {
-                    worker,
-                    kind,
-                    message,
-                } => self.kill_worker(worker, kind, message),
+                ActorEffect::Kill { worker, kind, message } => self.kill_worker(worker, kind, message),
             }
         }
     }
@@ -187,14 +129,7 @@ impl Service {
         if let Some(process) = self.processes.get_mut(&number) {
             process.draining = Some("the last handle of the actor is gone");
         }
-        self.send(
-            number,
-            Kind::ExitWorker,
-            &ExitWorker {
-                reason: "out_of_scope".to_owned(),
-                drain: true,
-            },
-        );
+        self.send(number, Kind::ExitWorker, &ExitWorker { reason: "out_of_scope".to_owned(), drain: true });
     }
 
     fn place_actor(&mut self, actor: ActorId) {
@@ -219,27 +154,14 @@ impl Service {
         let Some(entry) = self.actors.get(actor) else {
             return;
         };
-        let alive_on = if let ActorState::Alive { worker } = entry.state {
-            Some(worker)
-        } else {
-            None
-        };
-        let error = if let ActorState::Dead { error, .. } = &entry.state {
-            error.clone()
-        } else {
-            Vec::new()
-        };
+        let alive_on = if let ActorState::Alive { worker } = entry.state { Some(worker) } else { None };
+        let error = if let ActorState::Dead { error, .. } = &entry.state { error.clone() } else { Vec::new() };
         let update = ActorUpdate {
             actor_id: actor.as_bytes().to_vec(),
             state: entry.state_name().to_owned(),
             incarnation: entry.incarnation,
-            worker_id: alive_on
-                .map(|worker| worker.as_bytes().to_vec())
-                .unwrap_or_default(),
-            death: entry
-                .death()
-                .filter(|_| alive_on.is_none())
-                .map(death_to_wire),
+            worker_id: alive_on.map(|worker| worker.as_bytes().to_vec()).unwrap_or_default(),
+            death: entry.death().filter(|_| alive_on.is_none()).map(death_to_wire),
             error,
             class_name: entry.spec.class_name.clone(),
             name: entry.spec.name.clone(),

@@ -34,39 +34,24 @@ pub(crate) struct Poller {
 
 impl std::fmt::Debug for Poller {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Poller")
-            .field("epoll", &self.epoll)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Poller").field("epoll", &self.epoll).finish_non_exhaustive()
     }
 }
 
 impl Poller {
     /// A poller that watches nothing.
     pub(crate) fn new() -> rustix::io::Result<Self> {
-        Ok(Self {
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            events: Vec::with_capacity(128),
-        })
+        Ok(Self { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?, events: Vec::with_capacity(128) })
     }
 
     /// Watches a descriptor until it is closed.
-    pub(crate) fn add(
-        &self,
-        descriptor: impl AsFd,
-        number: u64,
-        role: Role,
-    ) -> rustix::io::Result<()> {
+    pub(crate) fn add(&self, descriptor: impl AsFd, number: u64, role: Role) -> rustix::io::Result<()> {
         epoll::add(&self.epoll, descriptor, token(number, role), EventFlags::IN)
     }
 
     /// Starts or stops watching for room to write.
     pub(crate) fn watch_room(&self, descriptor: impl AsFd, number: u64, role: Role, watch: bool) {
-        let flags = if watch {
-            EventFlags::IN | EventFlags::OUT
-        } else {
-            EventFlags::IN
-        };
+        let flags = if watch { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
         // Fails only for a descriptor that is not watched any more.
         let _ = epoll::modify(&self.epoll, descriptor, token(number, role), flags);
     }
@@ -82,11 +67,7 @@ impl Poller {
         self.events.clear();
         let timeout = timeout.and_then(|timeout| rustix::event::Timespec::try_from(timeout).ok());
         // An interrupted wait is a wait that found nothing.
-        let _ = epoll::wait(
-            &self.epoll,
-            rustix::buffer::spare_capacity(&mut self.events),
-            timeout.as_ref(),
-        );
+        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref());
         ready.extend(self.events.iter().map(|event| {
             let (data, flags) = (event.data.u64(), event.flags);
             let closed = flags.intersects(EventFlags::HUP | EventFlags::ERR);

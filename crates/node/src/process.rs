@@ -58,7 +58,6 @@ impl Process {
 
     /// Its process id, or 0 while that is not known.
     pub(crate) fn pid_number(&self) -> u32 {
-        self.pid
-            .map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs())
+        self.pid.map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs())
     }
 }

@@ -19,9 +19,7 @@ pub(crate) fn read(recorder: &OwnedFd) -> Vec<u8> {
     }
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[STAGED_LEN_OFFSET..STAGED_LEN_OFFSET + 8]);
-    let used = usize::try_from(u64::from_le_bytes(word))
-        .unwrap_or(usize::MAX)
-        .min(LEN - LOG_OFFSET);
+    let used = usize::try_from(u64::from_le_bytes(word)).unwrap_or(usize::MAX).min(LEN - LOG_OFFSET);
     bytes.resize(LOG_OFFSET + used, 0);
     if !read_at(recorder, &mut bytes[LOG_OFFSET..], LOG_OFFSET as u64) {
         bytes.truncate(LOG_OFFSET);

@@ -20,11 +20,7 @@ impl Service {
                 self.on_ready(*event);
             }
             let now_ms = self.now_ms();
-            if self
-                .node
-                .next_deadline_ms()
-                .is_some_and(|deadline_ms| deadline_ms <= now_ms)
-            {
+            if self.node.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
                 self.node_step(Event::Tick);
             }
             self.on_store_deadline();
@@ -39,14 +35,9 @@ impl Service {
         if store_ms.is_some_and(|deadline_ms| deadline_ms <= self.now_ms()) {
             return Some(Duration::ZERO);
         }
-        let deadline_ms = [self.node.next_deadline_ms(), store_ms]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let deadline_ms = [self.node.next_deadline_ms(), store_ms].into_iter().flatten().min()?;
         // One more: a wait that ends a little early must not turn into a busy one.
-        Some(Duration::from_millis(
-            deadline_ms.saturating_sub(self.now_ms()) + 1,
-        ))
+        Some(Duration::from_millis(deadline_ms.saturating_sub(self.now_ms()) + 1))
     }
 
     fn on_ready(&mut self, ready: Ready) {

@@ -79,11 +79,7 @@ impl Service {
         let mut word = [0; 8];
         word.copy_from_slice(&worker.as_bytes()[WorkerId::LEN - 8..]);
         let number = u64::from_be_bytes(word);
-        if self.node.worker_id(number) == worker {
-            number
-        } else {
-            u64::MAX
-        }
+        if self.node.worker_id(number) == worker { number } else { u64::MAX }
     }
 
     /// Queues a frame for a process, if it lives.
@@ -92,13 +88,7 @@ impl Service {
     }
 
     /// Queues a frame with descriptors for a process, if it lives.
-    pub(crate) fn send_with(
-        &mut self,
-        number: u64,
-        kind: Kind,
-        message: &impl Message,
-        descriptors: Vec<OwnedFd>,
-    ) {
+    pub(crate) fn send_with(&mut self, number: u64, kind: Kind, message: &impl Message, descriptors: Vec<OwnedFd>) {
         if let Some(process) = self.processes.get_mut(&number) {
             process.connection.send(kind, message, descriptors);
             self.dirty.insert(number);
@@ -118,8 +108,7 @@ impl Service {
             let full = flow == Flow::Full;
             if full != process.connection.watches_room {
                 process.connection.watches_room = full;
-                self.poller
-                    .watch_room(process.connection.as_fd(), number, Role::Control, full);
+                self.poller.watch_room(process.connection.as_fd(), number, Role::Control, full);
             }
         }
     }

@@ -14,12 +14,7 @@ const LIMIT: Duration = Duration::from_millis(900);
 impl Service {
     /// Sends what is left, and ends every descendant.
     pub(crate) fn shut_down(&mut self) {
-        let numbers: Vec<u64> = self
-            .processes
-            .keys()
-            .copied()
-            .filter(|number| *number != DRIVER)
-            .collect();
+        let numbers: Vec<u64> = self.processes.keys().copied().filter(|number| *number != DRIVER).collect();
         for number in numbers {
             self.drain_output(number);
         }
@@ -27,10 +22,7 @@ impl Service {
         self.dirty.insert(DRIVER);
         self.flush_all();
         while Instant::now() < until
-            && self
-                .processes
-                .get(&DRIVER)
-                .is_some_and(|driver| driver.connection.out_bytes() > 0)
+            && self.processes.get(&DRIVER).is_some_and(|driver| driver.connection.out_bytes() > 0)
         {
             std::thread::sleep(Duration::from_millis(1));
             self.dirty.insert(DRIVER);
@@ -68,11 +60,7 @@ fn end_descendants() {
 fn descendants() -> Vec<Pid> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
         let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
@@ -94,12 +82,7 @@ fn descendants() -> Vec<Pid> {
 
 /// The parent in a line of `/proc/<pid>/stat`. The command before it may contain anything, parentheses included.
 fn parent_in(stat: &str) -> Option<i32> {
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]

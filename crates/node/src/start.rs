@@ -66,21 +66,14 @@ pub fn run_inherited() -> io::Result<()> {
 fn await_start(connection: &mut Connection) -> io::Result<Option<StartNode>> {
     rustix::io::ioctl_fionbio(connection.as_fd(), true)?;
     loop {
-        let mut descriptors = [rustix::event::PollFd::from_borrowed_fd(
-            connection.as_fd(),
-            rustix::event::PollFlags::IN,
-        )];
+        let mut descriptors =
+            [rustix::event::PollFd::from_borrowed_fd(connection.as_fd(), rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut descriptors, None)?;
         let flow = connection.receive();
-        let invalid = |error: trygon_wire::FrameError| {
-            io::Error::new(io::ErrorKind::InvalidData, error.to_string())
-        };
+        let invalid = |error: trygon_wire::FrameError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         if let Some((header, body)) = connection.reader.next_frame().map_err(invalid)? {
             if header.kind != Kind::StartNode {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "the first frame must be StartNode",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the first frame must be StartNode"));
             }
             return trygon_wire::decode(body).map(Some).map_err(invalid);
         }
@@ -91,43 +84,19 @@ fn await_start(connection: &mut Connection) -> io::Result<Option<StartNode>> {
 }
 
 fn refuse(connection: &mut Connection, message: String) -> io::Result<()> {
-    connection.send(
-        Kind::NodeFailed,
-        &NodeFailed {
-            message: message.clone(),
-        },
-        Vec::new(),
-    );
+    connection.send(Kind::NodeFailed, &NodeFailed { message: message.clone() }, Vec::new());
     connection.flush();
     Err(io::Error::other(message))
 }
 
-fn build(
-    start: StartNode,
-    connection: Connection,
-    poller: Poller,
-    zygote: Zygote,
-) -> io::Result<Service> {
+fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygote) -> io::Result<Service> {
     let mut entropy = [0; 28 + 20 + 4];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut entropy)?;
     let (mut node_id, mut prefix, mut salt) = ([0; 28], [0; 20], [0; 4]);
     node_id.copy_from_slice(&entropy[..28]);
     prefix.copy_from_slice(&entropy[28..48]);
     salt.copy_from_slice(&entropy[48..]);
-    let resources = resource_set(&start.resources);
-    let cpus = usize::try_from(resources.get("CPU").units() / 10_000).unwrap_or(0);
-    let options = Options {
-        resources,
-        prestart_workers: start.prestart_workers as usize,
-        idle_worker_ms: u64::from(if start.idle_worker_ms == 0 {
-            IDLE_WORKER_MS
-        } else {
-            start.idle_worker_ms
-        }),
-        max_workers: start.max_workers as usize,
-        max_parallel_starts: (2 * cpus).clamp(8, 64),
-        worker_id_prefix: prefix,
-    };
+    let options = options(&start, prefix);
     let identity = Identity {
         node_id: NodeId::new(node_id),
         job_id: JobId::new([1, 0, 0, 0]),
@@ -138,14 +107,8 @@ fn build(
     };
     poller.add(connection.as_fd(), DRIVER, Role::Control)?;
     let node = Node::new(options);
-    let mut driver = Process::new(
-        node.worker_id(DRIVER),
-        identity.incarnation(DRIVER),
-        connection,
-    );
-    driver.pid = i32::try_from(start.driver_pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
+    let mut driver = Process::new(node.worker_id(DRIVER), identity.incarnation(DRIVER), connection);
+    driver.pid = i32::try_from(start.driver_pid).ok().and_then(rustix::process::Pid::from_raw);
     let mut service = Service {
         poller,
         started: Instant::now(),
@@ -172,6 +135,23 @@ fn build(
     service.announce();
     service.node_step(Event::Start);
     Ok(service)
+}
+
+fn options(start: &StartNode, worker_id_prefix: [u8; 20]) -> Options {
+    let resources = resource_set(&start.resources);
+    let cpus = usize::try_from(resources.get("CPU").units() / 10_000).unwrap_or(0);
+    let idle_worker_ms = match start.idle_worker_ms {
+        0 => IDLE_WORKER_MS,
+        chosen => chosen,
+    };
+    Options {
+        resources,
+        prestart_workers: start.prestart_workers as usize,
+        idle_worker_ms: u64::from(idle_worker_ms),
+        max_workers: start.max_workers as usize,
+        max_parallel_starts: (2 * cpus).clamp(8, 64),
+        worker_id_prefix,
+    }
 }
 
 impl Service {

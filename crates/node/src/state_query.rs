@@ -18,24 +18,14 @@ impl Service {
             "available_resources" => Some(resources_json(self.node.free())),
             "named_actors" => Some(self.names_json(argument)),
             "task_events" => Some(self.task_events_json(argument)),
-            "actors" => Some(array(
-                self.actors.iter().map(|(_, actor)| self.actor_json(actor)),
-            )),
+            "actors" => Some(array(self.actors.iter().map(|(_, actor)| self.actor_json(actor)))),
             "workers" => Some(self.workers_json()),
             "leases" => Some(self.leases_json()),
             "store" => Some(self.store_json()),
             _ => None,
         };
-        let error = if answer.is_some() {
-            String::new()
-        } else {
-            format!("nothing is known about {:?}", query.what)
-        };
-        let reply = StateReply {
-            request_id: query.request_id,
-            json: answer.unwrap_or_default(),
-            error,
-        };
+        let error = if answer.is_some() { String::new() } else { format!("nothing is known about {:?}", query.what) };
+        let reply = StateReply { request_id: query.request_id, json: answer.unwrap_or_default(), error };
         self.send(from, Kind::StateReply, &reply);
     }
 
@@ -52,13 +42,8 @@ impl Service {
     }
 
     fn names_json(&self, namespace: &str) -> String {
-        let names = self
-            .actors
-            .names()
-            .filter(|(other, _)| namespace.is_empty() || *other == namespace);
-        array(names.map(|(namespace, name)| {
-            object([("name", string(name)), ("namespace", string(namespace))])
-        }))
+        let names = self.actors.names().filter(|(other, _)| namespace.is_empty() || *other == namespace);
+        array(names.map(|(namespace, name)| object([("name", string(name)), ("namespace", string(namespace))])))
     }
 
     /// The newest events, as many as the argument says; all when it says nothing.
@@ -66,10 +51,7 @@ impl Service {
         let wanted = argument.parse().unwrap_or(usize::MAX);
         let skipped = self.task_events.iter().count().saturating_sub(wanted);
         let events = array(self.task_events.iter().skip(skipped).map(task_event_json));
-        object([
-            ("events", events),
-            ("dropped", self.task_events.dropped().to_string()),
-        ])
+        object([("events", events), ("dropped", self.task_events.dropped().to_string())])
     }
 
     fn actor_json(&self, actor: &Actor) -> String {
@@ -80,17 +62,8 @@ impl Service {
             ("namespace", string(&actor.spec.namespace)),
             ("state", string(actor.state_name())),
             ("incarnation", actor.incarnation.to_string()),
-            (
-                "pid",
-                actor
-                    .worker()
-                    .map_or(0, |worker| self.pid_of(worker))
-                    .to_string(),
-            ),
-            (
-                "death",
-                string(actor.death().map_or("", |death| &death.message)),
-            ),
+            ("pid", actor.worker().map_or(0, |worker| self.pid_of(worker)).to_string()),
+            ("death", string(actor.death().map_or("", |death| &death.message))),
             ("waits", string(&actor.waits)),
         ])
     }
@@ -116,24 +89,17 @@ impl Service {
                 ("blocked", view.blocked.to_string()),
             ])
         }));
-        object([
-            ("leases", leases),
-            ("waiting", self.node.waiting_leases().to_string()),
-        ])
+        object([("leases", leases), ("waiting", self.node.waiting_leases().to_string())])
     }
 
     fn pid_of(&self, worker: WorkerId) -> u32 {
-        self.processes
-            .get(&self.number_of(worker))
-            .map_or(0, crate::process::Process::pid_number)
+        self.processes.get(&self.number_of(worker)).map_or(0, crate::process::Process::pid_number)
     }
 }
 
 fn resources_json(resources: &ResourceSet) -> String {
-    let members: Vec<(&str, String)> = resources
-        .iter()
-        .map(|(name, amount)| (name, format!("{:?}", amount.as_f64())))
-        .collect();
+    let members: Vec<(&str, String)> =
+        resources.iter().map(|(name, amount)| (name, format!("{:?}", amount.as_f64()))).collect();
     object(members)
 }
 
@@ -151,7 +117,5 @@ fn task_event_json(event: &TaskEvent) -> String {
 }
 
 fn hostname() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
 }

@@ -6,35 +6,22 @@ use trygon_wire::{FrameError, Kind};
 
 impl Service {
     /// A frame for the store.
-    pub(crate) fn on_store_frame(
-        &mut self,
-        from: u64,
-        kind: Kind,
-        body: &[u8],
-    ) -> Result<(), FrameError> {
-        let outgoing = self
-            .store
-            .on_frame(self.node.worker_id(from), kind, body, self.now_ms())?;
+    pub(crate) fn on_store_frame(&mut self, from: u64, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
+        let outgoing = self.store.on_frame(self.node.worker_id(from), kind, body, self.now_ms())?;
         self.send_outgoing(outgoing);
         Ok(())
     }
 
     /// STORE-3: a process is gone, and everything that it had sent was handled.
     pub(crate) fn on_store_user_died(&mut self, number: u64) {
-        let outgoing = self
-            .store
-            .on_worker_died(self.node.worker_id(number), self.now_ms());
+        let outgoing = self.store.on_worker_died(self.node.worker_id(number), self.now_ms());
         self.send_outgoing(outgoing);
     }
 
     /// Goes on with what the store has to do, if that is due.
     pub(crate) fn on_store_deadline(&mut self) {
         let now_ms = self.now_ms();
-        if self
-            .store
-            .next_deadline_ms()
-            .is_some_and(|deadline_ms| deadline_ms <= now_ms)
-        {
+        if self.store.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
             let outgoing = self.store.on_tick(now_ms);
             self.send_outgoing(outgoing);
         }
@@ -46,17 +33,10 @@ impl Service {
     }
 
     fn send_outgoing(&mut self, outgoing: Vec<Outgoing>) {
-        for Outgoing {
-            to,
-            frame,
-            descriptor,
-        } in outgoing
-        {
+        for Outgoing { to, frame, descriptor } in outgoing {
             let number = self.number_of(to);
             if let Some(process) = self.processes.get_mut(&number) {
-                process
-                    .connection
-                    .send_frame(&frame, descriptor.into_iter().collect());
+                process.connection.send_frame(&frame, descriptor.into_iter().collect());
                 self.dirty.insert(number);
             }
         }

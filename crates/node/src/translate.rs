@@ -9,31 +9,17 @@ use trygon_wire::control as wire;
 
 /// Named amounts; what is no amount (negative, not finite) counts as nothing.
 pub(crate) fn resource_set(amounts: &HashMap<String, f64>) -> ResourceSet {
-    amounts
-        .iter()
-        .map(|(name, value)| {
-            (
-                name.clone(),
-                Amount::from_f64(*value).unwrap_or(Amount::ZERO),
-            )
-        })
-        .collect()
+    amounts.iter().map(|(name, value)| (name.clone(), Amount::from_f64(*value).unwrap_or(Amount::ZERO))).collect()
 }
 
 /// Named amounts as people write them.
 pub(crate) fn amounts(resources: &ResourceSet) -> HashMap<String, f64> {
-    resources
-        .iter()
-        .map(|(name, amount)| (name.to_owned(), amount.as_f64()))
-        .collect()
+    resources.iter().map(|(name, amount)| (name.to_owned(), amount.as_f64())).collect()
 }
 
 /// Device instances for a frame.
 pub(crate) fn devices(devices: DeviceList) -> Vec<wire::Devices> {
-    devices
-        .into_iter()
-        .map(|(resource, indices)| wire::Devices { resource, indices })
-        .collect()
+    devices.into_iter().map(|(resource, indices)| wire::Devices { resource, indices }).collect()
 }
 
 /// A worker's id; nil for bytes of another length.

@@ -84,9 +84,8 @@ impl World {
                 if !self.daemon.actors.on_placed(actor, incarnation, worker, &mut effects) {
                     return self.kill_worker(number_of(worker), "killed", "its actor was ended before it began".to_owned());
                 }
-                let depth = self.daemon.actors.get(actor).map_or(0, |entry| entry.spec.depth) as u16;
                 let arguments = self.daemon.arguments.get(&actor).cloned().unwrap_or_default();
-                self.to_process(number_of(worker), ToProcess::StartActor { actor, incarnation, arguments, depth });
+                self.to_process(number_of(worker), ToProcess::StartActor { actor, incarnation, arguments });
                 self.perform_actors(effects);
             }
             Effect::LeaseWaits { message, .. } | Effect::ActorWaits { message, .. } => self.fail(format!("daemon: {message}")),

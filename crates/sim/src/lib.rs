@@ -1,1 +1,30 @@
-//! Placeholder.
+//! A seeded simulation of one node: several owners, their workers and actors, the daemon's brains, and links that delay.
+//!
+//! The brains are the real ones, stepped one event at a time; sockets, processes, time and chance are simulated. After every event the
+//! brains check themselves, every value is compared with a plain computation of the same program, and at the end nothing may be left. A
+//! seed reproduces a run exactly.
+#![forbid(unsafe_code)]
+
+mod checks;
+mod daemon;
+mod defects;
+mod execute;
+mod message;
+mod perform;
+mod plain;
+mod process;
+mod random;
+mod receive;
+mod run;
+mod script;
+mod workload;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use defects::{DEFECTS, Planted};
+pub use run::{Outcome, run};
+pub use trygon_worker_core::Defects;
+pub use workload::{WORKLOADS, Workload, workload};
+pub use world::Counts;

@@ -33,6 +33,7 @@ pub(crate) enum ToPeer {
     Push(Push),
     Done(Done),
     HandBack { tasks: Vec<(u32, u32, u32)>, blocked: bool },
+    Steal { count: u32 },
     Query { object: ObjectId },
     Answer { object: ObjectId, value: Value, contained: Vec<Reference> },
     Borrow { object: ObjectId, borrower: WorkerId, delta: i64 },
@@ -72,7 +73,7 @@ pub(crate) enum ToProcess {
     Connected { worker: usize },
     Died(PeerDied),
     Actor { actor: ActorId, state: &'static str, incarnation: u32, worker: Option<usize>, message: String },
-    StartActor { actor: ActorId, incarnation: u32, arguments: Vec<Reference>, depth: u16 },
+    StartActor { actor: ActorId, incarnation: u32, arguments: Vec<Reference> },
     Exit,
 }
 

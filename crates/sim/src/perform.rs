@@ -53,6 +53,7 @@ impl World {
                 self.send_to(number, reference.owner, ToPeer::Borrow { object: reference.object, borrower, delta });
             }
             Effect::Query { reference } => self.send_to(number, reference.owner, ToPeer::Query { object: reference.object }),
+            Effect::Steal { peer, count } => self.processes[number].links.out[peer.0 as usize].push(ToPeer::Steal { count }),
             Effect::Answer { peer, object } => self.answer(number, peer, object),
             Effect::Complete { .. } | Effect::TaskEnded { .. } => {}
             Effect::WatchActor { actor } => self.to_daemon(number, ToDaemon::WatchActor { actor }),
@@ -71,9 +72,6 @@ impl World {
             Some(value) => value.clone(),
         };
         let to = process.peers[peer.0 as usize];
-        if process.dead.contains_key(&to) {
-            return;
-        }
         let contained = process.core.contained_in(&reference).to_vec();
         let borrower = self.processes[to].id;
         let process = &mut self.processes[number];

@@ -4,7 +4,6 @@ use crate::random::mix;
 use crate::script::{Child, End, Place, Script, Step};
 use crate::workload::Workload;
 use std::rc::Rc;
-use trygon_ids::ActorId;
 
 /// What an object is.
 #[derive(Debug)]
@@ -13,12 +12,12 @@ pub(crate) enum Plain {
     /// Raised by a task, with this mark.
     Raised(u64),
     /// Counts the handles of an actor.
-    Handle(ActorId),
+    Handle,
 }
 
 impl Plain {
     pub(crate) fn is_handle(&self) -> bool {
-        matches!(self, Self::Handle(_))
+        matches!(self, Self::Handle)
     }
 }
 
@@ -115,7 +114,7 @@ fn take_in(plain: &Rc<Plain>, number: &mut u64, held: &mut Held<Rc<Plain>>) -> R
             Ok(())
         }
         Plain::Raised(mark) => Err(*mark),
-        Plain::Handle(_) => Ok(()),
+        Plain::Handle => Ok(()),
     }
 }
 

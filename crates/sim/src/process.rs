@@ -33,7 +33,7 @@ impl Outbox for Links {
 #[derive(Debug)]
 pub(crate) enum Work {
     Call { peer: PeerIndex, push: Push },
-    StartActor { actor: ActorId, incarnation: u32, arguments: Vec<Reference>, depth: u16 },
+    StartActor { actor: ActorId, incarnation: u32, arguments: Vec<Reference> },
     Exit,
 }
 

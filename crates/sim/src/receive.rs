@@ -3,6 +3,7 @@
 use crate::message::{Done, Message, PeerDied, ToDaemon, ToPeer, ToProcess};
 use crate::process::Work;
 use crate::world::World;
+use std::collections::VecDeque;
 use trygon_ids::ActorId;
 use trygon_worker_core::{ActorState, Interrupted, Lost, PeerIndex, Returned, SystemError};
 
@@ -15,12 +16,13 @@ impl World {
                 let is_plain = !push.is_actor_call;
                 process.work.push_back(Work::Call { peer, push });
                 if process.blocked && is_plain {
-                    self.hand_back(number);
+                    self.hand_back(number, None, true);
                 }
                 self.plan_step(number);
             }
             ToPeer::Done(done) => self.on_done(number, from, done),
             ToPeer::HandBack { tasks, blocked } => process.core.on_hand_back(&tasks, blocked, now_ns, &mut process.links),
+            ToPeer::Steal { count } => self.hand_back(number, Some((peer, count as usize)), false),
             ToPeer::Query { object } => process.core.on_query(peer, object),
             ToPeer::Answer { object, value, contained } => {
                 process.core.on_object_reply(&object, value, contained, &mut process.links);
@@ -53,22 +55,26 @@ impl World {
         }
     }
 
-    pub(crate) fn hand_back(&mut self, number: usize) {
+    /// Gives plain tasks that were not started back to their owners: all of them, or the last `limit` of one peer's.
+    pub(crate) fn hand_back(&mut self, number: usize, limit: Option<(PeerIndex, usize)>, blocked: bool) {
         let process = &mut self.processes[number];
         let mut back: Vec<(PeerIndex, (u32, u32, u32))> = Vec::new();
-        let (calls, others) = process.work.drain(..).partition(|work| matches!(work, Work::Call { push, .. } if !push.is_actor_call));
-        process.work = others;
-        let calls: Vec<Work> = calls;
-        for work in calls {
-            if let Work::Call { peer, push } = work {
-                back.push((peer, (push.slot, push.generation, push.attempt)));
+        let mut others = VecDeque::new();
+        while let Some(work) = process.work.pop_back() {
+            match work {
+                Work::Call { peer, push } if !push.is_actor_call && limit.is_none_or(|(wanted, count)| wanted == peer && back.len() < count) => {
+                    back.push((peer, (push.slot, push.generation, push.attempt)));
+                }
+                other => others.push_front(other),
             }
         }
+        process.work = others;
+        back.reverse();
         for index in 0..process.peers.len() as u32 {
             let mine = back.iter().filter(|(peer, _)| peer.0 == index);
             let tasks: Vec<(u32, u32, u32)> = mine.map(|(_, key)| *key).collect();
             if !tasks.is_empty() {
-                process.links.out[index as usize].push(ToPeer::HandBack { tasks, blocked: true });
+                process.links.out[index as usize].push(ToPeer::HandBack { tasks, blocked });
             }
         }
     }
@@ -92,9 +98,9 @@ impl World {
             ToProcess::Actor { actor, state, incarnation, worker, message } => {
                 self.on_actor_update(number, actor, state, incarnation, worker, &message);
             }
-            ToProcess::StartActor { actor, incarnation, arguments, depth } => {
+            ToProcess::StartActor { actor, incarnation, arguments } => {
                 process.is_actor = true;
-                process.work.push_back(Work::StartActor { actor, incarnation, arguments, depth });
+                process.work.push_back(Work::StartActor { actor, incarnation, arguments });
                 self.plan_step(number);
             }
             ToProcess::Exit => {

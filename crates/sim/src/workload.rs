@@ -55,3 +55,10 @@ pub const WORKLOADS: &[Workload] = &[
 pub fn workload(name: &str) -> Option<&'static Workload> {
     WORKLOADS.iter().find(|workload| workload.name == name)
 }
+
+impl Workload {
+    /// Whether processes die before the end.
+    pub(crate) fn has_deaths(&self) -> bool {
+        self.actors || self.exit_percent > 0 || self.crash_per_10000 > 0
+    }
+}

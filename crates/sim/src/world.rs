@@ -209,6 +209,7 @@ impl World {
         let now_ns = self.now_ns;
         let process = &mut self.processes[number];
         process.core.return_idle_leases(now_ns, false);
+        process.core.steal_stuck_tasks(now_ns);
         self.settle_and_flush(number);
         self.after(number);
         if self.processes[number].core.statistics().leases > 0 {

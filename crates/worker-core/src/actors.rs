@@ -1,57 +1,15 @@
 //! Actors as their callers see them: calls leave in the order in which they were made, to whatever life of the actor there is.
 
-use crate::core::Core;
-use crate::effect::{Effect, Outbox, PeerIndex, Task};
+use crate::effect::{Effect, Outbox, Task};
 use crate::entry::{Phase, Reference};
 use crate::error_value::SystemError;
+use crate::numbers::{ActorIndex, PeerIndex};
+use crate::state::{Actor, ActorState, Core};
 use std::collections::VecDeque;
 use trygon_ids::{ActorId, PUT_INDEX_BIT};
 
-/// An actor, as this process numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ActorIndex(pub u32);
-
 /// Most calls in flight to one actor from one caller; more wait here, where they can still be failed cheaply.
 const WINDOW_CALLS: usize = 4096;
-
-/// What the control service said of an actor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ActorState {
-    /// Not created yet, or restarting: calls wait.
-    Pending,
-    /// Takes calls on this connection.
-    Alive {
-        /// The connection.
-        peer: PeerIndex,
-        /// Which life.
-        incarnation: u32,
-    },
-    /// Will come back: calls wait; those that may have run fail or are retried.
-    Restarting {
-        /// The error of those that fail, encoded.
-        error: Box<[u8]>,
-    },
-    /// Will not come back.
-    Dead {
-        /// The error of every call, encoded.
-        error: Box<[u8]>,
-    },
-}
-
-#[derive(Debug)]
-pub(crate) struct Actor {
-    pub(crate) id: ActorId,
-    pub(crate) state: ActorState,
-    /// Calls that were not sent, in order; the head may wait for arguments and holds the others back.
-    pub(crate) queue: VecDeque<u32>,
-    /// Calls that were sent, in order.
-    pub(crate) in_flight: VecDeque<u32>,
-    /// Calls that a dead life had started: they are settled when it is known whether there will be another.
-    pub(crate) interrupted: Vec<u32>,
-    pub(crate) next_sequence: u64,
-    /// Arguments of the constructor, pinned while it may run.
-    pub(crate) pinned: Vec<Reference>,
-}
 
 impl Core {
     /// The index of an actor; new ones are watched.

@@ -1,78 +1,12 @@
-//! The core's state: what it owns, borrows and has asked for. Fields are read by the modules that hold the rules.
+//! A new core, what it is told at the start, and what it can be asked.
 
-use crate::actors::{Actor, ActorIndex};
-use crate::borrowed::Borrowed;
 use crate::effect::Effect;
-use crate::leases::{Class, Lease};
+use crate::entry::Phase;
+use crate::numbers::{ActorIndex, FunctionIndex};
+use crate::state::{Core, Function, Identity, Statistics};
 use crate::table::Table;
 use std::collections::{BTreeMap, HashMap};
-use trygon_ids::{JobId, ObjectId, OwnerIncarnation, PUT_INDEX_BIT, TaskId, WorkerId};
-
-/// A function or an actor's method, as this process numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FunctionIndex(pub u32);
-
-/// Who this process is.
-#[derive(Debug, Clone, Copy)]
-pub struct Identity {
-    /// Its job.
-    pub job: JobId,
-    /// Its worker id.
-    pub worker: WorkerId,
-    /// Its incarnation as an owner.
-    pub incarnation: OwnerIncarnation,
-}
-
-/// What is known of a function.
-#[derive(Debug, Clone)]
-pub struct Function {
-    /// Its name, for people.
-    pub name: String,
-    /// The scheduling class of its tasks; not used for a method.
-    pub(crate) class: u32,
-    /// The actor, if it is a method.
-    pub(crate) actor: Option<ActorIndex>,
-    /// Moving average of its run time; 0 while unknown.
-    pub(crate) average_ns: u32,
-    /// Its worker exits after some calls, so that nothing is queued behind one.
-    pub(crate) one_at_a_time: bool,
-}
-
-/// Counts for tests of leaks and for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Statistics {
-    /// Entries in the table.
-    pub owned: usize,
-    /// Objects borrowed.
-    pub borrowed: usize,
-    /// Tasks that are not done.
-    pub unfinished: usize,
-    /// Bytes of inline values on the heap (FLOW-2).
-    pub inline_bytes: usize,
-    /// Leases held.
-    pub leases: usize,
-}
-
-/// Everything one process decides with. See the crate's documentation for the rules.
-#[derive(Debug)]
-pub struct Core {
-    pub(crate) identity: Identity,
-    pub(crate) table: Table,
-    pub(crate) borrowed: HashMap<ObjectId, Borrowed>,
-    pub(crate) functions: Vec<Function>,
-    pub(crate) classes: Vec<Class>,
-    pub(crate) class_of: BTreeMap<Vec<(String, u64)>, u32>,
-    pub(crate) leases: Vec<Lease>,
-    pub(crate) actors: Vec<Actor>,
-    pub(crate) actor_of: HashMap<trygon_ids::ActorId, ActorIndex>,
-    pub(crate) effects: Vec<Effect>,
-    pub(crate) unfinished: usize,
-    pub(crate) inline_bytes: usize,
-    pub(crate) next_request: u64,
-    /// Counts completions of watched objects, so that a waiter looks again only when there is something to see.
-    pub(crate) watched_completions: u64,
-    pub(crate) scratch: Vec<u8>,
-}
+use trygon_ids::{ObjectId, PUT_INDEX_BIT, TaskId};
 
 impl Core {
     /// A process that owns and borrows nothing.
@@ -80,7 +14,7 @@ impl Core {
         Self {
             identity,
             table: Table::default(),
-            borrowed: HashMap::new(),
+            borrowed: BTreeMap::new(),
             functions: Vec::new(),
             classes: Vec::new(),
             class_of: BTreeMap::new(),
@@ -93,6 +27,7 @@ impl Core {
             next_request: 1,
             watched_completions: 0,
             scratch: Vec::new(),
+            defects: crate::defects::Defects::default(),
         }
     }
 
@@ -159,6 +94,11 @@ impl Core {
     /// Whether this process owns the object (OWN-1).
     pub fn owns(&self, object: &ObjectId) -> bool {
         object.task_id().owner() == self.identity.incarnation
+    }
+
+    /// Which attempt of a task is under way; `None` when it is done or not known.
+    pub fn attempt(&self, slot: u32, generation: u32) -> Option<u32> {
+        self.table.get(slot, generation).filter(|entry| entry.phase != Phase::Done).map(|entry| entry.attempt)
     }
 
     /// Counts, for tests and people.

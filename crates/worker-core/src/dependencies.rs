@@ -1,26 +1,31 @@
 //! Tasks whose arguments are references: they wait for them, take them along, or fail with them.
 
 use crate::arguments::{NO_DEPENDENCIES, put_dependency};
-use crate::core::Core;
 use crate::effect::Outbox;
 use crate::entry::{Phase, Reference, Value, Waiter};
 use crate::error_value::SystemError;
-
+use crate::state::Core;
 impl Core {
     /// Counts what a new task has to wait for, and pins what it uses (OWN-4 a).
     pub(crate) fn register_dependencies(&mut self, slot: u32, dependencies: &[Reference], contained: &[Reference]) -> u32 {
         let generation = self.table.at(slot).generation;
         let mut pending = 0;
         for reference in dependencies {
-            self.retain_use(reference);
+            self.pin(reference);
             if self.add_waiter(reference, Waiter::Task { slot, generation }) {
                 pending += 1;
             }
         }
         for reference in contained {
-            self.retain_use(reference);
+            self.pin(reference);
         }
         pending
+    }
+
+    fn pin(&mut self, reference: &Reference) {
+        if !self.defects.pin_forgotten {
+            self.retain_use(reference);
+        }
     }
 
     pub(crate) fn on_dependency_ready<O: Outbox>(&mut self, slot: u32, generation: u32, outbox: &mut O) {
@@ -70,6 +75,9 @@ impl Core {
         let Some(detail) = self.table.at_mut(slot).detail.as_mut() else { return };
         let dependencies = std::mem::take(&mut detail.dependencies);
         let contained = std::mem::take(&mut detail.contained);
+        if self.defects.pin_forgotten {
+            return;
+        }
         for reference in dependencies.iter().chain(&contained) {
             self.release_use(reference);
         }

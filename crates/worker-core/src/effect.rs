@@ -1,14 +1,9 @@
 //! What the core asks for, and the door through which tasks leave.
 
-use crate::actors::ActorIndex;
-use crate::core::FunctionIndex;
 use crate::entry::{Location, Reference};
+use crate::numbers::{ActorIndex, FunctionIndex, PeerIndex};
 use std::collections::BTreeMap;
 use trygon_ids::{ActorId, ObjectId, WorkerId};
-
-/// A connection to another process, as the hands number them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerIndex(pub u32);
 
 /// A task on its way out. Borrowed, so that the common case copies its bytes once, into the socket's buffer.
 #[derive(Debug)]

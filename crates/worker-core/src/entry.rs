@@ -1,9 +1,7 @@
 //! One entry of the owner's table: a task with its results, or an object made by `put`.
 
-use crate::actors::ActorIndex;
 use crate::bytes::SmallBytes;
-use crate::core::FunctionIndex;
-use crate::effect::PeerIndex;
+use crate::numbers::{ActorIndex, FunctionIndex, PeerIndex};
 use std::collections::BTreeMap;
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 

@@ -1,7 +1,7 @@
 //! The core checks itself: every count against what it counts.
 
-use crate::core::Core;
 use crate::entry::{Phase, Reference, Value};
+use crate::state::Core;
 use std::collections::BTreeMap;
 use trygon_ids::PUT_INDEX_BIT;
 
@@ -113,5 +113,19 @@ impl Core {
             }
         }
         Ok(())
+    }
+}
+
+impl Core {
+    /// What is left, for tests of leaks: a line for each owned entry and each borrowed object.
+    pub fn describe(&self) -> String {
+        let mut lines = Vec::new();
+        for (slot, entry) in self.table.used() {
+            lines.push(format!("slot {slot} {:?}: {:?} {:?}", entry.phase, entry.first, entry.detail));
+        }
+        for (object, borrowed) in &self.borrowed {
+            lines.push(format!("borrowed {object}: {borrowed:?}"));
+        }
+        lines.join("; ")
     }
 }

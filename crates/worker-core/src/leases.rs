@@ -3,9 +3,10 @@
 //! A lease is filled by expected time, not by number: half a millisecond of work keeps the worker busy while replies travel, and little is
 //! stuck behind a task that turns out long.
 
-use crate::core::{Core, FunctionIndex};
-use crate::effect::{Effect, Outbox, PeerIndex, Task};
+use crate::effect::{Effect, Outbox, Task};
 use crate::entry::Phase;
+use crate::numbers::{FunctionIndex, PeerIndex};
+use crate::state::{Class, Core, Lease, LeaseState};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Work that may be in flight to one worker.
@@ -20,41 +21,6 @@ const STUCK_NS: u64 = 2_000_000;
 const MAX_REQUESTED: u32 = 1024;
 /// A function that takes longer is never queued behind another task: the hand-over costs less than a wrong guess.
 const LONG_NS: u32 = 400_000;
-
-/// Tasks that need the same resources.
-#[derive(Debug)]
-pub(crate) struct Class {
-    pub(crate) resources: BTreeMap<String, f64>,
-    pub(crate) queue: VecDeque<u32>,
-    /// Held leases, as indices.
-    pub(crate) leases: Vec<u32>,
-    /// Requests without an answer yet: number and leases outstanding.
-    pub(crate) requested: Vec<(u64, u32)>,
-}
-
-/// What a lease can take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LeaseState {
-    Ready,
-    /// Its worker waits in `get`: it takes nothing before it has replied.
-    Blocked,
-    /// Its worker exits after what it runs.
-    Exiting,
-    Returned,
-}
-
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) lease_id: u64,
-    pub(crate) peer: PeerIndex,
-    pub(crate) class: u32,
-    pub(crate) state: LeaseState,
-    pub(crate) in_flight: u32,
-    pub(crate) load_ns: u64,
-    pub(crate) idle_since_ns: u64,
-    /// When it last replied; `u64::MAX` until the first tick after it was given something.
-    pub(crate) progress_ns: u64,
-}
 
 impl Lease {
     pub(crate) fn is_held(&self) -> bool {

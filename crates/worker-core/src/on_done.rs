@@ -1,9 +1,8 @@
 //! A task ended: its results are recorded, whoever waited is told, and its worker gets more to do.
 
-use crate::core::Core;
 use crate::effect::{Effect, Outbox};
 use crate::entry::{Phase, Reference, Value};
-use crate::leases::LeaseState;
+use crate::state::{Core, LeaseState};
 use trygon_ids::WorkerId;
 
 /// One result.
@@ -43,13 +42,16 @@ impl Core {
         now_ns: u64,
         outbox: &mut O,
     ) {
+        let takes_any = self.defects.no_attempt_check;
         let current = self.table.get(reply.slot, reply.generation).filter(|entry| {
-            entry.phase == Phase::Pushed && (entry.attempt == reply.attempt || !Self::checks_attempts())
+            entry.phase == Phase::Pushed && (entry.attempt == reply.attempt || takes_any)
         });
         let Some(entry) = current else { return self.refuse(reply, returns) };
         let function = entry.function;
-        for reference in kept {
-            self.lend(reference, executor);
+        if !self.defects.borrow_dropped {
+            for reference in kept {
+                self.lend(reference, executor);
+            }
         }
         let actor = self.functions[function.0 as usize].actor;
         match actor {
@@ -66,11 +68,6 @@ impl Core {
             Some(actor) => self.pump_actor(actor, outbox),
             None => self.refill(self.functions[function.0 as usize].class, outbox),
         }
-    }
-
-    /// The place where OWN-7 is enforced; a constant, so that a planted defect can take it away.
-    const fn checks_attempts() -> bool {
-        !cfg!(feature = "defect-no-attempt-check")
     }
 
     fn refuse(&mut self, reply: &Reply, returns: &mut Vec<Returned>) {
@@ -129,7 +126,7 @@ impl Core {
     pub(crate) fn take_retry(&mut self, slot: u32) -> bool {
         let entry = self.table.at_mut(slot);
         match entry.retries_left {
-            0 => false,
+            0 => self.defects.retry_free,
             left => {
                 if left > 0 {
                     entry.retries_left -= 1;

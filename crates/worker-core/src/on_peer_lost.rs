@@ -1,10 +1,10 @@
 //! A process died: its tasks are sent elsewhere, retried or failed with the one cause (OWN-8), what it owned fails (OWN-5).
 
-use crate::actors::ActorIndex;
-use crate::core::Core;
-use crate::effect::{Effect, Outbox, PeerIndex};
+use crate::effect::{Effect, Outbox};
 use crate::entry::Phase;
 use crate::error_value::SystemError;
+use crate::numbers::{ActorIndex, PeerIndex};
+use crate::state::Core;
 use trygon_ids::WorkerId;
 
 /// The task that was started and not finished.
@@ -78,7 +78,7 @@ impl Core {
         let interrupted = Interrupted { slot, generation: entry.generation, attempt: entry.attempt };
         let was_started = lost.started == Some(interrupted);
         self.take_off_lease(lease, expected_ns, now_ns);
-        if was_started {
+        if was_started || self.defects.unstarted_pays {
             if !self.take_retry(slot) {
                 let error = self.death_error(slot, lost);
                 return self.fail(slot, &error, outbox);

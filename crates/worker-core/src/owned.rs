@@ -1,9 +1,9 @@
 //! Objects of this process: made by `put`, looked at by `get` and `wait`, watched by others.
 
-use crate::actors::ActorIndex;
-use crate::core::Core;
-use crate::effect::{Effect, Outbox, PeerIndex};
+use crate::effect::{Effect, Outbox};
 use crate::entry::{Phase, Reference, Value, Waiter};
+use crate::numbers::{ActorIndex, PeerIndex};
+use crate::state::Core;
 use trygon_ids::{ObjectId, PUT_INDEX_BIT};
 
 impl Core {

@@ -1,8 +1,8 @@
 //! Counting: who holds an object, and what happens when nobody does (OWN-3).
 
-use crate::core::Core;
 use crate::effect::Effect;
 use crate::entry::{Phase, Reference, Value};
+use crate::state::Core;
 use trygon_ids::PUT_INDEX_BIT;
 
 impl Core {
@@ -28,7 +28,8 @@ impl Core {
             let task = reference.object.task_id();
             return self.retain_local(task.slot(), task.generation(), reference.object.index() & !PUT_INDEX_BIT);
         }
-        self.borrowed_mut(reference).local_references += 1;
+        let counted = u32::from(!self.defects.retain_forgotten);
+        self.borrowed_mut(reference).local_references += counted;
         true
     }
 
@@ -39,7 +40,7 @@ impl Core {
             return self.release_local(task.slot(), task.generation(), reference.object.index() & !PUT_INDEX_BIT);
         }
         if let Some(borrowed) = self.borrowed.get_mut(&reference.object) {
-            borrowed.local_references -= 1;
+            borrowed.local_references = borrowed.local_references.wrapping_sub(1);
             self.settle(reference);
         }
     }
@@ -91,7 +92,7 @@ impl Core {
             return;
         }
         let Some(borrowed) = self.borrowed.remove(&reference.object) else { return };
-        if borrowed.lends > 0 {
+        if borrowed.lends > 0 && !self.defects.return_forgotten {
             let borrower = self.identity.worker;
             let reference = Reference { object: reference.object, owner: borrowed.owner };
             self.effects.push(Effect::ReportBorrow { reference, borrower, delta: -borrowed.lends });
@@ -142,6 +143,9 @@ impl Core {
             self.table.release(slot);
         }
         // Last, because an edge may lead back here.
+        if self.defects.edge_leaked {
+            return;
+        }
         for inner in edges {
             self.release_use(&inner);
         }
@@ -149,6 +153,7 @@ impl Core {
 
     fn drop_value(&mut self, slot: u32, index: u32, value: &Value) {
         match value {
+            Value::Inline(_) if self.defects.bytes_kept => {}
             Value::Inline(bytes) => self.inline_bytes -= bytes.heap_bytes(),
             Value::Stored(location) => {
                 let object = self.object_id(slot, self.table.at(slot).generation, index);

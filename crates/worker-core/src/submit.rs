@@ -1,10 +1,10 @@
 //! New tasks and actor calls.
 
 use crate::bytes::SmallBytes;
-use crate::core::{Core, FunctionIndex};
 use crate::effect::Outbox;
 use crate::entry::{Object, Phase, Reference, TaskDetail};
-
+use crate::numbers::FunctionIndex;
+use crate::state::Core;
 /// A task's arguments. The payload begins with four zero bytes: the place of the number of dependencies.
 #[derive(Debug, Clone, Copy)]
 pub struct Arguments<'a> {

@@ -1,7 +1,6 @@
 //! The owner's table: slots found by index and generation, never by hashing.
 
 use crate::entry::{Entry, Phase};
-
 /// Slots in use and free ones. A slot whose generations are used up retires.
 #[derive(Debug, Default)]
 pub(crate) struct Table {

@@ -6,6 +6,7 @@ use crate::runtime::Runtime;
 use crate::wait::{Outcome, Patience};
 use trygon_ids::ActorId;
 use trygon_wire::{Kind, Message, control};
+use trygon_worker_core::{ActorState, SystemError};
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +128,14 @@ impl Runtime {
         let mut engine = self.lock();
         let message = control::KillActor { actor_id: actor.as_bytes().to_vec(), no_restart, out_of_scope: false };
         engine.control.send(Kind::KillActor, &message);
+        if no_restart {
+            // The caller knows before the daemon does: no call of this process reaches it any more.
+            let index = engine.core.actor(actor);
+            let error =
+                SystemError::new("actor_died").with("actor_id", actor.hex()).with("cause_kind", "killed").encode();
+            let state = &mut *engine;
+            state.core.on_actor_state(index, ActorState::Dead { error }, &mut state.links);
+        }
         engine.settle_and_flush();
     }
 }

@@ -33,13 +33,7 @@ pub(crate) struct LineStream {
 impl LineStream {
     /// A stream from the reading end of a pipe, which must not block.
     pub(crate) fn new(pipe: Option<OwnedFd>) -> Self {
-        Self {
-            pipe,
-            partial: Vec::new(),
-            name: String::new(),
-            batches: Vec::new(),
-            pending_bytes: 0,
-        }
+        Self { pipe, partial: Vec::new(), name: String::new(), batches: Vec::new(), pending_bytes: 0 }
     }
 
     /// Reads what is there, once. False: the stream ended, or nothing is there.
@@ -92,14 +86,11 @@ impl LineStream {
 
     fn extend_partial(&mut self, bytes: &[u8]) {
         let room = MAX_LINE_BYTES.saturating_sub(self.partial.len());
-        self.partial
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     fn line(&mut self, line: &[u8]) {
-        let marker = line
-            .windows(MARKER.len())
-            .position(|window| window == MARKER);
+        let marker = line.windows(MARKER.len()).position(|window| window == MARKER);
         let Some(at) = marker else {
             return self.push(line);
         };
@@ -112,15 +103,8 @@ impl LineStream {
 
     fn push(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if self
-            .batches
-            .last()
-            .is_none_or(|batch| batch.name != self.name)
-        {
-            self.batches.push(Batch {
-                name: self.name.clone(),
-                ..Batch::default()
-            });
+        if self.batches.last().is_none_or(|batch| batch.name != self.name) {
+            self.batches.push(Batch { name: self.name.clone(), ..Batch::default() });
         }
         let last = self.batches.len() - 1;
         let batch = &mut self.batches[last];
@@ -143,20 +127,14 @@ mod tests {
         stream.take(b"first\n\x01trygon:name:f\nsec");
         stream.take(b"ond\r\nloose\x01trygon:name:g\nlast");
         stream.finish();
-        let seen: Vec<_> = stream
-            .take_batches()
-            .into_iter()
-            .map(|batch| (batch.name, batch.lines.join("|")))
-            .collect();
+        let seen: Vec<_> = stream.take_batches().into_iter().map(|batch| (batch.name, batch.lines.join("|"))).collect();
         let expected = [("", "first"), ("f", "second|loose"), ("g", "last")];
-        assert_eq!(
-            seen,
-            expected.map(|(name, lines)| (name.to_owned(), lines.to_owned()))
-        );
+        assert_eq!(seen, expected.map(|(name, lines)| (name.to_owned(), lines.to_owned())));
     }
 
     #[test]
     fn a_flood_is_counted() {
+        // FLOW-1
         let mut stream = LineStream::new(None);
         for _ in 0..100_000 {
             stream.take(b"0123456789\n");

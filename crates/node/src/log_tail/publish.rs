@@ -16,11 +16,7 @@ impl Service {
         let Some(process) = self.processes.get_mut(&number) else {
             return;
         };
-        let stream = if role == Role::Output {
-            &mut process.output
-        } else {
-            &mut process.errors
-        };
+        let stream = if role == Role::Output { &mut process.output } else { &mut process.errors };
         let Some(stream) = stream else { return };
         stream.read();
         if stream.has_batches() {
@@ -33,10 +29,7 @@ impl Service {
         let Some(process) = self.processes.get_mut(&number) else {
             return;
         };
-        for stream in [&mut process.output, &mut process.errors]
-            .into_iter()
-            .flatten()
-        {
+        for stream in [&mut process.output, &mut process.errors].into_iter().flatten() {
             while stream.read() {}
             stream.finish();
         }
@@ -66,23 +59,10 @@ impl Service {
         let pid = process.pid_number();
         let mut messages = Vec::new();
         for (stream, is_stderr) in [(&mut process.output, false), (&mut process.errors, true)] {
-            let batches = stream
-                .as_mut()
-                .map(LineStream::take_batches)
-                .unwrap_or_default();
+            let batches = stream.as_mut().map(LineStream::take_batches).unwrap_or_default();
             messages.extend(batches.into_iter().map(|batch| {
-                let crate::log_tail::lines::Batch {
-                    name,
-                    lines,
-                    dropped,
-                } = batch;
-                LogLines {
-                    pid,
-                    name,
-                    is_stderr,
-                    lines,
-                    dropped,
-                }
+                let crate::log_tail::lines::Batch { name, lines, dropped } = batch;
+                LogLines { pid, name, is_stderr, lines, dropped }
             }));
         }
         if self.log_to_driver {
@@ -100,13 +80,7 @@ impl Service {
         self.send(
             DRIVER,
             Kind::LogLines,
-            &LogLines {
-                pid,
-                name: "trygon".to_owned(),
-                is_stderr: true,
-                lines,
-                dropped: 0,
-            },
+            &LogLines { pid, name: "trygon".to_owned(), is_stderr: true, lines, dropped: 0 },
         );
     }
 }

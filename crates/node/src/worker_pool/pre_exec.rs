@@ -15,10 +15,7 @@ pub(crate) fn inherited_socket() -> io::Result<OwnedFd> {
     let link = std::fs::read_link(format!("/proc/self/fd/{INHERITED}"));
     let is_socket = link.is_ok_and(|target| target.to_string_lossy().starts_with("socket:"));
     if !is_socket || TAKEN.swap(true, Ordering::SeqCst) {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "no socket was left under descriptor 3",
-        ));
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no socket was left under descriptor 3"));
     }
     // SAFETY: the descriptor is open (just looked at), nothing in this process opened it (it was there at the start), and `TAKEN`
     // lets one caller through, so that this is its only owner.

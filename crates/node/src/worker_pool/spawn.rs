@@ -27,10 +27,7 @@ impl Service {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         let recorder = recorder::create()?;
-        let recorder_end = recorder
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(|_| rustix::io::Errno::MFILE)?;
+        let recorder_end = recorder.as_fd().try_clone_to_owned().map_err(|_| rustix::io::Errno::MFILE)?;
         let (output, output_end) = self.watched_pipe(number, Role::Output)?;
         let (errors, errors_end) = self.watched_pipe(number, Role::Errors)?;
         self.poller.add(&ours, number, Role::Control)?;
@@ -49,15 +46,11 @@ impl Service {
             argv: self.identity.argv.clone(),
             num_cpus: self.node.total().get("CPU").as_f64(),
         };
-        process
-            .connection
-            .send(Kind::WorkerSetup, &setup, vec![recorder_end]);
+        process.connection.send(Kind::WorkerSetup, &setup, vec![recorder_end]);
         self.processes.insert(number, process);
         self.dirty.insert(number);
         let descriptors = vec![theirs, output_end, errors_end];
-        self.zygote
-            .connection
-            .send(Kind::ForkWorker, &ForkWorker { number }, descriptors);
+        self.zygote.connection.send(Kind::ForkWorker, &ForkWorker { number }, descriptors);
         self.flush_zygote();
         Ok(())
     }

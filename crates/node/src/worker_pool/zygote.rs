@@ -43,27 +43,14 @@ impl Zygote {
         let (errors, errors_end) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&errors, true)?;
         let mut command = Command::new(&config.python);
-        command
-            .args(["-I", "-S", "-c", PROGRAM])
-            .env("TRYGON_SYS_PATH", search_path(&config));
-        command
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::from(errors_end.try_clone()?))
-            .stderr(Stdio::from(errors_end));
+        command.args(["-I", "-S", "-c", PROGRAM]).env("TRYGON_SYS_PATH", search_path(&config));
+        command.stdin(Stdio::from(theirs)).stdout(Stdio::from(errors_end.try_clone()?)).stderr(Stdio::from(errors_end));
         let child = command.spawn()?;
         poller.add(&ours, ZYGOTE, Role::Control)?;
         poller.add(&errors, ZYGOTE, Role::Errors)?;
         let connection = Connection::new(ours);
         let errors = LineStream::new(Some(errors));
-        Ok(Self {
-            config,
-            child,
-            connection,
-            errors,
-            last_words: Vec::new(),
-            ready: false,
-            failures: 0,
-        })
+        Ok(Self { config, child, connection, errors, last_words: Vec::new(), ready: false, failures: 0 })
     }
 
     pub(in crate::worker_pool) fn listen(&mut self) {
@@ -79,17 +66,8 @@ impl Zygote {
 /// The driver's search path, line by line; an empty entry means the program's directory.
 fn search_path(config: &ZygoteConfig) -> String {
     let entry = |path: &String| {
-        if path.is_empty() {
-            config.working_directory.clone()
-        } else {
-            path.clone()
-        }
+        if path.is_empty() { config.working_directory.clone() } else { path.clone() }
     };
-    let entries: Vec<String> = config
-        .sys_path
-        .iter()
-        .map(entry)
-        .filter(|path| !path.is_empty())
-        .collect();
+    let entries: Vec<String> = config.sys_path.iter().map(entry).filter(|path| !path.is_empty()).collect();
     entries.join("\n")
 }

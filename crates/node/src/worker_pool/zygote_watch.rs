@@ -59,22 +59,12 @@ impl Service {
         self.zygote.listen();
         self.zygote.errors.finish();
         self.zygote.listen();
-        let failures = if self.zygote.ready {
-            0
-        } else {
-            self.zygote.failures + 1
-        };
+        let failures = if self.zygote.ready { 0 } else { self.zygote.failures + 1 };
         let words = self.zygote.last_words.join("\n");
         if failures >= MAX_FAILURES {
             let python = &self.zygote.config.python;
-            let message = format!(
-                "workers cannot be started: {python} ended while it was made ready.\n{words}"
-            );
-            self.send(
-                DRIVER,
-                Kind::NodeFailed,
-                &NodeFailed { message },
-            );
+            let message = format!("workers cannot be started: {python} ended while it was made ready.\n{words}");
+            self.send(DRIVER, Kind::NodeFailed, &NodeFailed { message });
             self.stop();
             return;
         }
@@ -86,11 +76,7 @@ impl Service {
             }
             Err(error) => {
                 let message = format!("{} cannot be started: {error}", self.zygote.config.python);
-                self.send(
-                    DRIVER,
-                    Kind::NodeFailed,
-                    &NodeFailed { message },
-                );
+                self.send(DRIVER, Kind::NodeFailed, &NodeFailed { message });
                 self.stop();
             }
         }
@@ -102,17 +88,12 @@ impl Service {
         let full = connection.flush() == Flow::Full;
         if full != connection.watches_room {
             connection.watches_room = full;
-            self.poller
-                .watch_room(connection.as_fd(), ZYGOTE, Role::Control, full);
+            self.poller.watch_room(connection.as_fd(), ZYGOTE, Role::Control, full);
         }
     }
 
     /// A pipe whose reading end the loop watches.
-    pub(crate) fn watched_pipe(
-        &self,
-        number: u64,
-        role: Role,
-    ) -> rustix::io::Result<(LineStream, OwnedFd)> {
+    pub(crate) fn watched_pipe(&self, number: u64, role: Role) -> rustix::io::Result<(LineStream, OwnedFd)> {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(ours.as_fd(), true)?;
         self.poller.add(&ours, number, role)?;

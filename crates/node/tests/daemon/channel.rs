@@ -31,12 +31,7 @@ pub(crate) struct Channel {
 
 impl Channel {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self {
-            socket,
-            reader: FrameReader::new(),
-            frames: VecDeque::new(),
-            descriptors: VecDeque::new(),
-        }
+        Self { socket, reader: FrameReader::new(), frames: VecDeque::new(), descriptors: VecDeque::new() }
     }
 
     pub(crate) fn send(&self, kind: Kind, message: &impl Message) {
@@ -62,10 +57,7 @@ impl Channel {
             }
             let left = until.checked_duration_since(Instant::now())?;
             let flags = rustix::event::PollFlags::IN;
-            let mut polled = [rustix::event::PollFd::from_borrowed_fd(
-                self.socket.as_fd(),
-                flags,
-            )];
+            let mut polled = [rustix::event::PollFd::from_borrowed_fd(self.socket.as_fd(), flags)];
             let timeout = rustix::event::Timespec::try_from(left).expect("a short time");
             if rustix::event::poll(&mut polled, Some(&timeout)) == Ok(0) || !self.receive() {
                 return None;
@@ -76,9 +68,7 @@ impl Channel {
     /// The next frame of this kind; others are left out.
     pub(crate) fn expect(&mut self, kind: Kind) -> Frame {
         loop {
-            let frame = self
-                .next(Duration::from_secs(10))
-                .unwrap_or_else(|| panic!("{kind:?} did not come"));
+            let frame = self.next(Duration::from_secs(10)).unwrap_or_else(|| panic!("{kind:?} did not come"));
             if frame.kind == kind {
                 return frame;
             }
@@ -90,12 +80,7 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let slices = &mut [IoSliceMut::new(&mut buffer)];
-        let Ok(received) = rustix::net::recvmsg(
-            &self.socket,
-            slices,
-            &mut ancillary,
-            RecvFlags::CMSG_CLOEXEC,
-        ) else {
+        let Ok(received) = rustix::net::recvmsg(&self.socket, slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) else {
             return false;
         };
         for message in ancillary.drain() {
@@ -105,10 +90,7 @@ impl Channel {
         }
         self.reader.push(&buffer[..received.bytes]);
         while let Ok(Some((header, body))) = self.reader.next_frame() {
-            self.frames.push_back(Frame {
-                kind: header.kind,
-                body: body.to_vec(),
-            });
+            self.frames.push_back(Frame { kind: header.kind, body: body.to_vec() });
         }
         received.bytes > 0
     }

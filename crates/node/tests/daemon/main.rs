@@ -30,10 +30,7 @@ fn list(arguments: &[String]) {
 }
 
 fn run(arguments: &[String]) {
-    let filters: Vec<&String> = arguments
-        .iter()
-        .filter(|argument| !argument.starts_with('-'))
-        .collect();
+    let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     for (name, scenario) in scenarios::ALL {
         if filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())) {
             let begin = Instant::now();

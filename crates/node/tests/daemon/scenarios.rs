@@ -7,34 +7,19 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use trygon_wire::Kind;
 use trygon_wire::control::{
-    ActorUpdate, ConnectPeer, CreateActor, CreateActorReply, KillActor, LeaseGranted, LeaseRequest,
-    LeaseReturn, LeaseWaits, LogLines, NodeFailed, NodeStarted, PeerConnected, PeerDied, Shutdown,
-    StartNode, StateQuery, StateReply, ZygoteReady,
+    ActorUpdate, ConnectPeer, CreateActor, CreateActorReply, KillActor, LeaseGranted, LeaseRequest, LeaseReturn,
+    LeaseWaits, LogLines, NodeFailed, NodeStarted, PeerConnected, PeerDied, Shutdown, StartNode, StateQuery,
+    StateReply, ZygoteReady,
 };
 
 pub(crate) const ALL: &[(&str, fn())] = &[
-    (
-        "a_killed_worker_is_reported_with_cause_and_leftovers",
-        a_killed_worker_is_reported,
-    ),
-    (
-        "a_returned_lease_is_granted_again",
-        a_returned_lease_is_granted_again,
-    ),
-    (
-        "the_driver_s_end_ends_everything",
-        the_drivers_end_ends_everything,
-    ),
-    (
-        "an_actor_restarts_once_and_dies",
-        an_actor_restarts_once_and_dies,
-    ),
+    ("a_killed_worker_is_reported_with_cause_and_leftovers", a_killed_worker_is_reported),
+    ("a_returned_lease_is_granted_again", a_returned_lease_is_granted_again),
+    ("the_driver_s_end_ends_everything", the_drivers_end_ends_everything),
+    ("an_actor_restarts_once_and_dies", an_actor_restarts_once_and_dies),
     ("a_dead_zygote_is_replaced", a_dead_zygote_is_replaced),
     ("another_version_is_refused", another_version_is_refused),
-    (
-        "infeasible_work_is_told_why_it_waits",
-        infeasible_work_is_told_why_it_waits,
-    ),
+    ("infeasible_work_is_told_why_it_waits", infeasible_work_is_told_why_it_waits),
     ("grants_are_quick", grants_are_quick),
 ];
 
@@ -51,8 +36,8 @@ impl Driver {
     fn spawn(version: &str) -> Self {
         use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
         let flags = SocketFlags::CLOEXEC;
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-            .expect("a pair of sockets");
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).expect("a pair of sockets");
         let program = std::env::current_exe().expect("this program");
         let daemon = Command::new("/bin/sh")
             .args(["-c", "exec \"$0\" node 3<&0 </dev/null"])
@@ -84,16 +69,7 @@ impl Driver {
 
     fn ask(&self, request_id: u64, count: u32, resources: HashMap<String, f64>) {
         let name = "f".to_owned();
-        self.channel.send(
-            Kind::LeaseRequest,
-            &LeaseRequest {
-                request_id,
-                resources,
-                count,
-                depth: 0,
-                name,
-            },
-        );
+        self.channel.send(Kind::LeaseRequest, &LeaseRequest { request_id, resources, count, depth: 0, name });
     }
 
     fn granted(&mut self) -> LeaseGranted {
@@ -108,29 +84,16 @@ impl Driver {
     }
 
     fn query(&mut self, what: &str) -> String {
-        self.channel.send(
-            Kind::StateQuery,
-            &StateQuery {
-                request_id: 1,
-                what: what.to_owned(),
-                argument: String::new(),
-            },
-        );
         self.channel
-            .expect(Kind::StateReply)
-            .read::<StateReply>()
-            .json
+            .send(Kind::StateQuery, &StateQuery { request_id: 1, what: what.to_owned(), argument: String::new() });
+        self.channel.expect(Kind::StateReply).read::<StateReply>().json
     }
 
     fn end(mut self) {
         self.channel.send(Kind::Shutdown, &Shutdown {});
         let begin = Instant::now();
         assert!(self.daemon.wait().expect("the daemon ends").success());
-        assert!(
-            begin.elapsed() < Duration::from_secs(1),
-            "it took {:?}",
-            begin.elapsed()
-        );
+        assert!(begin.elapsed() < Duration::from_secs(1), "it took {:?}", begin.elapsed());
     }
 }
 
@@ -150,37 +113,17 @@ fn a_killed_worker_is_reported() {
     driver.ask(5, 1, cpus(1.0));
     let connected: PeerConnected = driver.channel.expect(Kind::PeerConnected).read();
     let granted = driver.granted();
-    assert_eq!(
-        (granted.request_id, &granted.worker_id),
-        (5, &connected.worker_id)
-    );
+    assert_eq!((granted.request_id, &granted.worker_id), (5, &connected.worker_id));
     let pid = driver.peer_pid();
     let begin = Instant::now();
     rustix::process::kill_process(pid, Signal::KILL).expect("killed");
     let died: PeerDied = driver.channel.expect(Kind::PeerDied).read();
-    assert!(
-        begin.elapsed() < Duration::from_millis(100),
-        "seen after {:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_millis(100), "seen after {:?}", begin.elapsed());
     let death = died.death.clone().expect("a cause");
-    assert_eq!(
-        (death.kind.as_str(), death.signal),
-        ("signal", 9),
-        "{}",
-        death.message
-    );
-    assert_eq!(
-        (died.started, died.slot, died.frames),
-        (true, 7, vec![b"reply".to_vec()])
-    );
+    assert_eq!((death.kind.as_str(), death.signal), ("signal", 9), "{}", death.message);
+    assert_eq!((died.started, died.slot, died.frames), (true, 7, vec![b"reply".to_vec()]));
     // Who asks late hears the same.
-    driver.channel.send(
-        Kind::ConnectPeer,
-        &ConnectPeer {
-            worker_id: connected.worker_id,
-        },
-    );
+    driver.channel.send(Kind::ConnectPeer, &ConnectPeer { worker_id: connected.worker_id });
     let late: PeerDied = driver.channel.expect(Kind::PeerDied).read();
     assert_eq!(late.death, Some(death));
     assert_eq!(driver.query("available_resources"), "{\"CPU\":2.0}");
@@ -196,23 +139,11 @@ fn a_returned_lease_is_granted_again() {
     let (first, second) = (driver.granted(), driver.granted());
     assert_ne!(first.worker_id, second.worker_id);
     assert_eq!(driver.query("available_resources"), "{}");
-    driver.channel.send(
-        Kind::LeaseReturn,
-        &LeaseReturn {
-            lease_id: first.lease_id,
-            worker_exiting: false,
-        },
-    );
+    driver.channel.send(Kind::LeaseReturn, &LeaseReturn { lease_id: first.lease_id, worker_exiting: false });
     let third = driver.granted();
     assert_eq!(third.worker_id, first.worker_id);
     for lease_id in [second.lease_id, third.lease_id, third.lease_id] {
-        driver.channel.send(
-            Kind::LeaseReturn,
-            &LeaseReturn {
-                lease_id,
-                worker_exiting: false,
-            },
-        );
+        driver.channel.send(Kind::LeaseReturn, &LeaseReturn { lease_id, worker_exiting: false });
     }
     assert_eq!(driver.query("available_resources"), "{\"CPU\":2.0}");
     // One of the two idle workers is above the prestarted number.
@@ -227,18 +158,11 @@ fn the_drivers_end_ends_everything() {
     driver.granted();
     driver.granted();
     let pids = [driver.peer_pid(), driver.peer_pid()];
-    let Driver {
-        channel,
-        mut daemon,
-    } = driver;
+    let Driver { channel, mut daemon } = driver;
     drop(channel);
     let begin = Instant::now();
     daemon.wait().expect("the daemon ends");
-    assert!(
-        begin.elapsed() < Duration::from_secs(1),
-        "it took {:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(1), "it took {:?}", begin.elapsed());
     assert!(pids.into_iter().all(is_gone));
 }
 
@@ -260,32 +184,19 @@ fn an_actor_restarts_once_and_dies() {
     let states = ["alive", "restarting", "alive", "dead"];
     for (index, expected) in states.into_iter().enumerate() {
         let update: ActorUpdate = driver.channel.expect(Kind::ActorUpdate).read();
-        assert_eq!(
-            (update.state.as_str(), update.incarnation),
-            (expected, u32::from(index > 0))
-        );
+        assert_eq!((update.state.as_str(), update.incarnation), (expected, u32::from(index > 0)));
         if expected == "alive" {
             let pid = driver.peer_pid();
             assert_eq!(driver.query("available_resources"), "{\"CPU\":2.0}");
-            assert_eq!(
-                driver.query("named_actors"),
-                "[{\"name\":\"it\",\"namespace\":\"\"}]"
-            );
+            assert_eq!(driver.query("named_actors"), "[{\"name\":\"it\",\"namespace\":\"\"}]");
             if index == 0 {
                 rustix::process::kill_process(pid, Signal::ABORT).expect("killed");
             } else {
-                let kill = KillActor {
-                    actor_id: actor_id.clone(),
-                    no_restart: true,
-                    out_of_scope: false,
-                };
+                let kill = KillActor { actor_id: actor_id.clone(), no_restart: true, out_of_scope: false };
                 driver.channel.send(Kind::KillActor, &kill);
             }
         } else {
-            assert_eq!(
-                update.death.expect("a cause").kind,
-                if index == 1 { "signal" } else { "killed" }
-            );
+            assert_eq!(update.death.expect("a cause").kind, if index == 1 { "signal" } else { "killed" });
         }
     }
     assert_eq!(driver.query("named_actors"), "[]");
@@ -296,19 +207,12 @@ fn a_dead_zygote_is_replaced() {
     let mut driver = Driver::new();
     driver.ask(1, 1, cpus(1.0));
     driver.granted();
-    let stat =
-        |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let stat = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let children = format!("/proc/{0}/task/{0}/children", driver.daemon.id());
     let children = std::fs::read_to_string(children).expect("children");
-    let zygote = children
-        .split_whitespace()
-        .find(|pid| stat(pid).contains("-I"))
-        .expect("a zygote");
-    rustix::process::kill_process(
-        Pid::from_raw(zygote.parse().expect("a pid")).expect("a pid"),
-        Signal::KILL,
-    )
-    .expect("killed");
+    let zygote = children.split_whitespace().find(|pid| stat(pid).contains("-I")).expect("a zygote");
+    rustix::process::kill_process(Pid::from_raw(zygote.parse().expect("a pid")).expect("a pid"), Signal::KILL)
+        .expect("killed");
     driver.ask(2, 1, cpus(1.0));
     assert_eq!(driver.granted().request_id, 2);
     driver.end();
@@ -318,8 +222,7 @@ fn another_version_is_refused() {
     let mut driver = Driver::spawn("0.0.0-other");
     let failed: NodeFailed = driver.channel.expect(Kind::NodeFailed).read();
     assert!(
-        failed.message.contains("0.0.0-other")
-            && failed.message.contains(env!("CARGO_PKG_VERSION")),
+        failed.message.contains("0.0.0-other") && failed.message.contains(env!("CARGO_PKG_VERSION")),
         "{}",
         failed.message
     );
@@ -330,11 +233,7 @@ fn infeasible_work_is_told_why_it_waits() {
     let mut driver = Driver::new();
     driver.ask(1, 1, cpus(64.0));
     let waits: LeaseWaits = driver.channel.expect(Kind::LeaseWaits).read();
-    assert!(
-        waits.message.contains("64") && waits.message.contains("CPU: 2"),
-        "{}",
-        waits.message
-    );
+    assert!(waits.message.contains("64") && waits.message.contains("CPU: 2"), "{}", waits.message);
     driver.end();
 }
 
@@ -345,19 +244,10 @@ fn grants_are_quick() {
     let rounds = 2_000;
     let begin = Instant::now();
     for round in 1..=rounds {
-        driver.channel.send(
-            Kind::LeaseReturn,
-            &LeaseReturn {
-                lease_id,
-                worker_exiting: false,
-            },
-        );
+        driver.channel.send(Kind::LeaseReturn, &LeaseReturn { lease_id, worker_exiting: false });
         driver.ask(round, 1, cpus(1.0));
         lease_id = driver.granted().lease_id;
     }
-    println!(
-        "a lease returned and granted: {} us",
-        begin.elapsed().as_micros() / u128::from(rounds)
-    );
+    println!("a lease returned and granted: {} us", begin.elapsed().as_micros() / u128::from(rounds));
     driver.end();
 }

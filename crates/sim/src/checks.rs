@@ -1,0 +1,107 @@
+//! What must hold: each value against the plain computation, and everything at the end.
+
+use crate::execute::decoded;
+use crate::message::Push;
+use crate::perform::number_of;
+use crate::plain::Plain;
+use crate::world::World;
+use trygon_control_core::ActorState;
+use trygon_ids::ActorId;
+use trygon_worker_core::{ErrorView, PeerIndex, Reference, Value, error_view};
+
+impl World {
+    /// An object that somebody got is what the plain computation gives, or an error that a death explains.
+    pub(crate) fn compare(&mut self, number: usize, reference: &Reference) {
+        self.counts.compared += 1;
+        let value = self.processes[number].core.value_of(reference);
+        let expected = self.expected.get(&reference.object).map(|plain| &**plain);
+        let broken = match (value, expected) {
+            (Some(Value::Inline(bytes)), Some(Plain::Value { number: expected, .. })) => {
+                let actual = decoded(bytes.as_slice());
+                (actual != *expected).then(|| format!("is {actual}, not {expected}"))
+            }
+            (Some(Value::Stored(location)), Some(Plain::Value { number: expected, .. })) => {
+                let actual = self.store.get(&location.segment.0).map(|stored| stored.number);
+                let owner_lives = self.processes[number_of(reference.owner)].is_alive;
+                (actual != Some(*expected) && (actual.is_some() || owner_lives)).then(|| format!("is {actual:?}, not {expected}"))
+            }
+            (Some(Value::Error(error)), expected) => match error_view(error) {
+                ErrorView::User(mark) => match expected {
+                    Some(Plain::Raised(expected)) if decoded(mark) == *expected => None,
+                    _ => Some("raised, which it must not".to_owned()),
+                },
+                ErrorView::System { kind, details } => {
+                    self.counts.typed_errors += 1;
+                    self.unexplained(kind, &details)
+                }
+                ErrorView::Malformed => Some("is a malformed error".to_owned()),
+            },
+            (value, expected) => Some(format!("is {value:?}, not {expected:?}")),
+        };
+        if let Some(broken) = broken {
+            self.fail(format!("process {number}: object {} {broken}", reference.object));
+        }
+    }
+
+    /// Why an engine's error cannot be; `None` when a death explains it.
+    fn unexplained(&self, kind: &str, details: &[(&str, &[u8])]) -> Option<String> {
+        let detail = |name: &str| details.iter().find(|(key, _)| *key == name).map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        let explained = match kind {
+            "owner_died" => detail("owner").is_some_and(|owner| {
+                self.processes.iter().any(|process| process.id.hex() == owner && !process.is_alive)
+            }),
+            "worker_died" => detail("pid").and_then(|pid| pid.parse::<usize>().ok()).is_some_and(|pid| !self.processes[pid].is_alive),
+            "actor_died" => self.actor_of(&detail("actor_id")).is_none_or(|state| matches!(state, ActorState::Dead { .. })),
+            "actor_unavailable" => self.counts.deaths > 0,
+            _ => false,
+        };
+        (!explained).then(|| format!("failed as {kind} without a death that explains it: {:?}", detail("message")))
+    }
+
+    fn actor_of(&self, hex: &Option<String>) -> Option<&ActorState> {
+        let hex = hex.as_ref()?;
+        self.daemon.actors.iter().find(|(id, _)| id.hex() == *hex).map(|(_, actor)| &actor.state)
+    }
+
+    /// Calls of one caller reach one life of an actor in the order in which they were made.
+    pub(crate) fn check_order(&mut self, number: usize, peer: PeerIndex, push: &Push) {
+        let last = self.processes[number].sequences.insert(peer, push.sequence);
+        if last.is_some_and(|last| last >= push.sequence) {
+            self.fail(format!("actor in process {number}: call {} came after {last:?}", push.sequence));
+        }
+    }
+
+    /// Actors that still live when the program has ended.
+    pub(crate) fn living_actors(&self) -> Vec<ActorId> {
+        self.daemon.actors.iter().filter(|(_, actor)| !actor.is_dead()).map(|(id, _)| *id).collect()
+    }
+
+    /// FAIL-1, OWN-3 and LEDGER-1 at the end: nothing waits, nothing is left.
+    pub(crate) fn check_end(&mut self) {
+        if !self.finished {
+            let waiting = self.processes.iter().filter(|process| process.is_alive).filter_map(|process| {
+                process.running.as_ref().and_then(|running| running.waiting).map(|reference| format!("{} for {}", process.number, reference.object))
+            });
+            let waiting: Vec<String> = waiting.collect();
+            return self.fail(format!("FAIL-1: processes wait for ever: {waiting:?}"));
+        }
+        for number in 0..self.processes.len() {
+            let process = &self.processes[number];
+            let statistics = process.core.statistics();
+            let is_empty = statistics.owned + statistics.borrowed + statistics.unfinished + statistics.leases + statistics.inline_bytes == 0;
+            if process.is_alive && !is_empty {
+                self.fail(format!("OWN-3: process {number} is left with {statistics:?}: {}", self.processes[number].core.describe()));
+            }
+        }
+        if self.daemon.node.free() != self.daemon.node.total() || !self.daemon.node.lease_views().is_empty() {
+            let leases = self.daemon.node.lease_views();
+            self.fail(format!("LEDGER-1: free is {:?} at the end, leases {leases:?}", self.daemon.node.free()));
+        }
+        if self.daemon.node.waiting_leases() > 0 {
+            self.fail("LEASE-4: requests wait at the end");
+        }
+        if !self.store.is_empty() {
+            self.fail(format!("STORE: {:?} are left in the store", self.store));
+        }
+    }
+}

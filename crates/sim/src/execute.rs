@@ -1,0 +1,462 @@
+//! The main thread of a process: one step of its script at a time.
+
+use crate::message::{Done, Push, ToDaemon, ToPeer};
+use crate::perform::number_of;
+use crate::plain::{Plain, picked};
+use crate::process::{Running, Work};
+use crate::random::mix;
+use crate::script::{Child, End, Place, Script, Step};
+use crate::world::{Event, Stored, World};
+use std::rc::Rc;
+use trygon_ids::{ActorId, SegmentId};
+use trygon_worker_core::{
+    Arguments, Location, PeerIndex, Reference, Reply, SmallBytes, Submission, Value, read_dependencies, user_error,
+};
+
+const REFERENCE_BYTES: usize = 56;
+
+impl World {
+    pub(crate) fn plan_step(&mut self, number: usize) {
+        if !std::mem::replace(&mut self.processes[number].step_planned, true) {
+            let delay_ns = 500 + self.random.below(60_000);
+            self.plan(delay_ns, Event::Step { process: number });
+        }
+    }
+
+    /// The main thread goes on: with its script, or with what waits for it.
+    pub(crate) fn step_process(&mut self, number: usize) {
+        if number != 0 && self.random.below(10_000) < self.workload.crash_per_10000 {
+            return self.end_process(number);
+        }
+        match &self.processes[number].running {
+            Some(running) if running.waiting.is_some() => return,
+            Some(_) => self.run_step(number),
+            None => match self.processes[number].work.pop_front() {
+                Some(Work::Call { peer, push }) => self.begin(number, peer, push),
+                Some(Work::StartActor { actor, incarnation, arguments }) => {
+                    let mut kept = Vec::new();
+                    for reference in &arguments {
+                        if self.restore(number, reference) {
+                            kept.push(*reference);
+                        }
+                    }
+                    self.processes[number].kept = kept;
+                    self.to_daemon(number, ToDaemon::ActorStarted { actor, incarnation });
+                }
+                Some(Work::Exit) => return self.exit(number, "out_of_scope"),
+                None => self.settle_and_flush(number),
+            },
+        }
+        let process = &self.processes[number];
+        let goes_on = process.running.as_ref().map_or(!process.work.is_empty(), |running| running.waiting.is_none());
+        if goes_on && process.is_alive {
+            self.plan_step(number);
+        }
+    }
+
+    fn exit(&mut self, number: usize, kind: &'static str) {
+        self.to_daemon(number, ToDaemon::Exiting { kind });
+        self.settle_and_flush(number);
+        self.end_process(number);
+    }
+
+    /// A reference comes out of bytes.
+    fn restore(&mut self, number: usize, reference: &Reference) -> bool {
+        let kept = self.processes[number].core.retain(reference);
+        if !kept {
+            self.fail(format!("OWN-3: process {number} was handed a reference to its own object {}, which is freed", reference.object));
+        }
+        kept
+    }
+
+    fn begin(&mut self, number: usize, peer: PeerIndex, push: Push) {
+        let caller = self.processes[number].peers[peer.0 as usize];
+        self.processes[number].started = Some((caller, push.slot, push.generation, push.attempt));
+        if push.is_actor_call {
+            self.check_order(number, peer, &push);
+        }
+        let payload = push.payload.clone();
+        let Some((dependencies, rest)) = read_dependencies(&payload) else { return self.fail("a payload is malformed") };
+        let mut word = [0; 8];
+        word.copy_from_slice(&rest[..8]);
+        let seed = u64::from_le_bytes(word);
+        let place = if push.is_actor_call { Place::Actor } else { Place::Task };
+        let mut running = Running {
+            depth: push.depth,
+            script: Script::of(seed, push.depth, place, &self.workload),
+            call: Some((peer, push)),
+            position: 0,
+            number: seed,
+            held: Vec::new(),
+            pins: Vec::new(),
+            carried: Vec::new(),
+            waiting: None,
+            began_ns: self.now_ns,
+        };
+        let mut lost = None;
+        for dependency in &dependencies {
+            if let Some(location) = dependency.stored {
+                if self.restore(number, &dependency.reference) {
+                    running.pins.push(dependency.reference);
+                    running.carried.push(dependency.reference);
+                }
+                match self.read_stored(location, &dependency.reference) {
+                    Some(value) => running.number = mix(running.number, value),
+                    None => lost = Some(dependency.reference),
+                }
+            } else if let Some(bytes) = dependency.inline {
+                running.number = mix(running.number, decoded(bytes));
+            }
+            for inner in &dependency.contained {
+                self.take_reference(number, &mut running, inner);
+            }
+        }
+        for bytes in rest[8..].chunks_exact(REFERENCE_BYTES) {
+            let object = trygon_ids::ObjectId::from_bytes(&bytes[..28]);
+            let owner = trygon_ids::WorkerId::from_bytes(&bytes[28..]);
+            if let (Ok(object), Ok(owner)) = (object, owner) {
+                self.take_reference(number, &mut running, &Reference { object, owner });
+            }
+        }
+        self.processes[number].running = Some(running);
+        if let Some(reference) = lost {
+            let error = trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode();
+            self.finish(number, Err(error));
+        }
+    }
+
+    fn take_reference(&mut self, number: usize, running: &mut Running, reference: &Reference) {
+        let kept = self.restore(number, reference);
+        running.held.push(kept.then_some(*reference));
+        running.carried.push(*reference);
+    }
+
+    fn read_stored(&mut self, location: Location, reference: &Reference) -> Option<u64> {
+        let found = self.store.get(&location.segment.0).map(|stored| stored.number);
+        if found.is_none() && self.processes[number_of(reference.owner)].is_alive {
+            self.fail(format!("STORE-2: {} is read where nothing lies any more", reference.object));
+        }
+        found
+    }
+
+    fn is_handle(&self, reference: &Reference) -> bool {
+        self.handles.contains_key(&reference.object)
+    }
+
+    fn run_step(&mut self, number: usize) {
+        let Some(mut running) = self.processes[number].running.take() else { return };
+        let Some(step) = running.script.steps.get(running.position).cloned() else {
+            self.processes[number].running = Some(running);
+            return self.end_script(number);
+        };
+        let place = running.position as u64;
+        running.position += 1;
+        match step {
+            Step::Put { stored } => {
+                let value = mix(running.script.seed, place);
+                let reference = self.put(number, value, stored, &[]);
+                running.held.push(Some(reference));
+            }
+            Step::PutNested { pick } => {
+                if let Some(inner) = picked(&running.held, pick, |reference| !self.is_handle(reference)) {
+                    let inner: Vec<Reference> = running.held[inner].iter().copied().collect();
+                    let reference = self.put(number, mix(running.script.seed, place), false, &inner);
+                    running.held.push(Some(reference));
+                }
+            }
+            Step::Submit(child) => self.submit(number, &mut running, &child, None),
+            Step::Call { handle, child } => {
+                if let Some(target) = picked(&running.held, handle, |reference| self.is_handle(reference)) {
+                    let actor = running.held[target].and_then(|reference| self.handles.get(&reference.object).copied());
+                    self.submit(number, &mut running, &child, actor);
+                }
+            }
+            Step::CreateActor { pick, max_restarts } => self.create_actor(number, &mut running, pick, max_restarts),
+            Step::KillActor { handle } => {
+                let target = picked(&running.held, handle, |reference| self.is_handle(reference));
+                if let Some(actor) = target.and_then(|target| running.held[target]).and_then(|held| self.handles.get(&held.object).copied()) {
+                    let no_restart = self.random.percent(50);
+                    self.to_daemon(number, ToDaemon::KillActor { actor, no_restart, out_of_scope: false });
+                }
+            }
+            Step::Get { pick } => {
+                let target = picked(&running.held, pick, |reference| !self.is_handle(reference));
+                running.waiting = target.and_then(|target| running.held[target]);
+                running.began_ns = self.now_ns;
+            }
+            Step::Drop { pick } => {
+                if let Some(target) = picked(&running.held, pick, |_| true)
+                    && let Some(reference) = running.held[target].take()
+                {
+                    self.processes[number].core.release(&reference);
+                }
+            }
+            Step::Keep { pick } => {
+                if let Some(reference) = picked(&running.held, pick, |reference| !self.is_handle(reference)).and_then(|target| running.held[target])
+                    && self.restore(number, &reference)
+                {
+                    self.processes[number].kept.push(reference);
+                }
+            }
+            Step::Forget { pick } => {
+                let kept = &mut self.processes[number].kept;
+                if !kept.is_empty() {
+                    let reference = kept.swap_remove(pick as usize % kept.len());
+                    self.processes[number].core.release(&reference);
+                }
+            }
+        }
+        self.processes[number].running = Some(running);
+        self.begin_wait(number);
+    }
+
+    fn begin_wait(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        let Some(Running { waiting: Some(reference), began_ns, .. }) = &process.running else { return };
+        let (reference, since_ns) = (*reference, *began_ns);
+        if process.core.watch(&reference) {
+            return self.take_value(number);
+        }
+        if number != 0 {
+            if process.core.has_queued_tasks() {
+                self.enter_blocked(number);
+            } else {
+                self.plan(1_000_000, Event::LendCpu { process: number, since_ns });
+            }
+        }
+        self.settle_and_flush(number);
+    }
+
+    /// Whoever waits looks whether the object is there now.
+    pub(crate) fn look_again(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        let Some(Running { waiting: Some(reference), .. }) = &process.running else { return };
+        let reference = *reference;
+        if !process.core.watch(&reference) {
+            if number != 0 && !process.blocked && process.core.has_queued_tasks() {
+                self.enter_blocked(number);
+            }
+            return self.settle_and_flush(number);
+        }
+        if std::mem::take(&mut process.blocked) {
+            self.to_daemon(number, ToDaemon::Unblocked);
+        }
+        self.take_value(number);
+        self.plan_step(number);
+    }
+
+    pub(crate) fn enter_blocked(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        let Some(running) = &process.running else { return };
+        let depth = running.depth;
+        if std::mem::replace(&mut process.blocked, true) {
+            return;
+        }
+        if !process.is_actor {
+            self.hand_back(number, None, true);
+        }
+        self.to_daemon(number, ToDaemon::Blocked { depth });
+        self.settle_and_flush(number);
+    }
+
+    /// The object that was waited for is there.
+    fn take_value(&mut self, number: usize) {
+        let Some(mut running) = self.processes[number].running.take() else { return };
+        let Some(reference) = running.waiting.take() else { return };
+        self.compare(number, &reference);
+        let value = self.processes[number].core.value_of(&reference).cloned();
+        let contained = self.processes[number].core.contained_in(&reference).to_vec();
+        let outcome = match value {
+            Some(Value::Inline(bytes)) => Ok(decoded(bytes.as_slice())),
+            Some(Value::Stored(location)) => self.read_stored(location, &reference).ok_or_else(|| {
+                trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode()
+            }),
+            Some(Value::Error(error)) => Err(error),
+            Some(Value::Pending) | None => return self.fail(format!("OWN-3: {} is held and gone", reference.object)),
+        };
+        match outcome {
+            Ok(value) => {
+                running.number = mix(running.number, value);
+                for inner in &contained {
+                    self.take_reference(number, &mut running, inner);
+                }
+                self.processes[number].running = Some(running);
+            }
+            // The driver's program goes on after an error; a task passes it on.
+            Err(_) if number == 0 => self.processes[number].running = Some(running),
+            Err(error) => {
+                self.processes[number].running = Some(running);
+                self.finish(number, Err(error));
+            }
+        }
+    }
+
+    fn put(&mut self, number: usize, value: u64, stored: bool, contained: &[Reference]) -> Reference {
+        let value_form = self.form(value, stored, number);
+        let process = &mut self.processes[number];
+        let (slot, generation) = process.core.put(value_form, contained);
+        let reference = Reference { object: process.core.object_id(slot, generation, 0), owner: process.id };
+        let nested = contained.iter().filter_map(|inner| self.expected.get(&inner.object).cloned()).collect();
+        self.expected.insert(reference.object, Rc::new(Plain::Value { number: value, nested }));
+        reference
+    }
+
+    fn form(&mut self, value: u64, stored: bool, owner: usize) -> Value {
+        if stored {
+            self.next_place += 1;
+            let place = self.next_place;
+            self.store.insert(place, Stored { number: value, owner });
+            return Value::Stored(Location { segment: SegmentId(place), offset_bytes: 0, size_bytes: 1 << 20 });
+        }
+        let mut bytes = value.to_le_bytes().to_vec();
+        bytes.resize(8 + (value % 40) as usize, 0);
+        Value::Inline(SmallBytes::copy_of(&bytes))
+    }
+
+    fn submit(&mut self, number: usize, running: &mut Running, child: &Child, actor: Option<ActorId>) {
+        let place = if actor.is_some() { Place::Actor } else { Place::Task };
+        let (dependencies, contained) = crate::plain::arguments(child, &running.held, place, |reference| self.is_handle(reference));
+        let mut payload = vec![0; 4];
+        payload.extend_from_slice(&child.seed.to_le_bytes());
+        for reference in &contained {
+            payload.extend_from_slice(reference.object.as_bytes());
+            payload.extend_from_slice(reference.owner.as_bytes());
+        }
+        let process = &mut self.processes[number];
+        let function = match actor {
+            Some(actor) => process.method(actor),
+            None if child.exits => process.exit_function,
+            None => process.task_function,
+        };
+        let submission = Submission {
+            function,
+            arguments: Arguments { payload: &payload, dependencies: &dependencies, contained: &contained },
+            num_returns: child.num_returns,
+            max_retries: if actor.is_some() { child.max_retries.min(1) } else { child.max_retries },
+            retry_errors: false,
+            depth: running.depth + 1,
+        };
+        let (slot, generation) = process.core.submit(&submission, &mut process.links);
+        let task = process.core.task_id(slot, generation);
+        let owner = process.id;
+        let plain = |reference: &Reference| self.expected.get(&reference.object).cloned();
+        let dependencies: Vec<Rc<Plain>> = dependencies.iter().filter_map(plain).collect();
+        let contained: Vec<Rc<Plain>> = contained.iter().filter_map(plain).collect();
+        let results = crate::plain::results(child, &dependencies, &contained, running.depth + 1, place, &self.workload);
+        for (index, result) in results.into_iter().enumerate() {
+            let object = task.object(index as u32);
+            self.expected.insert(object, result);
+            running.held.push(Some(Reference { object, owner }));
+        }
+    }
+
+    fn create_actor(&mut self, number: usize, running: &mut Running, pick: u32, max_restarts: i64) {
+        self.next_actor += 1;
+        let mut bytes = [1; 16];
+        bytes[4..12].copy_from_slice(&self.next_actor.to_be_bytes());
+        let actor = ActorId::new(bytes);
+        let pinned = picked(&running.held, pick, |reference| !self.is_handle(reference)).and_then(|target| running.held[target]);
+        let pinned: Vec<Reference> = pinned.into_iter().collect();
+        self.to_daemon(number, ToDaemon::CreateActor { actor, arguments: pinned.clone(), max_restarts, depth: running.depth + 1 });
+        let process = &mut self.processes[number];
+        let index = process.core.actor(actor);
+        process.core.pin_for_actor(index, &pinned);
+        let (slot, generation) = process.core.put_actor_handle(index);
+        let reference = Reference { object: process.core.object_id(slot, generation, 0), owner: process.id };
+        self.handles.insert(reference.object, actor);
+        self.expected.insert(reference.object, Rc::new(Plain::Handle));
+        running.held.push(Some(reference));
+    }
+
+    fn end_script(&mut self, number: usize) {
+        let Some(running) = self.processes[number].running.as_ref() else { return };
+        if running.call.is_none() {
+            return self.end_driver(number);
+        }
+        match running.script.end.clone() {
+            End::Raise => self.finish(number, Err(user_error(&running.script.seed.to_le_bytes()))),
+            End::Return { nested, stored } => {
+                let chosen = nested.iter().filter_map(|pick| picked(&running.held, *pick, |reference| !self.is_handle(reference)));
+                let nested: Vec<Reference> = chosen.filter_map(|place| running.held[place]).collect();
+                self.finish(number, Ok((running.number, nested, stored)));
+            }
+        }
+    }
+
+    fn end_driver(&mut self, number: usize) {
+        if let Some(running) = self.processes[number].running.take() {
+            for reference in running.held.iter().flatten() {
+                self.processes[number].core.release(reference);
+            }
+        }
+        self.finished = true;
+    }
+
+    /// The task is done: its value or error travels back, and what it held goes.
+    fn finish(&mut self, number: usize, outcome: Result<(u64, Vec<Reference>, bool), Box<[u8]>>) {
+        let Some(running) = self.processes[number].running.take() else { return };
+        let Some((peer, push)) = running.call else { return };
+        let returned = outcome.as_ref().map_or(&[][..], |(_, nested, _)| nested);
+        for reference in returned {
+            self.processes[number].core.retain(reference);
+        }
+        for reference in running.held.iter().flatten().chain(&running.pins) {
+            self.processes[number].core.release(reference);
+        }
+        let caller = self.processes[number].peers[peer.0 as usize];
+        let raised = outcome.is_err();
+        let returns = match &outcome {
+            Err(error) => vec![(Value::Error(error.clone()), Vec::new())],
+            Ok((value, nested, stored)) => (0..u64::from(push.num_returns))
+                .map(|index| {
+                    let nested = if index == 0 { nested.clone() } else { Vec::new() };
+                    (self.form(mix(*value, index), *stored && index == 0, caller), nested)
+                })
+                .collect(),
+        };
+        let exiting = push.function == self.processes[caller].exit_function && !push.is_actor_call;
+        let execution_ns = (self.now_ns - running.began_ns) as u32;
+        let reply =
+            Reply { slot: push.slot, generation: push.generation, attempt: push.attempt, execution_ns, raised, exiting };
+        self.reply(number, peer, reply, returns, &running.carried);
+        for reference in returned {
+            self.processes[number].core.release(reference);
+        }
+        if exiting {
+            self.exit(number, "max_calls");
+        } else if self.random.percent(40) {
+            self.settle_and_flush(number);
+        }
+    }
+
+    /// As the real runtime: what is kept is named, what is inside the results is lent, and lends leave before the reply.
+    fn reply(&mut self, number: usize, peer: PeerIndex, reply: Reply, returns: Vec<(Value, Vec<Reference>)>, carried: &[Reference]) {
+        let process = &mut self.processes[number];
+        let caller = process.peers[peer.0 as usize];
+        let mut kept: Vec<Reference> = Vec::new();
+        for reference in carried {
+            if process.core.holds(reference) && !kept.contains(reference) {
+                process.core.receive_lent(reference);
+                kept.push(*reference);
+            }
+        }
+        let borrower = self.processes[caller].id;
+        let process = &mut self.processes[number];
+        for inner in returns.iter().flat_map(|(_, contained)| contained) {
+            process.core.lend(inner, borrower);
+        }
+        if process.core.has_effects() {
+            self.settle_and_flush(number);
+        }
+        let process = &mut self.processes[number];
+        process.links.out[peer.0 as usize].push(ToPeer::Done(Done { reply, returns, kept }));
+        process.started = None;
+    }
+}
+
+/// The number in an inline value.
+pub(crate) fn decoded(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[..8]);
+    u64::from_le_bytes(word)
+}

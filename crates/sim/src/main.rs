@@ -1,0 +1,117 @@
+//! The simulator's command line: seeds, one seed with its trace, or the planted defects.
+#![forbid(unsafe_code)]
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use trygon_sim::{DEFECTS, Defects, WORKLOADS, Workload, run, workload};
+
+const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
+       trygon-sim --seed S --workload NAME [--trace]
+       trygon-sim --defects [--seeds N]";
+
+#[derive(Default)]
+struct Options {
+    seeds: u64,
+    first: u64,
+    seed: Option<u64>,
+    workload: Option<&'static Workload>,
+    trace: bool,
+    defects: bool,
+}
+
+fn parse() -> Option<Options> {
+    let mut options = Options { seeds: 300, ..Options::default() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--seeds" => options.seeds = arguments.next()?.parse().ok()?,
+            "--first" => options.first = arguments.next()?.parse().ok()?,
+            "--seed" => options.seed = Some(arguments.next()?.parse().ok()?),
+            "--workload" => options.workload = Some(workload(&arguments.next()?)?),
+            "--trace" => options.trace = true,
+            "--defects" => options.defects = true,
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+fn main() -> ExitCode {
+    let Some(options) = parse() else {
+        let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
+        eprintln!("{USAGE}\nworkloads: {}", names.join(", "));
+        return ExitCode::from(2);
+    };
+    let passed = if options.defects {
+        find_defects(options.seeds)
+    } else if let Some(seed) = options.seed {
+        run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
+    } else {
+        run_many(&options)
+    };
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run_one(seed: u64, workload: &Workload, prints: bool) -> bool {
+    let outcome = run(seed, workload, Defects::default(), prints);
+    println!("seed {seed}, {}: {:?}, trace {:016x}", workload.name, outcome.counts, outcome.trace);
+    if let Some(failure) = &outcome.failure {
+        println!("{failure}");
+    }
+    outcome.failure.is_none()
+}
+
+/// Two halves at a time: every run is alone in its thread.
+fn run_many(options: &Options) -> bool {
+    let workloads: Vec<Workload> = options.workload.map_or_else(|| WORKLOADS.to_vec(), |one| vec![*one]);
+    let (first, seeds) = (options.first, options.seeds);
+    let (mut passed, mut failed, mut events, mut compared) = (0u64, 0u64, 0u64, 0u64);
+    for chunk in (first..first + seeds).collect::<Vec<u64>>().chunks(50) {
+        let outcomes = std::thread::scope(|scope| {
+            let halves: Vec<_> = chunk
+                .chunks(chunk.len().div_ceil(2))
+                .map(|half| {
+                    let workloads = &workloads;
+                    scope.spawn(move || {
+                        let one = |seed: u64, workload: &Workload| (seed, workload.name, run(seed, workload, Defects::default(), false));
+                        half.iter().flat_map(|seed| workloads.iter().map(move |workload| one(*seed, workload))).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            halves.into_iter().flat_map(|half| half.join().unwrap_or_default()).collect::<Vec<_>>()
+        });
+        for (seed, name, outcome) in outcomes {
+            events += outcome.counts.events;
+            compared += outcome.counts.compared;
+            match outcome.failure {
+                None => passed += 1,
+                Some(failure) => {
+                    failed += 1;
+                    println!("\nseed {seed}, {name}: {failure}");
+                }
+            }
+        }
+        print!("\r{passed} passed, {failed} failed, {events} events, {compared} values compared");
+        let _ = std::io::stdout().flush();
+    }
+    println!("\n{passed} passed, {failed} failed");
+    failed == 0
+}
+
+fn find_defects(seeds: u64) -> bool {
+    let mut all = true;
+    for planted in DEFECTS {
+        let mut defects = Defects::default();
+        (planted.plant)(&mut defects);
+        let Some(workload) = workload(planted.workload) else { return false };
+        let found = (0..seeds).find_map(|seed| run(seed, workload, defects, false).failure.map(|failure| (seed + 1, failure)));
+        match found {
+            Some((count, failure)) => println!("{:<7} {:<44} found after {count:>3} seeds of {}: {failure}", planted.label, planted.name, planted.workload),
+            None => {
+                all = false;
+                println!("{:<7} {:<44} NOT FOUND in {seeds} seeds of {}", planted.label, planted.name, planted.workload);
+            }
+        }
+    }
+    all
+}

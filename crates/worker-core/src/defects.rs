@@ -1,0 +1,29 @@
+//! Rules that a test takes away, to see that the simulator notices. All are off in a program that works.
+
+/// Planted defects.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Defects {
+    /// OWN-7: a reply of any attempt is taken.
+    pub no_attempt_check: bool,
+    /// OWN-4: what an executor kept is not recorded.
+    pub borrow_dropped: bool,
+    /// OWN-4: an argument is not pinned until the reply.
+    pub pin_forgotten: bool,
+    /// OWN-4: a lend of a borrowed object is not forwarded to its owner.
+    pub lend_forgotten: bool,
+    /// OWN-4: a borrowed object is dropped without a word to its owner.
+    pub return_forgotten: bool,
+    /// OWN-2: a reference that comes out of bytes is not counted.
+    pub retain_forgotten: bool,
+    /// OWN-3: what a freed object contained stays used.
+    pub edge_leaked: bool,
+    /// OWN-5: objects of a dead owner are not failed.
+    pub orphans_ignored: bool,
+    /// OWN-8: a task that had started is sent again whatever its retries.
+    pub retry_free: bool,
+    /// OWN-8: a task that had not started uses up a retry.
+    pub unstarted_pays: bool,
+    /// FLOW-2: freed bytes stay counted.
+    pub bytes_kept: bool,
+}

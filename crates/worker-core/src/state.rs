@@ -1,0 +1,164 @@
+//! The core's state: what it owns, borrows and has asked for. No logic: the rules are in the modules that read the fields.
+
+use crate::defects::Defects;
+use crate::effect::Effect;
+use crate::entry::{Reference, Value, Waiter};
+use crate::numbers::{ActorIndex, PeerIndex};
+use crate::table::Table;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use trygon_ids::{ActorId, JobId, ObjectId, OwnerIncarnation, WorkerId};
+
+/// Who this process is.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// Its job.
+    pub job: JobId,
+    /// Its worker id.
+    pub worker: WorkerId,
+    /// Its incarnation as an owner.
+    pub incarnation: OwnerIncarnation,
+}
+
+/// What is known of a function.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Its name, for people.
+    pub name: String,
+    /// The scheduling class of its tasks; not used for a method.
+    pub(crate) class: u32,
+    /// The actor, if it is a method.
+    pub(crate) actor: Option<ActorIndex>,
+    /// Moving average of its run time; 0 while unknown.
+    pub(crate) average_ns: u32,
+    /// Its worker exits after some calls, so that nothing is queued behind one.
+    pub(crate) one_at_a_time: bool,
+}
+
+/// Counts for tests of leaks and for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Entries in the table.
+    pub owned: usize,
+    /// Objects borrowed.
+    pub borrowed: usize,
+    /// Tasks that are not done.
+    pub unfinished: usize,
+    /// Bytes of inline values on the heap (FLOW-2).
+    pub inline_bytes: usize,
+    /// Leases held.
+    pub leases: usize,
+}
+
+/// Everything one process decides with. See the crate's documentation for the rules.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) identity: Identity,
+    pub(crate) table: Table,
+    pub(crate) borrowed: BTreeMap<ObjectId, Borrowed>,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) class_of: BTreeMap<Vec<(String, u64)>, u32>,
+    pub(crate) leases: Vec<Lease>,
+    pub(crate) actors: Vec<Actor>,
+    pub(crate) actor_of: HashMap<ActorId, ActorIndex>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) unfinished: usize,
+    pub(crate) inline_bytes: usize,
+    pub(crate) next_request: u64,
+    /// Counts completions of watched objects, so that a waiter looks again only when there is something to see.
+    pub(crate) watched_completions: u64,
+    pub(crate) scratch: Vec<u8>,
+    /// Rules that a test takes away.
+    #[doc(hidden)]
+    pub defects: Defects,
+}
+
+/// Tasks that need the same resources.
+#[derive(Debug)]
+pub(crate) struct Class {
+    pub(crate) resources: BTreeMap<String, f64>,
+    pub(crate) queue: VecDeque<u32>,
+    /// Held leases, as indices.
+    pub(crate) leases: Vec<u32>,
+    /// Requests without an answer yet: number and leases outstanding.
+    pub(crate) requested: Vec<(u64, u32)>,
+}
+
+/// What a lease can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeaseState {
+    Ready,
+    /// Its worker waits in `get`: it takes nothing before it has replied.
+    Blocked,
+    /// Its worker exits after what it runs.
+    Exiting,
+    Returned,
+}
+
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) lease_id: u64,
+    pub(crate) peer: PeerIndex,
+    pub(crate) class: u32,
+    pub(crate) state: LeaseState,
+    pub(crate) in_flight: u32,
+    pub(crate) load_ns: u64,
+    pub(crate) idle_since_ns: u64,
+    /// When it last replied; `u64::MAX` until the first tick after it was given something.
+    pub(crate) progress_ns: u64,
+}
+
+/// What the control service said of an actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActorState {
+    /// Not created yet, or restarting: calls wait.
+    Pending,
+    /// Takes calls on this connection.
+    Alive {
+        /// The connection.
+        peer: PeerIndex,
+        /// Which life.
+        incarnation: u32,
+    },
+    /// Will come back: calls wait; those that may have run fail or are retried.
+    Restarting {
+        /// The error of those that fail, encoded.
+        error: Box<[u8]>,
+    },
+    /// Will not come back.
+    Dead {
+        /// The error of every call, encoded.
+        error: Box<[u8]>,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Actor {
+    pub(crate) id: ActorId,
+    pub(crate) state: ActorState,
+    /// Calls that were not sent, in order; the head may wait for arguments and holds the others back.
+    pub(crate) queue: VecDeque<u32>,
+    /// Calls that were sent, in order.
+    pub(crate) in_flight: VecDeque<u32>,
+    /// Calls that a dead life had started: they are settled when it is known whether there will be another.
+    pub(crate) interrupted: Vec<u32>,
+    pub(crate) next_sequence: u64,
+    /// Arguments of the constructor, pinned while it may run.
+    pub(crate) pinned: Vec<Reference>,
+}
+
+/// One borrowed object.
+#[derive(Debug)]
+pub struct Borrowed {
+    pub(crate) owner: WorkerId,
+    pub(crate) local_references: u32,
+    pub(crate) uses: u32,
+    /// Lends that the owner was told of and that this process has to give back.
+    pub(crate) lends: i64,
+    /// What the owner answered.
+    pub(crate) value: Value,
+    pub(crate) contained: Vec<Reference>,
+    pub(crate) queried: bool,
+    pub(crate) watched: bool,
+    pub(crate) waiters: Vec<Waiter>,
+}
