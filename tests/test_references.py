@@ -200,7 +200,7 @@ def test_results_nobody_wants(engine):
 def test_failed_tasks_leave_nothing(engine):
     @trygon.remote
     def bad(box):
-        raise ValueError(box)
+        raise ValueError(len(box))
 
     refs = [bad.remote([trygon.put(i)]) for i in range(20)]
     for ref in refs:

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use trygon_ids::ActorId;
 use trygon_wire::control;
 use trygon_worker::ActorRegistration;
@@ -28,7 +28,7 @@ pub(crate) struct ActorMethodHandle {
     method: String,
     num_returns: u16,
     max_task_retries: i32,
-    bound: Mutex<Option<(Arc<Session>, FunctionIndex)>>,
+    bound: Mutex<Option<(Weak<Session>, FunctionIndex)>>,
 }
 
 #[pymethods]
@@ -75,9 +75,10 @@ impl ActorMethodHandle {
 impl ActorMethodHandle {
     fn bound(&self, py: Python<'_>) -> PyResult<(Arc<Session>, FunctionIndex)> {
         if let Some((session, function)) = &*self.bound.lock()
+            && let Some(session) = session.upgrade()
             && session.number == session::current_number()
         {
-            return Ok((Arc::clone(session), *function));
+            return Ok((session, *function));
         }
         let session = session::require(py)?;
         if self.actor.job_id() != session.setup.identity.job {
@@ -87,8 +88,7 @@ impl ActorMethodHandle {
             return Err(errors::system(py, "actor_died", &details));
         }
         let (_, function) = session.runtime.export_method(self.actor, &self.method);
-        let old = self.bound.lock().replace((Arc::clone(&session), function));
-        drop(old);
+        *self.bound.lock() = Some((Arc::downgrade(&session), function));
         Ok((session, function))
     }
 }

@@ -7,14 +7,14 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use trygon_worker::FunctionExport;
 use trygon_worker::core::{FunctionIndex, Submission};
 
 /// A function that is bound to a session: exported there.
 #[derive(Clone)]
 struct Export {
-    session: Arc<Session>,
+    session: Weak<Session>,
     function: FunctionIndex,
 }
 
@@ -77,9 +77,10 @@ impl RemoteFunctionHandle {
 impl RemoteFunctionHandle {
     fn bound(&self, py: Python<'_>) -> PyResult<(Arc<Session>, FunctionIndex)> {
         if let Some(bound) = &*self.bound.lock()
-            && bound.session.number == session::current_number()
+            && let Some(session) = bound.session.upgrade()
+            && session.number == session::current_number()
         {
-            return Ok((Arc::clone(&bound.session), bound.function));
+            return Ok((session, bound.function));
         }
         let session = session::require(py)?;
         let (body, met) = collecting(|| self.exporter.call0(py));
@@ -94,10 +95,8 @@ impl RemoteFunctionHandle {
             resources: &self.resources,
             max_calls: self.max_calls,
         });
-        let bound = Export { session: Arc::clone(&session), function };
-        // The old session is dropped after the lock is released.
-        let old = self.bound.lock().replace(bound);
-        drop(old);
+        let bound = Export { session: Arc::downgrade(&session), function };
+        *self.bound.lock() = Some(bound);
         Ok((session, function))
     }
 }

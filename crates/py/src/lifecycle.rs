@@ -42,7 +42,7 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
         idle_worker_ms: item(config, "idle_worker_ms")?.extract()?,
         max_workers: item(config, "max_workers")?.extract()?,
     };
-    let launched = without_signals(|| trygon_worker::launch(Path::new(&binary), place_descriptor));
+    let launched = trygon_worker::launch(Path::new(&binary), place_descriptor);
     let (socket, mut child) =
         launched.map_err(|error| errors::system(py, "system", &[("message", &error.to_string())]))?;
     let connected = without_signals(|| crate::gil::detached(py, || Runtime::connect_driver(socket, &start)));

@@ -1,6 +1,6 @@
 //! What a process does with what it receives, as the real runtime does.
 
-use crate::message::{Done, Message, PeerDied, ToDaemon, ToPeer, ToProcess};
+use crate::message::{Done, Message, PeerDied, ToPeer, ToProcess};
 use crate::process::Work;
 use crate::world::World;
 use std::collections::VecDeque;
@@ -85,7 +85,7 @@ impl World {
         match message {
             ToProcess::Granted { request, lease, worker } => match process.peer_of.get(&worker).copied() {
                 Some(peer) => process.core.on_lease_granted(request, lease, peer, now_ns, &mut process.links),
-                None => self.to_daemon(number, ToDaemon::Return { lease, worker_exiting: true }),
+                None => process.core.on_grant_unusable(request, lease),
             },
             ToProcess::Connected { worker } => {
                 let peer = PeerIndex(process.peers.len() as u32);

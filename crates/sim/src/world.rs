@@ -209,10 +209,11 @@ impl World {
         let now_ns = self.now_ns;
         let process = &mut self.processes[number];
         process.core.return_idle_leases(now_ns, false);
-        process.core.steal_stuck_tasks(now_ns);
+        let has_stuck = process.core.steal_stuck_tasks(now_ns);
         self.settle_and_flush(number);
-        self.after(number);
-        if self.processes[number].core.statistics().leases > 0 {
+        self.check(number);
+        let process = &self.processes[number];
+        if process.is_alive && (has_stuck || process.core.statistics().leases > 0) {
             self.plan_tick(number);
         }
     }
@@ -225,6 +226,11 @@ impl World {
 
     /// After every event of a process: effects are performed, the core is checked, whoever waits looks again.
     pub(crate) fn after(&mut self, number: usize) {
+        self.check(number);
+        self.plan_tick(number);
+    }
+
+    fn check(&mut self, number: usize) {
         if !self.processes[number].is_alive {
             return;
         }
@@ -233,6 +239,5 @@ impl World {
             self.fail(format!("process {number}: {broken}"));
         }
         self.look_again(number);
-        self.plan_tick(number);
     }
 }

@@ -114,10 +114,11 @@ impl Core {
     }
 
     fn fail_calls<O: Outbox>(&mut self, index: ActorIndex, error: &[u8], outbox: &mut O) {
-        let actor = &mut self.actors[index.0 as usize];
-        let mut calls: Vec<u32> = std::mem::take(&mut actor.interrupted);
-        calls.extend(std::mem::take(&mut actor.queue));
-        for slot in calls {
+        for slot in std::mem::take(&mut self.actors[index.0 as usize].interrupted) {
+            self.fail(slot, error, outbox);
+        }
+        // One at a time: a call that fails takes those with it that wait for its result.
+        while let Some(slot) = self.actors[index.0 as usize].queue.pop_front() {
             self.fail(slot, error, outbox);
         }
     }

@@ -167,22 +167,14 @@ impl Core {
 
     /// The daemon granted a lease. Grants of requests that were taken back are returned at once.
     pub fn on_lease_granted<O: Outbox>(&mut self, request: u64, lease_id: u64, peer: PeerIndex, now_ns: u64, outbox: &mut O) {
-        let class = self.classes.iter().position(|class| class.requested.iter().any(|(number, _)| *number == request));
-        let Some(class) = class else {
+        let Some(class) = self.take_grant(request) else {
             self.effects.push(Effect::ReturnLease { lease_id, worker_exiting: false });
             return;
         };
-        let requested = &mut self.classes[class].requested;
-        if let Some(position) = requested.iter().position(|(number, _)| *number == request) {
-            requested[position].1 -= 1;
-            if requested[position].1 == 0 {
-                requested.remove(position);
-            }
-        }
         let lease = Lease {
             lease_id,
             peer,
-            class: class as u32,
+            class,
             state: LeaseState::Ready,
             in_flight: 0,
             load_ns: 0,
@@ -199,8 +191,46 @@ impl Core {
                 self.leases.len() - 1
             }
         };
-        self.classes[class].leases.push(index as u32);
-        self.refill(class as u32, outbox);
+        self.classes[class as usize].leases.push(index as u32);
+        self.refill(class, outbox);
+    }
+
+    /// A lease was granted on a worker that cannot be reached: it died meanwhile, or it is this process itself. The lease goes back, and
+    /// what it was wanted for is asked for again.
+    pub fn on_grant_unusable(&mut self, request: u64, lease_id: u64) {
+        self.effects.push(Effect::ReturnLease { lease_id, worker_exiting: true });
+        if let Some(class) = self.take_grant(request) {
+            self.request_leases(class);
+        }
+    }
+
+    /// Notes that one lease of a request came. `None` when the request was taken back.
+    fn take_grant(&mut self, request: u64) -> Option<u32> {
+        let class = self.classes.iter().position(|class| class.requested.iter().any(|(number, _)| *number == request))?;
+        let requested = &mut self.classes[class].requested;
+        if let Some(position) = requested.iter().position(|(number, _)| *number == request) {
+            requested[position].1 -= 1;
+            if requested[position].1 == 0 {
+                requested.remove(position);
+            }
+        }
+        Some(class as u32)
+    }
+
+    /// What each lease of a request holds; nothing when the request is not known any more.
+    pub fn requested_resources(&self, request: u64) -> BTreeMap<String, f64> {
+        let asked = |class: &&Class| class.requested.iter().any(|(number, _)| *number == request);
+        self.classes.iter().find(asked).map(|class| class.resources.clone()).unwrap_or_default()
+    }
+
+    /// The tasks that wait for this request will never be served: they fail.
+    pub fn fail_queued<O: Outbox>(&mut self, request: u64, error: &[u8], outbox: &mut O) {
+        let asked = |class: &Class| class.requested.iter().any(|(number, _)| *number == request);
+        let Some(class) = self.classes.iter().position(asked) else { return };
+        while let Some(slot) = self.classes[class].queue.pop_front() {
+            self.fail(slot, error, outbox);
+        }
+        self.request_leases(class as u32);
     }
 
     /// Takes a lease out of use and gives it back.

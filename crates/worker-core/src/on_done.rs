@@ -156,7 +156,6 @@ impl Core {
     /// Records results; a missing one is the error of the first.
     pub(crate) fn complete<O: Outbox>(&mut self, slot: u32, returns: &mut Vec<Returned>, outbox: &mut O) {
         let entry = self.table.at_mut(slot);
-        entry.phase = Phase::Done;
         entry.payload = crate::SmallBytes::new();
         self.unfinished -= 1;
         self.watched_completions += u64::from(std::mem::take(&mut entry.watched));
@@ -177,6 +176,8 @@ impl Core {
         if self.table.at(slot).detail.is_some() {
             self.release_arguments(slot);
         }
+        // Last: whoever was told may have let go already, and the slot must not be freed before all of it is settled.
+        self.table.at_mut(slot).phase = Phase::Done;
         self.collect(slot);
     }
 

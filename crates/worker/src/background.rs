@@ -95,6 +95,10 @@ fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
     }
     engine.flush_events();
     engine.settle_and_flush();
+    if engine.control.closed && engine.executing.is_some() {
+        // The daemon is gone, and user code runs that nobody can stop or hear any more.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    }
     if engine.is_closed() {
         runtime.changed.notify_all();
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());

@@ -109,7 +109,9 @@ impl Runtime {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let (wake, background_wake) = (Arc::new(eventfd(0, flags)?), Arc::new(eventfd(0, flags)?));
         let control = ControlLink::new(socket);
-        epoll::add(&*epoll, control.socket(), epoll::EventData::new_u64(CONTROL_EVENT), epoll::EventFlags::IN)?;
+        if let Some(socket) = control.socket() {
+            epoll::add(&*epoll, socket, epoll::EventData::new_u64(CONTROL_EVENT), epoll::EventFlags::IN)?;
+        }
         epoll::add(&*epoll, wake.as_fd(), epoll::EventData::new_u64(WAKE_EVENT), epoll::EventFlags::IN)?;
         let nobody = Identity { job: JobId::nil(), worker: WorkerId::nil(), incarnation: OwnerIncarnation::nil() };
         let store = Arc::new(StoreClient::new());
@@ -151,5 +153,7 @@ impl Runtime {
             // The thread ends by itself; a panic of it has nothing to tell us here.
             let _ = thread.join();
         }
+        // References may outlive the engine; what it holds of the system does not.
+        self.lock().let_go();
     }
 }

@@ -5,9 +5,13 @@ use crate::engine::{Engine, LeaseInfo, MAX_LOG_LINES};
 use crate::log_line::LogLine;
 use crate::work::Work;
 use rustix::fd::OwnedFd;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use trygon_ids::{ActorId, OwnerIncarnation, SegmentId, WorkerId};
 use trygon_wire::{FrameError, Header, Kind, control, decode, peer};
 use trygon_worker_core::{ActorState, Interrupted, Lost, SystemError};
+
+/// Number of the connection of a process with itself; the daemon's count up from 1.
+const OWN_CONNECTION: u64 = u64::MAX;
 
 fn worker_id(bytes: &[u8]) -> Result<WorkerId, FrameError> {
     WorkerId::from_bytes(bytes).map_err(|_| FrameError::Malformed("worker id"))
@@ -134,13 +138,26 @@ impl Engine {
                 (message.request_id, Answer::KeyValue(message))
             }
             Kind::NodeStarted => (0, Answer::NodeStarted(decode(body)?)),
-            Kind::NodeFailed => (0, Answer::NodeFailed(decode(body)?)),
+            Kind::NodeFailed => {
+                let failed: control::NodeFailed = decode(body)?;
+                if !self.core.identity().job.is_nil() {
+                    // It ran, and cannot go on: whoever waits is told why.
+                    self.exit = Some(failed.message);
+                    return Ok(());
+                }
+                (0, Answer::NodeFailed(failed))
+            }
             Kind::WorkerSetup => {
                 let descriptor = self.descriptor()?;
                 (0, Answer::WorkerSetup(decode(body)?, descriptor))
             }
             Kind::LeaseWaits => {
                 let message: control::LeaseWaits = decode(body)?;
+                if message.cap_reached {
+                    let error = SystemError::new("blocked_cap").with("message", &message.message).encode();
+                    self.core.fail_queued(message.request_id, &error, &mut self.links);
+                    return Ok(());
+                }
                 self.on_log_lines(control::LogLines {
                     name: "trygon".to_owned(),
                     is_stderr: true,
@@ -163,11 +180,9 @@ impl Engine {
                 .send(Kind::LeaseReturn, &control::LeaseReturn { lease_id: message.lease_id, worker_exiting: true });
             return Ok(());
         };
-        if !message.devices.is_empty() {
-            let bind =
-                peer::LeaseBind { lease_id: message.lease_id, devices: message.devices, resources: Default::default() };
-            self.links.send(index, Kind::LeaseBind, &bind);
-        }
+        let resources = self.core.requested_resources(message.request_id).into_iter().collect();
+        let bind = peer::LeaseBind { lease_id: message.lease_id, devices: message.devices, resources };
+        self.links.send(index, Kind::LeaseBind, &bind);
         let now_ns = self.clock.now_ns();
         self.core.on_lease_granted(message.request_id, message.lease_id, index, now_ns, &mut self.links);
         Ok(())
@@ -202,17 +217,7 @@ impl Engine {
         let index = self.peer_of.remove(&worker);
         if let Some(index) = index {
             // What it managed to write comes before what only its recorder kept.
-            while !self.links.peer(index).closed
-                && self.links.receive(index)
-                && self.links.peer(index).reader.pending_bytes() > 0
-            {
-                let before = self.activity;
-                self.on_peer_readable(index);
-                if self.activity == before {
-                    break;
-                }
-            }
-            self.on_peer_readable(index);
+            while self.on_peer_readable(index) {}
             for frame in &message.frames {
                 self.on_late_frame(index, frame);
             }
@@ -273,6 +278,9 @@ impl Engine {
         let state = match message.state.as_str() {
             "alive" => {
                 let worker = worker_id(&message.worker_id)?;
+                if worker == self.core.identity().worker {
+                    self.connect_to_self()?;
+                }
                 match self.peer_of.get(&worker) {
                     Some(peer) => ActorState::Alive { peer: *peer, incarnation: message.incarnation },
                     // It died since: the next update says what becomes of it.
@@ -285,6 +293,22 @@ impl Engine {
             _ => ActorState::Pending,
         };
         self.core.on_actor_state(index, state, &mut self.links);
+        Ok(())
+    }
+
+    /// An actor that calls itself: the daemon connects a process with others only.
+    fn connect_to_self(&mut self) -> Result<(), FrameError> {
+        let own = self.core.identity().worker;
+        if self.peer_of.contains_key(&own) {
+            return Ok(());
+        }
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let pair = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None);
+        let (calls, serves) = pair.map_err(|_| FrameError::Malformed("no descriptors are left for a connection"))?;
+        let index = self.links.add(own, OWN_CONNECTION, calls);
+        self.links.add(own, OWN_CONNECTION, serves);
+        self.peer_of.insert(own, index);
+        self.incarnations.insert(own, self.core.identity().incarnation);
         Ok(())
     }
 

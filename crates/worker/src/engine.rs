@@ -134,6 +134,16 @@ impl Engine {
         }
     }
 
+    /// Closes every connection and forgets the shared memory.
+    pub(crate) fn let_go(&mut self) {
+        for index in 0..self.links.peers.len() as u32 {
+            self.links.close(PeerIndex(index));
+        }
+        self.control.close();
+        self.completions.clear();
+        self.store = Arc::new(StoreClient::new());
+    }
+
     /// Whether the connection to the daemon, and with it the job, has ended.
     pub fn is_closed(&self) -> bool {
         self.control.closed || self.exit.is_some()

@@ -15,14 +15,12 @@ fn reference(wire: &peer::Reference) -> Option<Reference> {
 }
 
 impl Engine {
-    /// Reads what a peer sent and handles every whole frame.
-    pub(crate) fn on_peer_readable(&mut self, index: PeerIndex) {
-        let open = self.links.receive(index);
+    /// Reads once what a peer sent and handles every whole frame. True when something came.
+    pub(crate) fn on_peer_readable(&mut self, index: PeerIndex) -> bool {
+        let received = self.links.receive(index);
         self.handle_frames(index);
-        if !open {
-            // The daemon says why; until then its tasks stay where they are.
-            self.activity += 1;
-        }
+        self.activity += 1;
+        received
     }
 
     fn handle_frames(&mut self, index: PeerIndex) {

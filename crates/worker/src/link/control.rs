@@ -16,7 +16,8 @@ const MAX_DESCRIPTORS: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct ControlLink {
-    socket: OwnedFd,
+    /// `None` once the engine has let go.
+    socket: Option<OwnedFd>,
     pub(crate) reader: FrameReader,
     out: OutBuffer,
     /// Descriptors in the order of the frames that they belong to.
@@ -28,7 +29,7 @@ pub(crate) struct ControlLink {
 impl ControlLink {
     pub(crate) fn new(socket: OwnedFd) -> Self {
         Self {
-            socket,
+            socket: Some(socket),
             reader: FrameReader::new(),
             out: OutBuffer::default(),
             descriptors: VecDeque::new(),
@@ -37,8 +38,14 @@ impl ControlLink {
         }
     }
 
-    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(AsFd::as_fd)
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.socket = None;
+        self.descriptors.clear();
+        self.closed = true;
     }
 
     /// Appends a frame and writes it: what goes to the daemon is rare, and somebody waits for it.
@@ -50,7 +57,8 @@ impl ControlLink {
 
     /// Writes what waits.
     pub(crate) fn flush(&mut self) {
-        if !self.out.is_empty() && self.out.flush(self.socket.as_fd()) == Flushed::Closed {
+        let Some(socket) = &self.socket else { return self.out.clear() };
+        if !self.out.is_empty() && self.out.flush(socket.as_fd()) == Flushed::Closed {
             self.closed = true;
         }
     }
@@ -65,7 +73,8 @@ impl ControlLink {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let received = recvmsg(self.socket.as_fd(), &mut [IoSliceMut::new(&mut self.buffer)], &mut ancillary, flags);
+        let Some(socket) = &self.socket else { return false };
+        let received = recvmsg(socket.as_fd(), &mut [IoSliceMut::new(&mut self.buffer)], &mut ancillary, flags);
         match received {
             Ok(message) if message.bytes > 0 => {
                 for part in ancillary.drain() {

@@ -39,7 +39,8 @@ pub struct Definition {
 pub(crate) struct Peer {
     pub(crate) worker: WorkerId,
     pub(crate) connection: u64,
-    pub(crate) socket: OwnedFd,
+    /// `None` once the connection has ended.
+    socket: Option<OwnedFd>,
     pub(crate) reader: FrameReader,
     pub(crate) out: OutBuffer,
     /// What this process defined there, by function index.
@@ -47,7 +48,6 @@ pub(crate) struct Peer {
     num_sent: u32,
     /// What was defined here.
     pub(crate) definitions: Vec<Arc<Definition>>,
-    pub(crate) closed: bool,
     pub(crate) wants_write: bool,
     pub(crate) is_dirty: bool,
 }
@@ -72,17 +72,16 @@ impl Links {
         let index = PeerIndex(self.peers.len() as u32);
         // Failing to watch the socket would mean silence: treat the peer as gone instead.
         let data = epoll::EventData::new_u64(u64::from(index.0));
-        let watched = epoll::add(&*self.epoll, socket.as_fd(), data, epoll::EventFlags::IN);
+        let watched = epoll::add(&*self.epoll, socket.as_fd(), data, epoll::EventFlags::IN).is_ok();
         self.peers.push(Peer {
             worker,
             connection,
-            socket,
+            socket: watched.then_some(socket),
             reader: FrameReader::new(),
             out: OutBuffer::default(),
             sent: Vec::new(),
             num_sent: 0,
             definitions: Vec::new(),
-            closed: watched.is_err(),
             wants_write: false,
             is_dirty: false,
         });
@@ -94,12 +93,9 @@ impl Links {
     }
 
     pub(crate) fn close(&mut self, index: PeerIndex) {
-        let epoll = Arc::clone(&self.epoll);
         let peer = self.peer(index);
-        if !peer.closed {
-            peer.closed = true;
-            let _ = epoll::delete(&*epoll, peer.socket.as_fd());
-        }
+        // Closing takes it off the poller's list too.
+        peer.socket = None;
         peer.out.clear();
         // The kernel's buffers go at once; the number stays taken, because tables refer to it.
         peer.reader = FrameReader::new();
@@ -117,7 +113,7 @@ impl Links {
     /// Appends a frame with a protobuf body.
     pub(crate) fn send(&mut self, index: PeerIndex, kind: Kind, message: &impl Message) {
         let peer = self.peer(index);
-        if peer.closed {
+        if peer.socket.is_none() {
             return;
         }
         encode_into(kind, message, peer.out.bytes_mut());
@@ -141,10 +137,8 @@ impl Links {
     pub(crate) fn flush_peer(&mut self, index: PeerIndex) {
         let epoll = Arc::clone(&self.epoll);
         let peer = self.peer(index);
-        if peer.closed {
-            return;
-        }
-        let wants_write = match peer.out.flush(peer.socket.as_fd()) {
+        let Some(socket) = &peer.socket else { return peer.out.clear() };
+        let wants_write = match peer.out.flush(socket.as_fd()) {
             Flushed::All => false,
             Flushed::Full => true,
             // The daemon says what became of the peer; until then there is nothing to write to.
@@ -154,27 +148,25 @@ impl Links {
             peer.wants_write = wants_write;
             let flags =
                 if wants_write { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
-            let _ = epoll::modify(&*epoll, peer.socket.as_fd(), epoll::EventData::new_u64(u64::from(index.0)), flags);
+            let _ = epoll::modify(&*epoll, socket.as_fd(), epoll::EventData::new_u64(u64::from(index.0)), flags);
         }
     }
 
-    /// Reads once. False when the other side is gone.
+    /// Reads once. True when something came.
     pub(crate) fn receive(&mut self, index: PeerIndex) -> bool {
-        let epoll = Arc::clone(&self.epoll);
         let peer = self.peer(index);
-        if peer.closed {
-            return false;
-        }
+        let Some(socket) = &peer.socket else { return false };
         let room = peer.reader.room(RECEIVE_BYTES);
-        let received = recv(peer.socket.as_fd(), rustix::buffer::spare_capacity(room), RecvFlags::DONTWAIT);
+        let received = recv(socket.as_fd(), rustix::buffer::spare_capacity(room), RecvFlags::DONTWAIT);
         match received {
             Ok((0, _)) => {}
-            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => return true,
+            Ok(_) => return true,
+            Err(Errno::AGAIN | Errno::INTR) => return false,
             Err(_) => {}
         }
-        // Level-triggered: an ended connection would wake the poller for ever.
-        let _ = epoll::delete(&*epoll, peer.socket.as_fd());
-        peer.closed = true;
+        // The other side has ended the connection. The daemon says why; until then its tasks stay where they are.
+        peer.socket = None;
+        peer.out.clear();
         false
     }
 
@@ -203,7 +195,7 @@ impl Links {
 impl Outbox for Links {
     fn push(&mut self, index: PeerIndex, task: &Task<'_>) {
         let peer = &self.peers[index.0 as usize];
-        if peer.closed {
+        if peer.socket.is_none() {
             return;
         }
         let number = peer.sent.get(task.function.0 as usize).copied().unwrap_or(u32::MAX);
