@@ -185,6 +185,13 @@ def test_a_temporary_handle(engine):
     assert trygon.get(Counter.remote(3).read.remote(), timeout=10) == 3
 
 
+def test_a_handle_that_is_dropped_at_once(engine):
+    ref = Counter.remote(3).read.remote()
+    refs = [Counter.remote(i).add.remote() for i in range(5)]
+    assert trygon.get(ref, timeout=10) == 3
+    assert trygon.get(refs, timeout=10) == [i + 1 for i in range(5)]
+
+
 def test_constructor_raises(engine):
     @trygon.remote
     class Broken:

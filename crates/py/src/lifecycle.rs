@@ -2,6 +2,7 @@
 
 use crate::errors;
 use crate::process::{place_descriptor, without_signals};
+use crate::queries::{Lines, described};
 use crate::session::{self, Session};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -67,31 +68,28 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
     Ok(info)
 }
 
-/// Ends the daemon and everything of the job; returns when it is gone.
+/// Ends the daemon and everything of the job; returns when it is gone, with the lines that workers printed last.
 #[pyfunction]
-pub(crate) fn shutdown(py: Python<'_>) {
-    let Some(session) = Session::remove() else {
-        return;
-    };
+pub(crate) fn shutdown(py: Python<'_>) -> Vec<Lines> {
+    let Some(session) = Session::remove() else { return Vec::new() };
     if !session.is_usable() {
-        return;
+        return Vec::new();
     }
     crate::gil::detached(py, || {
-        session.runtime.close();
-        let Some(mut child) = session.daemon.lock().take() else {
-            return;
-        };
+        let last = described(session.runtime.close());
+        let Some(mut child) = session.daemon.lock().take() else { return last };
         let deadline = Instant::now() + SHUTDOWN_LIMIT;
         while Instant::now() < deadline {
             if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
+                return last;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         // Its workers watch the sockets it held: they go with it.
         let _ = child.kill();
         let _ = child.wait();
-    });
+        last
+    })
 }
 
 /// Whether there is an engine.

@@ -44,7 +44,7 @@ pub(crate) fn key_value<'py>(
 }
 
 /// Lines that one worker printed: process id, what ran, whether to standard error, the lines, how many were dropped.
-type Lines = (u32, String, bool, Vec<String>, u64);
+pub(crate) type Lines = (u32, String, bool, Vec<String>, u64);
 
 /// Lines that workers printed; waits up to `timeout` seconds for some. Empty when there are none.
 #[pyfunction]
@@ -57,6 +57,11 @@ pub(crate) fn next_log_lines(py: Python<'_>, timeout: f64) -> Vec<Lines> {
         runtime.wait_for_log_lines(Duration::try_from_secs_f64(timeout).unwrap_or_default());
         runtime.take_log_lines()
     });
+    described(lines)
+}
+
+/// Lines as Python gets them.
+pub(crate) fn described(lines: Vec<trygon_worker::LogLine>) -> Vec<Lines> {
     lines.into_iter().map(|line| (line.pid, line.name, line.is_stderr, line.lines, line.dropped)).collect()
 }
 

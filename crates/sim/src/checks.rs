@@ -50,7 +50,13 @@ impl World {
             "owner_died" => detail("owner").is_some_and(|owner| {
                 self.processes.iter().any(|process| process.id.hex() == owner && !process.is_alive)
             }),
-            "worker_died" => detail("pid").and_then(|pid| pid.parse::<usize>().ok()).is_some_and(|pid| !self.processes[pid].is_alive),
+            // OWN-8: only a task that was begun in its last attempt may end so.
+            "worker_died" => {
+                let attempt = detail("attempts").and_then(|attempts| attempts.parse::<u32>().ok()).map_or(0, |attempts| attempts - 1);
+                let was_begun = detail("task_id").is_some_and(|task| self.begun.contains(&(task, attempt)));
+                let pid = detail("pid").and_then(|pid| pid.parse::<usize>().ok());
+                was_begun && pid.is_some_and(|pid| !self.processes[pid].is_alive)
+            }
             "actor_died" => self.actor_of(&detail("actor_id")).is_none_or(|state| matches!(state, ActorState::Dead { .. })),
             "actor_unavailable" => self.counts.deaths > 0,
             _ => false,
@@ -100,6 +106,9 @@ impl World {
         if self.daemon.node.waiting_leases() > 0 {
             self.fail("LEASE-4: requests wait at the end");
         }
+        // What was written for an owner that was dead by then goes with it.
+        let processes = &self.processes;
+        self.store.retain(|_, stored| processes[stored.owner].is_alive);
         if !self.store.is_empty() {
             self.fail(format!("STORE: {:?} are left in the store", self.store));
         }

@@ -72,6 +72,8 @@ impl World {
     fn begin(&mut self, number: usize, peer: PeerIndex, push: Push) {
         let caller = self.processes[number].peers[peer.0 as usize];
         self.processes[number].started = Some((caller, push.slot, push.generation, push.attempt));
+        let task = self.processes[caller].core.task_id(push.slot, push.generation);
+        self.begun.insert((task.hex(), push.attempt));
         if push.is_actor_call {
             self.check_order(number, peer, &push);
         }

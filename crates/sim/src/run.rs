@@ -7,7 +7,7 @@ use crate::random::{Random, mix};
 use crate::script::{Place, Script};
 use crate::workload::Workload;
 use crate::world::{Counts, World};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trygon_control_core::Actors;
 use trygon_node_core::{Event as NodeEvent, Node, Options};
 use trygon_resources::{Amount, ResourceSet};
@@ -93,6 +93,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         store: BTreeMap::new(),
         next_place: 0,
         next_actor: 0,
+        begun: BTreeSet::new(),
         late: Vec::new(),
         failure: None,
         finished: false,

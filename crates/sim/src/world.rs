@@ -9,7 +9,7 @@ use crate::plain::Plain;
 use crate::process::Process;
 use crate::random::{Random, mix};
 use crate::workload::Workload;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use trygon_ids::{ActorId, ObjectId};
 use trygon_worker_core::Defects;
@@ -78,6 +78,8 @@ pub(crate) struct World {
     pub(crate) next_place: u64,
     pub(crate) next_actor: u64,
     /// Replies of the dead that arrive after their death is known.
+    /// Tasks and attempts that a worker began.
+    pub(crate) begun: BTreeSet<(String, u32)>,
     pub(crate) late: Vec<(usize, usize, Done)>,
     pub(crate) failure: Option<String>,
     pub(crate) finished: bool,

@@ -90,6 +90,10 @@ impl Core {
                 return;
             };
             actor.queue.pop_front();
+            if self.fail_if_argument_failed(slot, outbox) {
+                continue;
+            }
+            let actor = &mut self.actors[index.0 as usize];
             actor.in_flight.push_back(slot);
             let sequence = actor.next_sequence;
             actor.next_sequence += 1;
@@ -129,7 +133,8 @@ impl Core {
         if matches!(actor.state, ActorState::Dead { .. }) {
             return;
         }
-        if matches!(state, ActorState::Alive { .. }) {
+        // The same life may be told twice: its calls are counted on.
+        if matches!(state, ActorState::Alive { .. }) && actor.state != state {
             actor.next_sequence = 0;
         }
         actor.state = state;

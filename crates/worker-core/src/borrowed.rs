@@ -43,9 +43,17 @@ impl Core {
 
     /// The owner's side of a report.
     pub fn on_borrow_report(&mut self, object: &ObjectId, borrower: WorkerId, delta: i64) {
+        // OWN-4 c: a borrower's death counted as done, and nobody would give this back.
+        if self.dead.contains(&borrower) {
+            return;
+        }
         let task = object.task_id();
         let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
-        let Some(held) = entry.object_mut(object.index() & !trygon_ids::PUT_INDEX_BIT) else { return };
+        let index = object.index() & !trygon_ids::PUT_INDEX_BIT;
+        if entry.is_freed(index) {
+            return;
+        }
+        let Some(held) = entry.object_mut(index) else { return };
         let borrowers = &mut held.detail_mut().borrowers;
         let balance = borrowers.entry(borrower).or_insert(0);
         *balance += delta;
@@ -91,6 +99,7 @@ impl Core {
 
     /// OWN-5: what the dead process owned fails, what it borrowed counts as given back.
     pub fn on_process_died<O: crate::Outbox>(&mut self, worker: WorkerId, cause: &str, outbox: &mut O) {
+        self.dead.insert(worker);
         let orphans: Vec<ObjectId> =
             self.borrowed.iter().filter(|(_, borrowed)| borrowed.owner == worker).map(|(object, _)| *object).collect();
         let orphans = if self.defects.orphans_ignored { Vec::new() } else { orphans };

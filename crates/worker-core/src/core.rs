@@ -5,7 +5,7 @@ use crate::entry::Phase;
 use crate::numbers::{ActorIndex, FunctionIndex};
 use crate::state::{Core, Function, Identity, Statistics};
 use crate::table::Table;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use trygon_ids::{ObjectId, PUT_INDEX_BIT, TaskId};
 
 impl Core {
@@ -27,6 +27,7 @@ impl Core {
             next_request: 1,
             watched_completions: 0,
             scratch: Vec::new(),
+            dead: BTreeSet::new(),
             defects: crate::defects::Defects::default(),
         }
     }

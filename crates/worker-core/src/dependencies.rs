@@ -47,6 +47,16 @@ impl Core {
         })
     }
 
+    /// Fails a task whose argument was lost while it waited to be sent: its owner died. True when it did.
+    pub(crate) fn fail_if_argument_failed<O: Outbox>(&mut self, slot: u32, outbox: &mut O) -> bool {
+        if self.table.at(slot).detail.is_none() {
+            return false;
+        }
+        let Some(error) = self.failed_dependency(slot) else { return false };
+        self.fail(slot, &error, outbox);
+        true
+    }
+
     /// The payload as it is sent: the stored one, or the one with the dependencies' values, built in the scratch buffer.
     pub(crate) fn with_payload<R>(&mut self, slot: u32, send: impl FnOnce(&Self, &[u8]) -> R) -> R {
         let has_dependencies =

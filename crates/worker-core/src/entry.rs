@@ -193,6 +193,11 @@ impl Entry {
         }
     }
 
+    /// Whether the object was freed while other results of its task live on.
+    pub(crate) fn is_freed(&self, index: u32) -> bool {
+        self.phase == Phase::Done && !self.is_put && self.object(index).is_none_or(|object| !object.value.is_ready())
+    }
+
     /// How many objects the entry holds: results, or one for `put`. A task without results still has one place for its error.
     pub(crate) fn num_objects(&self) -> u32 {
         1 + self.detail.as_ref().map_or(0, |detail| detail.more.len() as u32)

@@ -110,7 +110,8 @@ impl Core {
         if self.owns(&reference.object) {
             let task = reference.object.task_id();
             let index = reference.object.index() & !PUT_INDEX_BIT;
-            let object = self.table.get_mut(task.slot(), task.generation()).and_then(|entry| entry.object_mut(index));
+            let entry = self.table.get_mut(task.slot(), task.generation()).filter(|entry| !entry.is_freed(index));
+            let object = entry.and_then(|entry| entry.object_mut(index));
             let Some(object) = object.filter(|object| !object.value.is_ready()) else { return false };
             object.detail_mut().waiters.push(waiter);
             return true;

@@ -5,7 +5,7 @@ use crate::effect::Effect;
 use crate::entry::{Reference, Value, Waiter};
 use crate::numbers::{ActorIndex, PeerIndex};
 use crate::table::Table;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use trygon_ids::{ActorId, JobId, ObjectId, OwnerIncarnation, WorkerId};
 
 /// Who this process is.
@@ -68,6 +68,8 @@ pub struct Core {
     /// Counts completions of watched objects, so that a waiter looks again only when there is something to see.
     pub(crate) watched_completions: u64,
     pub(crate) scratch: Vec<u8>,
+    /// Processes that died: nothing is lent to them any more.
+    pub(crate) dead: BTreeSet<WorkerId>,
     /// Rules that a test takes away.
     #[doc(hidden)]
     pub defects: Defects,

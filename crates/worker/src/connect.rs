@@ -22,6 +22,9 @@ use trygon_store::client::StoreClient;
 use trygon_wire::{Kind, control};
 use trygon_worker_core::{Core, Identity};
 
+/// The daemon needs no longer than this to end; its exit is waited for elsewhere.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// What a process is told when it connects.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -140,11 +143,15 @@ impl Runtime {
     }
 
     /// Says good-bye and stops the background thread. The daemon ends everything of the job.
-    pub fn close(&self) {
+    pub fn close(&self) -> Vec<crate::LogLine> {
         let mut engine = self.lock();
         engine.flush_events();
         engine.control.send(Kind::Shutdown, &control::Shutdown {});
         engine.settle_and_flush();
+        drop(engine);
+        // What workers printed last comes before the end of the connection.
+        self.wait(&Patience::until(LAST_WORDS), |engine| engine.is_closed());
+        let mut engine = self.lock();
         engine.exit = Some("the engine was shut down".to_owned());
         drop(engine);
         self.mode.store(Mode::Stopping as u8, Ordering::SeqCst);
@@ -155,5 +162,6 @@ impl Runtime {
         }
         // References may outlive the engine; what it holds of the system does not.
         self.lock().let_go();
+        self.take_log_lines()
     }
 }

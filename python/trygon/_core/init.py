@@ -236,10 +236,10 @@ def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = F
         module = sys.modules.get(f"trygon._core.{name}")
         if module is not None:
             getattr(module, end)()
-    _native.shutdown()
+    last_lines = _native.shutdown()
     logs = sys.modules.get("trygon._core.logs")
     if logs is not None:
-        logs.end()
+        logs.end(last_lines)
 
 
 def is_initialized() -> bool:

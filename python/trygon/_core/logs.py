@@ -92,9 +92,10 @@ class _Printer:
         while batches := _native.next_log_lines(0.0):
             self._print(batches, time.monotonic())
 
-    def end(self) -> None:
+    def end(self, last_lines: list[Any]) -> None:
         self._ending.set()
         self._thread.join(1.0)
+        self._print(last_lines, time.monotonic())
         self._print([], float("inf"))
 
 
@@ -127,9 +128,9 @@ def flush() -> None:
         _printer.drain()
 
 
-def end() -> None:
-    """Ends the printing thread."""
+def end(last_lines: list[Any]) -> None:
+    """Prints what came last and ends the printing thread."""
     global _printer
     if _printer is not None:
-        _printer.end()
+        _printer.end(last_lines)
         _printer = None

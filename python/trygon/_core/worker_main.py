@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _actor_label = ""
 _actor: Any = None
+_actor_meta = b""
+_is_fresh = True
 
 
 def run(control_fd: int) -> None:
@@ -29,15 +31,25 @@ def run(control_fd: int) -> None:
 
 
 def on_task_start(name: str) -> None:
-    """Hook `on_task_start`: names the output from here on."""
+    """Hook `on_task_start`: names the output from here on, and shows the task its devices."""
+    global _is_fresh
     output.set_name(_actor_label or name)
+    context = _native.context()
+    if _is_fresh:
+        _is_fresh = False
+        # What the program was called with; a library that parses it sees the same everywhere.
+        sys.argv[:] = context.get("argv") or sys.argv
+    gpus = context["devices"].get("GPU")
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
 
 
 def make_actor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: bytes) -> Any:
     """Hook `make_actor`: the instance. Output is tagged with its `repr` if the class has one of its own."""
-    global _actor_label, _actor
+    global _actor, _actor_label, _actor_meta
     _actor_label = cls.__name__
     output.set_name(_actor_label)
+    _actor_meta = options
     _actor = cls(*args, **kwargs)
     if cls.__repr__ is not object.__repr__:
         try:
@@ -45,12 +57,7 @@ def make_actor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options
         except Exception:
             _actor_label = cls.__name__
         output.set_name(_actor_label)
-    global _actor_meta
-    _actor_meta = options
     return _actor
-
-
-_actor_meta = b""
 
 
 def current_actor_meta() -> bytes:

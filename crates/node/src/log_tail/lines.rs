@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 /// Begins a line that names what prints from now on; such a line is never forwarded.
 const MARKER: &[u8] = b"\x01trygon:name:";
-/// A line longer than this is cut.
+/// A line longer than this is forwarded in parts.
 const MAX_LINE_BYTES: usize = 64 << 10;
 /// Lines kept for the next batch; more are dropped and counted.
 const MAX_PENDING_BYTES: usize = 256 << 10;
@@ -84,9 +84,15 @@ impl LineStream {
         self.extend_partial(bytes);
     }
 
-    fn extend_partial(&mut self, bytes: &[u8]) {
-        let room = MAX_LINE_BYTES.saturating_sub(self.partial.len());
-        self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    fn extend_partial(&mut self, mut bytes: &[u8]) {
+        while self.partial.len() + bytes.len() > MAX_LINE_BYTES {
+            let (head, tail) = bytes.split_at(MAX_LINE_BYTES - self.partial.len());
+            self.partial.extend_from_slice(head);
+            let part = std::mem::take(&mut self.partial);
+            self.line(&part);
+            bytes = tail;
+        }
+        self.partial.extend_from_slice(bytes);
     }
 
     fn line(&mut self, line: &[u8]) {

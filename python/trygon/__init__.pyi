@@ -1,0 +1,71 @@
+"""The public names as type checkers see them. What they are at run time is in `__init__.py`; a test compares the two."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Literal, ParamSpec, TypeVar, overload
+
+from trygon import actor as actor
+from trygon import exceptions as exceptions
+from trygon import experimental as experimental
+from trygon import util as util
+from trygon._core.context import Context as Context
+from trygon._core.ids import ActorClassID as ActorClassID
+from trygon._core.ids import ActorID as ActorID
+from trygon._core.ids import ClusterID as ClusterID
+from trygon._core.ids import FunctionID as FunctionID
+from trygon._core.ids import JobID as JobID
+from trygon._core.ids import NodeID as NodeID
+from trygon._core.ids import PlacementGroupID as PlacementGroupID
+from trygon._core.ids import TaskID as TaskID
+from trygon._core.ids import UniqueID as UniqueID
+from trygon._core.ids import WorkerID as WorkerID
+from trygon._core.init import init as init
+from trygon._core.init import is_initialized as is_initialized
+from trygon._core.init import shutdown as shutdown
+from trygon._core.runtime_context import get_gpu_ids as get_gpu_ids
+from trygon._core.runtime_context import get_runtime_context as get_runtime_context
+from trygon._core.state import available_resources as available_resources
+from trygon._core.state import cluster_resources as cluster_resources
+from trygon._core.state import nodes as nodes
+from trygon._core.types import (
+    ActorClass,
+    ActorDecorator,
+    ActorHandle,
+    Decorator,
+    Method,
+    MethodDecorator,
+    NoneDecorator,
+    RemoteFunction,
+    SeveralDecorator,
+    TaskDecorator,
+)
+from trygon._native import ObjectRef as ObjectRef
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_T = TypeVar("_T")
+
+__version__: str
+__commit__: str
+ObjectID = ObjectRef
+SCRIPT_MODE: int
+WORKER_MODE: int
+LOCAL_MODE: int
+SPILL_WORKER_MODE: int
+RESTORE_WORKER_MODE: int
+cloudpickle: ModuleType
+
+@overload
+def remote(target: type[_T], /) -> ActorClass[..., _T]: ...
+@overload
+def remote(target: Callable[_P, _R], /) -> RemoteFunction[_P, _R]: ...
+@overload
+def get(object_refs: ObjectRef[_T], *, timeout: float | None = None) -> _T: ...
+@overload
+def get(object_refs: list[ObjectRef[_T]], *, timeout: float | None = None) -> list[_T]: ...
+def put(value: _T, *, _owner: None = None, _tensor_transport: None = None) -> ObjectRef[_T]: ...
+def wait(
+    ray_waitables: list[ObjectRef[_T]], *, num_returns: int = 1, timeout: float | None = None, fetch_local: bool = True
+) -> tuple[list[ObjectRef[_T]], list[ObjectRef[_T]]]: ...
+def get_actor(name: str, namespace: str | None = None) -> ActorHandle[Any]: ...
+def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None: ...
