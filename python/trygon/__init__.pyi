@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from trygon import actor as actor
 from trygon import exceptions as exceptions
@@ -29,21 +29,23 @@ from trygon._core.state import cluster_resources as cluster_resources
 from trygon._core.state import nodes as nodes
 from trygon._core.types import (
     ActorClass,
-    ActorDecorator,
     ActorHandle,
     Decorator,
     Method,
     MethodDecorator,
     NoneDecorator,
+    NoneMethodDecorator,
     RemoteFunction,
     SeveralDecorator,
-    TaskDecorator,
+    SeveralMethodDecorator,
 )
 from trygon._native import ObjectRef as ObjectRef
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_S = TypeVar("_S")
 _T = TypeVar("_T")
+_Class = TypeVar("_Class", bound=type[Any])
 
 __version__: str
 __commit__: str
@@ -56,9 +58,23 @@ RESTORE_WORKER_MODE: int
 cloudpickle: ModuleType
 
 @overload
-def remote(target: type[_T], /) -> ActorClass[..., _T]: ...
+def remote(target: _Class, /) -> ActorClass[_Class]: ...  # type: ignore[overload-overlap]
 @overload
-def remote(target: Callable[_P, _R], /) -> RemoteFunction[_P, _R]: ...
+def remote(target: Callable[_P, _R], /) -> RemoteFunction[Callable[_P, ObjectRef[_R]]]: ...
+@overload
+def remote(*, num_returns: Literal[0], **options: Any) -> NoneDecorator: ...
+@overload
+def remote(*, num_returns: Literal[1] | None = None, **options: Any) -> Decorator: ...
+@overload
+def remote(*, num_returns: int, **options: Any) -> SeveralDecorator: ...
+@overload
+def method(function: Callable[Concatenate[_S, _P], _R], /) -> Method[Callable[_P, ObjectRef[_R]], _R]: ...
+@overload
+def method(*, num_returns: Literal[0], **options: Any) -> NoneMethodDecorator: ...
+@overload
+def method(*, num_returns: Literal[1] | None = None, **options: Any) -> MethodDecorator: ...
+@overload
+def method(*, num_returns: int, **options: Any) -> SeveralMethodDecorator: ...
 @overload
 def get(object_refs: ObjectRef[_T], *, timeout: float | None = None) -> _T: ...
 @overload

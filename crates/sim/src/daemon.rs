@@ -219,6 +219,10 @@ impl World {
                 let spec = actor_spec(actor, worker, max_restarts, depth);
                 self.daemon.actors.on_create(spec, &mut effects);
             }
+            // A handle may be faster than the actor's creation, which travels on another connection: the question waits for it.
+            ToDaemon::WatchActor { actor } if !self.daemon.arguments.contains_key(&actor) => {
+                self.send(from, crate::world::DAEMON, Message::Daemon(ToDaemon::WatchActor { actor }));
+            }
             ToDaemon::WatchActor { actor } => {
                 if !self.daemon.actors.on_watch(worker, actor, &mut effects) {
                     let message = "no such actor is known".to_owned();

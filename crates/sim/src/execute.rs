@@ -77,6 +77,7 @@ impl World {
         if push.is_actor_call {
             self.check_order(number, peer, &push);
         }
+        self.processes[number].core.begin_task();
         let payload = push.payload.clone();
         let Some((dependencies, rest)) = read_dependencies(&payload) else { return self.fail("a payload is malformed") };
         let mut word = [0; 8];
@@ -437,8 +438,7 @@ impl World {
         let caller = process.peers[peer.0 as usize];
         let mut kept: Vec<Reference> = Vec::new();
         for reference in carried {
-            if process.core.holds(reference) && !kept.contains(reference) {
-                process.core.receive_lent(reference);
+            if !kept.contains(reference) && process.core.report_kept(reference) {
                 kept.push(*reference);
             }
         }

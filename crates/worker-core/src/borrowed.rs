@@ -29,6 +29,27 @@ impl Core {
         }
     }
 
+    /// A task begins to run here. What it lends on from now on is named in its reply.
+    pub fn begin_task(&mut self) {
+        self.lent_on.get_or_insert_default().clear();
+    }
+
+    /// Whether the reply names a reference that came with the task's arguments, as kept (OWN-4 a): because it is held beyond the task, or
+    /// because it was lent on. The owner hears of a lend on another connection than of the caller's unpinning, so that the one may overtake
+    /// the other; named, this process is a borrower until its own return, which follows the lend on the same connection.
+    pub fn report_kept(&mut self, reference: &Reference) -> bool {
+        if self.holds(reference) {
+            self.receive_lent(reference);
+            return true;
+        }
+        let was_lent_on = self.lent_on.as_ref().is_some_and(|lent_on| lent_on.contains(&reference.object));
+        if was_lent_on {
+            let borrower = self.identity.worker;
+            self.effects.push(Effect::ReportBorrow { reference: *reference, borrower, delta: -1 });
+        }
+        was_lent_on
+    }
+
     /// Records or forwards that `borrower` now borrows what this process can reach itself.
     pub fn lend(&mut self, reference: &Reference, borrower: WorkerId) {
         if reference.owner == borrower {
@@ -37,6 +58,9 @@ impl Core {
         if self.owns(&reference.object) {
             self.on_borrow_report(&reference.object, borrower, 1);
         } else if !self.defects.lend_forgotten {
+            if let Some(lent_on) = &mut self.lent_on {
+                lent_on.insert(reference.object);
+            }
             self.effects.push(Effect::ReportBorrow { reference: *reference, borrower, delta: 1 });
         }
     }

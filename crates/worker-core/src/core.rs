@@ -27,6 +27,7 @@ impl Core {
             next_request: 1,
             watched_completions: 0,
             scratch: Vec::new(),
+            lent_on: None,
             dead: BTreeSet::new(),
             defects: crate::defects::Defects::default(),
         }

@@ -68,6 +68,8 @@ pub struct Core {
     /// Counts completions of watched objects, so that a waiter looks again only when there is something to see.
     pub(crate) watched_completions: u64,
     pub(crate) scratch: Vec<u8>,
+    /// Borrowed objects that were lent on since the running task began; `None` in a process that runs none.
+    pub(crate) lent_on: Option<BTreeSet<ObjectId>>,
     /// Processes that died: nothing is lent to them any more.
     pub(crate) dead: BTreeSet<WorkerId>,
     /// Rules that a test takes away.

@@ -15,8 +15,10 @@ pub(crate) const LAW: Law =
 
 /// The package whose members the law is about.
 const OURS: &str = "trygon";
-/// Optional frameworks are imported where they are used.
-const MAY_DEFER: &str = "trygon.integrations";
+/// Packages that may import ours inside a function. Optional frameworks are imported where they are used; the rest is what `import trygon`
+/// loads, which has a budget of milliseconds (docs/adr/0004).
+const MAY_DEFER: [&str; 5] =
+    ["trygon.integrations", "trygon._core", "trygon.exceptions", "trygon.util", "trygon.experimental"];
 
 fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -46,7 +48,7 @@ fn check_module(source: &Source, module: &str, settings: &Settings, found: &mut 
         if import.target != OURS && !import.target.starts_with("trygon.") {
             continue;
         }
-        if import.is_deferred && !import.is_for_types && !own.starts_with(MAY_DEFER) {
+        if import.is_deferred && !import.is_for_types && !MAY_DEFER.contains(&own) {
             complain(import.line, &import.target, format!("`{}` is imported inside a function", import.target));
         }
         if let Some(message) = refusal(&import, own, allowed, settings) {
@@ -87,5 +89,12 @@ fn all_is_sorted(text: &str) -> bool {
         return text.trim().is_empty() || !text.contains("import");
     };
     let names: Vec<&str> = list.0.split('"').skip(1).step_by(2).collect();
-    names.windows(2).all(|pair| pair[0] < pair[1])
+    names.windows(2).all(|pair| rank(pair[0]) < rank(pair[1]))
+}
+
+/// The order that ruff keeps: constants, classes, then the rest, each by name.
+fn rank(name: &str) -> (u8, &str) {
+    let is_constant = !name.chars().any(|letter| letter.is_ascii_lowercase());
+    let is_class = name.starts_with(|letter: char| letter.is_ascii_uppercase());
+    (if is_constant { 0 } else if is_class { 1 } else { 2 }, name)
 }
