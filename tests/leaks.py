@@ -1,4 +1,6 @@
-"""What a process and its children hold: compared before and after a test. Reads `/proc`; knows nothing of the engine's inside."""
+"""What a process and its children hold: compared before and after a test. Reads `/proc`; knows nothing of the engine's
+inside.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def _read(path: str) -> str:
 
 
 def engine_processes() -> frozenset[str]:
-    """Processes of the engine that belong to this one: descendants, and what has lost its parent but says whose it is."""
+    """Processes of the engine that belong to this one: descendants, and what has lost its parent but says whose it
+    is.
+    """
     found = set()
     parents = {}
     names = {}
@@ -67,7 +71,9 @@ def descriptors(pid: int | str = "self") -> frozenset[str]:
 
 def mappings(pid: int | str = "self") -> frozenset[str]:
     """Mapped shared memory of the engine."""
-    return frozenset(line.split(None, 5)[5].strip() for line in _read(f"/proc/{pid}/maps").splitlines() if "memfd:" in line)
+    return frozenset(
+        line.split(None, 5)[5].strip() for line in _read(f"/proc/{pid}/maps").splitlines() if "memfd:" in line
+    )
 
 
 def _threads() -> frozenset[str]:
@@ -77,7 +83,11 @@ def _threads() -> frozenset[str]:
 def _files() -> frozenset[str]:
     folders = [tempfile.gettempdir(), "/dev/shm"]
     return frozenset(
-        os.path.join(folder, name) for folder in folders if os.path.isdir(folder) for name in os.listdir(folder) if "trygon" in name.lower()
+        os.path.join(folder, name)
+        for folder in folders
+        if os.path.isdir(folder)
+        for name in os.listdir(folder)
+        if "trygon" in name.lower()
     )
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+
 import trygon
 
 
@@ -56,7 +57,9 @@ def test_wait_for_and_cancel(engine):
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(slow, 0.05)
         assert await slow == "late"
-        done, pending = await asyncio.wait([asyncio.ensure_future(_of(after.remote(s))) for s in (0, 1)], return_when="FIRST_COMPLETED")
+        done, pending = await asyncio.wait(
+            [asyncio.ensure_future(_of(after.remote(s))) for s in (0, 1)], return_when="FIRST_COMPLETED"
+        )
         assert len(done) == len(pending) == 1
 
     async def _of(ref):

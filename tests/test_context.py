@@ -1,6 +1,7 @@
 """The runtime context, nodes and resources."""
 
 import pytest
+
 import trygon
 
 
@@ -25,7 +26,13 @@ def test_task(engine):
     @trygon.remote
     def ask():
         context = trygon.get_runtime_context()
-        return context.get_task_id(), context.get_task_name(), context.get_node_id(), context.get_job_id(), context.get_actor_id()
+        return (
+            context.get_task_id(),
+            context.get_task_name(),
+            context.get_node_id(),
+            context.get_job_id(),
+            context.get_actor_id(),
+        )
 
     ref = ask.remote()
     task_id, name, node_id, job_id, actor_id = trygon.get(ref)
@@ -40,7 +47,12 @@ def test_actor(engine):
     class Asker:
         def ask(self):
             context = trygon.get_runtime_context()
-            return context.get_actor_id(), context.get_actor_name(), context.was_current_actor_reconstructed, context.namespace
+            return (
+                context.get_actor_id(),
+                context.get_actor_name(),
+                context.was_current_actor_reconstructed,
+                context.namespace,
+            )
 
     asker = Asker.options(name="asker").remote()
     actor_id, name, again, namespace = trygon.get(asker.ask.remote())

@@ -4,6 +4,7 @@ import pickle
 import sys
 
 import pytest
+
 import trygon
 from trygon.exceptions import RayTaskError
 

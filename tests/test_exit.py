@@ -107,7 +107,9 @@ def test_os_exit():
 
 @pytest.mark.parametrize("wait", ["trygon.get(refs)", "trygon.wait(refs)", "time.sleep(60)"])
 def test_ctrl_c(wait):
-    driver, pids = start(f"try:\n    {wait}\nexcept KeyboardInterrupt:\n    print('interrupted', flush=True)\n    raise")
+    driver, pids = start(
+        f"try:\n    {wait}\nexcept KeyboardInterrupt:\n    print('interrupted', flush=True)\n    raise"
+    )
     time.sleep(0.2)  # It has said that it is ready; now let it wait.
     began = time.monotonic()
     driver.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+
 import trygon
 
 
@@ -106,16 +107,27 @@ def test_wrong_arguments(arguments, kind, text):
 
 
 def test_ray_defaults_are_accepted():
-    trygon.init(num_cpus=1, address="local", include_dashboard=False, dashboard_port=8265, runtime_env=None, configure_logging=True)
+    trygon.init(
+        num_cpus=1,
+        address="local",
+        include_dashboard=False,
+        dashboard_port=8265,
+        runtime_env=None,
+        configure_logging=True,
+    )
 
 
 def test_import_is_cheap():
     code = (
         "import sys, time; began = time.perf_counter(); import trygon; took = time.perf_counter() - began;"
-        "heavy = {'dataclasses', 'inspect', 'asyncio', 'typing', 'cloudpickle', 'subprocess', 'numpy', 'json'} & set(sys.modules);"
+        "heavy = {'dataclasses', 'inspect', 'asyncio', 'typing', 'cloudpickle', 'subprocess', 'numpy', 'json'} &"
+        " set(sys.modules);"
         "print(took * 1000, sorted(heavy))"
     )
-    runs = [subprocess.run([sys.executable, "-c", _with_path(code)], capture_output=True, text=True, check=True) for _ in range(5)]
+    runs = [
+        subprocess.run([sys.executable, "-c", _with_path(code)], capture_output=True, text=True, check=True)
+        for _ in range(5)
+    ]
     assert all("[]" in run.stdout for run in runs), runs[0].stdout
     assert min(float(run.stdout.split()[0]) for run in runs) < 15
 

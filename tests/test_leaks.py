@@ -5,6 +5,7 @@ import os
 import time
 
 import leaks
+
 import trygon
 
 

@@ -1,6 +1,7 @@
 """`put` and `get`."""
 
 import pytest
+
 import trygon
 
 
@@ -72,7 +73,9 @@ def test_custom_serializer(engine):
 
     with pytest.raises(TypeError, match="Socketlike"):
         trygon.put(Socketlike(1))
-    trygon.util.register_serializer(Socketlike, serializer=lambda one: one.port, deserializer=lambda port: ("made", port))
+    trygon.util.register_serializer(
+        Socketlike, serializer=lambda one: one.port, deserializer=lambda port: ("made", port)
+    )
     try:
         assert trygon.get(trygon.put(Socketlike(5))) == ("made", 5)
         assert trygon.get(trygon.remote(lambda x: x).remote([Socketlike(6)])) == [("made", 6)]

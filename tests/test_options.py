@@ -1,6 +1,7 @@
 """Options that are known, refused, or wrong, in the exception classes that Ray has for them."""
 
 import pytest
+
 import trygon
 
 
@@ -72,10 +73,20 @@ def test_actors(options, kind, text):
 
 def test_defaults_are_accepted_by_name():
     trygon.remote(
-        num_cpus=None, num_gpus=0, runtime_env=None, scheduling_strategy="DEFAULT", placement_group="default", max_calls=0,
-        enable_task_events=True, retry_exceptions=False, num_returns=None, name=None,
+        num_cpus=None,
+        num_gpus=0,
+        runtime_env=None,
+        scheduling_strategy="DEFAULT",
+        placement_group="default",
+        max_calls=0,
+        enable_task_events=True,
+        retry_exceptions=False,
+        num_returns=None,
+        name=None,
     )(function)
-    trygon.remote(lifetime="non_detached", max_concurrency=1, max_pending_calls=-1, concurrency_groups={}, get_if_exists=False)(Class)
+    trygon.remote(
+        lifetime="non_detached", max_concurrency=1, max_pending_calls=-1, concurrency_groups={}, get_if_exists=False
+    )(Class)
 
 
 def test_max_calls_is_not_for_one_call():

@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import pytest
+
 import trygon
 
 
@@ -116,7 +117,9 @@ def test_subprocesses_of_a_task():
         trygon.get(child.remote())
         """
     )
-    assert re.fullmatch(r"\(child pid=\d+\) from a child\n", out) or re.fullmatch(r"\(\S* ?pid=\d+\) from a child\n", out)
+    assert re.fullmatch(r"\(child pid=\d+\) from a child\n", out) or re.fullmatch(
+        r"\(\S* ?pid=\d+\) from a child\n", out
+    )
 
 
 def test_the_same_line_of_many_workers_is_counted():

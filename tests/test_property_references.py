@@ -7,6 +7,7 @@ import time
 
 import leaks
 import pytest
+
 import trygon
 
 
@@ -60,7 +61,20 @@ class Program:
         return self.random.sample(self.known, min(len(self.known), self.random.randint(0, most)))
 
     def step(self):
-        self.random.choice([self.put, self.put, self.get, self.nest, self.read, self.pass_on, self.fail, self.swap, self.drop, self.drop])()
+        self.random.choice(
+            [
+                self.put,
+                self.put,
+                self.get,
+                self.nest,
+                self.read,
+                self.pass_on,
+                self.fail,
+                self.swap,
+                self.drop,
+                self.drop,
+            ]
+        )()
         if len(self.known) > 30:
             self.random.shuffle(self.known)
             del self.known[:15]

@@ -6,6 +6,7 @@ import time
 
 import leaks
 import pytest
+
 import trygon
 
 
@@ -57,7 +58,11 @@ def store_bytes():
 
 
 def test_dropped_references_free_objects(engine):
-    refs = [trygon.put(i) for i in range(100)] + [trygon.put(b"x" * 300_000) for _ in range(5)] + [identity.remote(i) for i in range(50)]
+    refs = (
+        [trygon.put(i) for i in range(100)]
+        + [trygon.put(b"x" * 300_000) for _ in range(5)]
+        + [identity.remote(i) for i in range(50)]
+    )
     trygon.get(refs)
     del refs
     assert freed() is True

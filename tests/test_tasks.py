@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 import trygon
 
 
@@ -19,7 +20,9 @@ def test_arguments_of_every_kind(engine):
     assert trygon.get(add.remote(a=trygon.put(1), b=trygon.put(2))) == 3
 
 
-@pytest.mark.parametrize("value", [None, True, 1, -(2**80), 1.5, "text", b"bytes", (1, 2), [1, [2]], {"a": {1}}, 1j, ..., range(3)])
+@pytest.mark.parametrize(
+    "value", [None, True, 1, -(2**80), 1.5, "text", b"bytes", (1, 2), [1, [2]], {"a": {1}}, 1j, ..., range(3)]
+)
 def test_values_come_back_as_they_were(engine, value):
     identity = trygon.remote(lambda x: x)
     got = trygon.get(identity.remote(value))

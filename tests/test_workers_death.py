@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+
 import trygon
 from trygon.exceptions import WorkerCrashedError
 

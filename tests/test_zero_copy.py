@@ -5,6 +5,7 @@ import time
 
 import leaks
 import pytest
+
 import trygon
 
 numpy = pytest.importorskip("numpy")
@@ -97,7 +98,11 @@ def test_kinds_of_arrays(engine, array):
 def test_several_arrays_in_one_value(engine):
     value = {"a": numpy.arange(100_000), "b": [numpy.ones(200_000), b"raw" * 100_000], "c": "text"}
     got = trygon.get(trygon.remote(lambda x: x).remote(value))
-    assert numpy.array_equal(got["a"], value["a"]) and numpy.array_equal(got["b"][0], value["b"][0]) and got["b"][1] == value["b"][1]
+    assert (
+        numpy.array_equal(got["a"], value["a"])
+        and numpy.array_equal(got["b"][0], value["b"][0])
+        and got["b"][1] == value["b"][1]
+    )
     assert in_store(got["a"]) and in_store(got["b"][0])
 
 

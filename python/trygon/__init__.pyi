@@ -1,4 +1,6 @@
-"""The public names as type checkers see them. What they are at run time is in `__init__.py`; a test compares the two."""
+"""The public names as type checkers see them. What they are at run time is in `__init__.py`; a test compares the
+two.
+"""
 
 from collections.abc import Callable
 from types import ModuleType

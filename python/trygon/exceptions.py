@@ -1,4 +1,5 @@
-"""Every exception that Trygon raises, with Ray's names and hierarchy. Classes only; what fills them is `trygon._core.errors`.
+"""Every exception that Trygon raises, with Ray's names and hierarchy. Classes only; what fills them is
+`trygon._core.errors`.
 
 RayError
 ├─ RayTaskError                        user code raised; raised as a class that is also the user's own

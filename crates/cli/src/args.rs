@@ -6,13 +6,7 @@ use clap::{Parser, Subcommand};
 ///
 /// Programs start what they need by themselves: `import trygon`, then `trygon.init()`. This command is for looking and managing.
 #[derive(Debug, Parser)]
-#[command(
-    name = "trygon",
-    version,
-    about,
-    arg_required_else_help = true,
-    propagate_version = true
-)]
+#[command(name = "trygon", version, about, arg_required_else_help = true, propagate_version = true)]
 pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -49,9 +43,6 @@ mod tests {
     #[test]
     fn help_does_not_offer_the_hidden_command() {
         let help = Arguments::command().render_help().to_string();
-        assert!(
-            help.contains("version") && !help.contains("inherited socket"),
-            "{help}"
-        );
+        assert!(help.contains("version") && !help.contains("inherited socket"), "{help}");
     }
 }

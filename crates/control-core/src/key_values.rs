@@ -30,18 +30,12 @@ impl KeyValues {
         overwrite: bool,
     ) -> KeyValueAnswer {
         let mut answer = KeyValueAnswer::default();
-        let old = self
-            .namespaces
-            .get(namespace)
-            .and_then(|keys| keys.get(&key));
+        let old = self.namespaces.get(namespace).and_then(|keys| keys.get(&key));
         answer.existed = old.is_some();
         match operation {
             "get" => answer.value = old.cloned().unwrap_or_default(),
             "put" if !answer.existed || overwrite => {
-                self.namespaces
-                    .entry(namespace.to_owned())
-                    .or_default()
-                    .insert(key, value);
+                self.namespaces.entry(namespace.to_owned()).or_default().insert(key, value);
             }
             "delete" => self.delete(namespace, &key),
             "list" => answer.keys = self.with_prefix(namespace, &key),
@@ -63,11 +57,7 @@ impl KeyValues {
         let Some(keys) = self.namespaces.get(namespace) else {
             return Vec::new();
         };
-        keys.range(prefix.to_vec()..)
-            .map(|(key, _)| key)
-            .take_while(|key| key.starts_with(prefix))
-            .cloned()
-            .collect()
+        keys.range(prefix.to_vec()..).map(|(key, _)| key).take_while(|key| key.starts_with(prefix)).cloned().collect()
     }
 }
 
@@ -78,44 +68,15 @@ mod tests {
     #[test]
     fn calls_do_what_they_say() {
         let mut table = KeyValues::default();
-        assert!(
-            !table
-                .call("put", "n", b"ab".to_vec(), b"1".to_vec(), false)
-                .existed
-        );
-        assert!(
-            table
-                .call("put", "n", b"ab".to_vec(), b"2".to_vec(), false)
-                .existed
-        );
-        assert_eq!(
-            table.call("get", "n", b"ab".to_vec(), vec![], false).value,
-            b"1"
-        );
+        assert!(!table.call("put", "n", b"ab".to_vec(), b"1".to_vec(), false).existed);
+        assert!(table.call("put", "n", b"ab".to_vec(), b"2".to_vec(), false).existed);
+        assert_eq!(table.call("get", "n", b"ab".to_vec(), vec![], false).value, b"1");
         table.call("put", "n", b"ab".to_vec(), b"3".to_vec(), true);
         table.call("put", "n", b"b".to_vec(), b"4".to_vec(), true);
-        assert_eq!(
-            table.call("get", "n", b"ab".to_vec(), vec![], false).value,
-            b"3"
-        );
-        assert_eq!(
-            table.call("list", "n", b"a".to_vec(), vec![], false).keys,
-            [b"ab".to_vec()]
-        );
-        assert!(
-            !table
-                .call("exists", "other", b"ab".to_vec(), vec![], false)
-                .existed
-        );
-        assert!(
-            table
-                .call("delete", "n", b"ab".to_vec(), vec![], false)
-                .existed
-        );
-        assert!(
-            !table
-                .call("exists", "n", b"ab".to_vec(), vec![], false)
-                .existed
-        );
+        assert_eq!(table.call("get", "n", b"ab".to_vec(), vec![], false).value, b"3");
+        assert_eq!(table.call("list", "n", b"a".to_vec(), vec![], false).keys, [b"ab".to_vec()]);
+        assert!(!table.call("exists", "other", b"ab".to_vec(), vec![], false).existed);
+        assert!(table.call("delete", "n", b"ab".to_vec(), vec![], false).existed);
+        assert!(!table.call("exists", "n", b"ab".to_vec(), vec![], false).existed);
     }
 }

@@ -34,11 +34,7 @@ pub struct TaskEvents {
 impl TaskEvents {
     /// A record of at most `max_events`.
     pub fn new(max_events: usize) -> Self {
-        Self {
-            events: VecDeque::new(),
-            max_events,
-            dropped: 0,
-        }
+        Self { events: VecDeque::new(), max_events, dropped: 0 }
     }
 
     /// Adds an event; the oldest gives way.
@@ -77,22 +73,10 @@ mod tests {
         for attempt in 0..5 {
             let (task_id, worker_id) = (vec![], vec![]);
             let (name, state, error) = (String::new(), "FINISHED".to_owned(), String::new());
-            record.push(TaskEvent {
-                task_id,
-                name,
-                state,
-                attempt,
-                time_us: 0,
-                duration_us: 0,
-                worker_id,
-                error,
-            });
+            record.push(TaskEvent { task_id, name, state, attempt, time_us: 0, duration_us: 0, worker_id, error });
         }
         record.note_dropped(10);
-        assert_eq!(
-            record.iter().map(|event| event.attempt).collect::<Vec<_>>(),
-            [3, 4]
-        );
+        assert_eq!(record.iter().map(|event| event.attempt).collect::<Vec<_>>(), [3, 4]);
         assert_eq!(record.dropped(), 13);
     }
 }

@@ -16,21 +16,13 @@ impl Node {
             return;
         }
         let startable = self.startable(now_ms);
-        let starting = self
-            .workers
-            .values()
-            .filter(|life| matches!(life, Life::Starting { .. }))
-            .count();
+        let starting = self.workers.values().filter(|life| matches!(life, Life::Starting { .. })).count();
         let mut too_large: BTreeSet<ResourceSet> = BTreeSet::new();
         // What is taken for workers that start, so that no later request gets it in this pass.
         let mut planned: Vec<Held> = Vec::new();
         let mut stuck: Option<Place> = None;
         while let Some(place) = self.next_candidate(&too_large) {
-            let Some(resources) = self
-                .queue
-                .at(place)
-                .map(|waiting| waiting.resources.clone())
-            else {
+            let Some(resources) = self.queue.at(place).map(|waiting| waiting.resources.clone()) else {
                 break;
             };
             let Some(held) = self.ledger.acquire(&resources) else {
@@ -68,17 +60,11 @@ impl Node {
 
     /// The idle worker used last; for an actor, one that owns nothing, because an actor may be killed.
     fn take_idle(&mut self, place: Place) -> Option<WorkerId> {
-        let is_actor = self
-            .queue
-            .at(place)
-            .is_some_and(|waiting| matches!(waiting.purpose, Purpose::Actor { .. }));
+        let is_actor = self.queue.at(place).is_some_and(|waiting| matches!(waiting.purpose, Purpose::Actor { .. }));
         if !is_actor {
             return self.idle.pop_back();
         }
-        let position = self
-            .idle
-            .iter()
-            .rposition(|worker| !self.owners.contains(worker))?;
+        let position = self.idle.iter().rposition(|worker| !self.owners.contains(worker))?;
         self.idle.remove(position)
     }
 
@@ -87,16 +73,8 @@ impl Node {
         if now_ms < self.no_start_before_ms {
             return 0;
         }
-        let starting = self
-            .workers
-            .values()
-            .filter(|life| matches!(life, Life::Starting { .. }))
-            .count();
-        let cap = if self.options.max_workers == 0 {
-            usize::MAX
-        } else {
-            self.options.max_workers
-        };
+        let starting = self.workers.values().filter(|life| matches!(life, Life::Starting { .. })).count();
+        let cap = if self.options.max_workers == 0 { usize::MAX } else { self.options.max_workers };
         let at_once = self.options.max_parallel_starts.saturating_sub(starting);
         at_once.min(cap.saturating_sub(self.workers.len()))
     }
@@ -114,11 +92,7 @@ impl Node {
                 _ => self.is_blocked(place.owner),
             };
             owner_rank = Some((place.owner, blocked));
-            let rank = if blocked {
-                waiting.depth.saturating_add(1)
-            } else {
-                0
-            };
+            let rank = if blocked { waiting.depth.saturating_add(1) } else { 0 };
             if best.is_none_or(|(other, _)| rank > other) {
                 best = Some((rank, place));
             }
@@ -137,40 +111,16 @@ impl Node {
         self.next_lease += 1;
         let devices = held.devices();
         effects.push(match &purpose {
-            Purpose::Tasks { request_id } => Effect::Grant {
-                owner: place.owner,
-                request_id: *request_id,
-                lease,
-                worker,
-                devices,
-            },
-            Purpose::Actor {
-                actor,
-                incarnation,
-                lifetime,
-            } => {
+            Purpose::Tasks { request_id } => {
+                Effect::Grant { owner: place.owner, request_id: *request_id, lease, worker, devices }
+            }
+            Purpose::Actor { actor, incarnation, lifetime } => {
                 let lifetime = lifetime.clone();
-                Effect::ActorPlaced {
-                    actor: *actor,
-                    incarnation: *incarnation,
-                    worker,
-                    devices,
-                    lifetime,
-                }
+                Effect::ActorPlaced { actor: *actor, incarnation: *incarnation, worker, devices, lifetime }
             }
         });
         self.workers.insert(worker, Life::Leased { lease });
-        self.leases.insert(
-            lease,
-            Lease {
-                worker,
-                owner: place.owner,
-                purpose,
-                held,
-                name,
-                lent: None,
-            },
-        );
+        self.leases.insert(lease, Lease { worker, owner: place.owner, purpose, held, name, lent: None });
     }
 
     fn tell_infeasible(&mut self, place: Place, effects: &mut Vec<Effect>) {
@@ -186,16 +136,10 @@ impl Node {
             describe(&waiting.resources),
         );
         effects.push(match &waiting.purpose {
-            Purpose::Tasks { request_id } => Effect::LeaseWaits {
-                owner: place.owner,
-                request_id: *request_id,
-                message,
-                cap_reached: false,
-            },
-            Purpose::Actor { actor, .. } => Effect::ActorWaits {
-                actor: *actor,
-                message,
-            },
+            Purpose::Tasks { request_id } => {
+                Effect::LeaseWaits { owner: place.owner, request_id: *request_id, message, cap_reached: false }
+            }
+            Purpose::Actor { actor, .. } => Effect::ActorWaits { actor: *actor, message },
         });
     }
 
@@ -203,19 +147,13 @@ impl Node {
     fn tell_cap(&mut self, place: Place, effects: &mut Vec<Effect>) {
         let cap = self.options.max_workers;
         let may_end = |life: &Life| {
-            life.lease()
-                .and_then(|lease| self.leases.get(&lease))
-                .is_none_or(|lease| lease.lent.is_none())
+            life.lease().and_then(|lease| self.leases.get(&lease)).is_none_or(|lease| lease.lent.is_none())
         };
         if cap == 0 || self.workers.len() < cap || self.workers.values().any(may_end) {
             return;
         }
-        let chain: Vec<&str> = self
-            .leases
-            .values()
-            .filter(|lease| lease.lent.is_some())
-            .map(|lease| lease.name.as_str())
-            .collect();
+        let chain: Vec<&str> =
+            self.leases.values().filter(|lease| lease.lent.is_some()).map(|lease| lease.name.as_str()).collect();
         let chain = chain.join(" -> ");
         let Some(waiting) = self.queue.at(place).filter(|waiting| !waiting.told) else {
             return;
@@ -227,28 +165,15 @@ impl Node {
             waiting.name
         );
         effects.push(match &waiting.purpose {
-            Purpose::Tasks { request_id } => Effect::LeaseWaits {
-                owner: place.owner,
-                request_id: *request_id,
-                message,
-                cap_reached: true,
-            },
-            Purpose::Actor { actor, .. } => Effect::ActorWaits {
-                actor: *actor,
-                message,
-            },
+            Purpose::Tasks { request_id } => {
+                Effect::LeaseWaits { owner: place.owner, request_id: *request_id, message, cap_reached: true }
+            }
+            Purpose::Actor { actor, .. } => Effect::ActorWaits { actor: *actor, message },
         });
     }
 }
 
 fn describe(resources: &ResourceSet) -> String {
-    let parts: Vec<String> = resources
-        .iter()
-        .map(|(name, amount)| format!("{name}: {}", amount.as_f64()))
-        .collect();
-    if parts.is_empty() {
-        "nothing".to_owned()
-    } else {
-        parts.join(", ")
-    }
+    let parts: Vec<String> = resources.iter().map(|(name, amount)| format!("{name}: {}", amount.as_f64())).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }

@@ -16,24 +16,13 @@ impl Node {
 
     fn check_leases(&self) -> Result<(), String> {
         for (id, lease) in &self.leases {
-            if self
-                .workers
-                .get(&lease.worker)
-                .and_then(|life| life.lease())
-                != Some(*id)
-            {
+            if self.workers.get(&lease.worker).and_then(|life| life.lease()) != Some(*id) {
                 return Err(format!("LEASE-1: lease {id} is not its worker's lease"));
             }
         }
-        let held = self
-            .workers
-            .values()
-            .filter_map(|life| life.lease())
-            .collect::<Vec<_>>();
+        let held = self.workers.values().filter_map(|life| life.lease()).collect::<Vec<_>>();
         match held.iter().find(|lease| !self.leases.contains_key(lease)) {
-            Some(lease) => Err(format!(
-                "LEASE-2: a worker holds lease {lease}, which ended"
-            )),
+            Some(lease) => Err(format!("LEASE-2: a worker holds lease {lease}, which ended")),
             None => Ok(()),
         }
     }
@@ -46,26 +35,17 @@ impl Node {
             lent = lent + lease.lent.unwrap_or(Amount::ZERO);
         }
         sum.set(CPU, sum.get(CPU) - lent);
-        if sum == self.ledger.total {
-            Ok(())
-        } else {
-            Err(format!("LEDGER-1: {sum:?} is not {:?}", self.ledger.total))
-        }
+        if sum == self.ledger.total { Ok(()) } else { Err(format!("LEDGER-1: {sum:?} is not {:?}", self.ledger.total)) }
     }
 
     fn check_devices(&self) -> Result<(), String> {
         for (name, instances) in &self.ledger.instances {
             let mut sum = instances.clone();
-            let shares = self
-                .leases
-                .values()
-                .flat_map(|lease| lease.held.shares.get(name).into_iter().flatten());
+            let shares = self.leases.values().flat_map(|lease| lease.held.shares.get(name).into_iter().flatten());
             for (index, share) in shares {
                 sum[*index as usize] = sum[*index as usize] + *share;
             }
-            if instances.iter().any(|free| *free < Amount::ZERO)
-                || sum.iter().any(|whole| *whole != Amount::whole(1))
-            {
+            if instances.iter().any(|free| *free < Amount::ZERO) || sum.iter().any(|whole| *whole != Amount::whole(1)) {
                 return Err(format!("LEDGER-2: shares of {name} do not add up: {sum:?}"));
             }
         }
@@ -73,29 +53,14 @@ impl Node {
     }
 
     fn check_pool(&self) -> Result<(), String> {
-        let idle = self
-            .workers
-            .values()
-            .filter(|life| matches!(life, Life::Idle { .. }))
-            .count();
-        let listed = self
-            .idle
-            .iter()
-            .all(|worker| matches!(self.workers.get(worker), Some(Life::Idle { .. })));
+        let idle = self.workers.values().filter(|life| matches!(life, Life::Idle { .. })).count();
+        let listed = self.idle.iter().all(|worker| matches!(self.workers.get(worker), Some(Life::Idle { .. })));
         if !listed || idle != self.idle.len() {
             return Err("POOL-1: the list of idle workers is wrong".to_owned());
         }
         if self.options.max_workers != 0 && self.workers.len() > self.options.max_workers {
-            return Err(format!(
-                "POOL-1: {} workers, {} allowed",
-                self.workers.len(),
-                self.options.max_workers
-            ));
+            return Err(format!("POOL-1: {} workers, {} allowed", self.workers.len(), self.options.max_workers));
         }
-        if self.queue.is_consistent() {
-            Ok(())
-        } else {
-            Err("QUEUE-1: lines and turns differ".to_owned())
-        }
+        if self.queue.is_consistent() { Ok(()) } else { Err("QUEUE-1: lines and turns differ".to_owned()) }
     }
 }

@@ -13,11 +13,7 @@ pub(crate) enum Purpose {
     /// Tasks of an owner.
     Tasks { request_id: u64 },
     /// One actor; it keeps `lifetime` once it runs.
-    Actor {
-        actor: ActorId,
-        incarnation: u32,
-        lifetime: ResourceSet,
-    },
+    Actor { actor: ActorId, incarnation: u32, lifetime: ResourceSet },
 }
 
 /// A lease that lives.

@@ -28,12 +28,8 @@ pub(crate) struct Held {
 impl Held {
     /// The devices, without their shares.
     pub(crate) fn devices(&self) -> DeviceList {
-        let indices =
-            |shares: &Vec<(u32, Amount)>| shares.iter().map(|(index, _)| *index).collect();
-        self.shares
-            .iter()
-            .map(|(name, shares)| (name.clone(), indices(shares)))
-            .collect()
+        let indices = |shares: &Vec<(u32, Amount)>| shares.iter().map(|(index, _)| *index).collect();
+        self.shares.iter().map(|(name, shares)| (name.clone(), indices(shares))).collect()
     }
 }
 
@@ -52,16 +48,9 @@ impl Ledger {
         let mut instances = BTreeMap::new();
         for (name, amount) in total.iter().filter(|(name, _)| is_device(name)) {
             let whole = amount.units() / Amount::whole(1).units();
-            instances.insert(
-                name.to_owned(),
-                vec![Amount::whole(1); usize::try_from(whole).unwrap_or(0)],
-            );
+            instances.insert(name.to_owned(), vec![Amount::whole(1); usize::try_from(whole).unwrap_or(0)]);
         }
-        Self {
-            free: total.clone(),
-            total,
-            instances,
-        }
+        Self { free: total.clone(), total, instances }
     }
 
     /// Whether the node could ever hold this.
@@ -84,10 +73,7 @@ impl Ledger {
             self.change_shares(name, taken, |free, share| free - share);
         }
         self.free.subtract(demand);
-        Some(Held {
-            amounts: demand.clone(),
-            shares,
-        })
+        Some(Held { amounts: demand.clone(), shares })
     }
 
     /// Gives everything back.
@@ -102,19 +88,10 @@ impl Ledger {
     pub(crate) fn shrink(&mut self, held: &mut Held, keep: &ResourceSet) {
         let mut surplus = ResourceSet::new();
         for (name, amount) in held.amounts.iter() {
-            let kept = if is_device(name) && !keep.get(name).is_zero() {
-                amount
-            } else {
-                keep.get(name).min(amount)
-            };
+            let kept = if is_device(name) && !keep.get(name).is_zero() { amount } else { keep.get(name).min(amount) };
             surplus.set(name, amount - kept);
         }
-        let names: Vec<String> = held
-            .shares
-            .keys()
-            .filter(|name| keep.get(name).is_zero())
-            .cloned()
-            .collect();
+        let names: Vec<String> = held.shares.keys().filter(|name| keep.get(name).is_zero()).cloned().collect();
         for name in names {
             if let Some(taken) = held.shares.remove(&name) {
                 self.change_shares(&name, &taken, |free, share| free + share);
@@ -134,12 +111,7 @@ impl Ledger {
         self.free.set(CPU, self.free.get(CPU) - amount);
     }
 
-    fn change_shares(
-        &mut self,
-        name: &str,
-        taken: &[(u32, Amount)],
-        change: impl Fn(Amount, Amount) -> Amount,
-    ) {
+    fn change_shares(&mut self, name: &str, taken: &[(u32, Amount)], change: impl Fn(Amount, Amount) -> Amount) {
         let Some(instances) = self.instances.get_mut(name) else {
             return;
         };
@@ -156,11 +128,7 @@ fn pick_instances(instances: &[Amount], amount: Amount) -> Option<Vec<(u32, Amou
     let one = Amount::whole(1);
     let mut taken = Vec::new();
     let mut left = amount;
-    for (index, _) in instances
-        .iter()
-        .enumerate()
-        .filter(|(_, free)| **free == one)
-    {
+    for (index, _) in instances.iter().enumerate().filter(|(_, free)| **free == one) {
         if left < one {
             break;
         }

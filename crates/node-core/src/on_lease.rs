@@ -12,47 +12,15 @@ impl Node {
         if request.count == 0 {
             return;
         }
-        let purpose = Purpose::Tasks {
-            request_id: request.request_id,
-        };
-        let LeaseRequest {
-            owner,
-            resources,
-            count,
-            depth,
-            name,
-            ..
-        } = request;
-        self.queue.push(
-            owner,
-            Waiting {
-                purpose,
-                resources,
-                left: count,
-                depth,
-                name,
-                told: false,
-                planned: 0,
-            },
-        );
+        let purpose = Purpose::Tasks { request_id: request.request_id };
+        let LeaseRequest { owner, resources, count, depth, name, .. } = request;
+        self.queue.push(owner, Waiting { purpose, resources, left: count, depth, name, told: false, planned: 0 });
     }
 
     /// LEASE-2: a lease that ended before, or that is another's, is left alone.
-    pub(crate) fn on_lease_returned(
-        &mut self,
-        now_ms: u64,
-        owner: WorkerId,
-        lease: LeaseId,
-        worker_exiting: bool,
-    ) {
-        let is_theirs =
-            |lease: &&Lease| lease.owner == owner && matches!(lease.purpose, Purpose::Tasks { .. });
-        let Some(worker) = self
-            .leases
-            .get(&lease)
-            .filter(is_theirs)
-            .map(|lease| lease.worker)
-        else {
+    pub(crate) fn on_lease_returned(&mut self, now_ms: u64, owner: WorkerId, lease: LeaseId, worker_exiting: bool) {
+        let is_theirs = |lease: &&Lease| lease.owner == owner && matches!(lease.purpose, Purpose::Tasks { .. });
+        let Some(worker) = self.leases.get(&lease).filter(is_theirs).map(|lease| lease.worker) else {
             return;
         };
         self.end_lease(lease);

@@ -14,43 +14,24 @@ impl Node {
             _ => None,
         });
         // Only while work waits does a delayed start matter; it is then found out by the pass that follows the tick.
-        let delayed =
-            (self.start_failures > 0 && !self.queue.is_empty()).then_some(self.no_start_before_ms);
-        let idle = self
-            .oldest_idle_ms()
-            .map(|since_ms| since_ms + self.options.idle_worker_ms);
-        starting
-            .chain(delayed.filter(|_| self.may_be_delayed()))
-            .chain(idle)
-            .min()
+        let delayed = (self.start_failures > 0 && !self.queue.is_empty()).then_some(self.no_start_before_ms);
+        let idle = self.oldest_idle_ms().map(|since_ms| since_ms + self.options.idle_worker_ms);
+        starting.chain(delayed.filter(|_| self.may_be_delayed())).chain(idle).min()
     }
 
     /// Ends what is overdue.
     pub(crate) fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        while self
-            .oldest_idle_ms()
-            .is_some_and(|since_ms| since_ms + self.options.idle_worker_ms <= now_ms)
-        {
-            let Some(worker) = self
-                .oldest_idle()
-                .and_then(|position| self.idle.remove(position))
-            else {
+        while self.oldest_idle_ms().is_some_and(|since_ms| since_ms + self.options.idle_worker_ms <= now_ms) {
+            let Some(worker) = self.oldest_idle().and_then(|position| self.idle.remove(position)) else {
                 break;
             };
             self.workers.insert(worker, Life::Exiting { lease: None });
-            effects.push(Effect::StopWorker {
-                worker,
-                reason: StopReason::Idle,
-            });
+            effects.push(Effect::StopWorker { worker, reason: StopReason::Idle });
         }
         for (worker, life) in &mut self.workers {
-            if matches!(life, Life::Starting { since_ms } if *since_ms + START_TIMEOUT_MS <= now_ms)
-            {
+            if matches!(life, Life::Starting { since_ms } if *since_ms + START_TIMEOUT_MS <= now_ms) {
                 *life = Life::Exiting { lease: None };
-                effects.push(Effect::StopWorker {
-                    worker: *worker,
-                    reason: StopReason::StartTimeout,
-                });
+                effects.push(Effect::StopWorker { worker: *worker, reason: StopReason::StartTimeout });
             }
         }
     }
@@ -60,9 +41,7 @@ impl Node {
         if self.idle.len() <= self.options.prestart_workers {
             return None;
         }
-        let worker = self
-            .oldest_idle()
-            .and_then(|position| self.idle.get(position));
+        let worker = self.oldest_idle().and_then(|position| self.idle.get(position));
         worker.and_then(|worker| match self.workers.get(worker) {
             Some(Life::Idle { since_ms }) => Some(*since_ms),
             _ => None,
@@ -71,15 +50,10 @@ impl Node {
 
     /// Among the idle workers that own nothing, the one that idles longest.
     fn oldest_idle(&self) -> Option<usize> {
-        self.idle
-            .iter()
-            .position(|worker| !self.owners.contains(worker))
+        self.idle.iter().position(|worker| !self.owners.contains(worker))
     }
 
     fn may_be_delayed(&self) -> bool {
-        !self
-            .workers
-            .values()
-            .any(|life| matches!(life, Life::Starting { .. }))
+        !self.workers.values().any(|life| matches!(life, Life::Starting { .. }))
     }
 }

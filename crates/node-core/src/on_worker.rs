@@ -15,11 +15,7 @@ const MAX_DELAY_MS: u64 = 5_000;
 impl Node {
     /// Starts the workers that are kept ready.
     pub(crate) fn on_start(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        let cap = if self.options.max_workers == 0 {
-            usize::MAX
-        } else {
-            self.options.max_workers
-        };
+        let cap = if self.options.max_workers == 0 { usize::MAX } else { self.options.max_workers };
         for _ in 0..self.options.prestart_workers.min(cap) {
             self.start_worker(now_ms, effects);
         }
@@ -29,8 +25,7 @@ impl Node {
     pub(crate) fn start_worker(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         let worker = self.worker_id(self.next_worker);
         self.next_worker += 1;
-        self.workers
-            .insert(worker, Life::Starting { since_ms: now_ms });
+        self.workers.insert(worker, Life::Starting { since_ms: now_ms });
         effects.push(Effect::StartWorker { worker });
     }
 
@@ -48,19 +43,12 @@ impl Node {
         let Some(life) = self.workers.get_mut(&worker) else {
             return;
         };
-        *life = Life::Exiting {
-            lease: life.lease(),
-        };
+        *life = Life::Exiting { lease: life.lease() };
         self.idle.retain(|other| *other != worker);
     }
 
     /// Both roles of a dead process end: what it worked on, and what it owned.
-    pub(crate) fn on_process_died(
-        &mut self,
-        now_ms: u64,
-        process: WorkerId,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(crate) fn on_process_died(&mut self, now_ms: u64, process: WorkerId, effects: &mut Vec<Effect>) {
         if let Some(life) = self.workers.remove(&process) {
             self.idle.retain(|other| *other != process);
             if let Some(lease) = life.lease() {
@@ -76,21 +64,12 @@ impl Node {
 
     /// LEASE-3: workers that run something for a dead owner are ended; their leases end with them.
     fn end_leases_of(&mut self, owner: WorkerId, effects: &mut Vec<Effect>) {
-        let is_orphan =
-            |lease: &Lease| lease.owner == owner && matches!(lease.purpose, Purpose::Tasks { .. });
-        let orphans: Vec<(LeaseId, WorkerId)> = self
-            .leases
-            .iter()
-            .filter(|(_, lease)| is_orphan(lease))
-            .map(|(id, lease)| (*id, lease.worker))
-            .collect();
+        let is_orphan = |lease: &Lease| lease.owner == owner && matches!(lease.purpose, Purpose::Tasks { .. });
+        let orphans: Vec<(LeaseId, WorkerId)> =
+            self.leases.iter().filter(|(_, lease)| is_orphan(lease)).map(|(id, lease)| (*id, lease.worker)).collect();
         for (lease, worker) in orphans {
-            self.workers
-                .insert(worker, Life::Exiting { lease: Some(lease) });
-            effects.push(Effect::StopWorker {
-                worker,
-                reason: StopReason::OwnerDied,
-            });
+            self.workers.insert(worker, Life::Exiting { lease: Some(lease) });
+            effects.push(Effect::StopWorker { worker, reason: StopReason::OwnerDied });
         }
     }
 

@@ -53,15 +53,7 @@ impl Queue {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Place, &Waiting)> {
         self.turns.iter().flat_map(|owner| {
             let line = self.lines.get(owner).into_iter().flatten().enumerate();
-            line.map(|(index, waiting)| {
-                (
-                    Place {
-                        owner: *owner,
-                        index,
-                    },
-                    waiting,
-                )
-            })
+            line.map(|(index, waiting)| (Place { owner: *owner, index }, waiting))
         })
     }
 
@@ -82,29 +74,30 @@ impl Queue {
 
     /// Takes a request for tasks away.
     pub(crate) fn cancel_tasks(&mut self, owner: WorkerId, request_id: u64) {
-        self.retain(owner, |waiting| !matches!(waiting.purpose, Purpose::Tasks { request_id: other } if other == request_id));
+        self.retain(
+            owner,
+            |waiting| !matches!(waiting.purpose, Purpose::Tasks { request_id: other } if other == request_id),
+        );
     }
 
     /// Takes an actor's request away.
     pub(crate) fn cancel_actor(&mut self, actor: ActorId) {
         for owner in self.turns.clone() {
-            self.retain(owner, |waiting| !matches!(waiting.purpose, Purpose::Actor { actor: other, .. } if other == actor));
+            self.retain(
+                owner,
+                |waiting| !matches!(waiting.purpose, Purpose::Actor { actor: other, .. } if other == actor),
+            );
         }
     }
 
     /// Takes what a dead owner wanted for tasks away. Its actors are the control service's to decide about.
     pub(crate) fn cancel_owner(&mut self, owner: WorkerId) {
-        self.retain(owner, |waiting| {
-            matches!(waiting.purpose, Purpose::Actor { .. })
-        });
+        self.retain(owner, |waiting| matches!(waiting.purpose, Purpose::Actor { .. }));
     }
 
     /// Forgets what the last pass planned.
     pub(crate) fn clear_plans(&mut self) {
-        self.lines
-            .values_mut()
-            .flatten()
-            .for_each(|waiting| waiting.planned = 0);
+        self.lines.values_mut().flatten().for_each(|waiting| waiting.planned = 0);
     }
 
     fn retain(&mut self, owner: WorkerId, keep: impl Fn(&Waiting) -> bool) {
@@ -121,14 +114,7 @@ impl Queue {
     /// Whether lines and turns name the same owners.
     pub(crate) fn is_consistent(&self) -> bool {
         self.turns.len() == self.lines.len()
-            && self
-                .turns
-                .iter()
-                .all(|owner| self.lines.get(owner).is_some_and(|line| !line.is_empty()))
-            && self
-                .lines
-                .values()
-                .flatten()
-                .all(|waiting| waiting.left > 0 && waiting.planned == 0)
+            && self.turns.iter().all(|owner| self.lines.get(owner).is_some_and(|line| !line.is_empty()))
+            && self.lines.values().flatten().all(|waiting| waiting.left > 0 && waiting.planned == 0)
     }
 }

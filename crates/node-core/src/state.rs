@@ -90,21 +90,12 @@ impl Node {
 
     /// Leases that wait to be granted.
     pub fn waiting_leases(&self) -> u64 {
-        self.queue
-            .iter()
-            .map(|(_, waiting)| u64::from(waiting.left))
-            .sum()
+        self.queue.iter().map(|(_, waiting)| u64::from(waiting.left)).sum()
     }
 
     /// Every worker and its state.
     pub fn worker_views(&self) -> Vec<WorkerView> {
-        self.workers
-            .iter()
-            .map(|(worker, life)| WorkerView {
-                worker: *worker,
-                life: self.life_name(*life),
-            })
-            .collect()
+        self.workers.iter().map(|(worker, life)| WorkerView { worker: *worker, life: self.life_name(*life) }).collect()
     }
 
     /// Every lease.
@@ -123,9 +114,7 @@ impl Node {
     /// Whether this process is a worker that waits for others.
     pub(crate) fn is_blocked(&self, process: WorkerId) -> bool {
         let lease = self.workers.get(&process).and_then(|life| life.lease());
-        lease
-            .and_then(|lease| self.leases.get(&lease))
-            .is_some_and(|lease| lease.lent.is_some())
+        lease.and_then(|lease| self.leases.get(&lease)).is_some_and(|lease| lease.lent.is_some())
     }
 
     fn life_name(&self, life: Life) -> LifeName {
@@ -135,10 +124,7 @@ impl Node {
             Life::Exiting { .. } => LifeName::Exiting,
             Life::Leased { lease } => match self.leases.get(&lease) {
                 Some(lease) if lease.lent.is_some() => LifeName::Blocked,
-                Some(Lease {
-                    purpose: Purpose::Actor { .. },
-                    ..
-                }) => LifeName::Actor,
+                Some(Lease { purpose: Purpose::Actor { .. }, .. }) => LifeName::Actor,
                 _ => LifeName::Leased,
             },
         }

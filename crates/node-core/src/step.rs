@@ -8,14 +8,10 @@ impl Node {
         match event {
             Event::Start => self.on_start(now_ms, effects),
             Event::LeaseRequested(request) => self.on_lease_requested(request),
-            Event::LeaseCancelled { owner, request_id } => {
-                self.queue.cancel_tasks(owner, request_id)
+            Event::LeaseCancelled { owner, request_id } => self.queue.cancel_tasks(owner, request_id),
+            Event::LeaseReturned { owner, lease, worker_exiting } => {
+                self.on_lease_returned(now_ms, owner, lease, worker_exiting)
             }
-            Event::LeaseReturned {
-                owner,
-                lease,
-                worker_exiting,
-            } => self.on_lease_returned(now_ms, owner, lease, worker_exiting),
             Event::ActorWanted(request) => self.on_actor_wanted(request),
             Event::ActorUnwanted { actor } => self.queue.cancel_actor(actor),
             Event::ActorRunning { worker } => self.on_actor_running(worker),

@@ -57,6 +57,7 @@ impl ActorMethodHandle {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (session, function) = self.bound(py)?;
+        crate::functions::wait_for_room(py, &session)?;
         let depth = session.child_depth();
         let (slot, generation) = ArgumentBuffer::with(&session, args, kwargs, |arguments| {
             session.runtime.submit(&Submission {

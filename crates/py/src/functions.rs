@@ -59,6 +59,7 @@ impl RemoteFunctionHandle {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (session, function) = self.bound(py)?;
+        wait_for_room(py, &session)?;
         let depth = session.child_depth();
         let (slot, generation) = ArgumentBuffer::with(&session, args, kwargs, |arguments| {
             session.runtime.submit(&Submission {
@@ -118,4 +119,21 @@ pub(crate) fn returned<'py>(
             Ok(PyList::new(py, references)?.into_any())
         }
     }
+}
+
+/// FLOW-1: arguments of tasks that are not done may take this much of the process's memory; then submission waits.
+const ARGUMENT_BUDGET_BYTES: usize = 1 << 30;
+
+/// Waits while too many bytes of arguments wait to be used, and says so once.
+pub(crate) fn wait_for_room(py: Python<'_>, session: &Arc<Session>) -> PyResult<()> {
+    let runtime = &session.runtime;
+    if runtime.has_room_for_arguments(ARGUMENT_BUDGET_BYTES) {
+        return Ok(());
+    }
+    runtime.log_line("submission waits: tasks that are not done hold 1 GiB of arguments in this process");
+    let patience = trygon_worker::Patience::for_ever().lending_cpu();
+    crate::gil::wait(py, runtime, &patience, |engine| {
+        engine.is_closed() || engine.core.argument_bytes() < ARGUMENT_BUDGET_BYTES
+    })?;
+    Ok(())
 }

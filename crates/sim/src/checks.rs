@@ -23,7 +23,8 @@ impl World {
             (Some(Value::Stored(location)), Some(Plain::Value { number: expected, .. })) => {
                 let actual = self.store.get(&location.segment.0).map(|stored| stored.number);
                 let owner_lives = self.processes[number_of(reference.owner)].is_alive;
-                (actual != Some(*expected) && (actual.is_some() || owner_lives)).then(|| format!("is {actual:?}, not {expected}"))
+                (actual != Some(*expected) && (actual.is_some() || owner_lives))
+                    .then(|| format!("is {actual:?}, not {expected}"))
             }
             (Some(Value::Error(error)), expected) => match error_view(error) {
                 ErrorView::User(mark) => match expected {
@@ -45,19 +46,25 @@ impl World {
 
     /// Why an engine's error cannot be; `None` when a death explains it.
     fn unexplained(&self, kind: &str, details: &[(&str, &[u8])]) -> Option<String> {
-        let detail = |name: &str| details.iter().find(|(key, _)| *key == name).map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        let detail = |name: &str| {
+            details.iter().find(|(key, _)| *key == name).map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        };
         let explained = match kind {
             "owner_died" => detail("owner").is_some_and(|owner| {
                 self.processes.iter().any(|process| process.id.hex() == owner && !process.is_alive)
             }),
             // OWN-8: only a task that was begun in its last attempt may end so.
             "worker_died" => {
-                let attempt = detail("attempts").and_then(|attempts| attempts.parse::<u32>().ok()).map_or(0, |attempts| attempts - 1);
+                let attempt = detail("attempts")
+                    .and_then(|attempts| attempts.parse::<u32>().ok())
+                    .map_or(0, |attempts| attempts - 1);
                 let was_begun = detail("task_id").is_some_and(|task| self.begun.contains(&(task, attempt)));
                 let pid = detail("pid").and_then(|pid| pid.parse::<usize>().ok());
                 was_begun && pid.is_some_and(|pid| !self.processes[pid].is_alive)
             }
-            "actor_died" => self.actor_of(&detail("actor_id")).is_none_or(|state| matches!(state, ActorState::Dead { .. })),
+            "actor_died" => {
+                self.actor_of(&detail("actor_id")).is_none_or(|state| matches!(state, ActorState::Dead { .. }))
+            }
             "actor_unavailable" => self.counts.deaths > 0,
             _ => false,
         };
@@ -86,7 +93,11 @@ impl World {
     pub(crate) fn check_end(&mut self) {
         if !self.finished {
             let waiting = self.processes.iter().filter(|process| process.is_alive).filter_map(|process| {
-                process.running.as_ref().and_then(|running| running.waiting).map(|reference| format!("{} for {}", process.number, reference.object))
+                process
+                    .running
+                    .as_ref()
+                    .and_then(|running| running.waiting)
+                    .map(|reference| format!("{} for {}", process.number, reference.object))
             });
             let waiting: Vec<String> = waiting.collect();
             return self.fail(format!("FAIL-1: processes wait for ever: {waiting:?}"));
@@ -94,9 +105,17 @@ impl World {
         for number in 0..self.processes.len() {
             let process = &self.processes[number];
             let statistics = process.core.statistics();
-            let is_empty = statistics.owned + statistics.borrowed + statistics.unfinished + statistics.leases + statistics.inline_bytes == 0;
+            let is_empty = statistics.owned
+                + statistics.borrowed
+                + statistics.unfinished
+                + statistics.leases
+                + statistics.inline_bytes
+                == 0;
             if process.is_alive && !is_empty {
-                self.fail(format!("OWN-3: process {number} is left with {statistics:?}: {}", self.processes[number].core.describe()));
+                self.fail(format!(
+                    "OWN-3: process {number} is left with {statistics:?}: {}",
+                    self.processes[number].core.describe()
+                ));
             }
         }
         if self.daemon.node.free() != self.daemon.node.total() || !self.daemon.node.lease_views().is_empty() {

@@ -73,7 +73,9 @@ impl World {
                 let delay_ns = 100_000 + self.random.below(3_000_000);
                 self.plan(delay_ns, Event::Started { process: number });
             }
-            Effect::StopWorker { worker, .. } => self.kill_worker(number_of(worker), "killed", "the daemon ended it".to_owned()),
+            Effect::StopWorker { worker, .. } => {
+                self.kill_worker(number_of(worker), "killed", "the daemon ended it".to_owned())
+            }
             Effect::Grant { owner, request_id, lease, worker, .. } => {
                 let (owner, worker) = (number_of(owner), number_of(worker));
                 self.connect(owner, worker);
@@ -82,13 +84,19 @@ impl World {
             Effect::ActorPlaced { actor, incarnation, worker, .. } => {
                 let mut effects = Vec::new();
                 if !self.daemon.actors.on_placed(actor, incarnation, worker, &mut effects) {
-                    return self.kill_worker(number_of(worker), "killed", "its actor was ended before it began".to_owned());
+                    return self.kill_worker(
+                        number_of(worker),
+                        "killed",
+                        "its actor was ended before it began".to_owned(),
+                    );
                 }
                 let arguments = self.daemon.arguments.get(&actor).cloned().unwrap_or_default();
                 self.to_process(number_of(worker), ToProcess::StartActor { actor, incarnation, arguments });
                 self.perform_actors(effects);
             }
-            Effect::LeaseWaits { message, .. } | Effect::ActorWaits { message, .. } => self.fail(format!("daemon: {message}")),
+            Effect::LeaseWaits { message, .. } | Effect::ActorWaits { message, .. } => {
+                self.fail(format!("daemon: {message}"))
+            }
         }
     }
 
@@ -131,7 +139,8 @@ impl World {
 
     fn connect(&mut self, left: usize, right: usize) {
         let is_gone = |number: usize| self.daemon.graveyard.contains_key(&number);
-        if left == right || is_gone(left) || is_gone(right) || !self.daemon.peers.entry(left).or_default().insert(right) {
+        if left == right || is_gone(left) || is_gone(right) || !self.daemon.peers.entry(left).or_default().insert(right)
+        {
             return;
         }
         self.daemon.peers.entry(right).or_default().insert(left);
@@ -155,7 +164,8 @@ impl World {
     }
 
     pub(crate) fn on_reaped(&mut self, number: usize) {
-        let waiting = self.links.get_mut(&(number, DAEMON)).map(|link| std::mem::take(&mut link.queue)).unwrap_or_default();
+        let waiting =
+            self.links.get_mut(&(number, DAEMON)).map(|link| std::mem::take(&mut link.queue)).unwrap_or_default();
         for message in waiting {
             if let Message::Daemon(message) = message {
                 self.on_daemon_message(number, message);
@@ -170,7 +180,10 @@ impl World {
                 peers.remove(&number);
             }
             let process = &self.processes[number];
-            let started = process.started.filter(|started| started.0 == peer).map(|(_, slot, generation, attempt)| (slot, generation, attempt));
+            let started = process
+                .started
+                .filter(|started| started.0 == peer)
+                .map(|(_, slot, generation, attempt)| (slot, generation, attempt));
             let died = PeerDied { worker: number, death: death.clone(), started, frames: process.staged(peer) };
             self.to_process(peer, ToProcess::Died(died));
         }
@@ -191,12 +204,23 @@ impl World {
         let mut effects = Vec::new();
         match message {
             ToDaemon::Request { request, resources, count, depth, name } => {
-                let resources: ResourceSet =
-                    resources.into_iter().map(|(name, amount)| (name, Amount::from_f64(amount).unwrap_or(Amount::ZERO))).collect();
+                let resources: ResourceSet = resources
+                    .into_iter()
+                    .map(|(name, amount)| (name, Amount::from_f64(amount).unwrap_or(Amount::ZERO)))
+                    .collect();
                 let depth = u32::from(depth);
-                self.node_step(NodeEvent::LeaseRequested(LeaseRequest { owner: worker, request_id: request, resources, count, depth, name }));
+                self.node_step(NodeEvent::LeaseRequested(LeaseRequest {
+                    owner: worker,
+                    request_id: request,
+                    resources,
+                    count,
+                    depth,
+                    name,
+                }));
             }
-            ToDaemon::Cancel { request } => self.node_step(NodeEvent::LeaseCancelled { owner: worker, request_id: request }),
+            ToDaemon::Cancel { request } => {
+                self.node_step(NodeEvent::LeaseCancelled { owner: worker, request_id: request })
+            }
             ToDaemon::Return { lease, worker_exiting } => {
                 self.node_step(NodeEvent::LeaseReturned { owner: worker, lease, worker_exiting });
             }
@@ -226,7 +250,10 @@ impl World {
             ToDaemon::WatchActor { actor } => {
                 if !self.daemon.actors.on_watch(worker, actor, &mut effects) {
                     let message = "no such actor is known".to_owned();
-                    self.to_process(from, ToProcess::Actor { actor, state: "dead", incarnation: 0, worker: None, message });
+                    self.to_process(
+                        from,
+                        ToProcess::Actor { actor, state: "dead", incarnation: 0, worker: None, message },
+                    );
                 }
             }
             ToDaemon::KillActor { actor, no_restart, out_of_scope } => {

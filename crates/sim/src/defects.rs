@@ -17,15 +17,70 @@ pub struct Planted {
 
 /// All of them.
 pub const DEFECTS: &[Planted] = &[
-    Planted { label: "OWN-7", name: "attempts are not checked", workload: "late", plant: |defects| defects.no_attempt_check = true },
-    Planted { label: "OWN-4", name: "a kept reference is not recorded", workload: "actors", plant: |defects| defects.borrow_dropped = true },
-    Planted { label: "OWN-4", name: "an argument is not pinned", workload: "quiet", plant: |defects| defects.pin_forgotten = true },
-    Planted { label: "OWN-4", name: "a lend is not forwarded to the owner", workload: "actors", plant: |defects| defects.lend_forgotten = true },
-    Planted { label: "OWN-4", name: "a borrow is not given back", workload: "quiet", plant: |defects| defects.return_forgotten = true },
-    Planted { label: "OWN-2", name: "a copied reference is not counted", workload: "quiet", plant: |defects| defects.retain_forgotten = true },
-    Planted { label: "OWN-3", name: "an edge is not released", workload: "quiet", plant: |defects| defects.edge_leaked = true },
-    Planted { label: "OWN-5", name: "a dead owner's objects wait on", workload: "chaos", plant: |defects| defects.orphans_ignored = true },
-    Planted { label: "OWN-8", name: "an interrupted task costs no retry", workload: "crash", plant: |defects| defects.retry_free = true },
-    Planted { label: "OWN-8", name: "a task that was not started costs a retry", workload: "crash", plant: |defects| defects.unstarted_pays = true },
-    Planted { label: "FLOW-2", name: "freed inline bytes stay counted", workload: "quiet", plant: |defects| defects.bytes_kept = true },
+    Planted {
+        label: "OWN-7",
+        name: "attempts are not checked",
+        workload: "late",
+        plant: |defects| defects.no_attempt_check = true,
+    },
+    Planted {
+        label: "OWN-4",
+        name: "a kept reference is not recorded",
+        workload: "actors",
+        plant: |defects| defects.borrow_dropped = true,
+    },
+    Planted {
+        label: "OWN-4",
+        name: "an argument is not pinned",
+        workload: "quiet",
+        plant: |defects| defects.pin_forgotten = true,
+    },
+    Planted {
+        label: "OWN-4",
+        name: "a lend is not forwarded to the owner",
+        workload: "actors",
+        plant: |defects| defects.lend_forgotten = true,
+    },
+    Planted {
+        label: "OWN-4",
+        name: "a borrow is not given back",
+        workload: "quiet",
+        plant: |defects| defects.return_forgotten = true,
+    },
+    Planted {
+        label: "OWN-2",
+        name: "a copied reference is not counted",
+        workload: "quiet",
+        plant: |defects| defects.retain_forgotten = true,
+    },
+    Planted {
+        label: "OWN-3",
+        name: "an edge is not released",
+        workload: "quiet",
+        plant: |defects| defects.edge_leaked = true,
+    },
+    Planted {
+        label: "OWN-5",
+        name: "a dead owner's objects wait on",
+        workload: "chaos",
+        plant: |defects| defects.orphans_ignored = true,
+    },
+    Planted {
+        label: "OWN-8",
+        name: "an interrupted task costs no retry",
+        workload: "crash",
+        plant: |defects| defects.retry_free = true,
+    },
+    Planted {
+        label: "OWN-8",
+        name: "a task that was not started costs a retry",
+        workload: "crash",
+        plant: |defects| defects.unstarted_pays = true,
+    },
+    Planted {
+        label: "FLOW-2",
+        name: "freed inline bytes stay counted",
+        workload: "quiet",
+        plant: |defects| defects.bytes_kept = true,
+    },
 ];

@@ -64,7 +64,10 @@ impl World {
     fn restore(&mut self, number: usize, reference: &Reference) -> bool {
         let kept = self.processes[number].core.retain(reference);
         if !kept {
-            self.fail(format!("OWN-3: process {number} was handed a reference to its own object {}, which is freed", reference.object));
+            self.fail(format!(
+                "OWN-3: process {number} was handed a reference to its own object {}, which is freed",
+                reference.object
+            ));
         }
         kept
     }
@@ -79,7 +82,9 @@ impl World {
         }
         self.processes[number].core.begin_task();
         let payload = push.payload.clone();
-        let Some((dependencies, rest)) = read_dependencies(&payload) else { return self.fail("a payload is malformed") };
+        let Some((dependencies, rest)) = read_dependencies(&payload) else {
+            return self.fail("a payload is malformed");
+        };
         let mut word = [0; 8];
         word.copy_from_slice(&rest[..8]);
         let seed = u64::from_le_bytes(word);
@@ -123,7 +128,8 @@ impl World {
         }
         self.processes[number].running = Some(running);
         if let Some(reference) = lost {
-            let error = trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode();
+            let error =
+                trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode();
             self.finish(number, Err(error));
         }
     }
@@ -177,7 +183,10 @@ impl World {
             Step::CreateActor { pick, max_restarts } => self.create_actor(number, &mut running, pick, max_restarts),
             Step::KillActor { handle } => {
                 let target = picked(&running.held, handle, |reference| self.is_handle(reference));
-                if let Some(actor) = target.and_then(|target| running.held[target]).and_then(|held| self.handles.get(&held.object).copied()) {
+                if let Some(actor) = target
+                    .and_then(|target| running.held[target])
+                    .and_then(|held| self.handles.get(&held.object).copied())
+                {
                     let no_restart = self.random.percent(50);
                     self.to_daemon(number, ToDaemon::KillActor { actor, no_restart, out_of_scope: false });
                 }
@@ -195,7 +204,8 @@ impl World {
                 }
             }
             Step::Keep { pick } => {
-                if let Some(reference) = picked(&running.held, pick, |reference| !self.is_handle(reference)).and_then(|target| running.held[target])
+                if let Some(reference) = picked(&running.held, pick, |reference| !self.is_handle(reference))
+                    .and_then(|target| running.held[target])
                     && self.restore(number, &reference)
                 {
                     self.processes[number].kept.push(reference);
@@ -318,7 +328,8 @@ impl World {
 
     fn submit(&mut self, number: usize, running: &mut Running, child: &Child, actor: Option<ActorId>) {
         let place = if actor.is_some() { Place::Actor } else { Place::Task };
-        let (dependencies, contained) = crate::plain::arguments(child, &running.held, place, |reference| self.is_handle(reference));
+        let (dependencies, contained) =
+            crate::plain::arguments(child, &running.held, place, |reference| self.is_handle(reference));
         let mut payload = vec![0; 4];
         payload.extend_from_slice(&child.seed.to_le_bytes());
         for reference in &contained {
@@ -358,9 +369,13 @@ impl World {
         let mut bytes = [1; 16];
         bytes[4..12].copy_from_slice(&self.next_actor.to_be_bytes());
         let actor = ActorId::new(bytes);
-        let pinned = picked(&running.held, pick, |reference| !self.is_handle(reference)).and_then(|target| running.held[target]);
+        let pinned =
+            picked(&running.held, pick, |reference| !self.is_handle(reference)).and_then(|target| running.held[target]);
         let pinned: Vec<Reference> = pinned.into_iter().collect();
-        self.to_daemon(number, ToDaemon::CreateActor { actor, arguments: pinned.clone(), max_restarts, depth: running.depth + 1 });
+        self.to_daemon(
+            number,
+            ToDaemon::CreateActor { actor, arguments: pinned.clone(), max_restarts, depth: running.depth + 1 },
+        );
         let process = &mut self.processes[number];
         let index = process.core.actor(actor);
         process.core.pin_for_actor(index, &pinned);
@@ -379,7 +394,9 @@ impl World {
         match running.script.end.clone() {
             End::Raise => self.finish(number, Err(user_error(&running.script.seed.to_le_bytes()))),
             End::Return { nested, stored } => {
-                let chosen = nested.iter().filter_map(|pick| picked(&running.held, *pick, |reference| !self.is_handle(reference)));
+                let chosen = nested
+                    .iter()
+                    .filter_map(|pick| picked(&running.held, *pick, |reference| !self.is_handle(reference)));
                 let nested: Vec<Reference> = chosen.filter_map(|place| running.held[place]).collect();
                 self.finish(number, Ok((running.number, nested, stored)));
             }
@@ -419,8 +436,14 @@ impl World {
         };
         let exiting = push.function == self.processes[caller].exit_function && !push.is_actor_call;
         let execution_ns = (self.now_ns - running.began_ns) as u32;
-        let reply =
-            Reply { slot: push.slot, generation: push.generation, attempt: push.attempt, execution_ns, raised, exiting };
+        let reply = Reply {
+            slot: push.slot,
+            generation: push.generation,
+            attempt: push.attempt,
+            execution_ns,
+            raised,
+            exiting,
+        };
         self.reply(number, peer, reply, returns, &running.carried);
         for reference in returned {
             self.processes[number].core.release(reference);
@@ -433,7 +456,14 @@ impl World {
     }
 
     /// As the real runtime: what is kept is named, what is inside the results is lent, and lends leave before the reply.
-    fn reply(&mut self, number: usize, peer: PeerIndex, reply: Reply, returns: Vec<(Value, Vec<Reference>)>, carried: &[Reference]) {
+    fn reply(
+        &mut self,
+        number: usize,
+        peer: PeerIndex,
+        reply: Reply,
+        returns: Vec<(Value, Vec<Reference>)>,
+        carried: &[Reference],
+    ) {
         let process = &mut self.processes[number];
         let caller = process.peers[peer.0 as usize];
         let mut kept: Vec<Reference> = Vec::new();

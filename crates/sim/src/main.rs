@@ -73,8 +73,12 @@ fn run_many(options: &Options) -> bool {
                 .map(|half| {
                     let workloads = &workloads;
                     scope.spawn(move || {
-                        let one = |seed: u64, workload: &Workload| (seed, workload.name, run(seed, workload, Defects::default(), false));
-                        half.iter().flat_map(|seed| workloads.iter().map(move |workload| one(*seed, workload))).collect::<Vec<_>>()
+                        let one = |seed: u64, workload: &Workload| {
+                            (seed, workload.name, run(seed, workload, Defects::default(), false))
+                        };
+                        half.iter()
+                            .flat_map(|seed| workloads.iter().map(move |workload| one(*seed, workload)))
+                            .collect::<Vec<_>>()
                     })
                 })
                 .collect();
@@ -104,12 +108,19 @@ fn find_defects(seeds: u64) -> bool {
         let mut defects = Defects::default();
         (planted.plant)(&mut defects);
         let Some(workload) = workload(planted.workload) else { return false };
-        let found = (0..seeds).find_map(|seed| run(seed, workload, defects, false).failure.map(|failure| (seed + 1, failure)));
+        let found =
+            (0..seeds).find_map(|seed| run(seed, workload, defects, false).failure.map(|failure| (seed + 1, failure)));
         match found {
-            Some((count, failure)) => println!("{:<7} {:<44} found after {count:>3} seeds of {}: {failure}", planted.label, planted.name, planted.workload),
+            Some((count, failure)) => println!(
+                "{:<7} {:<44} found after {count:>3} seeds of {}: {failure}",
+                planted.label, planted.name, planted.workload
+            ),
             None => {
                 all = false;
-                println!("{:<7} {:<44} NOT FOUND in {seeds} seeds of {}", planted.label, planted.name, planted.workload);
+                println!(
+                    "{:<7} {:<44} NOT FOUND in {seeds} seeds of {}",
+                    planted.label, planted.name, planted.workload
+                );
             }
         }
     }

@@ -52,8 +52,12 @@ impl World {
             Effect::ReportBorrow { reference, borrower, delta } => {
                 self.send_to(number, reference.owner, ToPeer::Borrow { object: reference.object, borrower, delta });
             }
-            Effect::Query { reference } => self.send_to(number, reference.owner, ToPeer::Query { object: reference.object }),
-            Effect::Steal { peer, count } => self.processes[number].links.out[peer.0 as usize].push(ToPeer::Steal { count }),
+            Effect::Query { reference } => {
+                self.send_to(number, reference.owner, ToPeer::Query { object: reference.object })
+            }
+            Effect::Steal { peer, count } => {
+                self.processes[number].links.out[peer.0 as usize].push(ToPeer::Steal { count })
+            }
             Effect::Answer { peer, object } => self.answer(number, peer, object),
             Effect::Complete { .. } | Effect::TaskEnded { .. } => {}
             Effect::WatchActor { actor } => self.to_daemon(number, ToDaemon::WatchActor { actor }),

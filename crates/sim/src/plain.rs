@@ -8,7 +8,10 @@ use std::rc::Rc;
 /// What an object is.
 #[derive(Debug)]
 pub(crate) enum Plain {
-    Value { number: u64, nested: Vec<Rc<Plain>> },
+    Value {
+        number: u64,
+        nested: Vec<Rc<Plain>>,
+    },
     /// Raised by a task, with this mark.
     Raised(u64),
     /// Counts the handles of an actor.
@@ -26,13 +29,24 @@ pub(crate) type Held<T> = Vec<Option<T>>;
 
 /// The place of the reference that a pick means, among those that `wanted` accepts.
 pub(crate) fn picked<T>(held: &Held<T>, pick: u32, wanted: impl Fn(&T) -> bool) -> Option<usize> {
-    let fitting: Vec<usize> =
-        held.iter().enumerate().filter(|(_, entry)| entry.as_ref().is_some_and(&wanted)).map(|(place, _)| place).collect();
+    let fitting: Vec<usize> = held
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.as_ref().is_some_and(&wanted))
+        .map(|(place, _)| place)
+        .collect();
     if fitting.is_empty() { None } else { Some(fitting[pick as usize % fitting.len()]) }
 }
 
 /// What a task's results are.
-pub(crate) fn results(child: &Child, dependencies: &[Rc<Plain>], contained: &[Rc<Plain>], depth: u16, place: Place, workload: &Workload) -> Vec<Rc<Plain>> {
+pub(crate) fn results(
+    child: &Child,
+    dependencies: &[Rc<Plain>],
+    contained: &[Rc<Plain>],
+    depth: u16,
+    place: Place,
+    workload: &Workload,
+) -> Vec<Rc<Plain>> {
     let count = usize::from(child.num_returns);
     for dependency in dependencies {
         if let Plain::Raised(mark) = &**dependency {
@@ -53,7 +67,13 @@ pub(crate) fn results(child: &Child, dependencies: &[Rc<Plain>], contained: &[Rc
 
 type Returned = (u64, Vec<Rc<Plain>>);
 
-fn run(script: &Script, dependencies: &[Rc<Plain>], contained: &[Rc<Plain>], depth: u16, workload: &Workload) -> Result<Returned, u64> {
+fn run(
+    script: &Script,
+    dependencies: &[Rc<Plain>],
+    contained: &[Rc<Plain>],
+    depth: u16,
+    workload: &Workload,
+) -> Result<Returned, u64> {
     let mut number = script.seed;
     let mut held: Held<Rc<Plain>> = Vec::new();
     for dependency in dependencies {
@@ -124,7 +144,12 @@ fn submit(child: &Child, held: &Held<Rc<Plain>>, depth: u16, place: Place, workl
 }
 
 /// Chooses a child's arguments. Handles are passed as they are, and never to actors: a call to itself would wait for ever.
-pub(crate) fn arguments<T: Clone>(child: &Child, held: &Held<T>, place: Place, is_handle: impl Fn(&T) -> bool) -> (Vec<T>, Vec<T>) {
+pub(crate) fn arguments<T: Clone>(
+    child: &Child,
+    held: &Held<T>,
+    place: Place,
+    is_handle: impl Fn(&T) -> bool,
+) -> (Vec<T>, Vec<T>) {
     let value = |pick: &u32| picked(held, *pick, |entry| !is_handle(entry)).and_then(|place| held[place].clone());
     let any = |pick: &u32| {
         picked(held, *pick, |entry| place == Place::Task || !is_handle(entry)).and_then(|place| held[place].clone())

@@ -21,7 +21,9 @@ impl World {
                 self.plan_step(number);
             }
             ToPeer::Done(done) => self.on_done(number, from, done),
-            ToPeer::HandBack { tasks, blocked } => process.core.on_hand_back(&tasks, blocked, now_ns, &mut process.links),
+            ToPeer::HandBack { tasks, blocked } => {
+                process.core.on_hand_back(&tasks, blocked, now_ns, &mut process.links)
+            }
             ToPeer::Steal { count } => self.hand_back(number, Some((peer, count as usize)), false),
             ToPeer::Query { object } => process.core.on_query(peer, object),
             ToPeer::Answer { object, value, contained } => {
@@ -62,7 +64,10 @@ impl World {
         let mut others = VecDeque::new();
         while let Some(work) = process.work.pop_back() {
             match work {
-                Work::Call { peer, push } if !push.is_actor_call && limit.is_none_or(|(wanted, count)| wanted == peer && back.len() < count) => {
+                Work::Call { peer, push }
+                    if !push.is_actor_call
+                        && limit.is_none_or(|(wanted, count)| wanted == peer && back.len() < count) =>
+                {
                     back.push((peer, (push.slot, push.generation, push.attempt)));
                 }
                 other => others.push_front(other),
@@ -117,9 +122,12 @@ impl World {
         if let Some(peer) = peer {
             // What it managed to write comes before what only its recorder kept.
             let is_late = self.random.percent(self.workload.late_percent);
-            let waiting = self.links.get_mut(&(worker, number)).map(|link| std::mem::take(&mut link.queue)).unwrap_or_default();
-            let mut messages: Vec<ToPeer> =
-                waiting.into_iter().filter_map(|message| if let Message::Peer(message) = message { Some(message) } else { None }).collect();
+            let waiting =
+                self.links.get_mut(&(worker, number)).map(|link| std::mem::take(&mut link.queue)).unwrap_or_default();
+            let mut messages: Vec<ToPeer> = waiting
+                .into_iter()
+                .filter_map(|message| if let Message::Peer(message) = message { Some(message) } else { None })
+                .collect();
             messages.extend(frames.into_iter().map(ToPeer::Done));
             for message in messages {
                 match message {
@@ -127,7 +135,9 @@ impl World {
                     message => self.on_peer_message(number, peer, worker, message),
                 }
             }
-            self.processes[number].work.retain(|work| !matches!(work, Work::Call { peer: caller, .. } if *caller == peer));
+            self.processes[number]
+                .work
+                .retain(|work| !matches!(work, Work::Call { peer: caller, .. } if *caller == peer));
         }
         let process = &mut self.processes[number];
         process.peer_of.remove(&worker);
@@ -153,7 +163,8 @@ impl World {
 
     /// A network may deliver what the dead wrote long after everybody knows of the death.
     fn deliver_late(&mut self, number: usize, worker: usize) {
-        let (mine, others) = std::mem::take(&mut self.late).into_iter().partition(|(to, from, _)| *to == number && *from == worker);
+        let (mine, others) =
+            std::mem::take(&mut self.late).into_iter().partition(|(to, from, _)| *to == number && *from == worker);
         self.late = others;
         let mine: Vec<(usize, usize, Done)> = mine;
         self.settle_and_flush(number);
@@ -162,7 +173,15 @@ impl World {
         }
     }
 
-    fn on_actor_update(&mut self, number: usize, actor: ActorId, state: &str, incarnation: u32, worker: Option<usize>, message: &str) {
+    fn on_actor_update(
+        &mut self,
+        number: usize,
+        actor: ActorId,
+        state: &str,
+        incarnation: u32,
+        worker: Option<usize>,
+        message: &str,
+    ) {
         let process = &mut self.processes[number];
         let index = process.core.actor(actor);
         let error = |kind| SystemError::new(kind).with("actor_id", actor.hex()).with("message", message).encode();

@@ -7,19 +7,39 @@ use crate::workload::Workload;
 /// One step. A pick chooses among the references that the script holds, modulo their number.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    Put { stored: bool },
-    PutNested { pick: u32 },
+    Put {
+        stored: bool,
+    },
+    PutNested {
+        pick: u32,
+    },
     Submit(Child),
     /// Calls an actor whose handle is held.
-    Call { handle: u32, child: Child },
-    CreateActor { pick: u32, max_restarts: i64 },
-    Get { pick: u32 },
-    Drop { pick: u32 },
+    Call {
+        handle: u32,
+        child: Child,
+    },
+    CreateActor {
+        pick: u32,
+        max_restarts: i64,
+    },
+    Get {
+        pick: u32,
+    },
+    Drop {
+        pick: u32,
+    },
     /// An actor keeps a reference beyond the call.
-    Keep { pick: u32 },
+    Keep {
+        pick: u32,
+    },
     /// It lets go of one that it kept.
-    Forget { pick: u32 },
-    KillActor { handle: u32 },
+    Forget {
+        pick: u32,
+    },
+    KillActor {
+        handle: u32,
+    },
 }
 
 /// A task to be submitted.

@@ -48,7 +48,15 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "actors", actors: true, raise_percent: 4, ..QUIET },
     Workload { name: "crash", crash_per_10000: 250, raise_percent: 4, ..QUIET },
     Workload { name: "late", crash_per_10000: 500, late_percent: 100, ..QUIET },
-    Workload { name: "chaos", actors: true, kills: true, exit_percent: 5, crash_per_10000: 150, raise_percent: 4, ..QUIET },
+    Workload {
+        name: "chaos",
+        actors: true,
+        kills: true,
+        exit_percent: 5,
+        crash_per_10000: 150,
+        raise_percent: 4,
+        ..QUIET
+    },
 ];
 
 /// The kind with this name.

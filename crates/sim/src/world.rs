@@ -20,13 +20,27 @@ pub(crate) const DAEMON: usize = usize::MAX;
 /// What is to happen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Event {
-    Deliver { from: usize, to: usize },
-    Step { process: usize },
-    Tick { process: usize },
+    Deliver {
+        from: usize,
+        to: usize,
+    },
+    Step {
+        process: usize,
+    },
+    Tick {
+        process: usize,
+    },
     /// A worker that waits lends its CPU if it still waits for the same thing.
-    LendCpu { process: usize, since_ns: u64 },
-    Started { process: usize },
-    Reaped { process: usize },
+    LendCpu {
+        process: usize,
+        since_ns: u64,
+    },
+    Started {
+        process: usize,
+    },
+    Reaped {
+        process: usize,
+    },
     DaemonTick,
 }
 
@@ -103,7 +117,8 @@ impl World {
 
     /// Puts a message on its way. Most arrive within microseconds, some within milliseconds.
     pub(crate) fn send(&mut self, from: usize, to: usize, message: Message) {
-        let delay_ns = if self.random.percent(4) { self.random.below(3_000_000) } else { 1_000 + self.random.below(60_000) };
+        let delay_ns =
+            if self.random.percent(4) { self.random.below(3_000_000) } else { 1_000 + self.random.below(60_000) };
         let link = self.links.entry((from, to)).or_default();
         link.queue.push_back(message);
         let arrives_ns = (self.now_ns + delay_ns).max(link.last_ns + 1);

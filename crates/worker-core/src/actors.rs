@@ -86,7 +86,8 @@ impl Core {
                 _ => return,
             };
             // A call whose arguments are late holds later calls of this caller back.
-            let Some(slot) = actor.queue.front().copied().filter(|slot| self.table.at(*slot).phase == Phase::Queued) else {
+            let Some(slot) = actor.queue.front().copied().filter(|slot| self.table.at(*slot).phase == Phase::Queued)
+            else {
                 return;
             };
             actor.queue.pop_front();

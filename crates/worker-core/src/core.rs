@@ -24,6 +24,7 @@ impl Core {
             effects: Vec::new(),
             unfinished: 0,
             inline_bytes: 0,
+            argument_bytes: 0,
             next_request: 1,
             watched_completions: 0,
             scratch: Vec::new(),
@@ -59,7 +60,12 @@ impl Core {
     }
 
     /// Registers a function whose tasks hold `resources`.
-    pub fn add_function(&mut self, name: &str, resources: &BTreeMap<String, f64>, one_at_a_time: bool) -> FunctionIndex {
+    pub fn add_function(
+        &mut self,
+        name: &str,
+        resources: &BTreeMap<String, f64>,
+        one_at_a_time: bool,
+    ) -> FunctionIndex {
         let class = self.class(resources);
         self.functions.push(Function { name: name.to_owned(), class, actor: None, average_ns: 0, one_at_a_time });
         FunctionIndex((self.functions.len() - 1) as u32)

@@ -7,7 +7,12 @@ use crate::error_value::SystemError;
 use crate::state::Core;
 impl Core {
     /// Counts what a new task has to wait for, and pins what it uses (OWN-4 a).
-    pub(crate) fn register_dependencies(&mut self, slot: u32, dependencies: &[Reference], contained: &[Reference]) -> u32 {
+    pub(crate) fn register_dependencies(
+        &mut self,
+        slot: u32,
+        dependencies: &[Reference],
+        contained: &[Reference],
+    ) -> u32 {
         let generation = self.table.at(slot).generation;
         let mut pending = 0;
         for reference in dependencies {
@@ -101,7 +106,9 @@ impl Core {
         for reference in dependencies {
             match self.value_of(reference) {
                 Some(Value::Error(error)) => return Err(error.clone()),
-                Some(value) if value.is_ready() => put_dependency(&mut built, reference, value, self.contained_in(reference)),
+                Some(value) if value.is_ready() => {
+                    put_dependency(&mut built, reference, value, self.contained_in(reference))
+                }
                 _ => return Err(SystemError::new("object_freed").with("object_id", reference.object.hex()).encode()),
             }
         }

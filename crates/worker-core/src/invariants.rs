@@ -36,6 +36,13 @@ impl Core {
                 return Err(format!("OWN-3: slot {slot} is done, nobody refers to it, and it is still there"));
             }
         }
+        let argument_bytes: usize = self.table.used().map(|(_, entry)| entry.payload.heap_bytes()).sum();
+        if argument_bytes != self.argument_bytes {
+            return Err(format!(
+                "FLOW-1: {argument_bytes} bytes of arguments wait, {} are counted",
+                self.argument_bytes
+            ));
+        }
         if live != self.table.live || live > self.table.capacity() {
             return Err(format!("OWN-1: {live} entries are in use, {} are counted", self.table.live));
         }
@@ -104,7 +111,10 @@ impl Core {
             let actual = if self.owns(&reference.object) {
                 let task = reference.object.task_id();
                 let index = reference.object.index() & !PUT_INDEX_BIT;
-                self.table.get(task.slot(), task.generation()).and_then(|entry| entry.object(index)).map(|object| object.uses)
+                self.table
+                    .get(task.slot(), task.generation())
+                    .and_then(|entry| entry.object(index))
+                    .map(|object| object.uses)
             } else {
                 self.borrowed.get(&reference.object).map(|borrowed| borrowed.uses)
             };

@@ -169,7 +169,14 @@ impl Core {
     }
 
     /// The daemon granted a lease. Grants of requests that were taken back are returned at once.
-    pub fn on_lease_granted<O: Outbox>(&mut self, request: u64, lease_id: u64, peer: PeerIndex, now_ns: u64, outbox: &mut O) {
+    pub fn on_lease_granted<O: Outbox>(
+        &mut self,
+        request: u64,
+        lease_id: u64,
+        peer: PeerIndex,
+        now_ns: u64,
+        outbox: &mut O,
+    ) {
         let Some(class) = self.take_grant(request) else {
             self.effects.push(Effect::ReturnLease { lease_id, worker_exiting: false });
             return;
@@ -209,7 +216,8 @@ impl Core {
 
     /// Notes that one lease of a request came. `None` when the request was taken back.
     fn take_grant(&mut self, request: u64) -> Option<u32> {
-        let class = self.classes.iter().position(|class| class.requested.iter().any(|(number, _)| *number == request))?;
+        let class =
+            self.classes.iter().position(|class| class.requested.iter().any(|(number, _)| *number == request))?;
         let requested = &mut self.classes[class].requested;
         if let Some(position) = requested.iter().position(|(number, _)| *number == request) {
             requested[position].1 -= 1;

@@ -12,12 +12,14 @@
 //! - **OWN-5** when an owner dies, every borrowed object of it holds an error.
 //! - **OWN-7** a reply of another attempt changes nothing.
 //! - **OWN-8** of a dead worker's tasks, those not started consume no retry.
+//! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
 //! - **FLOW-2** inline values are counted in bytes.
 #![forbid(unsafe_code)]
 
 mod actors;
 mod arguments;
 mod borrowed;
+mod budget;
 mod bytes;
 mod core;
 mod defects;
@@ -37,6 +39,7 @@ mod submit;
 mod table;
 
 pub use arguments::{DependencyView, read_dependencies};
+pub use budget::Movable;
 pub use bytes::SmallBytes;
 #[doc(hidden)]
 pub use defects::Defects;

@@ -43,9 +43,10 @@ impl Core {
         outbox: &mut O,
     ) {
         let takes_any = self.defects.no_attempt_check;
-        let current = self.table.get(reply.slot, reply.generation).filter(|entry| {
-            entry.phase == Phase::Pushed && (entry.attempt == reply.attempt || takes_any)
-        });
+        let current = self
+            .table
+            .get(reply.slot, reply.generation)
+            .filter(|entry| entry.phase == Phase::Pushed && (entry.attempt == reply.attempt || takes_any));
         let Some(entry) = current else { return self.refuse(reply, returns) };
         let function = entry.function;
         if !self.defects.borrow_dropped {
@@ -147,7 +148,11 @@ impl Core {
             None => {
                 let class = function.class;
                 let queue = &mut self.classes[class as usize].queue;
-                if first { queue.push_front(slot) } else { queue.push_back(slot) }
+                if first {
+                    queue.push_front(slot)
+                } else {
+                    queue.push_back(slot)
+                }
                 self.refill(class, outbox);
             }
         }
@@ -156,6 +161,7 @@ impl Core {
     /// Records results; a missing one is the error of the first.
     pub(crate) fn complete<O: Outbox>(&mut self, slot: u32, returns: &mut Vec<Returned>, outbox: &mut O) {
         let entry = self.table.at_mut(slot);
+        self.argument_bytes -= entry.payload.heap_bytes();
         entry.payload = crate::SmallBytes::new();
         self.unfinished -= 1;
         self.watched_completions += u64::from(std::mem::take(&mut entry.watched));
@@ -166,9 +172,9 @@ impl Core {
         let num_objects = entry.num_objects();
         let mut values = returns.drain(..);
         for index in 0..num_objects {
-            let returned = values.next().or_else(|| {
-                raised.clone().map(|error| Returned { value: Value::Error(error), contained: Vec::new() })
-            });
+            let returned = values
+                .next()
+                .or_else(|| raised.clone().map(|error| Returned { value: Value::Error(error), contained: Vec::new() }));
             let Some(returned) = returned else { continue };
             self.set_result(slot, index, returned, outbox);
         }

@@ -64,6 +64,8 @@ pub struct Core {
     pub(crate) effects: Vec<Effect>,
     pub(crate) unfinished: usize,
     pub(crate) inline_bytes: usize,
+    /// Bytes of arguments of tasks that are not done (FLOW-1).
+    pub(crate) argument_bytes: usize,
     pub(crate) next_request: u64,
     /// Counts completions of watched objects, so that a waiter looks again only when there is something to see.
     pub(crate) watched_completions: u64,

@@ -46,6 +46,7 @@ impl Core {
         entry.num_returns = submission.num_returns;
         entry.depth = submission.depth;
         entry.payload = SmallBytes::copy_of(submission.arguments.payload);
+        self.argument_bytes += entry.payload.heap_bytes();
         entry.phase = Phase::WaitsForArguments;
         entry.first.local_references = u32::from(submission.num_returns > 0);
         let Arguments { dependencies, contained, .. } = submission.arguments;

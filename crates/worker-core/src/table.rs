@@ -51,7 +51,11 @@ impl Table {
 
     /// Slots in use, in order.
     pub(crate) fn used(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        self.entries.iter().enumerate().filter(|(_, entry)| entry.phase != Phase::Free).map(|(slot, entry)| (slot as u32, entry))
+        self.entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.phase != Phase::Free)
+            .map(|(slot, entry)| (slot as u32, entry))
     }
 
     pub(crate) fn capacity(&self) -> usize {

@@ -11,6 +11,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+/// FLOW-2: small values of this process may take this much of its own memory; above it they move to the object store.
+pub(crate) const INLINE_BUDGET_BYTES: usize = 256 << 20;
 /// Ticks without movement before it sleeps.
 const QUIET_TICKS: u32 = 10;
 /// Segments without an object go back to the daemon after this.
@@ -82,12 +84,16 @@ fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
     if with_segments {
         return_segments(runtime);
     }
+    if runtime.lock().core.inline_bytes() > INLINE_BUDGET_BYTES {
+        runtime.move_inline_values(INLINE_BUDGET_BYTES / 8);
+    }
     let mut engine = runtime.lock();
     // Whoever found the role taken sleeps by now, because it held this lock until it did.
     if runtime.sleepers.load(Ordering::SeqCst) > 0 {
         runtime.changed.notify_all();
     }
     let now_ns = engine.clock.now_ns();
+    let over_budget = engine.core.inline_bytes() > INLINE_BUDGET_BYTES;
     let has_stuck = engine.core.steal_stuck_tasks(now_ns);
     let leases_held = engine.core.return_idle_leases(now_ns, false) && engine.core.unfinished() == 0;
     if engine.executing.is_none() && engine.links.recorder.is_some() {
@@ -103,7 +109,7 @@ fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
         runtime.changed.notify_all();
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());
     }
-    (engine.activity, leases_held || has_stuck || engine.control.has_backlog())
+    (engine.activity, leases_held || has_stuck || over_budget || engine.control.has_backlog())
 }
 
 fn return_segments(runtime: &Runtime) {

@@ -327,7 +327,7 @@ impl Engine {
         Ok(())
     }
 
-    fn on_log_lines(&mut self, message: control::LogLines) {
+    pub(crate) fn on_log_lines(&mut self, message: control::LogLines) {
         self.log_lines += message.lines.len();
         self.logs.push_back(LogLine {
             pid: message.pid,

@@ -143,3 +143,32 @@ impl Runtime {
         Err(StoreError::Gone)
     }
 }
+
+/// Smaller values stay: the store's alignment would cost more than it frees.
+const LEAST_MOVED_BYTES: usize = 1 << 10;
+
+impl Runtime {
+    /// FLOW-2: moves about `bytes` of inline values to shared memory. What does not fit there stays where it is.
+    pub(crate) fn move_inline_values(&self, bytes: usize) {
+        let movable = self.lock().core.movable_values(LEAST_MOVED_BYTES, bytes);
+        for value in movable {
+            let encoded = value.value.as_slice();
+            let Ok(mut write) = self.reserve(encoded.len() as u64) else { return };
+            write.write(&[encoded]);
+            let engine = self.lock();
+            let object = engine.core.object_id(value.slot, value.generation, value.index);
+            let owner = engine.core.identity().worker;
+            drop(engine);
+            let location = self.seal(write, object, owner);
+            let mut engine = self.lock();
+            if !engine.core.moved_to_store(value.slot, value.generation, value.index, location) {
+                engine.free_stored(&object, location);
+            }
+        }
+    }
+
+    /// FLOW-1: waits until the arguments of unfinished tasks take less than `limit_bytes`. True when there was nothing to wait for.
+    pub fn has_room_for_arguments(&self, limit_bytes: usize) -> bool {
+        self.lock().core.argument_bytes() < limit_bytes
+    }
+}

@@ -97,7 +97,7 @@ impl Engine {
     }
 
     /// Frees an object's place in shared memory: at once when this process wrote it, through the daemon otherwise.
-    fn free_stored(&mut self, object: &ObjectId, location: Location) {
+    pub(crate) fn free_stored(&mut self, object: &ObjectId, location: Location) {
         let reclaimed = self.store.free(location.segment.0, location.offset_bytes, location.size_bytes);
         let message = control::ObjectFree {
             object_id: object.as_bytes().to_vec(),

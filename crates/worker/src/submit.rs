@@ -118,3 +118,16 @@ impl Runtime {
         self.lock().leases.get(&lease).cloned()
     }
 }
+
+impl Runtime {
+    /// A line of the engine itself for whoever prints the workers' lines.
+    pub fn log_line(&self, line: &str) {
+        let mut engine = self.lock();
+        engine.on_log_lines(control::LogLines {
+            name: "trygon".to_owned(),
+            is_stderr: true,
+            lines: vec![line.to_owned()],
+            ..Default::default()
+        });
+    }
+}

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _GENERATOR, _COROUTINE = 0x20 | 0x200, 0x80
-_NOT_METHODS = frozenset(("__init__", "__new__", "__del__", "__init_subclass__", "__class_getitem__", "__getattribute__", "__getattr__"))
+_NOT_METHODS = frozenset(
+    ("__init__", "__new__", "__del__", "__init_subclass__", "__class_getitem__", "__getattribute__", "__getattr__")
+)
 
 
 class ActorClassInheritanceException(TypeError):
@@ -35,7 +37,9 @@ class ActorClass:
         self.__ray_actor_class__ = cls
 
     def remote(self, *args: Any, **kwargs: Any) -> ActorHandle:
-        """Makes an actor; its constructor runs with these arguments, elsewhere, and its errors come with the first call."""
+        """Makes an actor; its constructor runs with these arguments, elsewhere, and its errors come with the first
+        call.
+        """
         return create(self._class, args, kwargs, self._options)
 
     def options(self, **options: Any) -> ActorClassWithOptions:
@@ -50,13 +54,15 @@ class ActorClass:
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
-            f"The actor class {self.__name__} cannot be instantiated directly: use {self.__name__}.remote(...) to make an actor,"
+            f"The actor class {self.__name__} cannot be instantiated directly: use {self.__name__}.remote(...) to"
+            " make an actor,"
             f" or {self.__name__}.__wrapped__(...) for a plain object."
         )
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> NoReturn:
         raise ActorClassInheritanceException(
-            f"The actor class {self.__name__} cannot be a base class: inherit from the plain class, and decorate the subclass with @remote."
+            f"The actor class {self.__name__} cannot be a base class: inherit from the plain class, and decorate the"
+            " subclass with @remote."
         )
 
     def __repr__(self) -> str:
@@ -140,7 +146,9 @@ def _options(cls: type, name: str, function: FunctionType) -> dict[str, Any]:
 
 
 def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
-    """A handle on the living actor of this name, in this program's namespace or the one given. ValueError if there is none."""
+    """A handle on the living actor of this name, in this program's namespace or the one given. ValueError if there is
+    none.
+    """
     if not isinstance(name, str) or not name:
         raise ValueError(f"get_actor() takes the name of an actor, a non-empty str, but {name!r} was given.")
     if namespace is not None and (not isinstance(namespace, str) or not namespace):
@@ -149,7 +157,8 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
     if found is None:
         where = f"namespace '{namespace}'" if namespace else "this program's namespace"
         raise ValueError(
-            f"There is no living actor named '{name}' in {where}. Was it made with .options(name='{name}'), is a handle on it still kept,"
+            f"There is no living actor named '{name}' in {where}. Was it made with .options(name='{name}'), is a"
+            " handle on it still kept,"
             " and is the namespace the same?"
         )
     actor_id, _, meta = found
@@ -159,7 +168,9 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
 def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
     """Ends an actor at once; calls that wait fail with ActorDiedError. With `no_restart=False` it may start again."""
     if not isinstance(actor, ActorHandle):
-        raise ValueError(f"kill() takes an actor's handle, but {type(actor).__name__} was given; a task is not ended this way.")
+        raise ValueError(
+            f"kill() takes an actor's handle, but {type(actor).__name__} was given; a task is not ended this way."
+        )
     _native.kill_actor(actor._trygon_id, no_restart)
 
 

@@ -1,4 +1,6 @@
-"""Handles on actors and their methods. A handle counts: when the last copy in any process is gone, the actor ends after its queue."""
+"""Handles on actors and their methods. A handle counts: when the last copy in any process is gone, the actor ends
+after its queue.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +118,13 @@ class ActorMethod:
     __slots__ = ("_actor_id", "_cache", "_handle_ref", "_meta", "_name", "_options", "remote")
 
     def __init__(self, actor_id: bytes, handle_ref: Any, meta: ActorMeta, name: str, options: dict[str, Any]) -> None:
-        self._actor_id, self._handle_ref, self._meta, self._name, self._options = actor_id, handle_ref, meta, name, options
+        self._actor_id, self._handle_ref, self._meta, self._name, self._options = (
+            actor_id,
+            handle_ref,
+            meta,
+            name,
+            options,
+        )
         self._cache: dict[Any, ActorMethod] = {}
         self.remote: Callable[..., Any]
         if options.get("refused"):
@@ -171,7 +179,8 @@ def _refusing(text: str) -> Callable[..., NoReturn]:
     return refuse
 
 
-# Pickling `handle.method.remote` pickles the native object it is bound to, which does not tell its parts: they are remembered here.
+# Pickling `handle.method.remote` pickles the native object it is bound to, which does not tell its parts: they are
+# remembered here.
 _parts: WeakKeyDictionary[Any, tuple[Any, ...]] = WeakKeyDictionary()
 
 
@@ -183,7 +192,8 @@ register_reducer(_native.ActorMethodHandle, lambda handle: (_rebuild_native, _pa
 
 
 def method(*args: Any, **options: Any) -> Any:
-    """Gives a method of an actor options of its own: `@method(num_returns=2)`. Known: `num_returns`, `max_task_retries`.
+    """Gives a method of an actor options of its own: `@method(num_returns=2)`. Known: `num_returns`,
+    `max_task_retries`.
 
     Bare `@method` gives none; it lets type checkers see the method through a handle (see `trygon.util.typed`).
     """

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """Where the program runs: `context["node_id"]`, `context.address_info`; `with trygon.init(): ...` shuts down at the end."""
+    """Where the program runs: `context["node_id"]`, `context.address_info`; `with trygon.init(): ...` shuts down at
+    the end.
+    """
 
     dashboard_url: str | None = None
     trygon_version = ray_version = VERSION
@@ -71,7 +73,9 @@ class Context:
         info = self.address_info
         resources = info.get("resources") or {}
         has = [f"{_number(resources.get('CPU', 0))} CPU"]
-        has += [f"{_number(amount)} {name}" for name, amount in sorted(resources.items()) if name not in ("CPU", "memory")]
+        has += [
+            f"{_number(amount)} {name}" for name, amount in sorted(resources.items()) if name not in ("CPU", "memory")
+        ]
         store = info.get("object_store_memory")
         if store:
             has.append(f"{store / 2**30:.1f} GiB for objects")

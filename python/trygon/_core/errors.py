@@ -1,6 +1,7 @@
 """Errors between processes: what a worker sends when user code raises, and what `get` raises from it.
 
-An encoded error is a pickle of plain strings and bytes, so it can always be read, whatever became of the exception itself:
+An encoded error is a pickle of plain strings and bytes, so it can always be read, whatever became of the exception
+itself:
 type, text and traceback arrive even if its class cannot be imported here. Errors of the engine are in `system_errors`.
 """
 
@@ -64,7 +65,9 @@ def _address() -> str:
 
 
 def _full_name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _safe_str(error: BaseException) -> str:
@@ -236,7 +239,11 @@ def _dual_class(cause_class: type) -> type:
     known = _dual_classes.get(cause_class)
     if known is None:
         name = f"RayTaskError({cause_class.__name__})"
-        space = {"__str__": RayTaskError.__str__, "__reduce__": RayTaskError.__reduce__, "__module__": "trygon.exceptions"}
+        space = {
+            "__str__": RayTaskError.__str__,
+            "__reduce__": RayTaskError.__reduce__,
+            "__module__": "trygon.exceptions",
+        }
         space["__init__"] = _ignore_arguments
         known = _dual_classes[cause_class] = type(name, (RayTaskError, cause_class), {**space, "__qualname__": name})
     return known

@@ -110,7 +110,8 @@ def split_returns(value: Any, num_returns: int, name: str) -> list[Any]:
         values = list(value)
     except TypeError:
         raise ValueError(
-            f"{name} has num_returns={num_returns}, so it must return {num_returns} values, but it returned one {type(value).__name__}."
+            f"{name} has num_returns={num_returns}, so it must return {num_returns} values, but it returned one"
+            f" {type(value).__name__}."
         ) from None
     if len(values) != num_returns:
         raise ValueError(f"{name} has num_returns={num_returns}, but it returned {len(values)} values.")

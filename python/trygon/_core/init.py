@@ -73,7 +73,8 @@ def init(
 ) -> Context:
     """Starts the engine on this machine; everything ends with the program, or with `shutdown()`.
 
-    Without arguments it takes the CPUs and GPUs that this process may use and 30 % of the memory for objects. `num_cpus` may be
+    Without arguments it takes the CPUs and GPUs that this process may use and 30 % of the memory for objects.
+    `num_cpus` may be
     more than there are. The first use of the engine calls this by itself. Ray's other arguments are refused by name.
     """
     _refuse_others(address, local_mode, others)
@@ -92,7 +93,9 @@ def _start(config: dict[str, Any]) -> Context:
     global _context, _driver_pid
     info = _native.start(config)
     _driver_pid = os.getpid()
-    _context = Context({**info, "namespace": config["namespace"], "object_store_memory": config["object_store_memory_bytes"]})
+    _context = Context(
+        {**info, "namespace": config["namespace"], "object_store_memory": config["object_store_memory_bytes"]}
+    )
     if config["log_to_driver"]:
         from trygon._core import logs
 
@@ -102,22 +105,41 @@ def _start(config: dict[str, Any]) -> Context:
 
 def _refuse_others(address: str | None, local_mode: bool, others: dict[str, Any]) -> None:
     if local_mode:
-        raise RuntimeError("local_mode does not exist any more, in Ray neither; call the plain function, f.__wrapped__(...), to debug it here.")
+        raise RuntimeError(
+            "local_mode does not exist any more, in Ray neither; call the plain function, f.__wrapped__(...), to"
+            " debug it here."
+        )
     if address == "auto":
         raise ConnectionError("No running cluster was found; leave address out to start the engine in this program.")
     if address not in (None, "local"):
-        raise NotImplementedError(f"init(address={address!r}) would join a cluster; this version of Trygon runs on one machine. Leave it out.")
+        raise NotImplementedError(
+            f"init(address={address!r}) would join a cluster; this version of Trygon runs on one machine. Leave it out."
+        )
     for name, value in others.items():
         if name not in _OTHER_ARGUMENTS:
             raise RuntimeError(f"init() has no argument {name}." + _close_name(name))
-        if not any(value is default or (type(value) is type(default) and value == default) for default in _OTHER_ARGUMENTS[name]):
-            raise NotImplementedError(f"init({name}={value!r}) is not supported by this version of Trygon; leave it out.")
+        if not any(
+            value is default or (type(value) is type(default) and value == default)
+            for default in _OTHER_ARGUMENTS[name]
+        ):
+            raise NotImplementedError(
+                f"init({name}={value!r}) is not supported by this version of Trygon; leave it out."
+            )
 
 
 def _close_name(name: str) -> str:
     from difflib import get_close_matches
 
-    own = ["num_cpus", "num_gpus", "resources", "object_store_memory", "namespace", "ignore_reinit_error", "log_to_driver", "logging_level"]
+    own = [
+        "num_cpus",
+        "num_gpus",
+        "resources",
+        "object_store_memory",
+        "namespace",
+        "ignore_reinit_error",
+        "log_to_driver",
+        "logging_level",
+    ]
     close = get_close_matches(name, own, 1)
     return f" Did you mean {close[0]}?" if close else f" Its arguments are: address, {', '.join(own)}."
 
@@ -125,7 +147,8 @@ def _close_name(name: str) -> str:
 def _initialized_already(ignore: bool) -> Context:
     if not ignore:
         raise RuntimeError(
-            "Trygon is started already; call trygon.shutdown() first, or pass ignore_reinit_error=True to go on with what runs."
+            "Trygon is started already; call trygon.shutdown() first, or pass ignore_reinit_error=True to go on with"
+            " what runs."
         )
     global _context
     if _context is None:
@@ -171,9 +194,13 @@ def _store_bytes(value: Any, memory: int) -> int:
     if value is None:
         return max(_LEAST_STORE_BYTES, min(int(memory * _STORE_SHARE), _LARGEST_STORE_BYTES))
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"object_store_memory of init() must be a number of bytes, but {type(value).__name__} was given.")
+        raise TypeError(
+            f"object_store_memory of init() must be a number of bytes, but {type(value).__name__} was given."
+        )
     if value < _LEAST_STORE_BYTES:
-        raise ValueError(f"object_store_memory of init() must be at least {_LEAST_STORE_BYTES} bytes (75 MB), but {value} was given.")
+        raise ValueError(
+            f"object_store_memory of init() must be at least {_LEAST_STORE_BYTES} bytes (75 MB), but {value} was given."
+        )
     return int(value)
 
 
@@ -182,7 +209,10 @@ def _binary() -> str:
     path = override or os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_bin", "trygon")
     if not os.path.isfile(path):
         where = "which TRYGON_BINARY names" if override else "which belongs to the package"
-        raise RuntimeError(f"The program {path}, {where}, is not there; install the package again (pip install --force-reinstall trygon).")
+        raise RuntimeError(
+            f"The program {path}, {where}, is not there; install the package again (pip install --force-reinstall"
+            " trygon)."
+        )
     return path
 
 

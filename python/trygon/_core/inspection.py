@@ -75,7 +75,11 @@ def _members(value: Any, name: str) -> list[tuple[str, Any]]:
     elif isinstance(value, (list, tuple, set, frozenset)):
         found = [(f"{name}[{index}]", member) for index, member in enumerate(islice(value, _MOST_MEMBERS))]
     elif inspect.isclass(value):
-        found = [(f"{name}.{key}", member) for key, member in vars(value).items() if not key.startswith("__") or key == "__init__"]
+        found = [
+            (f"{name}.{key}", member)
+            for key, member in vars(value).items()
+            if not key.startswith("__") or key == "__init__"
+        ]
     else:
         state = getattr(value, "__dict__", None)
         if isinstance(state, dict):
@@ -121,7 +125,8 @@ def inspect_serializability(
 ) -> tuple[bool, set[FailureTuple]]:
     """Says whether `base_obj` can be sent to another process, and prints a tree of what cannot.
 
-    Returns `(True, set())`, or `(False, failures)` with one `FailureTuple(obj, name, parent)` for each innermost culprit.
+    Returns `(True, set())`, or `(False, failures)` with one `FailureTuple(obj, name, parent)` for each innermost
+    culprit.
     """
     label = name or getattr(base_obj, "__name__", None) or _kind(base_obj)
 

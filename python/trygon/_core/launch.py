@@ -13,7 +13,10 @@ def main() -> None:
     try:
         os.execv(path, [path, *sys.argv[1:]])
     except OSError as error:
-        sys.exit(f"trygon: {path} cannot be run: {error.strerror}. Install the package again: pip install --force-reinstall trygon")
+        sys.exit(
+            f"trygon: {path} cannot be run: {error.strerror}. Install the package again: pip install"
+            " --force-reinstall trygon"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Printing in the driver what workers print: tagged, and the same line of several workers within five seconds only once."""
+"""Printing in the driver what workers print: tagged, and the same line of several workers within five seconds only
+once.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class Deduplicator:
         self._seen: dict[tuple[str, bool], _Repeats] = {}
 
     def take(self, name: str, pid: int, is_stderr: bool, line: str, now_s: float) -> bool:
-        """Whether to print this line now. Lines that one worker repeats are always printed: only other workers' echoes are counted."""
+        """Whether to print this line now. Lines that one worker repeats are always printed: only other workers' echoes
+        are counted.
+        """
         if not self._enabled or not line.strip():
             return True
         key = (line, is_stderr)

@@ -26,7 +26,9 @@ def await_ref(ref: _native.ObjectRef[Any]) -> Generator[Any, None, Any]:
 
 
 class _LoopQueue:
-    """Completions for one event loop. The loop keeps it alive (as the callback of its reader), never the other way round."""
+    """Completions for one event loop. The loop keeps it alive (as the callback of its reader), never the other way
+    round.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._queue = _native.CompletionQueue()
@@ -93,7 +95,9 @@ def future_of(ref: _native.ObjectRef[Any]) -> Future[Any]:
 
 
 class _FutureThread:
-    """One thread that completes every future of this process; started at the first one, ended when none has waited for a while."""
+    """One thread that completes every future of this process; started at the first one, ended when none has waited for
+    a while.
+    """
 
     _POLL_S = 0.2
     _IDLE_POLLS = 25
@@ -112,7 +116,9 @@ class _FutureThread:
         self._thread.start()
 
     def add(self, ref: _native.ObjectRef[Any], future: Any) -> bool:
-        """False when this thread cannot take it: it has ended, or belongs to an earlier session or to the parent process."""
+        """False when this thread cannot take it: it has ended, or belongs to an earlier session or to the parent
+        process.
+        """
         import os
 
         if self._pid != os.getpid() or not self._queue.is_current():

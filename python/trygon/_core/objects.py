@@ -17,7 +17,8 @@ _native_wait = _native.wait
 def get(object_refs: Any, *, timeout: float | None = None) -> Any:
     """The value of a reference, or the values of a list of them. Waits for them; raises what their tasks raised.
 
-    With a `timeout` in seconds, GetTimeoutError (also a TimeoutError) is raised when it is over; 0 asks without waiting.
+    With a `timeout` in seconds, GetTimeoutError (also a TimeoutError) is raised when it is over; 0 asks without
+    waiting.
     """
     kind = type(object_refs)
     if kind is ObjectRef or kind is list:
@@ -38,7 +39,10 @@ def _hint(value: object) -> str:
 def put(value: Any, *, _owner: Any = None, _tensor_transport: Any = None) -> ObjectRef[Any]:
     """Stores a value once, so that many tasks can use it; returns a reference to it."""
     if type(value) is ObjectRef:
-        raise TypeError("put() takes a value, but an ObjectRef was given: the object is stored already. Put [ref] to store the reference.")
+        raise TypeError(
+            "put() takes a value, but an ObjectRef was given: the object is stored already. Put [ref] to store the"
+            " reference."
+        )
     if _owner is not None:
         raise ValueError("put(_owner=...) does not exist any more: the caller owns what it puts.")
     if _tensor_transport is not None:

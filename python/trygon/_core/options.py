@@ -1,4 +1,5 @@
-"""Options of tasks and actors: every name that Ray knows is known here; what is not supported yet is refused by its name.
+"""Options of tasks and actors: every name that Ray knows is known here; what is not supported yet is refused by its
+name.
 
 Validation happens where the option is written (`@remote(...)`, `.options(...)`), so nothing is checked per call.
 """
@@ -31,7 +32,10 @@ def _amount(name: str, value: Any) -> None:
 def _devices(name: str, value: Any) -> None:
     _amount(name, value)
     if value is not None and value > 1 and value != int(value):
-        raise ValueError(f"The option {name} must be a whole number above 1 (a task shares one device or has whole ones), got {value}.")
+        raise ValueError(
+            f"The option {name} must be a whole number above 1 (a task shares one device or has whole ones), got"
+            f" {value}."
+        )
 
 
 def _memory(name: str, value: Any) -> None:
@@ -75,7 +79,10 @@ def _num_returns(name: str, value: Any) -> None:
         raise ValueError(f"The option {name} must be an int >= 0, but {value!r} was given.")
     _integer(0)(name, value)
     if value is not None and value > _MOST_RETURNS:
-        raise ValueError(f"The option {name} can be {_MOST_RETURNS} at most, but {value} was given; return a list of references instead.")
+        raise ValueError(
+            f"The option {name} can be {_MOST_RETURNS} at most, but {value} was given; return a list of references"
+            " instead."
+        )
 
 
 def _text(name: str, value: Any) -> None:
@@ -94,7 +101,10 @@ def _retry_exceptions(name: str, value: Any) -> None:
     if isinstance(value, bool):
         return
     if not isinstance(value, (list, tuple)):
-        raise TypeError(f"The option {name} must be True, False or a list of exception classes, but {type(value).__name__} was given.")
+        raise TypeError(
+            f"The option {name} must be True, False or a list of exception classes, but {type(value).__name__} was"
+            " given."
+        )
     for kind in value:
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
             raise TypeError(f"The option {name} must list exception classes, but {kind!r} is none.")
@@ -175,7 +185,8 @@ METHOD_OPTIONS: dict[str, Check] = {
 
 
 def check_options(options: Mapping[str, Any], known: Mapping[str, Check], what: str) -> None:
-    """Refuses unknown names (ValueError), wrong types (TypeError), wrong values (ValueError), and what is not supported yet
+    """Refuses unknown names (ValueError), wrong types (TypeError), wrong values (ValueError), and what is not
+    supported yet
     (NotImplementedError)."""
     for name, value in options.items():
         check = known.get(name)
@@ -204,7 +215,9 @@ def check_actor_options(options: Mapping[str, Any], *, in_options_call: bool) ->
     """Checks options of an actor."""
     check_options(options, ACTOR_OPTIONS, "An actor")
     if in_options_call and "concurrency_groups" in options:
-        raise ValueError("The option concurrency_groups belongs to the class: give it to @remote(...), not to .options(...).")
+        raise ValueError(
+            "The option concurrency_groups belongs to the class: give it to @remote(...), not to .options(...)."
+        )
     if options.get("get_if_exists") and not options.get("name"):
         raise ValueError("The option get_if_exists needs a name: there is nothing to look for without one.")
     if options.get("max_task_retries") and not options.get("max_restarts"):
@@ -229,7 +242,9 @@ def task_resources(options: Mapping[str, Any]) -> dict[str, float]:
 
 
 def actor_resources(options: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
-    """What placing an actor takes, and what it holds while it lives. With nothing said: one CPU to place it, none to live."""
+    """What placing an actor takes, and what it holds while it lives. With nothing said: one CPU to place it, none to
+    live.
+    """
     named = [options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources")]
     if all(value is None for value in named):
         return {"CPU": 1.0}, {}

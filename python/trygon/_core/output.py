@@ -1,6 +1,7 @@
 """What a worker prints, line by line and tagged with what printed it.
 
-Before the first output after the name of what runs has changed, a line `\\x01trygon:name:<NAME>` is written to the stream; the daemon
+Before the first output after the name of what runs has changed, a line `\\x01trygon:name:<NAME>` is written to the
+stream; the daemon
 takes it out again. It is written only then, so that silent tasks cost nothing.
 """
 
@@ -94,6 +95,8 @@ class LineStream(io.BufferedIOBase):
 def install() -> None:
     """Puts tagged streams in the place of `sys.stdout` and `sys.stderr`."""
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        stream = io.TextIOWrapper(LineStream(descriptor), encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[type-var]
+        stream = io.TextIOWrapper(
+            LineStream(descriptor), encoding="utf-8", errors="backslashreplace", write_through=True
+        )  # type: ignore[type-var]
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)

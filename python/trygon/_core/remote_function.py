@@ -1,4 +1,6 @@
-"""`@remote` on a function. `f.remote` is the engine's own bound method: nothing of Python lies between a call and the engine."""
+"""`@remote` on a function. `f.remote` is the engine's own bound method: nothing of Python lies between a call and the
+engine.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_RETRIES = 3
 _MOST_CACHED_OPTIONS = 64
-# Code flags: generator, coroutine, asynchronous generator. Reading them costs nothing, importing `inspect` costs milliseconds.
+# Code flags: generator, coroutine, asynchronous generator. Reading them costs nothing, importing `inspect` costs
+# milliseconds.
 _GENERATOR, _COROUTINE = 0x20 | 0x200, 0x80
 
 
@@ -48,11 +51,14 @@ class RemoteFunction:
 
     def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError(f"{self.__name__}.bind() makes a graph of tasks, which this version of Trygon does not have.")
+        raise NotImplementedError(
+            f"{self.__name__}.bind() makes a graph of tasks, which this version of Trygon does not have."
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
-            f"The remote function {self.__name__} cannot be called directly: use {self.__name__}.remote(...) to run it as a task,"
+            f"The remote function {self.__name__} cannot be called directly: use {self.__name__}.remote(...) to run"
+            " it as a task,"
             f" or {self.__name__}.__wrapped__(...) to run it here."
         )
 
@@ -119,10 +125,13 @@ def _refusal(function: Callable[..., Any], name: str) -> Callable[..., Any] | No
         return None
     if flags & _COROUTINE:
         error: Exception = ValueError(
-            f"{name} is an async function, and a task has no event loop; wrap it: a plain function that calls asyncio.run({name}(...))."
+            f"{name} is an async function, and a task has no event loop; wrap it: a plain function that calls"
+            f" asyncio.run({name}(...))."
         )
     else:
-        error = NotImplementedError(f"{name} is a generator; streams of results are not in this version of Trygon. Return a list instead.")
+        error = NotImplementedError(
+            f"{name} is a generator; streams of results are not in this version of Trygon. Return a list instead."
+        )
 
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         raise error
@@ -131,10 +140,13 @@ def _refusal(function: Callable[..., Any], name: str) -> Callable[..., Any] | No
 
 
 def _cache_key(options: dict[str, Any]) -> Any:
-    """Something hashable that stands for the options, types included (`1`, `1.0` and `True` differ); None if there is no such thing."""
+    """Something hashable that stands for the options, types included (`1`, `1.0` and `True` differ); None if there is
+    no such thing.
+    """
     try:
         key = tuple(
-            (name, type(value), tuple(sorted(value.items())) if type(value) is dict else value) for name, value in sorted(options.items())
+            (name, type(value), tuple(sorted(value.items())) if type(value) is dict else value)
+            for name, value in sorted(options.items())
         )
         hash(key)
     except TypeError:

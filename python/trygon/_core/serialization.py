@@ -1,7 +1,9 @@
 """Values to bytes and back, where the engine's own codec does not reach: pickle protocol 5 with buffers kept apart.
 
-The C pickler is tried first because it is ten times faster than cloudpickle. It knows functions and classes only by name, so
-what lives in `__main__`, and what it refuses, goes through cloudpickle, which sends such things by value. Where the bytes go
+The C pickler is tried first because it is ten times faster than cloudpickle. It knows functions and classes only by
+name, so
+what lives in `__main__`, and what it refuses, goes through cloudpickle, which sends such things by value. Where the
+bytes go
 afterwards, and which references they contain, is the engine's business.
 """
 
@@ -100,7 +102,9 @@ def _dump(value: Any, *, out_of_band: bool) -> tuple[bytes, list[PickleBuffer]]:
 
 
 def _pickler_class() -> Any:
-    """cloudpickle's pickler plus the reducers that users registered and ours for torch. Made at the first need: it costs 20 ms."""
+    """cloudpickle's pickler plus the reducers that users registered and ours for torch. Made at the first need: it
+    costs 20 ms.
+    """
     global _cloud_pickler
     if "torch" in sys.modules:
         _add_torch_reducer()
@@ -110,7 +114,9 @@ def _pickler_class() -> Any:
         from cloudpickle import CloudPickler
 
         _cloud_pickler = type(
-            "ValuePickler", (CloudPickler,), {"dispatch_table": ChainMap(_custom_reducers, *CloudPickler.dispatch_table.maps)}
+            "ValuePickler",
+            (CloudPickler,),
+            {"dispatch_table": ChainMap(_custom_reducers, *CloudPickler.dispatch_table.maps)},
         )
     return _cloud_pickler
 
@@ -129,7 +135,8 @@ def _cannot_serialize(value: Any, error: Exception, what: str, name: str) -> Typ
         members = "; ".join(guilty)
         sentence += f" What cannot be sent to another process: {members}."
     sentence += (
-        " Make such things inside the task or actor instead, or teach the engine with trygon.util.register_serializer();"
+        " Make such things inside the task or actor instead, or teach the engine with"
+        " trygon.util.register_serializer();"
         " trygon.util.inspect_serializability() shows the whole tree."
     )
     return TypeError(sentence)
@@ -163,7 +170,14 @@ def _reduce_tensor(tensor: Any) -> Any:
     import torch
 
     plain = type(tensor) is torch.Tensor and tensor.layout is torch.strided and tensor.device.type == "cpu"
-    if not plain or tensor.is_quantized or tensor.is_conj() or tensor.is_neg() or not tensor.is_leaf or tensor.numel() == 0:
+    if (
+        not plain
+        or tensor.is_quantized
+        or tensor.is_conj()
+        or tensor.is_neg()
+        or not tensor.is_leaf
+        or tensor.numel() == 0
+    ):
         return tensor.__reduce_ex__(_PROTOCOL)
     raw = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
     dtype = str(tensor.dtype).removeprefix("torch.")

@@ -22,7 +22,11 @@ def seal_array(buffer: _native.StoreBuffer, array: Any) -> _native.ObjectRef[Any
         """Stands for the array: the pickle must say where the data begins and nothing more."""
 
         def __reduce__(self) -> Any:
-            return rebuild_array, (PickleBuffer(b""), array.dtype.str if array.dtype.names is None else array.dtype, array.shape)
+            return rebuild_array, (
+                PickleBuffer(b""),
+                array.dtype.str if array.dtype.names is None else array.dtype,
+                array.shape,
+            )
 
     return buffer.seal(dumps(Stand(), 5, buffer_callback=lambda _: False))
 

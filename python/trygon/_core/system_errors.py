@@ -49,7 +49,9 @@ def describe_death(details: Details) -> str:
     if signal:
         return f"{process} was killed by signal {signal} ({_SIGNALS.get(signal, 'unnamed')})"
     if kind == "exit":
-        return f"{process} exited with code {exit_code}" + (f": {message}" if message and str(exit_code) not in message else "")
+        return f"{process} exited with code {exit_code}" + (
+            f": {message}" if message and str(exit_code) not in message else ""
+        )
     return f"{process} ended: {message}" if message else f"{process} ended for an unknown reason"
 
 
@@ -77,7 +79,9 @@ def _actor(kind: type[exceptions.RayActorError], text: str, details: Details) ->
 def _actor_name(details: Details) -> str:
     class_name, name = details.get("class_name"), details.get("name")
     actor_id = str(details.get("actor_id") or "")
-    return f"Actor {class_name or ''}".rstrip() + (f" '{name}'" if name else "") + (f" ({actor_id})" if actor_id else "")
+    return (
+        f"Actor {class_name or ''}".rstrip() + (f" '{name}'" if name else "") + (f" ({actor_id})" if actor_id else "")
+    )
 
 
 def _actor_died(details: Details) -> BaseException:
@@ -139,7 +143,9 @@ def _object_freed(details: Details) -> BaseException:
 
 def _get_timeout(details: Details) -> BaseException:
     message = _message(details) or f"not ready after {details.get('timeout')} s"
-    return exceptions.GetTimeoutError(f"get() gave up: {message}. What it waits for goes on; call get() again, or give it a longer timeout.")
+    return exceptions.GetTimeoutError(
+        f"get() gave up: {message}. What it waits for goes on; call get() again, or give it a longer timeout."
+    )
 
 
 def _store_full(details: Details) -> BaseException:
@@ -173,7 +179,9 @@ def _invalid_argument(details: Details) -> BaseException:
     # Ray raises ValueError for what get() and wait() cannot take, TypeError where it says so.
     kind = TypeError if details.get("class") == "TypeError" else ValueError
     text = _message(details)
-    return kind(text[:1].upper() + text[1:] + "." if text and not text.startswith(("get(", "wait(", "put(")) else text + ".")
+    return kind(
+        text[:1].upper() + text[1:] + "." if text and not text.startswith(("get(", "wait(", "put(")) else text + "."
+    )
 
 
 def _plain(kind: type[exceptions.RayError], start: str) -> Callable[[Details], BaseException]:

@@ -1,8 +1,12 @@
-"""The types behind `remote`, `options`, `method` and handles. For type checkers only: there is no such module at run time.
+"""The types behind `remote`, `options`, `method` and handles. For type checkers only: there is no such module at run
+time.
 
-`Remote[Callable[P, Out]]` is anything with a `remote` that takes `P` and gives `Out`. Its first overload takes the parameters exactly
-as they were declared, keywords and defaults included. The others let the first one to ten positional arguments be references
-(`ObjectRef[int]` for `int`); what follows them is again as declared. Known limits: a reference given by keyword is refused (give it by
+`Remote[Callable[P, Out]]` is anything with a `remote` that takes `P` and gives `Out`. Its first overload takes the
+parameters exactly
+as they were declared, keywords and defaults included. The others let the first one to ten positional arguments be
+references
+(`ObjectRef[int]` for `int`); what follows them is again as declared. Known limits: a reference given by keyword is
+refused (give it by
 position), and mypy does not follow functions that are generic themselves.
 """
 
@@ -163,12 +167,16 @@ class Remote(Generic[_Call]):
     def bind(self, *args: Any, **kwargs: Any) -> NoReturn: ...
 
 class RemoteFunction(Remote[_Call]):
-    """A function that runs as tasks. `_Call` is what `remote` does: the function's parameters, and references to its results."""
+    """A function that runs as tasks. `_Call` is what `remote` does: the function's parameters, and references to its
+    results.
+    """
 
     __name__: str
     __wrapped__: Callable[..., Any]
     @overload
-    def options(self: RemoteFunction[Callable[_P, Any]], *, num_returns: Literal[0], **options: Any) -> Remote[Callable[_P, None]]: ...
+    def options(
+        self: RemoteFunction[Callable[_P, Any]], *, num_returns: Literal[0], **options: Any
+    ) -> Remote[Callable[_P, None]]: ...
     @overload
     def options(self, *, num_returns: Literal[1] | None = None, **options: Any) -> Remote[_Call]: ...
     @overload
@@ -177,7 +185,8 @@ class RemoteFunction(Remote[_Call]):
     ) -> Remote[Callable[_P, list[ObjectRef[Any]]]]: ...
 
 class ActorHandle(Generic[_T_co]):
-    """A handle on an actor of class `_T_co`. Python cannot say which methods that has with a `remote` each, so any name is taken for a
+    """A handle on an actor of class `_T_co`. Python cannot say which methods that has with a `remote` each, so any
+    name is taken for a
     method here; `trygon.util.typed(handle)` gives the checked form for methods declared with `@trygon.method`."""
 
     def __getattr__(self, name: str) -> ActorMethod[Callable[..., ObjectRef[Any]]]: ...
@@ -187,7 +196,9 @@ class ActorMethod(Remote[_Call]):
     """A method of an actor, seen through its handle."""
 
     @overload
-    def options(self: ActorMethod[Callable[_P, Any]], *, num_returns: Literal[0], **options: Any) -> Remote[Callable[_P, None]]: ...
+    def options(
+        self: ActorMethod[Callable[_P, Any]], *, num_returns: Literal[0], **options: Any
+    ) -> Remote[Callable[_P, None]]: ...
     @overload
     def options(self, *, num_returns: Literal[1] | None = None, **options: Any) -> Remote[_Call]: ...
     @overload
@@ -329,8 +340,11 @@ class ActorClass(Generic[_Call]):
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> ActorHandle[_T]: ...
+
 class BoundMethod(ActorMethod[_Call], Generic[_Call, _R]):
-    """A method declared with `@trygon.method`: called directly inside the class, with `.remote` through `typed(handle)`."""
+    """A method declared with `@trygon.method`: called directly inside the class, with `.remote` through
+    `typed(handle)`.
+    """
 
     def __call__(self: BoundMethod[Callable[_P, Any], _R], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
 
@@ -347,7 +361,9 @@ class MethodDecorator:
 class SeveralMethodDecorator:
     """`@method(num_returns=n)`."""
 
-    def __call__(self, function: Callable[Concatenate[_S, _P], _R], /) -> Method[Callable[_P, list[ObjectRef[Any]]], _R]: ...
+    def __call__(
+        self, function: Callable[Concatenate[_S, _P], _R], /
+    ) -> Method[Callable[_P, list[ObjectRef[Any]]], _R]: ...
 
 class NoneMethodDecorator:
     """`@method(num_returns=0)`."""

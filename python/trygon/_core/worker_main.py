@@ -1,4 +1,6 @@
-"""A worker from its fork on: output, hooks, then the engine's loop. Also what the engine asks of a worker: actors and methods."""
+"""A worker from its fork on: output, hooks, then the engine's loop. Also what the engine asks of a worker: actors and
+methods.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ def run(control_fd: int) -> None:
 
     output.install()
     faulthandler.enable(file=2, all_threads=True)
-    # One task has one CPU: libraries that start a thread for each core would fight each other. A program may say otherwise.
+    # One task has one CPU: libraries that start a thread for each core would fight each other. A program may say
+    # otherwise.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     hooks.install(on_task_start=on_task_start)
     _native.worker_main(control_fd)
@@ -66,7 +69,9 @@ def current_actor_meta() -> bytes:
 
 
 def find_method(instance: Any, name: str) -> Any:
-    """Hook `find_method`: looked up on the class, so that an attribute of the instance does not hide a method of the same name."""
+    """Hook `find_method`: looked up on the class, so that an attribute of the instance does not hide a method of the
+    same name.
+    """
     cls = type(instance)
     for base in cls.__mro__:
         if name in vars(base):

@@ -1,4 +1,6 @@
-"""Arrays in shared memory from the beginning. Knows numpy only when it is used, and the engine through `_core.store_memory`."""
+"""Arrays in shared memory from the beginning. Knows numpy only when it is used, and the engine through
+`_core.store_memory`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ if TYPE_CHECKING:
 
 
 class StoreArray:
-    """An array that is being made in the object store. Fill `array`, then `trygon.put(it)`: it becomes an object, with no copy.
+    """An array that is being made in the object store. Fill `array`, then `trygon.put(it)`: it becomes an object, with
+    no copy.
 
     After that `array` is read-only, and so is what `get` returns, wherever that is.
     """

@@ -30,7 +30,8 @@ def get_node_ip_address() -> str:
 
 
 def typed(handle: Any) -> Any:
-    """The handle itself. For type checkers it is an instance of the actor's class, so that methods declared with `@trygon.method` are
+    """The handle itself. For type checkers it is an instance of the actor's class, so that methods declared with
+    `@trygon.method` are
     checked: `typed(Counter.remote()).add.remote(1)` is an `ObjectRef[int]`."""
     return handle
 

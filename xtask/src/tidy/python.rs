@@ -96,5 +96,14 @@ fn all_is_sorted(text: &str) -> bool {
 fn rank(name: &str) -> (u8, &str) {
     let is_constant = !name.chars().any(|letter| letter.is_ascii_lowercase());
     let is_class = name.starts_with(|letter: char| letter.is_ascii_uppercase());
-    (if is_constant { 0 } else if is_class { 1 } else { 2 }, name)
+    (
+        if is_constant {
+            0
+        } else if is_class {
+            1
+        } else {
+            2
+        },
+        name,
+    )
 }

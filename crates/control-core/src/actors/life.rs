@@ -101,8 +101,7 @@ impl Actor {
     /// The state in a word: `pending`, `alive`, `restarting` or `dead`.
     pub fn state_name(&self) -> &'static str {
         match &self.state {
-            ActorState::Pending { restart: None }
-            | ActorState::Constructing { restart: None, .. } => "pending",
+            ActorState::Pending { restart: None } | ActorState::Constructing { restart: None, .. } => "pending",
             ActorState::Pending { .. } | ActorState::Constructing { .. } => "restarting",
             ActorState::Alive { .. } => "alive",
             ActorState::Dead { .. } => "dead",
@@ -121,9 +120,7 @@ impl Actor {
     pub fn death(&self) -> Option<&Death> {
         match &self.state {
             ActorState::Dead { death, .. } => Some(death),
-            ActorState::Pending { restart } | ActorState::Constructing { restart, .. } => {
-                restart.as_ref()
-            }
+            ActorState::Pending { restart } | ActorState::Constructing { restart, .. } => restart.as_ref(),
             ActorState::Alive { .. } => None,
         }
     }
@@ -135,7 +132,6 @@ impl Actor {
 
     /// Whether another life is allowed.
     pub(crate) fn may_restart(&self) -> bool {
-        !self.out_of_scope
-            && (self.spec.max_restarts < 0 || i64::from(self.incarnation) < self.spec.max_restarts)
+        !self.out_of_scope && (self.spec.max_restarts < 0 || i64::from(self.incarnation) < self.spec.max_restarts)
     }
 }

@@ -31,28 +31,14 @@ impl Actors {
         let actor = spec.actor;
         let watchers = BTreeSet::from([spec.creator]);
         let state = ActorState::Pending { restart: None };
-        self.actors.insert(
-            actor,
-            Actor {
-                spec,
-                state,
-                incarnation: 0,
-                waits: String::new(),
-                watchers,
-                out_of_scope: false,
-            },
-        );
+        self.actors
+            .insert(actor, Actor { spec, state, incarnation: 0, waits: String::new(), watchers, out_of_scope: false });
         effects.push(Effect::Place { actor });
         Created::Registered
     }
 
     /// A process wants to hear of an actor. False: there is no such actor, or it is forgotten.
-    pub fn on_watch(
-        &mut self,
-        watcher: WorkerId,
-        actor: ActorId,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
+    pub fn on_watch(&mut self, watcher: WorkerId, actor: ActorId, effects: &mut Vec<Effect>) -> bool {
         let Some(entry) = self.actors.get_mut(&actor) else {
             return false;
         };

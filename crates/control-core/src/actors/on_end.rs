@@ -15,11 +15,7 @@ impl Actors {
         };
         let message = format!("{} was killed by `kill()`", entry.spec.class_name);
         if !no_restart && let Some(worker) = entry.worker() {
-            effects.push(Effect::Kill {
-                worker,
-                kind: "killed",
-                message,
-            });
+            effects.push(Effect::Kill { worker, kind: "killed", message });
         } else if no_restart {
             self.end_now(actor, "killed", message, effects);
         }
@@ -52,21 +48,12 @@ impl Actors {
         if let Some(actor) = self.by_worker.remove(&process) {
             self.on_worker_died(actor, death, effects);
         }
-        let is_child = |actor: &Actor| {
-            actor.spec.creator == process && !actor.spec.detached && !actor.is_dead()
-        };
-        let children: Vec<ActorId> = self
-            .actors
-            .iter()
-            .filter(|(_, actor)| is_child(actor))
-            .map(|(id, _)| *id)
-            .collect();
+        let is_child = |actor: &Actor| actor.spec.creator == process && !actor.spec.detached && !actor.is_dead();
+        let children: Vec<ActorId> =
+            self.actors.iter().filter(|(_, actor)| is_child(actor)).map(|(id, _)| *id).collect();
         for actor in children {
             // ACTOR-5
-            let message = format!(
-                "the process that created it (pid {}) is dead: {}",
-                death.pid, death.message
-            );
+            let message = format!("the process that created it (pid {}) is dead: {}", death.pid, death.message);
             self.end_now(actor, "owner_died", message, effects);
         }
         for actor in self.actors.values_mut() {
@@ -87,49 +74,27 @@ impl Actors {
         }
         // ACTOR-2
         entry.incarnation += 1;
-        entry.state = ActorState::Pending {
-            restart: Some(death.clone()),
-        };
+        entry.state = ActorState::Pending { restart: Some(death.clone()) };
         self.notify_all(actor, effects);
         effects.push(Effect::Place { actor });
     }
 
     /// Ends an actor whatever it does: its worker, if it has one, is killed.
-    fn end_now(
-        &mut self,
-        actor: ActorId,
-        kind: &'static str,
-        message: String,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn end_now(&mut self, actor: ActorId, kind: &'static str, message: String, effects: &mut Vec<Effect>) {
         let Some(entry) = self.actors.get(&actor) else {
             return;
         };
         let worker = entry.worker();
-        let death = Death {
-            kind: kind.to_owned(),
-            message: message.clone(),
-            ..Death::default()
-        };
+        let death = Death { kind: kind.to_owned(), message: message.clone(), ..Death::default() };
         match worker {
-            Some(worker) => effects.push(Effect::Kill {
-                worker,
-                kind,
-                message,
-            }),
+            Some(worker) => effects.push(Effect::Kill { worker, kind, message }),
             None => effects.push(Effect::Unplace { actor }),
         }
         self.end(actor, death, Vec::new(), effects);
     }
 
     /// ACTOR-4: the one way into the last state.
-    pub(crate) fn end(
-        &mut self,
-        actor: ActorId,
-        death: Death,
-        error: Vec<u8>,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(crate) fn end(&mut self, actor: ActorId, death: Death, error: Vec<u8>, effects: &mut Vec<Effect>) {
         let Some(entry) = self.actors.get_mut(&actor) else {
             return;
         };
@@ -139,8 +104,7 @@ impl Actors {
         entry.state = ActorState::Dead { death, error };
         entry.spec.arguments = Vec::new();
         if !entry.spec.name.is_empty() {
-            self.names
-                .remove(&(entry.spec.namespace.clone(), entry.spec.name.clone()));
+            self.names.remove(&(entry.spec.namespace.clone(), entry.spec.name.clone()));
         }
         self.notify_all(actor, effects);
         self.dead.push_back(actor);

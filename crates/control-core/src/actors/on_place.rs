@@ -5,13 +5,7 @@ use trygon_ids::{ActorId, WorkerId};
 
 impl Actors {
     /// A worker was found. False: the actor does not want it any more (ACTOR-3); the worker is free for others to end.
-    pub fn on_placed(
-        &mut self,
-        actor: ActorId,
-        incarnation: u32,
-        worker: WorkerId,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
+    pub fn on_placed(&mut self, actor: ActorId, incarnation: u32, worker: WorkerId, effects: &mut Vec<Effect>) -> bool {
         let Some(entry) = self.actors.get_mut(&actor) else {
             return false;
         };
@@ -49,17 +43,9 @@ impl Actors {
         }
         if !error.is_empty() {
             let message = format!("the constructor of {} raised", entry.spec.class_name);
-            let death = Death {
-                kind: "constructor".to_owned(),
-                message: message.clone(),
-                ..Death::default()
-            };
+            let death = Death { kind: "constructor".to_owned(), message: message.clone(), ..Death::default() };
             self.end(actor, death, error, effects);
-            effects.push(Effect::Kill {
-                worker,
-                kind: "constructor",
-                message,
-            });
+            effects.push(Effect::Kill { worker, kind: "constructor", message });
             return;
         }
         entry.state = ActorState::Alive { worker };

@@ -25,16 +25,12 @@ impl Actors {
 
     /// The actor that has this name.
     pub fn named(&self, namespace: &str, name: &str) -> Option<&Actor> {
-        self.names
-            .get(&(namespace.to_owned(), name.to_owned()))
-            .and_then(|actor| self.actors.get(actor))
+        self.names.get(&(namespace.to_owned(), name.to_owned())).and_then(|actor| self.actors.get(actor))
     }
 
     /// Namespaces and names that are taken.
     pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.names
-            .keys()
-            .map(|(namespace, name)| (namespace.as_str(), name.as_str()))
+        self.names.keys().map(|(namespace, name)| (namespace.as_str(), name.as_str()))
     }
 
     /// Every actor.
@@ -55,15 +51,8 @@ impl Actors {
     }
 
     pub(crate) fn notify_all(&self, actor: ActorId, effects: &mut Vec<Effect>) {
-        let watchers = self
-            .actors
-            .get(&actor)
-            .into_iter()
-            .flat_map(|entry| &entry.watchers);
-        effects.extend(watchers.map(|watcher| Effect::Notify {
-            watcher: *watcher,
-            actor,
-        }));
+        let watchers = self.actors.get(&actor).into_iter().flat_map(|entry| &entry.watchers);
+        effects.extend(watchers.map(|watcher| Effect::Notify { watcher: *watcher, actor }));
     }
 
     /// Says which law is broken, if one is.
@@ -73,31 +62,19 @@ impl Actors {
                 return Err(format!("ACTOR-1: {name} names nothing"));
             };
             if actor.is_dead() || actor.spec.name != *name || actor.spec.namespace != *namespace {
-                return Err(format!(
-                    "ACTOR-1: {name} names an actor that is dead or called differently"
-                ));
+                return Err(format!("ACTOR-1: {name} names an actor that is dead or called differently"));
             }
         }
         for (id, actor) in &self.actors {
-            if actor
-                .worker()
-                .is_some_and(|worker| self.by_worker.get(&worker) != Some(id))
-            {
+            if actor.worker().is_some_and(|worker| self.by_worker.get(&worker) != Some(id)) {
                 return Err("ACTOR-3: the worker of an actor is not known as such".to_owned());
             }
             let limit = actor.spec.max_restarts;
             if limit >= 0 && i64::from(actor.incarnation) > limit {
-                return Err(format!(
-                    "ACTOR-2: life {} with {limit} restarts allowed",
-                    actor.incarnation
-                ));
+                return Err(format!("ACTOR-2: life {} with {limit} restarts allowed", actor.incarnation));
             }
         }
-        if self
-            .by_worker
-            .iter()
-            .any(|(worker, id)| self.actors.get(id).and_then(Actor::worker) != Some(*worker))
-        {
+        if self.by_worker.iter().any(|(worker, id)| self.actors.get(id).and_then(Actor::worker) != Some(*worker)) {
             return Err("ACTOR-3: a worker is an actor that is elsewhere".to_owned());
         }
         Ok(())

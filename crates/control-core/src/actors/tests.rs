@@ -31,12 +31,7 @@ fn spec(creator: WorkerId, max_restarts: i64) -> ActorSpec {
 }
 
 fn crash() -> Death {
-    Death {
-        kind: "signal".to_owned(),
-        signal: 11,
-        message: "it crashed".to_owned(),
-        ..Death::default()
-    }
+    Death { kind: "signal".to_owned(), signal: 11, message: "it crashed".to_owned(), ..Death::default() }
 }
 
 /// Runs one event and checks the laws.
@@ -48,18 +43,12 @@ fn on(actors: &mut Actors, event: impl FnOnce(&mut Actors, &mut Vec<Effect>)) ->
 }
 
 fn notify(watcher: WorkerId) -> Effect {
-    Effect::Notify {
-        watcher,
-        actor: ACTOR,
-    }
+    Effect::Notify { watcher, actor: ACTOR }
 }
 
 fn create(actors: &mut Actors, creator: WorkerId, max_restarts: i64) {
     let effects = on(actors, |actors, effects| {
-        assert_eq!(
-            actors.on_create(spec(creator, max_restarts), effects),
-            Created::Registered
-        );
+        assert_eq!(actors.on_create(spec(creator, max_restarts), effects), Created::Registered);
     });
     assert_eq!(effects, [Effect::Place { actor: ACTOR }]);
 }
@@ -68,16 +57,8 @@ fn bring_up(actors: &mut Actors, incarnation: u32, on_worker: WorkerId) {
     let effects = on(actors, |actors, effects| {
         assert!(actors.on_placed(ACTOR, incarnation, on_worker, effects));
     });
-    assert_eq!(
-        effects,
-        [Effect::Start {
-            actor: ACTOR,
-            worker: on_worker
-        }]
-    );
-    let effects = on(actors, |actors, effects| {
-        actors.on_started(on_worker, ACTOR, incarnation, vec![], effects)
-    });
+    assert_eq!(effects, [Effect::Start { actor: ACTOR, worker: on_worker }]);
+    let effects = on(actors, |actors, effects| actors.on_started(on_worker, ACTOR, incarnation, vec![], effects));
     assert_eq!(effects[0], Effect::Running { worker: on_worker });
 }
 
@@ -86,27 +67,16 @@ fn an_actor_comes_to_life_and_its_name_is_found() {
     // ACTOR-1
     let mut actors = Actors::default();
     create(&mut actors, DRIVER, 0);
-    assert_eq!(
-        actors.get(ACTOR).map(|actor| actor.state_name()),
-        Some("pending")
-    );
+    assert_eq!(actors.get(ACTOR).map(|actor| actor.state_name()), Some("pending"));
     let mut other = spec(DRIVER, 0);
     other.actor = ActorId::new([8; 16]);
     let effects = on(&mut actors, |actors, effects| {
-        assert_eq!(
-            actors.on_create(other.clone(), effects),
-            Created::NameTaken(ACTOR)
-        );
+        assert_eq!(actors.on_create(other.clone(), effects), Created::NameTaken(ACTOR));
     });
     assert!(effects.is_empty());
     bring_up(&mut actors, 0, worker(1));
-    assert_eq!(
-        actors.named("n", "it").map(|actor| actor.state_name()),
-        Some("alive")
-    );
-    on(&mut actors, |actors, effects| {
-        actors.on_kill(ACTOR, true, effects)
-    });
+    assert_eq!(actors.named("n", "it").map(|actor| actor.state_name()), Some("alive"));
+    on(&mut actors, |actors, effects| actors.on_kill(ACTOR, true, effects));
     assert!(actors.named("n", "it").is_none());
     on(&mut actors, |actors, effects| {
         assert_eq!(actors.on_create(other, effects), Created::Registered);
@@ -119,33 +89,16 @@ fn a_crash_restarts_as_often_as_allowed() {
     let mut actors = Actors::default();
     create(&mut actors, DRIVER, 1);
     bring_up(&mut actors, 0, worker(1));
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_process_died(worker(1), &crash(), effects)
-    });
+    let effects = on(&mut actors, |actors, effects| actors.on_process_died(worker(1), &crash(), effects));
     assert_eq!(effects, [notify(DRIVER), Effect::Place { actor: ACTOR }]);
-    assert_eq!(
-        actors
-            .get(ACTOR)
-            .map(|actor| (actor.state_name(), actor.incarnation)),
-        Some(("restarting", 1))
-    );
+    assert_eq!(actors.get(ACTOR).map(|actor| (actor.state_name(), actor.incarnation)), Some(("restarting", 1)));
     bring_up(&mut actors, 1, worker(2));
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_process_died(worker(2), &crash(), effects)
-    });
+    let effects = on(&mut actors, |actors, effects| actors.on_process_died(worker(2), &crash(), effects));
     assert_eq!(effects, [notify(DRIVER)]);
-    assert_eq!(
-        actors.get(ACTOR).and_then(|actor| actor.death()),
-        Some(&crash())
-    );
+    assert_eq!(actors.get(ACTOR).and_then(|actor| actor.death()), Some(&crash()));
     // It stays dead, with its first cause.
-    on(&mut actors, |actors, effects| {
-        actors.on_kill(ACTOR, true, effects)
-    });
-    assert_eq!(
-        actors.get(ACTOR).and_then(|actor| actor.death()),
-        Some(&crash())
-    );
+    on(&mut actors, |actors, effects| actors.on_kill(ACTOR, true, effects));
+    assert_eq!(actors.get(ACTOR).and_then(|actor| actor.death()), Some(&crash()));
 }
 
 #[test]
@@ -156,9 +109,7 @@ fn an_earlier_life_says_nothing() {
     on(&mut actors, |actors, effects| {
         actors.on_placed(ACTOR, 0, worker(1), effects);
     });
-    on(&mut actors, |actors, effects| {
-        actors.on_process_died(worker(1), &crash(), effects)
-    });
+    on(&mut actors, |actors, effects| actors.on_process_died(worker(1), &crash(), effects));
     let effects = on(&mut actors, |actors, effects| {
         assert!(!actors.on_placed(ACTOR, 0, worker(2), effects));
         actors.on_started(worker(1), ACTOR, 0, vec![], effects);
@@ -174,21 +125,11 @@ fn a_constructor_that_raises_ends_it_without_restart() {
     on(&mut actors, |actors, effects| {
         actors.on_placed(ACTOR, 0, worker(1), effects);
     });
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_started(worker(1), ACTOR, 0, vec![9], effects)
-    });
+    let effects = on(&mut actors, |actors, effects| actors.on_started(worker(1), ACTOR, 0, vec![9], effects));
     assert_eq!(effects[0], notify(DRIVER));
-    assert!(matches!(
-        effects[1],
-        Effect::Kill {
-            kind: "constructor",
-            ..
-        }
-    ));
+    assert!(matches!(effects[1], Effect::Kill { kind: "constructor", .. }));
     assert!(actors.get(ACTOR).is_some_and(|actor| actor.is_dead()));
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_process_died(worker(1), &crash(), effects)
-    });
+    let effects = on(&mut actors, |actors, effects| actors.on_process_died(worker(1), &crash(), effects));
     assert!(effects.is_empty());
 }
 
@@ -198,17 +139,9 @@ fn an_exit_on_purpose_is_no_crash() {
         let mut actors = Actors::default();
         create(&mut actors, DRIVER, -1);
         bring_up(&mut actors, 0, worker(1));
-        let death = Death {
-            kind: kind.to_owned(),
-            ..Death::default()
-        };
-        on(&mut actors, |actors, effects| {
-            actors.on_process_died(worker(1), &death, effects)
-        });
-        assert!(
-            actors.get(ACTOR).is_some_and(|actor| actor.is_dead()),
-            "{kind}"
-        );
+        let death = Death { kind: kind.to_owned(), ..Death::default() };
+        on(&mut actors, |actors, effects| actors.on_process_died(worker(1), &death, effects));
+        assert!(actors.get(ACTOR).is_some_and(|actor| actor.is_dead()), "{kind}");
     }
 }
 
@@ -217,33 +150,18 @@ fn kill_with_restart_counts_as_a_crash() {
     let mut actors = Actors::default();
     create(&mut actors, DRIVER, 1);
     bring_up(&mut actors, 0, worker(1));
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_kill(ACTOR, false, effects)
-    });
-    assert!(matches!(
-        effects.as_slice(),
-        [Effect::Kill { kind: "killed", .. }]
-    ));
-    let death = Death {
-        kind: "killed".to_owned(),
-        ..Death::default()
-    };
-    on(&mut actors, |actors, effects| {
-        actors.on_process_died(worker(1), &death, effects)
-    });
-    assert_eq!(
-        actors.get(ACTOR).map(|actor| actor.state_name()),
-        Some("restarting")
-    );
+    let effects = on(&mut actors, |actors, effects| actors.on_kill(ACTOR, false, effects));
+    assert!(matches!(effects.as_slice(), [Effect::Kill { kind: "killed", .. }]));
+    let death = Death { kind: "killed".to_owned(), ..Death::default() };
+    on(&mut actors, |actors, effects| actors.on_process_died(worker(1), &death, effects));
+    assert_eq!(actors.get(ACTOR).map(|actor| actor.state_name()), Some("restarting"));
 }
 
 #[test]
 fn the_last_handle_drains_what_lives_and_ends_what_waits() {
     let mut actors = Actors::default();
     create(&mut actors, DRIVER, 3);
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_out_of_scope(ACTOR, effects)
-    });
+    let effects = on(&mut actors, |actors, effects| actors.on_out_of_scope(ACTOR, effects));
     assert_eq!(effects, [Effect::Unplace { actor: ACTOR }, notify(DRIVER)]);
 
     let mut actors = Actors::default();
@@ -251,18 +169,12 @@ fn the_last_handle_drains_what_lives_and_ends_what_waits() {
     on(&mut actors, |actors, effects| {
         actors.on_placed(ACTOR, 0, worker(1), effects);
     });
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_out_of_scope(ACTOR, effects)
-    });
+    let effects = on(&mut actors, |actors, effects| actors.on_out_of_scope(ACTOR, effects));
     assert!(effects.is_empty());
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_started(worker(1), ACTOR, 0, vec![], effects)
-    });
+    let effects = on(&mut actors, |actors, effects| actors.on_started(worker(1), ACTOR, 0, vec![], effects));
     assert_eq!(effects.last(), Some(&Effect::Drain { worker: worker(1) }));
     // Even a crash while it drains is the end.
-    on(&mut actors, |actors, effects| {
-        actors.on_process_died(worker(1), &crash(), effects)
-    });
+    on(&mut actors, |actors, effects| actors.on_process_died(worker(1), &crash(), effects));
     assert!(actors.get(ACTOR).is_some_and(|actor| actor.is_dead()));
 }
 
@@ -276,9 +188,7 @@ fn a_creator_takes_its_actors_with_it_unless_they_are_detached() {
         assert!(actors.on_watch(DRIVER, ACTOR, effects));
     });
     assert_eq!(effects, [notify(DRIVER)]);
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_process_died(worker(5), &crash(), effects)
-    });
+    let effects = on(&mut actors, |actors, effects| actors.on_process_died(worker(5), &crash(), effects));
     assert!(matches!(&effects[0], Effect::Kill { message, .. } if message.contains("it crashed")));
     assert!(effects.contains(&notify(DRIVER)));
 
@@ -288,9 +198,7 @@ fn a_creator_takes_its_actors_with_it_unless_they_are_detached() {
     on(&mut actors, |actors, effects| {
         actors.on_create(detached, effects);
     });
-    let effects = on(&mut actors, |actors, effects| {
-        actors.on_process_died(worker(5), &crash(), effects)
-    });
+    let effects = on(&mut actors, |actors, effects| actors.on_process_died(worker(5), &crash(), effects));
     assert!(effects.is_empty());
 }
 

@@ -10,10 +10,7 @@ fn an_actor_holds_its_placement_only_until_it_runs() {
     env.actor(DRIVER, 1, cpus(1.0), set(&[]));
     env.take_starts();
     env.ready(1);
-    assert!(matches!(
-        env.take().as_slice(),
-        [Effect::ActorPlaced { incarnation: 0, .. }]
-    ));
+    assert!(matches!(env.take().as_slice(), [Effect::ActorPlaced { incarnation: 0, .. }]));
     assert_eq!(env.node.free(), &set(&[]));
     env.step(Event::ActorRunning { worker: env.id(1) });
     assert_eq!(env.node.free(), &cpus(1.0));
@@ -50,9 +47,7 @@ fn an_actor_that_is_not_wanted_any_more_leaves_the_line() {
     let mut env = Env::new(1.0);
     env.actor(DRIVER, 1, cpus(1.0), set(&[]));
     env.take_starts();
-    env.step(Event::ActorUnwanted {
-        actor: ActorId::new([1; 16]),
-    });
+    env.step(Event::ActorUnwanted { actor: ActorId::new([1; 16]) });
     env.ready(1);
     assert!(env.take().is_empty());
 }
@@ -64,10 +59,7 @@ fn a_creator_s_death_leaves_its_actors_to_others() {
     env.take_starts();
     env.die(5);
     env.ready(1);
-    assert!(matches!(
-        env.take().as_slice(),
-        [Effect::ActorPlaced { .. }]
-    ));
+    assert!(matches!(env.take().as_slice(), [Effect::ActorPlaced { .. }]));
     env.die(5);
     assert!(env.take().is_empty());
 }

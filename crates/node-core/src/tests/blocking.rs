@@ -10,10 +10,7 @@ fn blocked() -> Env {
     env.take_starts();
     env.ready(1);
     env.take_grants();
-    env.step(Event::Blocked {
-        worker: env.id(1),
-        depth: 0,
-    });
+    env.step(Event::Blocked { worker: env.id(1), depth: 0 });
     env
 }
 
@@ -26,10 +23,7 @@ fn children_of_blocked_workers_come_first_the_deepest_before_all() {
     env.request_at(1, 3, 1, cpus(1.0), 1);
     env.ready(2);
     assert_eq!(env.take_grants()[0].1, 3);
-    env.step(Event::Blocked {
-        worker: env.id(2),
-        depth: 1,
-    });
+    env.step(Event::Blocked { worker: env.id(2), depth: 1 });
     env.take_starts();
     env.request_at(1, 4, 1, cpus(1.0), 1);
     env.request_at(2, 5, 1, cpus(1.0), 2);
@@ -57,10 +51,7 @@ fn who_goes_on_takes_its_cpu_back_even_below_zero() {
 #[test]
 fn a_blocked_worker_that_dies_returns_what_it_had_once() {
     let mut env = blocked();
-    env.step(Event::Blocked {
-        worker: env.id(1),
-        depth: 0,
-    });
+    env.step(Event::Blocked { worker: env.id(1), depth: 0 });
     env.die(1);
     assert_eq!(env.node.free(), env.node.total());
 }
@@ -74,20 +65,9 @@ fn at_the_cap_the_chain_is_named() {
     env.take_grants();
     env.request_at(1, 2, 1, cpus(1.0), 1);
     assert!(env.take().is_empty());
-    env.step(Event::Blocked {
-        worker: env.id(1),
-        depth: 0,
-    });
+    env.step(Event::Blocked { worker: env.id(1), depth: 0 });
     let effects = env.take();
-    let [
-        Effect::LeaseWaits {
-            request_id: 2,
-            message,
-            cap_reached: true,
-            ..
-        },
-    ] = effects.as_slice()
-    else {
+    let [Effect::LeaseWaits { request_id: 2, message, cap_reached: true, .. }] = effects.as_slice() else {
         panic!("{effects:?}")
     };
     assert!(message.contains("task1"), "{message}");

@@ -8,10 +8,7 @@ pub(crate) const DRIVER: u64 = 0;
 
 pub(crate) fn set(entries: &[(&str, f64)]) -> ResourceSet {
     let amount = |value: f64| Amount::from_f64(value).expect("an amount");
-    entries
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), amount(*value)))
-        .collect()
+    entries.iter().map(|(name, value)| ((*name).to_owned(), amount(*value))).collect()
 }
 
 pub(crate) fn cpus(count: f64) -> ResourceSet {
@@ -35,11 +32,7 @@ impl Env {
             worker_id_prefix: [1; 20],
         };
         change(&mut options);
-        Self {
-            node: Node::new(options),
-            now_ms: 0,
-            effects: Vec::new(),
-        }
+        Self { node: Node::new(options), now_ms: 0, effects: Vec::new() }
     }
 
     pub(crate) fn new(cpu_count: f64) -> Self {
@@ -51,8 +44,7 @@ impl Env {
     }
 
     pub(crate) fn step(&mut self, event: Event) {
-        self.node
-            .step(self.now_ms, event.clone(), &mut self.effects);
+        self.node.step(self.now_ms, event.clone(), &mut self.effects);
         if let Err(broken) = self.node.sanity_check() {
             panic!("{broken}\nafter {event:?}\n{:#?}", self.node);
         }
@@ -72,48 +64,20 @@ impl Env {
     }
 
     pub(crate) fn ready(&mut self, number: u64) {
-        self.step(Event::WorkerReady {
-            worker: self.id(number),
-        });
+        self.step(Event::WorkerReady { worker: self.id(number) });
     }
 
-    pub(crate) fn request(
-        &mut self,
-        owner: u64,
-        request_id: u64,
-        count: u32,
-        resources: ResourceSet,
-    ) {
+    pub(crate) fn request(&mut self, owner: u64, request_id: u64, count: u32, resources: ResourceSet) {
         self.request_at(owner, request_id, count, resources, 0);
     }
 
-    pub(crate) fn request_at(
-        &mut self,
-        owner: u64,
-        request_id: u64,
-        count: u32,
-        resources: ResourceSet,
-        depth: u32,
-    ) {
+    pub(crate) fn request_at(&mut self, owner: u64, request_id: u64, count: u32, resources: ResourceSet, depth: u32) {
         let owner = self.id(owner);
         let name = format!("task{request_id}");
-        self.step(Event::LeaseRequested(LeaseRequest {
-            owner,
-            request_id,
-            resources,
-            count,
-            depth,
-            name,
-        }));
+        self.step(Event::LeaseRequested(LeaseRequest { owner, request_id, resources, count, depth, name }));
     }
 
-    pub(crate) fn actor(
-        &mut self,
-        owner: u64,
-        byte: u8,
-        placement: ResourceSet,
-        lifetime: ResourceSet,
-    ) {
+    pub(crate) fn actor(&mut self, owner: u64, byte: u8, placement: ResourceSet, lifetime: ResourceSet) {
         let owner = self.id(owner);
         let actor = ActorId::new([byte; 16]);
         let name = "Actor".to_owned();
@@ -129,34 +93,19 @@ impl Env {
     }
 
     pub(crate) fn give_back(&mut self, owner: u64, lease: u64) {
-        self.step(Event::LeaseReturned {
-            owner: self.id(owner),
-            lease,
-            worker_exiting: false,
-        });
+        self.step(Event::LeaseReturned { owner: self.id(owner), lease, worker_exiting: false });
     }
 
     pub(crate) fn die(&mut self, number: u64) {
-        self.step(Event::ProcessDied {
-            process: self.id(number),
-        });
+        self.step(Event::ProcessDied { process: self.id(number) });
     }
 
     /// Takes all effects, which must be grants; returns (owner, request, lease, worker).
     pub(crate) fn take_grants(&mut self) -> Vec<(u64, u64, u64, u64)> {
         let grant = |effect| match effect {
-            Effect::Grant {
-                owner,
-                request_id,
-                lease,
-                worker,
-                ..
-            } => (
-                u64::from(owner.as_bytes()[27]),
-                request_id,
-                lease,
-                u64::from(worker.as_bytes()[27]),
-            ),
+            Effect::Grant { owner, request_id, lease, worker, .. } => {
+                (u64::from(owner.as_bytes()[27]), request_id, lease, u64::from(worker.as_bytes()[27]))
+            }
             other => panic!("{other:?} is no grant"),
         };
         self.take().into_iter().map(grant).collect()

@@ -37,10 +37,7 @@ fn what_was_cancelled_is_not_granted() {
     let mut env = Env::new(1.0);
     env.request(DRIVER, 7, 3, cpus(1.0));
     env.take_starts();
-    env.step(Event::LeaseCancelled {
-        owner: env.id(DRIVER),
-        request_id: 7,
-    });
+    env.step(Event::LeaseCancelled { owner: env.id(DRIVER), request_id: 7 });
     env.ready(1);
     assert!(env.take().is_empty());
     assert_eq!(env.node.waiting_leases(), 0);
@@ -54,11 +51,7 @@ fn a_worker_that_leaves_gets_no_other_lease() {
     env.take_starts();
     env.ready(1);
     let lease = env.take_grants()[0].2;
-    env.step(Event::LeaseReturned {
-        owner: env.id(DRIVER),
-        lease,
-        worker_exiting: true,
-    });
+    env.step(Event::LeaseReturned { owner: env.id(DRIVER), lease, worker_exiting: true });
     assert_eq!(env.take_starts(), [2]);
     env.die(1);
     env.ready(2);
@@ -79,13 +72,7 @@ fn the_workers_of_a_dead_owner_are_ended() {
     assert_eq!(env.take_grants(), [(1, 2, 2, 2)]);
     env.die(1);
     let worker = env.id(2);
-    assert_eq!(
-        env.take(),
-        [Effect::StopWorker {
-            worker,
-            reason: crate::StopReason::OwnerDied
-        }]
-    );
+    assert_eq!(env.take(), [Effect::StopWorker { worker, reason: crate::StopReason::OwnerDied }]);
     assert_eq!(env.node.free(), &cpus(1.0));
     env.die(2);
     assert_eq!(env.node.free(), env.node.total());
@@ -113,21 +100,10 @@ fn what_can_never_fit_waits_and_says_why_once() {
     let mut env = Env::new(2.0);
     env.request(DRIVER, 1, 1, set(&[("CPU", 1.0), ("GPU", 1.0)]));
     let effects = env.take();
-    let [
-        Effect::LeaseWaits {
-            request_id: 1,
-            message,
-            cap_reached: false,
-            ..
-        },
-    ] = effects.as_slice()
-    else {
+    let [Effect::LeaseWaits { request_id: 1, message, cap_reached: false, .. }] = effects.as_slice() else {
         panic!("{effects:?}")
     };
-    assert!(
-        message.contains("GPU: 1") && message.contains("CPU: 2"),
-        "{message}"
-    );
+    assert!(message.contains("GPU: 1") && message.contains("CPU: 2"), "{message}");
     // It keeps nobody else waiting.
     env.request(DRIVER, 2, 1, cpus(1.0));
     assert_eq!(env.take_starts(), [1]);
@@ -159,11 +135,7 @@ fn devices_are_shared_by_fractions_and_never_twice() {
     assert_eq!(starts.len(), 3);
     starts.into_iter().for_each(|number| env.ready(number));
     let devices = |effect| match effect {
-        Effect::Grant {
-            request_id,
-            devices,
-            ..
-        } => (request_id, devices[0].1.clone()),
+        Effect::Grant { request_id, devices, .. } => (request_id, devices[0].1.clone()),
         other => panic!("{other:?}"),
     };
     let granted: Vec<_> = env.take().into_iter().map(devices).collect();

@@ -34,9 +34,7 @@ impl World {
                 Effect::StartWorker { worker } => {
                     self.alive.insert(low(worker.as_bytes()));
                 }
-                Effect::Grant { owner, lease, .. } => {
-                    self.leases.push((low(owner.as_bytes()), lease))
-                }
+                Effect::Grant { owner, lease, .. } => self.leases.push((low(owner.as_bytes()), lease)),
                 _ => {}
             }
         }
@@ -44,11 +42,7 @@ impl World {
 
     fn any(&self, dice: &mut Dice) -> u64 {
         let alive: Vec<u64> = self.alive.iter().copied().collect();
-        if alive.is_empty() {
-            0
-        } else {
-            alive[dice.below(alive.len() as u64) as usize]
-        }
+        if alive.is_empty() { 0 } else { alive[dice.below(alive.len() as u64) as usize] }
     }
 }
 
@@ -65,27 +59,12 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
     let worker = env.id(process);
     env.now_ms += dice.below(300);
     match dice.below(15) {
-        0 | 1 => env.request_at(
-            process,
-            dice.below(5),
-            dice.below(4) as u32,
-            shape,
-            dice.below(3) as u32,
-        ),
+        0 | 1 => env.request_at(process, dice.below(5), dice.below(4) as u32, shape, dice.below(3) as u32),
         2 => env.request(0, dice.below(5), 1, shape),
-        3 => env.step(Event::LeaseCancelled {
-            owner: worker,
-            request_id: dice.below(5),
-        }),
+        3 => env.step(Event::LeaseCancelled { owner: worker, request_id: dice.below(5) }),
         4 | 5 if !world.leases.is_empty() => {
-            let (owner, lease) = world
-                .leases
-                .swap_remove(dice.below(world.leases.len() as u64) as usize);
-            env.step(Event::LeaseReturned {
-                owner: env.id(owner),
-                lease,
-                worker_exiting: dice.below(4) == 0,
-            });
+            let (owner, lease) = world.leases.swap_remove(dice.below(world.leases.len() as u64) as usize);
+            env.step(Event::LeaseReturned { owner: env.id(owner), lease, worker_exiting: dice.below(4) == 0 });
         }
         6 => env.step(Event::Blocked { worker, depth: 0 }),
         7 => env.step(Event::Unblocked { worker }),
@@ -95,26 +74,12 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
         }
         9 => {
             world.next_actor = world.next_actor.wrapping_add(1);
-            env.actor(
-                process,
-                world.next_actor,
-                shape.clone(),
-                if dice.below(2) == 0 { shape } else { set(&[]) },
-            );
+            env.actor(process, world.next_actor, shape.clone(), if dice.below(2) == 0 { shape } else { set(&[]) });
         }
-        10 => env.step(Event::ActorUnwanted {
-            actor: ActorId::new([world.next_actor; 16]),
-        }),
+        10 => env.step(Event::ActorUnwanted { actor: ActorId::new([world.next_actor; 16]) }),
         11 => env.step(Event::ActorRunning { worker }),
-        12 => env.step(if dice.below(3) == 0 {
-            Event::WorkerExiting { worker }
-        } else {
-            Event::Tick
-        }),
-        13 if process != 0 => env.step(Event::WorkerOwns {
-            worker,
-            owns: dice.below(2) == 0,
-        }),
+        12 => env.step(if dice.below(3) == 0 { Event::WorkerExiting { worker } } else { Event::Tick }),
+        13 if process != 0 => env.step(Event::WorkerOwns { worker, owns: dice.below(2) == 0 }),
         _ => env.step(Event::WorkerReady { worker }),
     }
 }
@@ -136,16 +101,11 @@ fn any_order_of_events_keeps_the_laws_and_leaves_nothing_held() {
         // The end of the job: everything that was asked for is taken back, then every process ends.
         for process in world.alive.clone().into_iter().chain([0]) {
             for request_id in 0..5 {
-                env.step(Event::LeaseCancelled {
-                    owner: env.id(process),
-                    request_id,
-                });
+                env.step(Event::LeaseCancelled { owner: env.id(process), request_id });
             }
         }
         for actor in 0..=255 {
-            env.step(Event::ActorUnwanted {
-                actor: ActorId::new([actor; 16]),
-            });
+            env.step(Event::ActorUnwanted { actor: ActorId::new([actor; 16]) });
         }
         world.take(&mut env);
         for process in world.alive.clone().into_iter().chain([0]) {

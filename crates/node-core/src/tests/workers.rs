@@ -12,13 +12,7 @@ fn workers_above_the_prestarted_number_end_when_idle() {
     assert_eq!(env.node.next_deadline_ms(), None);
     env.request(DRIVER, 1, 2, cpus(1.0));
     let effects = env.take();
-    assert!(
-        matches!(
-            effects.as_slice(),
-            [Effect::Grant { .. }, Effect::StartWorker { .. }]
-        ),
-        "{effects:?}"
-    );
+    assert!(matches!(effects.as_slice(), [Effect::Grant { .. }, Effect::StartWorker { .. }]), "{effects:?}");
     env.ready(2);
     env.take_grants();
     env.now_ms = 10;
@@ -28,13 +22,7 @@ fn workers_above_the_prestarted_number_end_when_idle() {
     assert_eq!(env.node.next_deadline_ms(), Some(1_010));
     env.now_ms = 1_010;
     env.step(Event::Tick);
-    assert_eq!(
-        env.take(),
-        [Effect::StopWorker {
-            worker: env.id(1),
-            reason: StopReason::Idle
-        }]
-    );
+    assert_eq!(env.take(), [Effect::StopWorker { worker: env.id(1), reason: StopReason::Idle }]);
     assert_eq!(env.node.next_deadline_ms(), None);
     env.die(1);
 }
@@ -77,13 +65,7 @@ fn a_worker_that_never_gets_ready_is_ended() {
     env.take_starts();
     env.now_ms = env.node.next_deadline_ms().expect("a deadline");
     env.step(Event::Tick);
-    assert_eq!(
-        env.take(),
-        [Effect::StopWorker {
-            worker: env.id(1),
-            reason: StopReason::StartTimeout
-        }]
-    );
+    assert_eq!(env.take(), [Effect::StopWorker { worker: env.id(1), reason: StopReason::StartTimeout }]);
     env.die(1);
 }
 
@@ -107,22 +89,13 @@ fn a_worker_that_owns_objects_is_kept_and_becomes_no_actor() {
     env.take_starts();
     env.ready(1);
     let lease = env.take_grants()[0].2;
-    env.step(Event::WorkerOwns {
-        worker: env.id(1),
-        owns: true,
-    });
+    env.step(Event::WorkerOwns { worker: env.id(1), owns: true });
     env.give_back(DRIVER, lease);
     assert_eq!(env.node.next_deadline_ms(), None);
     env.actor(DRIVER, 1, cpus(1.0), set(&[]));
     assert_eq!(env.take_starts(), [2]);
     env.ready(2);
-    assert!(matches!(
-        env.take().as_slice(),
-        [Effect::ActorPlaced { .. }]
-    ));
-    env.step(Event::WorkerOwns {
-        worker: env.id(1),
-        owns: false,
-    });
+    assert!(matches!(env.take().as_slice(), [Effect::ActorPlaced { .. }]));
+    env.step(Event::WorkerOwns { worker: env.id(1), owns: false });
     assert_eq!(env.node.next_deadline_ms(), Some(1_000));
 }
