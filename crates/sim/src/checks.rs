@@ -23,7 +23,7 @@ impl World {
             (Some(Value::Stored(location)), Some(Plain::Value { number: expected, .. })) => {
                 let actual = self.store.get(&location.segment.0).map(|stored| stored.number);
                 let owner_lives = self.processes[number_of(reference.owner)].is_alive;
-                (actual != Some(*expected) && (actual.is_some() || owner_lives))
+                (actual != Some(*expected) && (actual.is_some() || (owner_lives && self.counts.deaths == 0)))
                     .then(|| format!("is {actual:?}, not {expected}"))
             }
             (Some(Value::Error(error)), expected) => match error_view(error) {
@@ -65,7 +65,8 @@ impl World {
             "actor_died" => {
                 self.actor_of(&detail("actor_id")).is_none_or(|state| matches!(state, ActorState::Dead { .. }))
             }
-            "actor_unavailable" => self.counts.deaths > 0,
+            // A process that dies between lending a reference on and saying so takes the knowledge of the borrower with it.
+            "actor_unavailable" | "object_freed" => self.counts.deaths > 0,
             _ => false,
         };
         (!explained).then(|| format!("failed as {kind} without a death that explains it: {:?}", detail("message")))

@@ -38,6 +38,9 @@ mod state;
 mod submit;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 pub use arguments::{DependencyView, read_dependencies};
 pub use budget::Movable;
 pub use bytes::SmallBytes;

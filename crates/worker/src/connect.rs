@@ -8,7 +8,7 @@ use crate::link::{ControlLink, Links};
 use crate::mode::Mode;
 use crate::requests::RequestError;
 use crate::runtime::Runtime;
-use crate::wait::{CONTROL_EVENT, Patience, WAKE_EVENT};
+use crate::wait::{Patience, WAKE_EVENT};
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::fd::{AsFd, OwnedFd};
@@ -111,10 +111,7 @@ impl Runtime {
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let (wake, background_wake) = (Arc::new(eventfd(0, flags)?), Arc::new(eventfd(0, flags)?));
-        let control = ControlLink::new(socket);
-        if let Some(socket) = control.socket() {
-            epoll::add(&*epoll, socket, epoll::EventData::new_u64(CONTROL_EVENT), epoll::EventFlags::IN)?;
-        }
+        let control = ControlLink::new(socket, Arc::clone(&epoll))?;
         epoll::add(&*epoll, wake.as_fd(), epoll::EventData::new_u64(WAKE_EVENT), epoll::EventFlags::IN)?;
         let nobody = Identity { job: JobId::nil(), worker: WorkerId::nil(), incarnation: OwnerIncarnation::nil() };
         let store = Arc::new(StoreClient::new());

@@ -1,6 +1,7 @@
 //! Waiting: one thread polls every socket for all, the others sleep until it has seen something.
 
 use crate::engine::Engine;
+use crate::link::CONTROL_EVENT;
 use crate::mode::Mode;
 use crate::runtime::Runtime;
 use parking_lot::MutexGuard;
@@ -10,8 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use trygon_worker_core::PeerIndex;
 
-/// `EventData` of the daemon's socket and of the wake-up descriptor; smaller numbers are peers.
-pub(crate) const CONTROL_EVENT: u64 = u64::MAX;
+/// `EventData` of the wake-up descriptor; smaller numbers are peers.
 pub(crate) const WAKE_EVENT: u64 = u64::MAX - 1;
 /// A waiting worker says that its CPU is free after this, so that a fast nested `get` costs nothing.
 const BLOCKED_AFTER: Duration = Duration::from_millis(1);

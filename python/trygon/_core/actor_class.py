@@ -137,10 +137,16 @@ def methods_of(cls: type) -> dict[str, dict[str, Any]]:
 def _options(cls: type, name: str, function: FunctionType) -> dict[str, Any]:
     flags = function.__code__.co_flags
     if flags & _COROUTINE or flags & 0x200:
-        text = f"{cls.__name__}.{name} is async; actors with an event loop are not in this version of Trygon. Make it a plain method."
+        text = (
+            f"{cls.__name__}.{name} is async; actors with an event loop are not in this version of Trygon."
+            " Make it a plain method."
+        )
         return {"refused": text}
     if flags & _GENERATOR:
-        text = f"{cls.__name__}.{name} is a generator; streams of results are not in this version of Trygon. Return a list instead."
+        text = (
+            f"{cls.__name__}.{name} is a generator; streams of results are not in this version of Trygon."
+            " Return a list instead."
+        )
         return {"refused": text}
     return options_of(function)
 

@@ -71,6 +71,10 @@ class ActorHandle:
         self.__dict__[name] = method
         return method
 
+    @classmethod
+    def __class_getitem__(cls, _: Any) -> Any:
+        return cls
+
     def __dir__(self) -> list[str]:
         return sorted([*object.__dir__(self), *self._trygon_meta.methods])
 
@@ -109,7 +113,10 @@ def _no_method(meta: ActorMeta, name: str) -> str:
     close = get_close_matches(name, public, 1)
     hint = f" Did you mean {close[0]}?" if close else ""
     known = ", ".join(public) or "none"
-    return f"Actor {meta.class_name} has no method {name}.{hint} Its methods are: {known}. (Attributes cannot be read from outside.)"
+    return (
+        f"Actor {meta.class_name} has no method {name}.{hint} Its methods are: {known}."
+        " (Attributes cannot be read from outside.)"
+    )
 
 
 class ActorMethod:
@@ -185,10 +192,11 @@ _parts: WeakKeyDictionary[Any, tuple[Any, ...]] = WeakKeyDictionary()
 
 
 def _rebuild_native(*parts: Any) -> Any:
-    return _rebuild_method(*parts).remote.__self__
+    bound: Any = _rebuild_method(*parts).remote
+    return bound.__self__
 
 
-register_reducer(_native.ActorMethodHandle, lambda handle: (_rebuild_native, _parts[handle]))  # type: ignore[arg-type]
+register_reducer(_native.ActorMethodHandle, lambda handle: (_rebuild_native, _parts[handle]))
 
 
 def method(*args: Any, **options: Any) -> Any:

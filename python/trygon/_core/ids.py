@@ -7,6 +7,10 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, Self
 
 
+# `JobID.int` hides the type in its class.
+_to_int = int.from_bytes
+
+
 class BaseID:
     """A fixed number of bytes. Hashable, ordered, picklable; two ids of different classes are never equal."""
 
@@ -60,7 +64,7 @@ class BaseID:
         return self._binary == b"\xff" * self.SIZE_BYTES
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other._binary == self._binary  # type: ignore[attr-defined]
+        return type(other) is type(self) and other._binary == self._binary
 
     def __lt__(self, other: Any) -> bool:
         if type(other) is not type(self):
@@ -126,9 +130,7 @@ class JobID(BaseID):
 
     def int(self) -> int:
         """The job's number."""
-        from builtins import int
-
-        return int.from_bytes(self._binary, "big")
+        return _to_int(self._binary, "big")
 
 
 class TaskID(BaseID):

@@ -47,7 +47,7 @@ class _Inspector:
 
 
 def _why_not(value: Any) -> str | None:
-    import cloudpickle
+    import cloudpickle  # type: ignore[import-untyped]
 
     try:
         cloudpickle.dumps(value, protocol=5)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PROTOCOL = 5
-_custom_reducers: dict[type, Callable[[Any], Any]] = {}
+_custom_reducers: dict[type, Any] = {}
 _cloud_pickler: type | None = None
 
 
@@ -87,7 +87,8 @@ def _dump_with_reducers(value: Any, buffers: list[PickleBuffer]) -> bytes:
         _add_torch_reducer()
     with BytesIO() as file:
         pickler = Pickler(file, _PROTOCOL, buffer_callback=buffers.append)
-        pickler.dispatch_table = ChainMap(_custom_reducers, copyreg.dispatch_table)
+        known: Any = copyreg.dispatch_table
+        pickler.dispatch_table = ChainMap(_custom_reducers, known)
         pickler.dump(value)
         return file.getvalue()
 
@@ -111,7 +112,7 @@ def _pickler_class() -> Any:
     if _cloud_pickler is None:
         from collections import ChainMap
 
-        from cloudpickle import CloudPickler
+        from cloudpickle import CloudPickler  # type: ignore[import-untyped]
 
         _cloud_pickler = type(
             "ValuePickler",
@@ -167,7 +168,7 @@ def _add_torch_reducer() -> None:
 
 
 def _reduce_tensor(tensor: Any) -> Any:
-    import torch
+    torch: Any = sys.modules["torch"]
 
     plain = type(tensor) is torch.Tensor and tensor.layout is torch.strided and tensor.device.type == "cpu"
     if (
@@ -187,7 +188,7 @@ def _reduce_tensor(tensor: Any) -> Any:
 def _rebuild_tensor(buffer: Any, dtype: str, shape: tuple[int, ...], requires_grad: bool) -> Any:
     import warnings
 
-    import torch
+    import torch  # type: ignore[import-not-found, unused-ignore]
 
     with warnings.catch_warnings():
         # torch has no read-only tensors and says so; writing to this one would fault, which the documentation states.

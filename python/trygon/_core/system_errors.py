@@ -99,7 +99,10 @@ def _actor_died(details: Details) -> BaseException:
 
 def _actor_unavailable(details: Details) -> BaseException:
     why = describe_death(details) if details.get("cause_kind") else _message(details) or "it restarts"
-    text = f"{_actor_name(details)} cannot be reached now: {why}. The call may or may not have run; try again, or set max_task_retries."
+    text = (
+        f"{_actor_name(details)} cannot be reached now: {why}."
+        " The call may or may not have run; try again, or set max_task_retries."
+    )
     return _actor(exceptions.ActorUnavailableError, text, details)
 
 

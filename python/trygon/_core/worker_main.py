@@ -54,7 +54,8 @@ def make_actor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options
     output.set_name(_actor_label)
     _actor_meta = options
     _actor = cls(*args, **kwargs)
-    if cls.__repr__ is not object.__repr__:
+    own: Any = cls.__repr__
+    if own is not object.__repr__:
         try:
             _actor_label = repr(_actor)[:200]
         except Exception:
@@ -78,7 +79,7 @@ def find_method(instance: Any, name: str) -> Any:
             found = vars(base)[name]
             bind = getattr(type(found), "__get__", None)
             return found if bind is None else bind(found, instance, cls)
-    built_in = {"__ray_ready__": _ready, "__ray_call__": _call, "__ray_terminate__": _terminate}.get(name)
+    built_in: Any = {"__ray_ready__": _ready, "__ray_call__": _call, "__ray_terminate__": _terminate}.get(name)
     if built_in is None:
         raise AttributeError(f"{cls.__name__} has no method {name}.")
     return lambda *args, **kwargs: built_in(instance, *args, **kwargs)

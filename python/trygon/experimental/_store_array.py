@@ -65,7 +65,11 @@ def empty(shape: int | tuple[int, ...], dtype: Any = float) -> StoreArray:
             raise ValueError(f"Sizes of an array must not be negative, but {size} was given.")
         count *= size
     buffer = reserve(count * kind.itemsize)
-    array = numpy.frombuffer(buffer, dtype=kind, count=count).reshape(sizes) if count else numpy.empty(sizes, kind)
+    array = (
+        numpy.frombuffer(memoryview(buffer), dtype=kind, count=count).reshape(sizes)
+        if count
+        else numpy.empty(sizes, kind)
+    )
     return StoreArray(buffer, array)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from trygon._core.inspection import inspect_serializability
+from trygon._core.serialization import deregister_serializer, register_serializer
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-from trygon._core.inspection import inspect_serializability
-from trygon._core.serialization import deregister_serializer, register_serializer
 
 
 def list_named_actors(all_namespaces: bool = False) -> list[Any]:

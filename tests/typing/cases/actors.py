@@ -1,5 +1,7 @@
 """Actors. mypy does not apply decorators of classes: there, `trygon.remote(Class)` is the checked form."""
 
+from typing import reveal_type
+
 import trygon
 from trygon.actor import ActorHandle
 from trygon.util import typed

@@ -1,6 +1,7 @@
 """References and the calls that take them."""
 
 import asyncio
+from typing import reveal_type
 
 import trygon
 from trygon import ObjectRef

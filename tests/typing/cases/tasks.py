@@ -2,7 +2,7 @@
 refuse.
 """
 
-from typing import TypeVar
+from typing import TypeVar, reveal_type
 
 import trygon
 from trygon import ObjectRef

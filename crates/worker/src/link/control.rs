@@ -1,16 +1,20 @@
 //! The connection to the daemon: frames both ways, descriptors towards this process.
 
 use crate::link::out_buffer::{Flushed, OutBuffer};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::event::epoll;
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use trygon_wire::{FrameReader, Kind, Message, encode_into};
 
 /// Bytes asked of the socket at once.
 const RECEIVE_BYTES: usize = 64 << 10;
+/// How the poller names the daemon's socket; smaller numbers are peers.
+pub(crate) const CONTROL_EVENT: u64 = u64::MAX;
 /// Most descriptors beside one read.
 const MAX_DESCRIPTORS: usize = 64;
 
@@ -20,6 +24,8 @@ pub(crate) struct ControlLink {
     socket: Option<OwnedFd>,
     pub(crate) reader: FrameReader,
     out: OutBuffer,
+    epoll: Arc<OwnedFd>,
+    wants_write: bool,
     /// Descriptors in the order of the frames that they belong to.
     pub(crate) descriptors: VecDeque<OwnedFd>,
     pub(crate) closed: bool,
@@ -27,19 +33,19 @@ pub(crate) struct ControlLink {
 }
 
 impl ControlLink {
-    pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self {
+    /// Takes the socket over and has the poller watch it.
+    pub(crate) fn new(socket: OwnedFd, epoll: Arc<OwnedFd>) -> std::io::Result<Self> {
+        epoll::add(&*epoll, socket.as_fd(), epoll::EventData::new_u64(CONTROL_EVENT), epoll::EventFlags::IN)?;
+        Ok(Self {
             socket: Some(socket),
             reader: FrameReader::new(),
             out: OutBuffer::default(),
+            epoll,
+            wants_write: false,
             descriptors: VecDeque::new(),
             closed: false,
             buffer: vec![0; RECEIVE_BYTES],
-        }
-    }
-
-    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
-        self.socket.as_ref().map(AsFd::as_fd)
+        })
     }
 
     pub(crate) fn close(&mut self) {
@@ -58,8 +64,14 @@ impl ControlLink {
     /// Writes what waits.
     pub(crate) fn flush(&mut self) {
         let Some(socket) = &self.socket else { return self.out.clear() };
-        if !self.out.is_empty() && self.out.flush(socket.as_fd()) == Flushed::Closed {
-            self.closed = true;
+        let flushed = if self.out.is_empty() { Flushed::All } else { self.out.flush(socket.as_fd()) };
+        self.closed |= flushed == Flushed::Closed;
+        let wants_write = flushed == Flushed::Full;
+        if wants_write != self.wants_write {
+            self.wants_write = wants_write;
+            let flags =
+                if wants_write { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
+            let _ = epoll::modify(&*self.epoll, socket.as_fd(), epoll::EventData::new_u64(CONTROL_EVENT), flags);
         }
     }
 

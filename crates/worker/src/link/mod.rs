@@ -4,7 +4,7 @@ mod control;
 mod out_buffer;
 mod peer;
 
-pub(crate) use control::ControlLink;
+pub(crate) use control::{CONTROL_EVENT, ControlLink};
 pub(crate) use out_buffer::COALESCE_BYTES;
 pub use peer::Definition;
 pub(crate) use peer::{Export, Links};

@@ -1,0 +1,122 @@
+//! Calls to actors: order, lives, ends.
+
+use crate::tests::env::{Env, small};
+use crate::{ActorIndex, ActorState, Effect, FunctionIndex, PeerIndex, SystemError, Value, user_error};
+use trygon_ids::ActorId;
+
+fn actor(env: &mut Env) -> (ActorIndex, FunctionIndex) {
+    let index = env.core.actor(ActorId::new([5; 16]));
+    assert_eq!(env.effects(), [Effect::WatchActor { actor: ActorId::new([5; 16]) }]);
+    let method = env.core.add_method(index, "call");
+    (index, method)
+}
+
+fn alive(env: &mut Env, index: ActorIndex, peer: u32, incarnation: u32) {
+    env.core.on_actor_state(index, ActorState::Alive { peer: PeerIndex(peer), incarnation }, &mut env.sink);
+}
+
+fn dead(env: &mut Env, index: ActorIndex) {
+    let error = SystemError::new("actor_died").encode();
+    env.core.on_actor_state(index, ActorState::Dead { error }, &mut env.sink);
+}
+
+/// Calls leave in the order in which they were made; one whose argument is late holds the later ones back.
+#[test]
+fn calls_keep_their_order() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    let late = env.submit();
+    let calls = [env.submit_with(method, &[late], &[], 0), env.submit_with(method, &[], &[], 0)];
+    alive(&mut env, index, 4, 0);
+    assert!(env.sent().is_empty());
+    env.grant(1, 0);
+    let task = env.sent().remove(0);
+    env.done(&task, small(b"v"), Vec::new(), &[], 9);
+    let sent = env.sent();
+    assert_eq!(sent.iter().map(|sent| (sent.slot, sent.sequence)).collect::<Vec<_>>(), [
+        (calls[0].object.task_id().slot(), 0),
+        (calls[1].object.task_id().slot(), 1)
+    ]);
+    for sent in &sent {
+        env.done(sent, small(b"r"), Vec::new(), &[], 4);
+    }
+    for reference in calls.iter().chain([&late]) {
+        env.core.release(reference);
+    }
+    env.end();
+}
+
+/// A call that had started fails as unavailable; the others go to the next life, in order.
+#[test]
+fn a_restart_keeps_what_was_not_started() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    alive(&mut env, index, 4, 0);
+    let calls: Vec<_> = (0..3).map(|_| env.submit_with(method, &[], &[], 0)).collect();
+    let sent = env.sent();
+    env.lose(9, 4, Some(&sent[0]));
+    let error = SystemError::new("actor_unavailable").encode();
+    env.core.on_actor_state(index, ActorState::Restarting { error }, &mut env.sink);
+    assert_eq!(env.error_kind(&calls[0]).as_deref(), Some("actor_unavailable"));
+    alive(&mut env, index, 5, 1);
+    let again = env.sent();
+    assert_eq!(again.iter().map(|sent| (sent.slot, sent.sequence)).collect::<Vec<_>>(), [(sent[1].slot, 0), (sent[2].slot, 1)]);
+    for sent in &again {
+        env.done(sent, small(b"r"), Vec::new(), &[], 5);
+    }
+    for call in &calls {
+        env.core.release(call);
+    }
+    env.end();
+}
+
+/// A dead actor fails every call, those that wait for one another too, and lets its constructor's arguments go.
+#[test]
+fn a_dead_actor_fails_every_call() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    let argument = env.put(small(b"a"), &[]);
+    env.core.pin_for_actor(index, &[argument]);
+    env.core.release(&argument);
+    let first = env.submit_with(method, &[], &[], 0);
+    let second = env.submit_with(method, &[first], &[], 0);
+    dead(&mut env, index);
+    let third = env.submit_with(method, &[], &[], 0);
+    for call in [first, second, third] {
+        assert_eq!(env.error_kind(&call).as_deref(), Some("actor_died"));
+        env.core.release(&call);
+    }
+    env.end();
+}
+
+/// The last handle's end is the actor's.
+#[test]
+fn the_last_handle_ends_the_actor() {
+    let mut env = Env::new();
+    let (index, _) = actor(&mut env);
+    let (slot, generation) = env.core.put_actor_handle(index);
+    env.core.release_local(slot, generation, 0);
+    assert_eq!(env.effects(), [Effect::ActorOutOfScope { actor: ActorId::new([5; 16]), index }]);
+    env.end();
+}
+
+/// A call whose argument failed is left out, and the next ones go on.
+#[test]
+fn a_call_with_a_failed_argument_does_not_block() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    alive(&mut env, index, 4, 0);
+    let late = env.submit();
+    let calls = [env.submit_with(method, &[late], &[], 0), env.submit_with(method, &[], &[], 0)];
+    env.grant(1, 0);
+    let task = env.sent().remove(0);
+    env.done(&task, Value::Error(user_error(b"no")), Vec::new(), &[], 9);
+    assert_eq!(env.error_kind(&calls[0]).as_deref(), Some("user"));
+    let sent = env.sent();
+    assert_eq!(sent.len(), 1);
+    env.done(&sent[0], small(b"r"), Vec::new(), &[], 4);
+    for reference in calls.iter().chain([&late]) {
+        env.core.release(reference);
+    }
+    env.end();
+}

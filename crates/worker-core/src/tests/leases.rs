@@ -1,0 +1,53 @@
+//! Leases: asked for, filled by time, given back.
+
+use crate::tests::env::{Env, small};
+use crate::{Effect, PeerIndex};
+
+fn returned(effects: &[Effect]) -> Vec<u64> {
+    effects.iter().filter_map(|effect| if let Effect::ReturnLease { lease_id, .. } = effect { Some(*lease_id) } else { None }).collect()
+}
+
+/// Tasks of unknown length get a worker each; short ones share one; idle leases go back.
+#[test]
+fn a_lease_is_filled_by_expected_time() {
+    let mut env = Env::new();
+    let results: Vec<_> = (0..3).map(|_| env.submit()).collect();
+    env.grant(1, 0);
+    let first = env.sent();
+    assert_eq!(first.len(), 1, "nothing is known of its length");
+    env.done(&first[0], small(b"r"), Vec::new(), &[], 9);
+    let rest = env.sent();
+    assert_eq!(rest.len(), 2, "a microsecond each");
+    for sent in &rest {
+        env.done(sent, small(b"r"), Vec::new(), &[], 9);
+    }
+    for result in &results {
+        env.core.release(result);
+    }
+    assert!(env.core.return_idle_leases(1_000_000, false), "not idle for long enough");
+    assert!(!env.core.return_idle_leases(10_000_000, false));
+    assert_eq!(returned(&env.effects()), [1]);
+    env.end();
+}
+
+/// A grant that nobody waits for any more goes back at once.
+#[test]
+fn a_late_grant_goes_back() {
+    let mut env = Env::new();
+    env.core.on_lease_granted(77, 5, PeerIndex(0), 0, &mut env.sink);
+    assert_eq!(returned(&env.effects()), [5]);
+}
+
+/// A grant on a worker that cannot be reached is asked for again.
+#[test]
+fn an_unusable_grant_is_replaced() {
+    let mut env = Env::new();
+    let result = env.submit();
+    let Some(Effect::RequestLeases { request, .. }) = env.effects().pop() else { panic!("no request") };
+    env.core.on_grant_unusable(request, 5);
+    env.grant(6, 0);
+    let sent = env.sent().remove(0);
+    env.done(&sent, small(b"r"), Vec::new(), &[], 9);
+    env.core.release(&result);
+    env.end();
+}

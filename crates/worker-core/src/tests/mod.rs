@@ -1,0 +1,10 @@
+//! Tests of the rules, one file for each subject; `env.rs` holds what they share.
+
+mod actors;
+mod arguments;
+mod env;
+mod leases;
+mod on_done;
+mod on_peer_lost;
+mod ownership;
+mod programs;
