@@ -102,6 +102,7 @@ type Created<'py> = (Bound<'py, PyBytes>, Option<ObjectRef>, Option<Bound<'py, P
 #[pyfunction]
 #[pyo3(signature = (exporter, *, class_name, args, kwargs, name, namespace, placement_resources, lifetime_resources, max_restarts,
     handle_meta, options, get_if_exists))]
+#[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
 pub(crate) fn create_actor<'py>(
     py: Python<'py>,
     exporter: &Bound<'py, PyAny>,

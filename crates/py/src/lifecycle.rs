@@ -101,5 +101,6 @@ pub(crate) fn is_initialized() -> bool {
 /// To be called in a child that Python forked: the engine stays the parent's.
 #[pyfunction]
 pub(crate) fn after_fork() {
+    session::set_forked_child(true);
     session::forget_after_fork();
 }

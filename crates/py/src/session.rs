@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use std::cell::Cell;
 use std::process::Child;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use trygon_ids::{ActorId, TaskId};
 use trygon_worker::{Runtime, Setup};
 
@@ -61,6 +61,17 @@ static CURRENT: RwLock<Option<Arc<Session>>> = RwLock::new(None);
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 static CURRENT_NUMBER: AtomicU64 = AtomicU64::new(0);
 static PID: AtomicU32 = AtomicU32::new(0);
+static IS_FORKED_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// User code in this process forked, and this is the child: the worker's connections are its parent's.
+pub(crate) fn is_forked_child() -> bool {
+    IS_FORKED_CHILD.load(Ordering::Relaxed)
+}
+
+/// Says whether this process is the child of a fork by user code. A worker is not, though the zygote forked it.
+pub(crate) fn set_forked_child(is_forked: bool) {
+    IS_FORKED_CHILD.store(is_forked, Ordering::Relaxed);
+}
 
 /// This process's id, without asking the system each time.
 pub(crate) fn current_pid() -> u32 {

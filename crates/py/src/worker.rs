@@ -12,6 +12,7 @@ use trygon_worker::{Patience, Runtime, Work, WorkerExit};
 #[pyfunction]
 pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
     crate::session::forget_after_fork();
+    crate::session::set_forked_child(false);
     // SAFETY: the zygote hands this descriptor over for good; nothing else in the process uses it.
     let socket = unsafe { OwnedFd::from_raw_fd(control_fd) };
     let connected = without_signals(|| crate::gil::detached(py, || Runtime::connect_worker(socket)));
@@ -66,7 +67,7 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
 
 /// Writes what Python still buffers and ends the process. The interpreter is not torn down: that takes longer than most tasks, and
 /// threads of user code could hold it up for ever.
-fn leave(py: Python<'_>, code: i32) -> ! {
+pub(crate) fn leave(py: Python<'_>, code: i32) -> ! {
     let flush = || -> PyResult<()> {
         let sys = py.import("sys")?;
         sys.getattr("stdout")?.call_method0("flush")?;

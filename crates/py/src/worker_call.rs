@@ -7,7 +7,7 @@ use crate::errors;
 use crate::fetch::stored;
 use crate::hooks::{Hooks, hooks};
 use crate::reference::collecting;
-use crate::session::Session;
+use crate::session::{self, Session};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
@@ -96,6 +96,9 @@ impl Runner {
             let (args, kwargs) = self.arguments(py, call.payload.as_slice())?;
             callable.call(args, kwargs.as_ref())
         });
+        if session::is_forked_child() {
+            end_forked_child(py, result.err());
+        }
         let execution_ns = began.elapsed().as_nanos() as u64;
         let exiting = self.note_ran(key, execution_ns, &call);
         match result {
@@ -276,6 +279,9 @@ impl Runner {
         hooks.on_task_start.call1(py, (&start.class_name,))?;
         self.session.runtime.begin_constructor(start.depth as u16);
         let (made, _carried) = collecting(|| self.construct(py, &hooks, start));
+        if session::is_forked_child() {
+            end_forked_child(py, made.err());
+        }
         let error = match made {
             Ok(instance) => {
                 self.instance = Some(instance);
@@ -334,6 +340,23 @@ fn encode_error(py: Python<'_>, hooks: &Hooks, error: &PyErr, name: &str) -> PyR
                 .encode())
         }
     }
+}
+
+/// User code forked, and the child came back from the task: it ends as a program would. To go on would be to take its parent's
+/// tasks and to answer in its name.
+fn end_forked_child(py: Python<'_>, error: Option<PyErr>) -> ! {
+    let code = match error {
+        None => 0,
+        Some(error) if error.is_instance_of::<PySystemExit>(py) => match exit_verdict(py, &error) {
+            Verdict::Exit { code, .. } => code,
+            Verdict::GoOn => 0,
+        },
+        Some(error) => {
+            error.print(py);
+            1
+        }
+    };
+    crate::worker::leave(py, code)
 }
 
 /// `sys.exit(code)` of user code ends the worker, as it would end a program.

@@ -1,8 +1,7 @@
 //! What must hold: each value against the plain computation, and everything at the end.
 
-use crate::execute::decoded;
 use crate::message::Push;
-use crate::perform::number_of;
+use crate::encoded::{decoded, number_of};
 use crate::plain::Plain;
 use crate::world::World;
 use trygon_control_core::ActorState;
@@ -82,6 +81,16 @@ impl World {
         let last = self.processes[number].sequences.insert(peer, push.sequence);
         if last.is_some_and(|last| last >= push.sequence) {
             self.fail(format!("actor in process {number}: call {} came after {last:?}", push.sequence));
+        }
+    }
+
+    /// OWN-8: a task begins once and once more for each retry. A reply that came too late to count leaves no trace of its beginning.
+    pub(crate) fn note_begun(&mut self, task: String, attempt: u32) {
+        let limit = self.limits.get(&task).copied().unwrap_or(usize::MAX);
+        self.begun.insert((task.clone(), attempt));
+        let count = self.begun.range((task.clone(), 0)..=(task.clone(), u32::MAX)).count();
+        if count > limit && self.workload.late_percent == 0 {
+            self.fail(format!("OWN-8: task {task} began {count} times, {limit} are allowed"));
         }
     }
 

@@ -1,30 +1,13 @@
 //! The node: its two brains, who is connected with whom, and the ends of processes.
 
 use crate::message::{Message, PeerDied, ToDaemon, ToProcess};
-use crate::perform::number_of;
+use crate::encoded::number_of;
 use crate::process::Process;
 use crate::world::{DAEMON, Event, World};
-use std::collections::{BTreeMap, BTreeSet};
-use trygon_control_core::{ActorSpec, ActorState, Actors, Death, Effect as ActorEffect};
+use trygon_control_core::{ActorSpec, ActorState, Death, Effect as ActorEffect};
 use trygon_ids::{ActorId, WorkerId};
-use trygon_node_core::{ActorRequest, Effect, Event as NodeEvent, LeaseRequest, Node};
+use trygon_node_core::{ActorRequest, Effect, Event as NodeEvent, LeaseRequest};
 use trygon_resources::{Amount, ResourceSet};
-use trygon_worker_core::Reference;
-
-/// The daemon's state.
-#[derive(Debug)]
-pub(crate) struct Daemon {
-    pub(crate) node: Node,
-    pub(crate) actors: Actors,
-    pub(crate) peers: BTreeMap<usize, BTreeSet<usize>>,
-    /// The dead and why.
-    pub(crate) graveyard: BTreeMap<usize, Death>,
-    /// Processes that the daemon ended, and why.
-    pub(crate) killed: BTreeMap<usize, (&'static str, String)>,
-    /// Arguments of constructors.
-    pub(crate) arguments: BTreeMap<ActorId, Vec<Reference>>,
-    pub(crate) tick_planned_ms: u64,
-}
 
 impl World {
     fn now_ms(&self) -> u64 {
@@ -232,12 +215,7 @@ impl World {
             }
             ToDaemon::Blocked { depth } => self.node_step(NodeEvent::Blocked { worker, depth: u32::from(depth) }),
             ToDaemon::Unblocked => self.node_step(NodeEvent::Unblocked { worker }),
-            ToDaemon::Free { place } => {
-                let owner_is_known = self.store.remove(&place).is_some();
-                if !owner_is_known && !self.workload.has_deaths() {
-                    self.fail(format!("STORE-2: place {place} was freed twice"));
-                }
-            }
+            ToDaemon::Free { place } => self.on_free(place),
             ToDaemon::CreateActor { actor, arguments, max_restarts, depth } => {
                 self.daemon.arguments.insert(actor, arguments);
                 let spec = actor_spec(actor, worker, max_restarts, depth);
@@ -268,6 +246,13 @@ impl World {
             }
         }
         self.perform_actors(effects);
+    }
+
+    fn on_free(&mut self, place: u64) {
+        let owner_is_known = self.store.remove(&place).is_some();
+        if !owner_is_known && !self.workload.has_deaths() {
+            self.fail(format!("STORE-2: place {place} was freed twice"));
+        }
     }
 
     fn on_connect(&mut self, from: usize, other: usize) {

@@ -1,16 +1,16 @@
 //! The main thread of a process: one step of its script at a time.
 
-use crate::message::{Done, Push, ToDaemon, ToPeer};
-use crate::perform::number_of;
+use crate::message::{Push, ToDaemon};
+use crate::encoded::{decoded, freed_error, number_of};
 use crate::plain::{Plain, picked};
 use crate::process::{Running, Work};
 use crate::random::mix;
-use crate::script::{Child, End, Place, Script, Step};
+use crate::script::{Child, Place, Script, Step};
 use crate::world::{Event, Stored, World};
 use std::rc::Rc;
 use trygon_ids::{ActorId, SegmentId};
 use trygon_worker_core::{
-    Arguments, Location, PeerIndex, Reference, Reply, SmallBytes, Submission, Value, read_dependencies, user_error,
+    Arguments, Location, PeerIndex, Reference, SmallBytes, Submission, Value, read_dependencies,
 };
 
 const REFERENCE_BYTES: usize = 56;
@@ -54,7 +54,7 @@ impl World {
         }
     }
 
-    fn exit(&mut self, number: usize, kind: &'static str) {
+    pub(crate) fn exit(&mut self, number: usize, kind: &'static str) {
         self.to_daemon(number, ToDaemon::Exiting { kind });
         self.settle_and_flush(number);
         self.end_process(number);
@@ -63,7 +63,7 @@ impl World {
     /// A reference comes out of bytes.
     fn restore(&mut self, number: usize, reference: &Reference) -> bool {
         let kept = self.processes[number].core.retain(reference);
-        if !kept {
+        if !kept && self.counts.deaths == 0 {
             self.fail(format!(
                 "OWN-3: process {number} was handed a reference to its own object {}, which is freed",
                 reference.object
@@ -76,7 +76,7 @@ impl World {
         let caller = self.processes[number].peers[peer.0 as usize];
         self.processes[number].started = Some((caller, push.slot, push.generation, push.attempt));
         let task = self.processes[caller].core.task_id(push.slot, push.generation);
-        self.begun.insert((task.hex(), push.attempt));
+        self.note_begun(task.hex(), push.attempt);
         if push.is_actor_call {
             self.check_order(number, peer, &push);
         }
@@ -99,6 +99,7 @@ impl World {
             pins: Vec::new(),
             carried: Vec::new(),
             waiting: None,
+            freed: false,
             began_ns: self.now_ns,
         };
         let mut lost = None;
@@ -126,8 +127,11 @@ impl World {
                 self.take_reference(number, &mut running, &Reference { object, owner });
             }
         }
+        let is_broken = running.freed;
         self.processes[number].running = Some(running);
-        if let Some(reference) = lost {
+        if is_broken {
+            self.finish(number, Err(freed_error()));
+        } else if let Some(reference) = lost {
             let error =
                 trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode();
             self.finish(number, Err(error));
@@ -136,6 +140,7 @@ impl World {
 
     fn take_reference(&mut self, number: usize, running: &mut Running, reference: &Reference) {
         let kept = self.restore(number, reference);
+        running.freed |= !kept;
         running.held.push(kept.then_some(*reference));
         running.carried.push(*reference);
     }
@@ -148,7 +153,7 @@ impl World {
         found
     }
 
-    fn is_handle(&self, reference: &Reference) -> bool {
+    pub(crate) fn is_handle(&self, reference: &Reference) -> bool {
         self.handles.contains_key(&reference.object)
     }
 
@@ -293,7 +298,11 @@ impl World {
                 for inner in &contained {
                     self.take_reference(number, &mut running, inner);
                 }
+                let is_broken = running.freed && number != 0;
                 self.processes[number].running = Some(running);
+                if is_broken {
+                    self.finish(number, Err(freed_error()));
+                }
             }
             // The driver's program goes on after an error; a task passes it on.
             Err(_) if number == 0 => self.processes[number].running = Some(running),
@@ -314,7 +323,7 @@ impl World {
         reference
     }
 
-    fn form(&mut self, value: u64, stored: bool, owner: usize) -> Value {
+    pub(crate) fn form(&mut self, value: u64, stored: bool, owner: usize) -> Value {
         if stored {
             self.next_place += 1;
             let place = self.next_place;
@@ -353,6 +362,7 @@ impl World {
         let (slot, generation) = process.core.submit(&submission, &mut process.links);
         let task = process.core.task_id(slot, generation);
         let owner = process.id;
+        self.limits.insert(task.hex(), submission.max_retries as usize + 1);
         let plain = |reference: &Reference| self.expected.get(&reference.object).cloned();
         let dependencies: Vec<Rc<Plain>> = dependencies.iter().filter_map(plain).collect();
         let contained: Vec<Rc<Plain>> = contained.iter().filter_map(plain).collect();
@@ -385,110 +395,4 @@ impl World {
         self.expected.insert(reference.object, Rc::new(Plain::Handle));
         running.held.push(Some(reference));
     }
-
-    fn end_script(&mut self, number: usize) {
-        let Some(running) = self.processes[number].running.as_ref() else { return };
-        if running.call.is_none() {
-            return self.end_driver(number);
-        }
-        match running.script.end.clone() {
-            End::Raise => self.finish(number, Err(user_error(&running.script.seed.to_le_bytes()))),
-            End::Return { nested, stored } => {
-                let chosen = nested
-                    .iter()
-                    .filter_map(|pick| picked(&running.held, *pick, |reference| !self.is_handle(reference)));
-                let nested: Vec<Reference> = chosen.filter_map(|place| running.held[place]).collect();
-                self.finish(number, Ok((running.number, nested, stored)));
-            }
-        }
-    }
-
-    fn end_driver(&mut self, number: usize) {
-        if let Some(running) = self.processes[number].running.take() {
-            for reference in running.held.iter().flatten() {
-                self.processes[number].core.release(reference);
-            }
-        }
-        self.finished = true;
-    }
-
-    /// The task is done: its value or error travels back, and what it held goes.
-    fn finish(&mut self, number: usize, outcome: Result<(u64, Vec<Reference>, bool), Box<[u8]>>) {
-        let Some(running) = self.processes[number].running.take() else { return };
-        let Some((peer, push)) = running.call else { return };
-        let returned = outcome.as_ref().map_or(&[][..], |(_, nested, _)| nested);
-        for reference in returned {
-            self.processes[number].core.retain(reference);
-        }
-        for reference in running.held.iter().flatten().chain(&running.pins) {
-            self.processes[number].core.release(reference);
-        }
-        let caller = self.processes[number].peers[peer.0 as usize];
-        let raised = outcome.is_err();
-        let returns = match &outcome {
-            Err(error) => vec![(Value::Error(error.clone()), Vec::new())],
-            Ok((value, nested, stored)) => (0..u64::from(push.num_returns))
-                .map(|index| {
-                    let nested = if index == 0 { nested.clone() } else { Vec::new() };
-                    (self.form(mix(*value, index), *stored && index == 0, caller), nested)
-                })
-                .collect(),
-        };
-        let exiting = push.function == self.processes[caller].exit_function && !push.is_actor_call;
-        let execution_ns = (self.now_ns - running.began_ns) as u32;
-        let reply = Reply {
-            slot: push.slot,
-            generation: push.generation,
-            attempt: push.attempt,
-            execution_ns,
-            raised,
-            exiting,
-        };
-        self.reply(number, peer, reply, returns, &running.carried);
-        for reference in returned {
-            self.processes[number].core.release(reference);
-        }
-        if exiting {
-            self.exit(number, "max_calls");
-        } else if self.random.percent(40) {
-            self.settle_and_flush(number);
-        }
-    }
-
-    /// As the real runtime: what is kept is named, what is inside the results is lent, and lends leave before the reply.
-    fn reply(
-        &mut self,
-        number: usize,
-        peer: PeerIndex,
-        reply: Reply,
-        returns: Vec<(Value, Vec<Reference>)>,
-        carried: &[Reference],
-    ) {
-        let process = &mut self.processes[number];
-        let caller = process.peers[peer.0 as usize];
-        let mut kept: Vec<Reference> = Vec::new();
-        for reference in carried {
-            if !kept.contains(reference) && process.core.report_kept(reference) {
-                kept.push(*reference);
-            }
-        }
-        let borrower = self.processes[caller].id;
-        let process = &mut self.processes[number];
-        for inner in returns.iter().flat_map(|(_, contained)| contained) {
-            process.core.lend(inner, borrower);
-        }
-        if process.core.has_effects() {
-            self.settle_and_flush(number);
-        }
-        let process = &mut self.processes[number];
-        process.links.out[peer.0 as usize].push(ToPeer::Done(Done { reply, returns, kept }));
-        process.started = None;
-    }
-}
-
-/// The number in an inline value.
-pub(crate) fn decoded(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[..8]);
-    u64::from_le_bytes(word)
 }

@@ -7,8 +7,11 @@
 
 mod checks;
 mod daemon;
+mod daemon_state;
 mod defects;
+mod encoded;
 mod execute;
+mod finish;
 mod message;
 mod perform;
 mod plain;

@@ -1,16 +1,10 @@
 //! Effects of a process's core become messages, as the real runtime performs them.
 
+use crate::encoded::number_of;
 use crate::message::{Message, ToDaemon, ToPeer};
 use crate::world::{DAEMON, World};
 use trygon_ids::{ObjectId, WorkerId};
 use trygon_worker_core::{Effect, PeerIndex, Reference, SystemError, Value};
-
-/// The number in a worker's id.
-pub(crate) fn number_of(worker: WorkerId) -> usize {
-    let mut number = [0; 8];
-    number.copy_from_slice(&worker.as_bytes()[20..]);
-    u64::from_be_bytes(number) as usize
-}
 
 impl World {
     pub(crate) fn to_daemon(&mut self, from: usize, message: ToDaemon) {

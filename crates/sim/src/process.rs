@@ -51,6 +51,8 @@ pub(crate) struct Running {
     pub(crate) pins: Vec<Reference>,
     pub(crate) carried: Vec<Reference>,
     pub(crate) waiting: Option<Reference>,
+    /// An own object that was freed came back as a reference.
+    pub(crate) freed: bool,
     pub(crate) began_ns: u64,
 }
 

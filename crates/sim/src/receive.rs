@@ -31,7 +31,7 @@ impl World {
             }
             ToPeer::Borrow { object, borrower, delta } => {
                 process.core.on_borrow_report(&object, borrower, delta);
-                let is_known = process.peer_of.contains_key(&crate::perform::number_of(borrower));
+                let is_known = process.peer_of.contains_key(&crate::encoded::number_of(borrower));
                 if delta > 0 && !is_known {
                     self.watch_process(number, borrower);
                 }

@@ -1,6 +1,6 @@
 //! One run: a seed and a workload in, what happened out.
 
-use crate::daemon::Daemon;
+use crate::daemon_state::Daemon;
 use crate::message::ToDaemon;
 use crate::process::{Process, Running};
 use crate::random::{Random, mix};
@@ -68,6 +68,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         pins: Vec::new(),
         carried: Vec::new(),
         waiting: None,
+        freed: false,
         began_ns: 0,
     });
     World {
@@ -94,6 +95,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         next_place: 0,
         next_actor: 0,
         begun: BTreeSet::new(),
+        limits: BTreeMap::new(),
         late: Vec::new(),
         failure: None,
         finished: false,

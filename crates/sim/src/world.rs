@@ -3,7 +3,7 @@
 //! A link keeps the order of its messages; links interleave as chance wants. Nothing happens at the same time as something else, and the
 //! order follows from the seed alone.
 
-use crate::daemon::Daemon;
+use crate::daemon_state::Daemon;
 use crate::message::{Done, Message};
 use crate::plain::Plain;
 use crate::process::Process;
@@ -94,6 +94,8 @@ pub(crate) struct World {
     /// Replies of the dead that arrive after their death is known.
     /// Tasks and attempts that a worker began.
     pub(crate) begun: BTreeSet<(String, u32)>,
+    /// Attempts that a task may begin.
+    pub(crate) limits: BTreeMap<String, usize>,
     pub(crate) late: Vec<(usize, usize, Done)>,
     pub(crate) failure: Option<String>,
     pub(crate) finished: bool,

@@ -3,15 +3,62 @@
 use super::{Examples, amounts, id};
 use trygon_wire::{Kind, control, peer};
 
-pub fn put(examples: &mut Examples) {
-    examples.put(Kind::FunctionDefine, &peer::FunctionDefine { index: 1, hash: id(2, 32), name: "word_count".to_owned(), actor_id: id(3, 16), max_calls: 4 });
+/// Adds them.
+pub(crate) fn put(examples: &mut Examples) {
+    examples.put(
+        Kind::FunctionDefine,
+        &peer::FunctionDefine {
+            index: 1,
+            hash: id(2, 32),
+            name: "word_count".to_owned(),
+            actor_id: id(3, 16),
+            max_calls: 4,
+        },
+    );
     examples.put(Kind::FunctionFetch, &peer::FunctionFetch { hash: id(1, 32) });
     examples.put(Kind::FunctionBody, &peer::FunctionBody { hash: id(1, 32), body: b"body".to_vec() });
-    examples.put(Kind::LeaseBind, &peer::LeaseBind { lease_id: 0x1_00000001, devices: vec![control::Devices { resource: "GPU".to_owned(), indices: vec![0, 3] }], resources: amounts("CPU", 1.5) });
-    examples.put(Kind::HandBack, &peer::HandBack { tasks: vec![peer::TaskKey { slot: 1, generation: 2, attempt: 3 }], blocked: true });
-    examples.put(Kind::Cancel, &peer::Cancel { task: Some(peer::TaskKey { slot: 1, generation: 2, attempt: 3 }), force: true, recursive: true });
+    examples.put(
+        Kind::LeaseBind,
+        &peer::LeaseBind {
+            lease_id: 0x1_0000_0001,
+            devices: vec![control::Devices { resource: "GPU".to_owned(), indices: vec![0, 3] }],
+            resources: amounts("CPU", 1.5),
+        },
+    );
+    examples.put(
+        Kind::HandBack,
+        &peer::HandBack { tasks: vec![peer::TaskKey { slot: 1, generation: 2, attempt: 3 }], blocked: true },
+    );
+    examples.put(
+        Kind::Cancel,
+        &peer::Cancel {
+            task: Some(peer::TaskKey { slot: 1, generation: 2, attempt: 3 }),
+            force: true,
+            recursive: true,
+        },
+    );
     examples.put(Kind::ObjectQuery, &peer::ObjectQuery { object_id: id(1, 28) });
-    examples.put(Kind::ObjectReply, &peer::ObjectReply { object_id: id(1, 28), form: 1, value: b"value".to_vec(), segment_id: 0x3_00000003, offset_bytes: 0x4_00000004, size_bytes: 0x5_00000005, contained: vec![peer::Reference { object_id: id(6, 28), owner: id(7, 28) }] });
-    examples.put(Kind::BorrowReport, &peer::BorrowReport { object_id: id(1, 28), incarnation: id(2, 12), counter: 303, borrower: id(4, 28), lends: -2 });
+    examples.put(
+        Kind::ObjectReply,
+        &peer::ObjectReply {
+            object_id: id(1, 28),
+            form: 1,
+            value: b"value".to_vec(),
+            segment_id: 0x3_0000_0003,
+            offset_bytes: 0x4_0000_0004,
+            size_bytes: 0x5_0000_0005,
+            contained: vec![peer::Reference { object_id: id(6, 28), owner: id(7, 28) }],
+        },
+    );
+    examples.put(
+        Kind::BorrowReport,
+        &peer::BorrowReport {
+            object_id: id(1, 28),
+            incarnation: id(2, 12),
+            counter: 303,
+            borrower: id(4, 28),
+            lends: -2,
+        },
+    );
     examples.put(Kind::Steal, &peer::Steal { count: 1 });
 }
