@@ -11,6 +11,7 @@ WHEEL_STAMP := target/wheels/.stamp
 BINARY := python/trygon/_bin/trygon
 REPORTS := target/reports
 SEEDS ?= 200
+FUZZ_SECONDS ?= 60
 
 # Everything that ends up in the wheel; tests and benchmarks of the crates do not.
 RUST_SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*' -not -path '*/benches/*' 2>/dev/null) \
@@ -111,6 +112,11 @@ typing: wheel ## mypy and pyright on the package and on the corpus of typed prog
 .PHONY: bench
 bench: wheel ## Trygon beside Ray and multiprocessing.Pool, one table with ratios (ARGS=... for bench/run)
 	bench/run $(ARGS)
+
+# Not part of `test`: what it finds differs from run to run. The seeded variant is among the wire crate's tests.
+.PHONY: fuzz
+fuzz: ## libFuzzer on everything that reads foreign bytes, FUZZ_SECONDS=60 for each target (TARGETS=... selects)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run $(TARGETS)
 
 .PHONY: docs
 docs: ## the crates' reference, under target/doc

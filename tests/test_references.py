@@ -110,13 +110,14 @@ def test_a_chain_of_borrowers(engine):
             return trygon.get(forward.remote(box, keeper, depth - 1))
         return trygon.get(keeper.keep.remote(box))
 
-    keeper = Keeper.remote()
-    ref = trygon.put("far")
-    trygon.get(forward.remote([ref], keeper, 3), timeout=30)
-    del ref
-    gc.collect()
-    time.sleep(0.2)
-    assert trygon.get(keeper.read.remote(), timeout=10) == "far"
+    for depth in (0, 1, 1, 1, 2, 3):
+        keeper = Keeper.remote()
+        ref = trygon.put("far")
+        trygon.get(forward.remote([ref], keeper, depth), timeout=30)
+        del ref
+        gc.collect()
+        time.sleep(0.05)
+        assert trygon.get(keeper.read.remote(), timeout=10) == "far", depth
 
 
 def test_references_in_results_are_borrowed(engine):

@@ -7,6 +7,8 @@ use std::os::fd::OwnedFd;
 
 const LONG: u8 = 0xfe;
 const LONG_BYTES: usize = 40_000;
+/// No more long lines after so much: enough for what is dropped, and not so much that runs become rare.
+const MOST_LONG_BYTES: usize = 280_000;
 /// Below the size of a pipe, so that writing never waits.
 const ROUND_BYTES: usize = 60_000;
 /// Where the reader cuts a line.
@@ -16,7 +18,7 @@ const MAX_LINE_BYTES: usize = 64 << 10;
 pub fn log_lines(data: &[u8]) {
     let mut printed = Vec::new();
     for byte in data.iter().take(2_000) {
-        if *byte == LONG && printed.len() < 1 << 20 {
+        if *byte == LONG && printed.len() < MOST_LONG_BYTES {
             printed.resize(printed.len() + LONG_BYTES, b'x');
         } else {
             printed.push(*byte);

@@ -24,7 +24,7 @@ fn actor_id(bytes: &[u8]) -> PyResult<ActorId> {
 pub(crate) struct ActorMethodHandle {
     actor: ActorId,
     /// Counts the handle while the method is held.
-    _handle: Option<Py<ObjectRef>>,
+    handle: Option<Py<ObjectRef>>,
     method: String,
     num_returns: u16,
     max_task_retries: i32,
@@ -45,7 +45,7 @@ impl ActorMethodHandle {
     ) -> PyResult<Self> {
         let _ = class_name;
         let actor = self::actor_id(actor_id)?;
-        Ok(Self { actor, _handle: handle_ref, method, num_returns, max_task_retries, bound: Mutex::new(None) })
+        Ok(Self { actor, handle: handle_ref, method, num_returns, max_task_retries, bound: Mutex::new(None) })
     }
 
     /// Submits a call; returns a reference, a list of them for several results, None for none.
@@ -88,7 +88,11 @@ impl ActorMethodHandle {
             let details: Vec<(&str, &str)> = details.iter().map(|(name, value)| (*name, value.as_str())).collect();
             return Err(errors::system(py, "actor_died", &details));
         }
-        let (_, function) = session.runtime.export_method(self.actor, &self.method);
+        let (index, function) = session.runtime.export_method(self.actor, &self.method);
+        if let Some(handle) = &self.handle {
+            let handle = handle.get().reference();
+            session.runtime.lock().core.set_actor_handle(index, &handle);
+        }
         *self.bound.lock() = Some((Arc::downgrade(&session), function));
         Ok((session, function))
     }

@@ -329,7 +329,9 @@ impl Runner {
 }
 
 fn encode_error(py: Python<'_>, hooks: &Hooks, error: &PyErr, name: &str) -> PyResult<Box<[u8]>> {
-    let encoded = hooks.encode_error.call1(py, (error.value(py), name));
+    // Before CPython 3.12 the traceback lies beside the exception: this puts it in its place.
+    let exception = error.clone_ref(py).into_value(py);
+    let encoded = hooks.encode_error.call1(py, (exception, name));
     match encoded.and_then(|encoded| encoded.extract::<Vec<u8>>(py)) {
         Ok(bytes) => Ok(user_error(&bytes)),
         // An exception whose own methods raise: its type is all that can be said.

@@ -1,7 +1,7 @@
 //! What must hold: each value against the plain computation, and everything at the end.
 
-use crate::message::Push;
 use crate::encoded::{decoded, number_of};
+use crate::message::Push;
 use crate::plain::Plain;
 use crate::world::World;
 use trygon_control_core::ActorState;
@@ -97,6 +97,24 @@ impl World {
     /// Actors that still live when the program has ended.
     pub(crate) fn living_actors(&self) -> Vec<ActorId> {
         self.daemon.actors.iter().filter(|(_, actor)| !actor.is_dead()).map(|(id, _)| *id).collect()
+    }
+
+    /// Who waits for what, and what its owner knows of it.
+    pub(crate) fn waiting(&self) -> String {
+        let living = self.processes.iter().filter(|process| process.is_alive);
+        let lines = living.filter_map(|process| {
+            let reference = process.running.as_ref()?.waiting?;
+            let owner = &self.processes[number_of(reference.owner)];
+            Some(format!("{} waits for {}; its owner: {}", process.number, reference.object, owner.core.describe()))
+        });
+        let node = &self.daemon.node;
+        let lines = lines.collect::<Vec<_>>().join("; ");
+        format!(
+            "{lines}; node: {} requests wait, free {:?}, leases {:?}",
+            node.waiting_leases(),
+            node.free(),
+            node.lease_views()
+        )
     }
 
     /// FAIL-1, OWN-3 and LEDGER-1 at the end: nothing waits, nothing is left.

@@ -1,7 +1,7 @@
 //! The node: its two brains, who is connected with whom, and the ends of processes.
 
-use crate::message::{Message, PeerDied, ToDaemon, ToProcess};
 use crate::encoded::number_of;
+use crate::message::{Message, PeerDied, ToDaemon, ToProcess};
 use crate::process::Process;
 use crate::world::{DAEMON, Event, World};
 use trygon_control_core::{ActorSpec, ActorState, Death, Effect as ActorEffect};

@@ -1,7 +1,7 @@
 //! The main thread of a process: one step of its script at a time.
 
-use crate::message::{Push, ToDaemon};
 use crate::encoded::{decoded, freed_error, number_of};
+use crate::message::{Push, ToDaemon};
 use crate::plain::{Plain, picked};
 use crate::process::{Running, Work};
 use crate::random::mix;
@@ -9,9 +9,7 @@ use crate::script::{Child, Place, Script, Step};
 use crate::world::{Event, Stored, World};
 use std::rc::Rc;
 use trygon_ids::{ActorId, SegmentId};
-use trygon_worker_core::{
-    Arguments, Location, PeerIndex, Reference, SmallBytes, Submission, Value, read_dependencies,
-};
+use trygon_worker_core::{Arguments, Location, PeerIndex, Reference, SmallBytes, Submission, Value, read_dependencies};
 
 const REFERENCE_BYTES: usize = 56;
 

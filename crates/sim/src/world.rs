@@ -105,7 +105,7 @@ pub(crate) struct World {
 }
 
 /// Events after which a run is given up: something goes round in circles.
-const MAX_EVENTS: u64 = 2_000_000;
+const MAX_EVENTS: u64 = 200_000;
 
 impl World {
     pub(crate) fn fail(&mut self, message: impl Into<String>) {
@@ -135,7 +135,8 @@ impl World {
             self.now_ns = time_ns;
             self.counts.events += 1;
             if self.counts.events > MAX_EVENTS {
-                return self.fail("FAIL-1: the run does not end");
+                let waiting = self.waiting();
+                return self.fail(format!("FAIL-1: the run does not end: {waiting}"));
             }
             self.note(&event);
             self.handle(event);

@@ -26,6 +26,8 @@ impl Core {
             interrupted: Vec::new(),
             next_sequence: 0,
             pinned: Vec::new(),
+            handle: None,
+            holds_handle: false,
         });
         self.actor_of.insert(id, index);
         self.effects.push(Effect::WatchActor { actor: id });
@@ -51,8 +53,26 @@ impl Core {
         actor.queue.len() + actor.in_flight.len() + actor.interrupted.len()
     }
 
+    /// Pending calls to the actor hold this reference from now on.
+    pub fn set_actor_handle(&mut self, index: ActorIndex, handle: &Reference) {
+        let actor = &mut self.actors[index.0 as usize];
+        if actor.handle.is_none() {
+            actor.handle = Some(*handle);
+        }
+    }
+
     pub(crate) fn enqueue_call(&mut self, index: ActorIndex, slot: u32) {
         self.actors[index.0 as usize].queue.push_back(slot);
+        self.settle_handle(index);
+    }
+
+    /// The handle is held while calls are pending, also when the program has dropped its own.
+    fn settle_handle(&mut self, index: ActorIndex) {
+        let is_pending = self.pending_calls(index) > 0;
+        let actor = &mut self.actors[index.0 as usize];
+        let Some(handle) = actor.handle.filter(|_| actor.holds_handle != is_pending) else { return };
+        actor.holds_handle = is_pending;
+        if is_pending { self.retain_use(&handle) } else { self.release_use(&handle) }
     }
 
     pub(crate) fn forget_call(&mut self, index: ActorIndex, slot: u32) {
@@ -75,6 +95,11 @@ impl Core {
 
     /// Sends what may be sent, in order; fails everything when the actor is dead.
     pub(crate) fn pump_actor<O: Outbox>(&mut self, index: ActorIndex, outbox: &mut O) {
+        self.send_calls(index, outbox);
+        self.settle_handle(index);
+    }
+
+    fn send_calls<O: Outbox>(&mut self, index: ActorIndex, outbox: &mut O) {
         loop {
             let actor = &mut self.actors[index.0 as usize];
             let peer = match &actor.state {

@@ -106,6 +106,9 @@ impl Core {
         }
         for actor in &self.actors {
             count(&actor.pinned);
+            if actor.holds_handle {
+                count(actor.handle.as_slice());
+            }
         }
         for (reference, expected) in uses {
             let actual = if self.owns(&reference.object) {

@@ -151,6 +151,10 @@ pub(crate) struct Actor {
     pub(crate) next_sequence: u64,
     /// Arguments of the constructor, pinned while it may run.
     pub(crate) pinned: Vec<Reference>,
+    /// What counts the actor's handles, when this process was given one.
+    pub(crate) handle: Option<Reference>,
+    /// Calls are pending: they hold the handle, so that the actor outlives them.
+    pub(crate) holds_handle: bool,
 }
 
 /// One borrowed object.

@@ -101,9 +101,12 @@ fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
     }
     engine.flush_events();
     engine.settle_and_flush();
-    if engine.control.closed && engine.executing.is_some() {
-        // The daemon is gone, and user code runs that nobody can stop or hear any more.
+    if engine.control.closed && engine.links.recorder.is_some() {
+        // The daemon is gone: nobody else ends what user code started here, and user code itself may never look up.
+        drop(engine);
+        trygon_processes::end_descendants(crate::execute::ORPHANS_LIMIT);
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        return (0, false);
     }
     if engine.is_closed() {
         runtime.changed.notify_all();

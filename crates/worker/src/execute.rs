@@ -29,6 +29,8 @@ pub struct Finished<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerExit(pub String);
 
+/// Time to see processes end that user code started.
+pub(crate) const ORPHANS_LIMIT: std::time::Duration = std::time::Duration::from_millis(500);
 /// A function that runs longer than this is flushed for before it starts: what waits would be stuck behind it.
 const SHORT_NS: u64 = 20_000;
 
@@ -41,17 +43,27 @@ impl Runtime {
         }
         engine.tell_ownership();
         engine.settle_and_flush();
-        engine.exit.clone().map_or(Ok(None), |reason| Err(WorkerExit(reason)))
+        let reason = engine.exit.clone();
+        drop(engine);
+        reason.map_or(Ok(None), |reason| Err(self.leaving(reason)))
     }
 
     /// Waits for something to do. `None` when interrupted.
     pub fn wait_for_work(&self, patience: &Patience) -> Result<(), WorkerExit> {
         self.wait(patience, |engine| !engine.work.is_empty() || engine.is_closed());
         let engine = self.lock();
-        match &engine.exit {
-            Some(reason) if engine.work.is_empty() => Err(WorkerExit(reason.clone())),
-            _ => Ok(()),
+        let reason = engine.exit.clone().filter(|_| engine.work.is_empty());
+        drop(engine);
+        reason.map_or(Ok(()), |reason| Err(self.leaving(reason)))
+    }
+
+    /// The process is about to end. With the daemon gone, nobody else ends what user code started here.
+    fn leaving(&self, reason: String) -> WorkerExit {
+        let is_orphan = self.lock().control.closed;
+        if is_orphan {
+            trygon_processes::end_descendants(ORPHANS_LIMIT);
         }
+        WorkerExit(reason)
     }
 
     /// Marks a task as started (OWN-8) and makes sure that replies do not wait behind a long one.

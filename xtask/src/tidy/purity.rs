@@ -114,9 +114,10 @@ impl<'ast> Visit<'ast> for HashNames {
 
     fn visit_pat_type(&mut self, typed: &'ast syn::PatType) {
         if let syn::Pat::Ident(name) = typed.pat.as_ref()
-            && is_hashed(&typed.ty) {
-                self.names.insert(name.ident.to_string());
-            }
+            && is_hashed(&typed.ty)
+        {
+            self.names.insert(name.ident.to_string());
+        }
     }
 }
 

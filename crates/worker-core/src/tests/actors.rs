@@ -33,10 +33,10 @@ fn calls_keep_their_order() {
     let task = env.sent().remove(0);
     env.done(&task, small(b"v"), Vec::new(), &[], 9);
     let sent = env.sent();
-    assert_eq!(sent.iter().map(|sent| (sent.slot, sent.sequence)).collect::<Vec<_>>(), [
-        (calls[0].object.task_id().slot(), 0),
-        (calls[1].object.task_id().slot(), 1)
-    ]);
+    assert_eq!(
+        sent.iter().map(|sent| (sent.slot, sent.sequence)).collect::<Vec<_>>(),
+        [(calls[0].object.task_id().slot(), 0), (calls[1].object.task_id().slot(), 1)]
+    );
     for sent in &sent {
         env.done(sent, small(b"r"), Vec::new(), &[], 4);
     }
@@ -60,7 +60,10 @@ fn a_restart_keeps_what_was_not_started() {
     assert_eq!(env.error_kind(&calls[0]).as_deref(), Some("actor_unavailable"));
     alive(&mut env, index, 5, 1);
     let again = env.sent();
-    assert_eq!(again.iter().map(|sent| (sent.slot, sent.sequence)).collect::<Vec<_>>(), [(sent[1].slot, 0), (sent[2].slot, 1)]);
+    assert_eq!(
+        again.iter().map(|sent| (sent.slot, sent.sequence)).collect::<Vec<_>>(),
+        [(sent[1].slot, 0), (sent[2].slot, 1)]
+    );
     for sent in &again {
         env.done(sent, small(b"r"), Vec::new(), &[], 5);
     }

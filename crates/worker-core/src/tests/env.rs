@@ -1,8 +1,8 @@
 //! One owner's core with an outbox that remembers, and short words for what tests do to it.
 
 use crate::{
-    Arguments, Core, Effect, FunctionIndex, Identity, Interrupted, Lost, Outbox, PeerIndex, Reference, Reply, Returned, SmallBytes,
-    Submission, Task, Value,
+    Arguments, Core, Effect, FunctionIndex, Identity, Interrupted, Lost, Outbox, PeerIndex, Reference, Reply, Returned,
+    SmallBytes, Submission, Task, Value,
 };
 use std::collections::BTreeMap;
 use trygon_ids::{JobId, OwnerIncarnation, WorkerId};
@@ -33,7 +33,11 @@ pub(crate) fn worker(number: u8) -> WorkerId {
 }
 
 pub(crate) fn core(number: u8) -> Core {
-    Core::new(Identity { job: JobId::new([1; 4]), worker: worker(number), incarnation: OwnerIncarnation::new([number; 12]) })
+    Core::new(Identity {
+        job: JobId::new([1; 4]),
+        worker: worker(number),
+        incarnation: OwnerIncarnation::new([number; 12]),
+    })
 }
 
 pub(crate) fn small(bytes: &[u8]) -> Value {
@@ -64,7 +68,13 @@ impl Env {
         std::mem::take(&mut self.sink.0)
     }
 
-    pub(crate) fn submit_with(&mut self, function: FunctionIndex, dependencies: &[Reference], contained: &[Reference], retries: i32) -> Reference {
+    pub(crate) fn submit_with(
+        &mut self,
+        function: FunctionIndex,
+        dependencies: &[Reference],
+        contained: &[Reference],
+        retries: i32,
+    ) -> Reference {
         let submission = Submission {
             function,
             arguments: Arguments { payload: &[0; 4], dependencies, contained },
@@ -99,7 +109,14 @@ impl Env {
         self.core.on_lease_granted(request.expect("a request"), lease, PeerIndex(peer), 0, &mut self.sink);
     }
 
-    pub(crate) fn done(&mut self, sent: &Sent, value: Value, contained: Vec<Reference>, kept: &[Reference], executor: u8) {
+    pub(crate) fn done(
+        &mut self,
+        sent: &Sent,
+        value: Value,
+        contained: Vec<Reference>,
+        kept: &[Reference],
+        executor: u8,
+    ) {
         let raised = matches!(value, Value::Error(_));
         let Sent { slot, generation, attempt, .. } = *sent;
         let reply = Reply { slot, generation, attempt, execution_ns: 1000, raised, exiting: false };
@@ -137,6 +154,11 @@ impl Env {
     pub(crate) fn end(&self) {
         self.core.sanity_check().expect("sane");
         let left = self.core.statistics();
-        assert_eq!((left.owned, left.borrowed, left.unfinished, left.inline_bytes), (0, 0, 0, 0), "{}", self.core.describe());
+        assert_eq!(
+            (left.owned, left.borrowed, left.unfinished, left.inline_bytes),
+            (0, 0, 0, 0),
+            "{}",
+            self.core.describe()
+        );
     }
 }

@@ -4,7 +4,10 @@ use crate::tests::env::{Env, small};
 use crate::{Effect, PeerIndex};
 
 fn returned(effects: &[Effect]) -> Vec<u64> {
-    effects.iter().filter_map(|effect| if let Effect::ReturnLease { lease_id, .. } = effect { Some(*lease_id) } else { None }).collect()
+    effects
+        .iter()
+        .filter_map(|effect| if let Effect::ReturnLease { lease_id, .. } = effect { Some(*lease_id) } else { None })
+        .collect()
 }
 
 /// Tasks of unknown length get a worker each; short ones share one; idle leases go back.

@@ -21,7 +21,10 @@ fn only_the_started_task_pays() {
     assert_eq!(env.error_kind(&results[1]).as_deref(), Some("worker_died"));
     env.grant(2, 1);
     let again = env.sent();
-    assert_eq!(again.iter().map(|sent| (sent.slot, sent.attempt)).collect::<Vec<_>>(), [(sent[2].slot, 1), (sent[3].slot, 1)]);
+    assert_eq!(
+        again.iter().map(|sent| (sent.slot, sent.attempt)).collect::<Vec<_>>(),
+        [(sent[2].slot, 1), (sent[3].slot, 1)]
+    );
     for sent in &again {
         env.done(sent, small(b"r"), Vec::new(), &[], 8);
     }

@@ -104,10 +104,14 @@ fn a_reference_that_was_lent_on_is_named() {
     env.core.lend(&theirs, worker(4));
     env.core.release(&theirs);
     assert!(env.core.report_kept(&theirs));
-    let deltas: Vec<i64> = env.effects().iter().filter_map(|effect| match effect {
-        Effect::ReportBorrow { delta, .. } => Some(*delta),
-        _ => None,
-    }).collect();
+    let deltas: Vec<i64> = env
+        .effects()
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::ReportBorrow { delta, .. } => Some(*delta),
+            _ => None,
+        })
+        .collect();
     assert_eq!(deltas, [1, -1], "the lend comes first");
     env.core.begin_task();
     assert!(!env.core.report_kept(&theirs));
@@ -177,7 +181,8 @@ fn a_freed_result_beside_living_ones_is_known_to_be_freed() {
     let (slot, generation) = env.core.submit(&submission, &mut env.sink);
     env.grant(1, 0);
     let sent = env.sent().remove(0);
-    let reply = crate::Reply { slot, generation, attempt: sent.attempt, execution_ns: 1, raised: false, exiting: false };
+    let reply =
+        crate::Reply { slot, generation, attempt: sent.attempt, execution_ns: 1, raised: false, exiting: false };
     let mut returns = vec![
         crate::Returned { value: small(b"a"), contained: Vec::new() },
         crate::Returned { value: small(b"b"), contained: Vec::new() },

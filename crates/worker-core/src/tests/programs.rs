@@ -36,7 +36,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 enum Message {
-    Borrow { reference: Reference, borrower: usize, delta: i64 },
+    Borrow {
+        reference: Reference,
+        borrower: usize,
+        delta: i64,
+    },
     Query(Reference),
     Answer(Reference, Value, Vec<Reference>),
     /// A value with a reference in it, as a result would bring it.
@@ -117,7 +121,9 @@ impl Three {
             }
             Step::Lend { process, pick, to } => {
                 // Who owns an object needs no lend, but its other references would have to keep it: only a third party or a borrower gets one.
-                if let Some(reference) = self.pick(process, pick).filter(|reference| to != process && number(reference) != to) {
+                if let Some(reference) =
+                    self.pick(process, pick).filter(|reference| to != process && number(reference) != to)
+                {
                     self.cores[process].lend(&reference, worker(to as u8));
                     self.perform(process);
                     self.send(process, to, Message::Result(reference));
@@ -137,7 +143,12 @@ impl Three {
             }
             Step::Deliver { link } => return self.deliver(link),
         }
-        if let Step::Put { process } | Step::Nest { process, .. } | Step::Copy { process, .. } | Step::Fetch { process, .. } | Step::Drop { process, .. } = *step {
+        if let Step::Put { process }
+        | Step::Nest { process, .. }
+        | Step::Copy { process, .. }
+        | Step::Fetch { process, .. }
+        | Step::Drop { process, .. } = *step
+        {
             self.perform(process);
         }
     }

@@ -1,10 +1,10 @@
 //! The connection to the daemon: frames both ways, descriptors towards this process.
 
 use crate::link::out_buffer::{Flushed, OutBuffer};
+use rustix::event::epoll;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use rustix::event::epoll;
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
