@@ -184,6 +184,7 @@ def test_cannot_be_called_directly():
 def test_a_function_used_by_many_threads(engine):
     from concurrent.futures import ThreadPoolExecutor
 
+    # GIL-1: threads that take the engine's lock with and without the GIL do not wait for one another.
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda i: trygon.get(add.remote(i)), range(400)))
     assert results == [i + 1 for i in range(400)]

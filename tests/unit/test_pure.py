@@ -109,14 +109,29 @@ def test_retryable():
 @pytest.mark.parametrize(
     ("kind", "details", "expected", "text"),
     [
-        ("worker_died", {"name": "f", "pid": 7, "signal": 9, "cause_kind": "signal"}, "WorkerCrashedError", "signal 9 .SIGKILL"),
-        ("worker_died", {"name": "f", "exit_code": 3, "cause_kind": "exit", "attempts": 4}, "WorkerCrashedError", "4 times"),
+        (
+            "worker_died",
+            {"name": "f", "pid": 7, "signal": 9, "cause_kind": "signal"},
+            "WorkerCrashedError",
+            "signal 9 .SIGKILL",
+        ),
+        (
+            "worker_died",
+            {"name": "f", "exit_code": 3, "cause_kind": "exit", "attempts": 4},
+            "WorkerCrashedError",
+            "4 times",
+        ),
         ("actor_died", {"class_name": "C", "cause_kind": "killed"}, "ActorDiedError", "trygon.kill"),
         ("actor_unavailable", {"class_name": "C"}, "ActorUnavailableError", "may or may not"),
         ("owner_died", {"object_id": "ab", "owner": "cd"}, "OwnerDiedError", "ab .*cd"),
         ("object_lost", {"message": "gone"}, "ObjectLostError", "gone"),
         ("get_timeout", {"timeout": "1"}, "GetTimeoutError", "1 s"),
-        ("store_full", {"capacity_bytes": "1048576", "used_bytes": "1048576"}, "ObjectStoreFullError", "1 MiB of 1 MiB"),
+        (
+            "store_full",
+            {"capacity_bytes": "1048576", "used_bytes": "1048576"},
+            "ObjectStoreFullError",
+            "1 MiB of 1 MiB",
+        ),
         ("actor_name_taken", {"name": "n"}, "ActorAlreadyExistsError", "get_if_exists"),
         ("not_initialized", {}, "RaySystemError", "trygon.init"),
         ("invalid_argument", {"message": "get() takes x"}, "ValueError", "get"),
@@ -218,7 +233,9 @@ def test_echoes_of_other_workers_are_counted_and_said():
     assert not seen.take("f", 3, False, "line", 0.3)
     assert seen.take("f", 2, True, "line", 0.3)
     assert seen.expired(1.0) == []
-    assert seen.expired(WINDOW_S) == [("f", 1, False, "line [printed 2 times more by other workers]")] or seen.expired(99)
+    assert seen.expired(WINDOW_S) == [("f", 1, False, "line [printed 2 times more by other workers]")] or seen.expired(
+        99
+    )
     assert seen.take("f", 4, False, "line", WINDOW_S + 1)
     assert Deduplicator(False).take("f", 1, False, "x", 0) and Deduplicator().take("f", 1, False, " ", 0)
 

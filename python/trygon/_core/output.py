@@ -26,12 +26,12 @@ def set_name(name: str) -> None:
 
 
 class LineStream(io.BufferedIOBase):
-    """Collects bytes and writes whole lines, several in one `write`, so that lines of different threads never mix."""
+    """Collects bytes and writes whole lines, several in one `write`. Threads have a line each, so that they never mix."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._pending = bytearray()
-        self._pending_name = b""
+        # Unfinished lines by thread, each with the name of what printed it.
+        self._pending: dict[int, tuple[bytes, bytes]] = {}
         self._written_name = b""
         self._at_line_start = True
         self._pid = os.getpid()
@@ -41,34 +41,33 @@ class LineStream(io.BufferedIOBase):
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
         """Takes bytes; whole lines go out at once."""
         chunk = bytes(data)
+        thread = threading.get_ident()
         with self._lock:
-            if self._pending and self._pending_name != _current:
-                self._flush_all()
-            self._pending_name = _current
-            self._pending += chunk
-            if b"\n" in chunk:
-                self._send(self._pending.rfind(b"\n") + 1)
-            elif len(self._pending) > _MOST_PENDING_BYTES:
-                self._flush_all()
+            name, line = self._pending.pop(thread, (_current, b""))
+            if line and name != _current:
+                self._send(name, line + b"\n")
+                line = b""
+            line = line + chunk
+            end = line.rfind(b"\n") + 1 if len(line) <= _MOST_PENDING_BYTES or b"\n" in chunk else len(line)
+            if end:
+                self._send(_current, line[:end])
+            if end < len(line):
+                self._pending[thread] = (_current, line[end:])
         return len(chunk)
 
     def flush(self) -> None:
         """Writes what is there, also half a line."""
         with self._lock:
-            self._flush_all()
+            for thread in list(self._pending):
+                name, line = self._pending.pop(thread)
+                self._send(name, line)
 
-    def _flush_all(self) -> None:
-        if self._pending:
-            self._send(len(self._pending))
-
-    def _send(self, length: int) -> None:
-        data = bytes(self._pending[:length])
-        del self._pending[:length]
+    def _send(self, name: bytes, data: bytes) -> None:
         # A child that user code forked shares the pipe but not what is remembered here: it leaves the marks alone.
-        if self._pending_name != self._written_name and os.getpid() == self._pid:
+        if name != self._written_name and os.getpid() == self._pid:
             start = b"" if self._at_line_start else b"\n"
-            data = start + _MARKER + self._pending_name + b"\n" + data
-            self._written_name = self._pending_name
+            data = start + _MARKER + name + b"\n" + data
+            self._written_name = name
         self._at_line_start = data.endswith(b"\n")
         view = memoryview(data)
         while view:
