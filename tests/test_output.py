@@ -135,7 +135,8 @@ def test_the_same_line_of_many_workers_is_counted():
     )
     said = [line for line in out.splitlines() if "the same" in line]
     assert 2 <= len(said) <= 3
-    assert "printed 3 times more by other workers" in said[-1]
+    # The fifth comes from the first speaker, which may or may not be the one whose line was printed.
+    assert re.search(r"printed [34] times more by other workers", said[-1])
 
 
 def test_repeats_of_one_worker_are_all_printed():

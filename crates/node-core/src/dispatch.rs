@@ -61,10 +61,9 @@ impl Node {
     /// The idle worker used last; for an actor, one that owns nothing, because an actor may be killed.
     fn take_idle(&mut self, place: Place) -> Option<WorkerId> {
         let is_actor = self.queue.at(place).is_some_and(|waiting| matches!(waiting.purpose, Purpose::Actor { .. }));
-        if !is_actor {
-            return self.idle.pop_back();
-        }
-        let position = self.idle.iter().rposition(|worker| !self.owners.contains(worker))?;
+        // A worker cannot be its own: it would wait for itself.
+        let suits = |worker: &WorkerId| *worker != place.owner && !(is_actor && self.owners.contains(worker));
+        let position = self.idle.iter().rposition(suits)?;
         self.idle.remove(position)
     }
 

@@ -1,11 +1,14 @@
 //! Frames about actors.
 
-use crate::service::Service;
+use crate::service::{EarlyWatch, Service};
 use crate::translate::{actor_id, actor_spec};
-use trygon_control_core::Created;
-use trygon_ids::WorkerId;
+use trygon_control_core::{Created, Effect};
+use trygon_ids::{ActorId, WorkerId};
 use trygon_wire::control::{self, ActorUpdate, CreateActorReply, Death, NamedActor};
 use trygon_wire::{FrameError, Kind, decode};
+
+/// A creation that was sent before its handle is here long before this is over.
+const EARLY_WATCH_MS: u64 = 500;
 
 impl Service {
     /// Handles one.
@@ -21,8 +24,10 @@ impl Service {
             Kind::CreateActor => return self.on_create_actor(from, worker, decode(body)?),
             Kind::WatchActor => {
                 let control::WatchActor { actor_id: id } = decode(body)?;
-                if !self.actors.on_watch(worker, actor_id(&id), &mut effects) {
-                    self.tell_unknown(from, id);
+                let actor = actor_id(&id);
+                if !self.actors.on_watch(worker, actor, &mut effects) {
+                    let until_ms = self.now_ms() + EARLY_WATCH_MS;
+                    self.early_watches.push(EarlyWatch { from, actor, until_ms });
                 }
             }
             Kind::KillActor => {
@@ -63,8 +68,9 @@ impl Service {
         let mut effects = Vec::new();
         let spec = actor_spec(worker, message);
         let name = spec.name.clone();
+        let actor = spec.actor;
         match self.actors.on_create(spec, &mut effects) {
-            Created::Registered => {}
+            Created::Registered => self.answer_early_watches(actor, &mut effects),
             Created::Duplicate => reply.error = "an actor with this id exists".to_owned(),
             Created::NameTaken(existing) => {
                 if !get_if_exists {
@@ -80,6 +86,28 @@ impl Service {
         self.send(from, Kind::CreateActorReply, &reply);
         self.perform_actor_effects(effects);
         Ok(())
+    }
+
+    fn answer_early_watches(&mut self, actor: ActorId, effects: &mut Vec<Effect>) {
+        let (early, others) =
+            std::mem::take(&mut self.early_watches).into_iter().partition(|watch| watch.actor == actor);
+        self.early_watches = others;
+        let early: Vec<EarlyWatch> = early;
+        for watch in early {
+            self.actors.on_watch(self.node.worker_id(watch.from), actor, effects);
+        }
+    }
+
+    /// Actors that did not come to be known in time never will be.
+    pub(crate) fn on_early_watches_deadline(&mut self) {
+        let now_ms = self.now_ms();
+        let (over, others) =
+            std::mem::take(&mut self.early_watches).into_iter().partition(|watch| watch.until_ms <= now_ms);
+        self.early_watches = others;
+        let over: Vec<EarlyWatch> = over;
+        for watch in over {
+            self.tell_unknown(watch.from, watch.actor.as_bytes().to_vec());
+        }
     }
 
     /// ACTOR-4 for actors that nobody remembers.

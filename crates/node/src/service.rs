@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 use trygon_control_core::{Actors, Functions, KeyValues, TaskEvents};
-use trygon_ids::{JobId, NodeId, WorkerId};
+use trygon_ids::{ActorId, JobId, NodeId, WorkerId};
 use trygon_node_core::{Event, Node};
 use trygon_store::server::StoreServer;
 use trygon_wire::{Kind, Message};
@@ -37,6 +37,15 @@ impl Identity {
     }
 }
 
+/// A handle may travel faster than the creation of its actor, which comes by another connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EarlyWatch {
+    pub(crate) from: u64,
+    pub(crate) actor: ActorId,
+    /// From then on it is an actor that nobody knows.
+    pub(crate) until_ms: u64,
+}
+
 /// Everything the daemon has.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -49,6 +58,8 @@ pub(crate) struct Service {
     pub(crate) key_values: KeyValues,
     pub(crate) task_events: TaskEvents,
     pub(crate) store: StoreServer,
+    /// Questions about actors that are not known yet.
+    pub(crate) early_watches: Vec<EarlyWatch>,
     pub(crate) zygote: Zygote,
     pub(crate) processes: HashMap<u64, Process>,
     pub(crate) by_pid: BTreeMap<i32, u64>,

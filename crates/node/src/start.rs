@@ -119,6 +119,7 @@ fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygot
         key_values: KeyValues::default(),
         task_events: TaskEvents::new(MAX_TASK_EVENTS),
         store: StoreServer::new(start.object_store_memory_bytes),
+        early_watches: Vec::new(),
         zygote,
         processes: HashMap::from([(DRIVER, driver)]),
         by_pid: BTreeMap::new(),

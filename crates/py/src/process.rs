@@ -1,5 +1,6 @@
 //! Calls on the process itself that Rust offers no safe form of.
 
+use pyo3::prelude::*;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -41,4 +42,18 @@ pub(crate) fn place_descriptor(command: &mut Command, from: i32, to: i32) {
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any code and does not return.
     unsafe { libc::_exit(code) }
+}
+
+/// Writes what Python still buffers and ends the process. The interpreter is not torn down: that takes longer than most tasks, and
+/// threads of user code could hold it up for ever.
+pub(crate) fn leave(py: Python<'_>, code: i32) -> ! {
+    let flush = || -> PyResult<()> {
+        let sys = py.import("sys")?;
+        sys.getattr("stdout")?.call_method0("flush")?;
+        sys.getattr("stderr")?.call_method0("flush")?;
+        Ok(())
+    };
+    // Where standard output is gone, so is the one who would read about it.
+    let _ = flush();
+    exit_now(code)
 }

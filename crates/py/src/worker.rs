@@ -1,7 +1,7 @@
 //! The worker's main loop: takes work, runs it, replies.
 
 use crate::errors;
-use crate::process::{exit_now, without_signals};
+use crate::process::{exit_now, leave, without_signals};
 use crate::session::Session;
 use crate::worker_call::{Runner, Verdict};
 use pyo3::prelude::*;
@@ -63,20 +63,4 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
             }
         }
     }
-}
-
-/// Writes what Python still buffers and ends the process. The interpreter is not torn down: that takes longer than most tasks, and
-/// threads of user code could hold it up for ever.
-pub(crate) fn leave(py: Python<'_>, code: i32) -> ! {
-    let flush = || -> PyResult<()> {
-        let sys = py.import("sys")?;
-        sys.getattr("stdout")?.call_method0("flush")?;
-        sys.getattr("stderr")?.call_method0("flush")?;
-        Ok(())
-    };
-    if let Err(error) = flush() {
-        // Standard output is gone: so is the one who would read about it.
-        let _ = errors::request(py, &trygon_worker::RequestError::Refused(error.to_string()));
-    }
-    exit_now(code)
 }

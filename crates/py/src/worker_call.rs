@@ -358,7 +358,7 @@ fn end_forked_child(py: Python<'_>, error: Option<PyErr>) -> ! {
             1
         }
     };
-    crate::worker::leave(py, code)
+    crate::process::leave(py, code)
 }
 
 /// `sys.exit(code)` of user code ends the worker, as it would end a program.

@@ -175,9 +175,8 @@ impl Engine {
     fn on_lease_granted(&mut self, message: control::LeaseGranted) -> Result<(), FrameError> {
         let worker = worker_id(&message.worker_id)?;
         let Some(index) = self.peer_of.get(&worker).copied() else {
-            // It died between the grant and its arrival: the daemon knows.
-            self.control
-                .send(Kind::LeaseReturn, &control::LeaseReturn { lease_id: message.lease_id, worker_exiting: true });
+            // It died between the grant and its arrival.
+            self.core.on_grant_unusable(message.request_id, message.lease_id);
             return Ok(());
         };
         let resources = self.core.requested_resources(message.request_id).into_iter().collect();

@@ -74,6 +74,7 @@ impl Runtime {
         if let Some(recorder) = &mut engine.links.recorder {
             recorder.set_started(connection, call.push.slot, call.push.generation, call.push.attempt);
         }
+        engine.core.begin_task();
         engine.executing = Some(Executing { depth: call.push.depth });
         if expected_ns.is_none_or(|expected| expected > SHORT_NS) {
             engine.settle_and_flush();
@@ -194,8 +195,7 @@ impl Engine {
         let caller: WorkerId = self.links.peer(call.peer).worker;
         let mut kept = Vec::new();
         for reference in finished.carried {
-            if self.core.holds(reference) && !kept.contains(reference) {
-                self.core.receive_lent(reference);
+            if !kept.contains(reference) && self.core.report_kept(reference) {
                 kept.push(*reference);
             }
         }

@@ -26,7 +26,7 @@ def set_name(name: str) -> None:
 
 
 class LineStream(io.BufferedIOBase):
-    """Collects bytes and writes whole lines, several in one `write`. Threads have a line each, so that they never mix."""
+    """Collects bytes and writes whole lines, several in one `write`. Each thread has its own line."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
