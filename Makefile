@@ -93,6 +93,7 @@ endif
 .PHONY: sim
 sim: ## the seeded simulator: SEEDS=200 of them, then its planted defects
 	cargo run --quiet --release --locked --package trygon-sim -- --seeds $(SEEDS)
+	cargo run --quiet --release --locked --package trygon-sim -- --defects
 
 .PHONY: test-python
 test-python: wheel ## end-to-end tests of the newest wheel, on every CPython from 3.11 on that is found (K=... selects)

@@ -16,7 +16,6 @@ if str(_PACKAGE) not in sys.path and not os.environ.get("TRYGON_TEST_INSTALLED")
     sys.path.insert(0, str(_PACKAGE))
 
 import leaks  # noqa: E402
-
 import trygon  # noqa: E402
 
 

@@ -1,7 +1,6 @@
 """The runtime context, nodes and resources."""
 
 import pytest
-
 import trygon
 
 

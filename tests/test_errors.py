@@ -4,7 +4,6 @@ import pickle
 import sys
 
 import pytest
-
 import trygon
 from trygon.exceptions import RayTaskError
 

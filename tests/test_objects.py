@@ -1,7 +1,6 @@
 """`put` and `get`."""
 
 import pytest
-
 import trygon
 
 

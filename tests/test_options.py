@@ -1,7 +1,6 @@
 """Options that are known, refused, or wrong, in the exception classes that Ray has for them."""
 
 import pytest
-
 import trygon
 
 

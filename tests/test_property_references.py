@@ -7,7 +7,6 @@ import time
 
 import leaks
 import pytest
-
 import trygon
 
 

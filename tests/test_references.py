@@ -6,7 +6,6 @@ import time
 
 import leaks
 import pytest
-
 import trygon
 
 

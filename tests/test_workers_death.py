@@ -6,7 +6,6 @@ import sys
 import time
 
 import pytest
-
 import trygon
 from trygon.exceptions import WorkerCrashedError
 

@@ -5,7 +5,6 @@ import time
 
 import leaks
 import pytest
-
 import trygon
 
 numpy = pytest.importorskip("numpy")

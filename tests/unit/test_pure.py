@@ -6,7 +6,6 @@ import pickle
 import threading
 
 import pytest
-
 from trygon import exceptions
 from trygon._core import errors, ids, machine, output
 from trygon._core.errors import decode_error, encode_error

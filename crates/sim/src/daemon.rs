@@ -14,7 +14,7 @@ impl World {
         self.now_ns / 1_000_000
     }
 
-    fn to_process(&mut self, to: usize, message: ToProcess) {
+    fn send_process(&mut self, to: usize, message: ToProcess) {
         self.send(DAEMON, to, Message::Process(message));
     }
 
@@ -62,7 +62,7 @@ impl World {
             Effect::Grant { owner, request_id, lease, worker, .. } => {
                 let (owner, worker) = (number_of(owner), number_of(worker));
                 self.connect(owner, worker);
-                self.to_process(owner, ToProcess::Granted { request: request_id, lease, worker });
+                self.send_process(owner, ToProcess::Granted { request: request_id, lease, worker });
             }
             Effect::ActorPlaced { actor, incarnation, worker, .. } => {
                 let mut effects = Vec::new();
@@ -74,7 +74,7 @@ impl World {
                     );
                 }
                 let arguments = self.daemon.arguments.get(&actor).cloned().unwrap_or_default();
-                self.to_process(number_of(worker), ToProcess::StartActor { actor, incarnation, arguments });
+                self.send_process(number_of(worker), ToProcess::StartActor { actor, incarnation, arguments });
                 self.perform_actors(effects);
             }
             Effect::LeaseWaits { message, .. } | Effect::ActorWaits { message, .. } => {
@@ -103,7 +103,7 @@ impl World {
                 ActorEffect::Start { .. } => {}
                 ActorEffect::Running { worker } => self.node_step(NodeEvent::ActorRunning { worker }),
                 ActorEffect::Notify { watcher, actor } => self.notify(watcher, actor),
-                ActorEffect::Drain { worker } => self.to_process(number_of(worker), ToProcess::Exit),
+                ActorEffect::Drain { worker } => self.send_process(number_of(worker), ToProcess::Exit),
                 ActorEffect::Kill { worker, kind, message } => self.kill_worker(number_of(worker), kind, message),
             }
         }
@@ -117,7 +117,7 @@ impl World {
         if let Some(worker) = worker {
             self.connect(number_of(watcher), worker);
         }
-        self.to_process(number_of(watcher), ToProcess::Actor { actor, state, incarnation, worker, message });
+        self.send_process(number_of(watcher), ToProcess::Actor { actor, state, incarnation, worker, message });
     }
 
     fn connect(&mut self, left: usize, right: usize) {
@@ -127,8 +127,8 @@ impl World {
             return;
         }
         self.daemon.peers.entry(right).or_default().insert(left);
-        self.to_process(left, ToProcess::Connected { worker: right });
-        self.to_process(right, ToProcess::Connected { worker: left });
+        self.send_process(left, ToProcess::Connected { worker: right });
+        self.send_process(right, ToProcess::Connected { worker: left });
     }
 
     /// Ends a process at once.
@@ -168,7 +168,7 @@ impl World {
                 .filter(|started| started.0 == peer)
                 .map(|(_, slot, generation, attempt)| (slot, generation, attempt));
             let died = PeerDied { worker: number, death: death.clone(), started, frames: process.staged(peer) };
-            self.to_process(peer, ToProcess::Died(died));
+            self.send_process(peer, ToProcess::Died(died));
         }
         self.daemon.graveyard.insert(number, death.clone());
         self.store.retain(|_, stored| stored.owner != number);
@@ -228,7 +228,7 @@ impl World {
             ToDaemon::WatchActor { actor } => {
                 if !self.daemon.actors.on_watch(worker, actor, &mut effects) {
                     let message = "no such actor is known".to_owned();
-                    self.to_process(
+                    self.send_process(
                         from,
                         ToProcess::Actor { actor, state: "dead", incarnation: 0, worker: None, message },
                     );
@@ -258,7 +258,7 @@ impl World {
     fn on_connect(&mut self, from: usize, other: usize) {
         if let Some(death) = self.daemon.graveyard.get(&other).cloned() {
             let died = PeerDied { worker: other, death, started: None, frames: Vec::new() };
-            return self.to_process(from, ToProcess::Died(died));
+            return self.send_process(from, ToProcess::Died(died));
         }
         self.connect(from, other);
     }

@@ -39,7 +39,7 @@ impl World {
                         }
                     }
                     self.processes[number].kept = kept;
-                    self.to_daemon(number, ToDaemon::ActorStarted { actor, incarnation });
+                    self.send_daemon(number, ToDaemon::ActorStarted { actor, incarnation });
                 }
                 Some(Work::Exit) => return self.exit(number, "out_of_scope"),
                 None => self.settle_and_flush(number),
@@ -53,7 +53,7 @@ impl World {
     }
 
     pub(crate) fn exit(&mut self, number: usize, kind: &'static str) {
-        self.to_daemon(number, ToDaemon::Exiting { kind });
+        self.send_daemon(number, ToDaemon::Exiting { kind });
         self.settle_and_flush(number);
         self.end_process(number);
     }
@@ -191,7 +191,7 @@ impl World {
                     .and_then(|held| self.handles.get(&held.object).copied())
                 {
                     let no_restart = self.random.percent(50);
-                    self.to_daemon(number, ToDaemon::KillActor { actor, no_restart, out_of_scope: false });
+                    self.send_daemon(number, ToDaemon::KillActor { actor, no_restart, out_of_scope: false });
                 }
             }
             Step::Get { pick } => {
@@ -255,7 +255,7 @@ impl World {
             return self.settle_and_flush(number);
         }
         if std::mem::take(&mut process.blocked) {
-            self.to_daemon(number, ToDaemon::Unblocked);
+            self.send_daemon(number, ToDaemon::Unblocked);
         }
         self.take_value(number);
         self.plan_step(number);
@@ -271,7 +271,7 @@ impl World {
         if !process.is_actor {
             self.hand_back(number, None, true);
         }
-        self.to_daemon(number, ToDaemon::Blocked { depth });
+        self.send_daemon(number, ToDaemon::Blocked { depth });
         self.settle_and_flush(number);
     }
 
@@ -380,7 +380,7 @@ impl World {
         let pinned =
             picked(&running.held, pick, |reference| !self.is_handle(reference)).and_then(|target| running.held[target]);
         let pinned: Vec<Reference> = pinned.into_iter().collect();
-        self.to_daemon(
+        self.send_daemon(
             number,
             ToDaemon::CreateActor { actor, arguments: pinned.clone(), max_restarts, depth: running.depth + 1 },
         );

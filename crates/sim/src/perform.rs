@@ -7,7 +7,7 @@ use trygon_ids::{ObjectId, WorkerId};
 use trygon_worker_core::{Effect, PeerIndex, Reference, SystemError, Value};
 
 impl World {
-    pub(crate) fn to_daemon(&mut self, from: usize, message: ToDaemon) {
+    pub(crate) fn send_daemon(&mut self, from: usize, message: ToDaemon) {
         self.send(from, DAEMON, Message::Daemon(message));
     }
 
@@ -36,13 +36,13 @@ impl World {
     fn perform(&mut self, number: usize, effect: Effect) {
         match effect {
             Effect::RequestLeases { request, resources, count, depth, name } => {
-                self.to_daemon(number, ToDaemon::Request { request, resources, count, depth, name });
+                self.send_daemon(number, ToDaemon::Request { request, resources, count, depth, name });
             }
-            Effect::CancelRequest { request } => self.to_daemon(number, ToDaemon::Cancel { request }),
+            Effect::CancelRequest { request } => self.send_daemon(number, ToDaemon::Cancel { request }),
             Effect::ReturnLease { lease_id, worker_exiting } => {
-                self.to_daemon(number, ToDaemon::Return { lease: lease_id, worker_exiting });
+                self.send_daemon(number, ToDaemon::Return { lease: lease_id, worker_exiting });
             }
-            Effect::FreeStored { location, .. } => self.to_daemon(number, ToDaemon::Free { place: location.segment.0 }),
+            Effect::FreeStored { location, .. } => self.send_daemon(number, ToDaemon::Free { place: location.segment.0 }),
             Effect::ReportBorrow { reference, borrower, delta } => {
                 self.send_to(number, reference.owner, ToPeer::Borrow { object: reference.object, borrower, delta });
             }
@@ -54,9 +54,9 @@ impl World {
             }
             Effect::Answer { peer, object } => self.answer(number, peer, object),
             Effect::Complete { .. } | Effect::TaskEnded { .. } => {}
-            Effect::WatchActor { actor } => self.to_daemon(number, ToDaemon::WatchActor { actor }),
+            Effect::WatchActor { actor } => self.send_daemon(number, ToDaemon::WatchActor { actor }),
             Effect::ActorOutOfScope { actor, .. } => {
-                self.to_daemon(number, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: true });
+                self.send_daemon(number, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: true });
             }
         }
     }
@@ -91,7 +91,7 @@ impl World {
             let is_first = !process.connecting.contains_key(&to);
             process.connecting.entry(to).or_default().push(message);
             if is_first {
-                self.to_daemon(number, ToDaemon::Connect { worker: to });
+                self.send_daemon(number, ToDaemon::Connect { worker: to });
             }
         }
     }
@@ -102,9 +102,9 @@ impl World {
         let process = &mut self.processes[number];
         if let Some(cause) = process.dead.get(&to).cloned() {
             process.core.on_process_died(worker, &cause, &mut process.links);
-        } else if !process.connecting.contains_key(&to) {
-            process.connecting.insert(to, Vec::new());
-            self.to_daemon(number, ToDaemon::Connect { worker: to });
+        } else if let std::collections::btree_map::Entry::Vacant(entry) = process.connecting.entry(to) {
+            entry.insert(Vec::new());
+            self.send_daemon(number, ToDaemon::Connect { worker: to });
         }
     }
 }

@@ -33,7 +33,7 @@ pub fn run(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Ou
     if world.failure.is_none() && world.finished {
         // Handles that actors keep of one another would live as long as the program: it ends here.
         for actor in world.living_actors() {
-            world.to_daemon(0, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: false });
+            world.send_daemon(0, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: false });
         }
         world.run();
     }

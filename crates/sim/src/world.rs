@@ -183,7 +183,7 @@ impl World {
             }
             Event::Started { process } => {
                 if self.processes[process].is_alive {
-                    self.to_daemon(process, crate::message::ToDaemon::Ready);
+                    self.send_daemon(process, crate::message::ToDaemon::Ready);
                 }
             }
             Event::Reaped { process } => self.on_reaped(process),

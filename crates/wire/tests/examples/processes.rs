@@ -54,6 +54,10 @@ pub(crate) fn put(examples: &mut Examples) {
             num_cpus: 7.5,
         },
     );
+    put_peers(examples);
+}
+
+fn put_peers(examples: &mut Examples) {
     examples.put(
         Kind::PeerConnected,
         &control::PeerConnected { worker_id: id(1, 28), incarnation: id(2, 12), connection: 303, already: true },

@@ -62,6 +62,10 @@ pub(crate) fn put(examples: &mut Examples) {
             keys: vec![b"one".to_vec(), b"two".to_vec()],
         },
     );
+    put_to_driver_and_zygote(examples);
+}
+
+fn put_to_driver_and_zygote(examples: &mut Examples) {
     examples.put(
         Kind::LogLines,
         &control::LogLines {
