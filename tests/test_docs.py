@@ -47,7 +47,7 @@ def test_blocks_run(page: Path, tmp_path: Path) -> None:
         timeout=LIMIT_S,
         check=False,
     )
-    assert done.returncode == 0, f"{page.name} (line numbers are the page's)\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
+    assert done.returncode == 0, f"{page.name} (lines as in the page)\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,6 +1,7 @@
 """The zygote: a warm interpreter from which the daemon has workers forked.
 
-It has one thread, asserted before each fork, because a thread that holds a lock while another forks leaves that lock held
+It has one thread, asserted before each fork, because a thread that holds a lock while another forks leaves that lock
+held
 for ever in the child. It never runs or unpickles anything of a job. It imports what every worker needs and nothing that
 workers may do without, since each import costs start-up time and memory.
 """
@@ -27,7 +28,8 @@ def main(control_fd: int) -> None:
     """Warms up, then forks one worker for each request until the daemon closes the socket."""
     control_fd = _keep_control(control_fd)
     _complete_interpreter()
-    # Whoever started the daemon may have blocked signals in the thread that did so, and the mask outlives every fork and exec.
+    # Whoever started the daemon may have blocked signals in the thread that did so, and the mask outlives every fork
+    and exec.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Ctrl-C reaches every process of the terminal; what it means is the driver's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -52,7 +54,8 @@ def _keep_control(control_fd: int) -> int:
 
 
 def _complete_interpreter() -> None:
-    """Does what `site` would have done and programs rely on: `exit`, `quit`, and the prefix of a virtual environment."""
+    """Does what `site` would have done and programs rely on: `exit`, `quit`, and the prefix of a virtual
+    environment."""
     import _sitebuiltins
 
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
