@@ -29,7 +29,7 @@ def main(control_fd: int) -> None:
     control_fd = _keep_control(control_fd)
     _complete_interpreter()
     # Whoever started the daemon may have blocked signals in the thread that did so, and the mask outlives every fork
-    and exec.
+    # and exec.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Ctrl-C reaches every process of the terminal; what it means is the driver's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
