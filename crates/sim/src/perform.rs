@@ -42,7 +42,9 @@ impl World {
             Effect::ReturnLease { lease_id, worker_exiting } => {
                 self.send_daemon(number, ToDaemon::Return { lease: lease_id, worker_exiting });
             }
-            Effect::FreeStored { location, .. } => self.send_daemon(number, ToDaemon::Free { place: location.segment.0 }),
+            Effect::FreeStored { location, .. } => {
+                self.send_daemon(number, ToDaemon::Free { place: location.segment.0 })
+            }
             Effect::ReportBorrow { reference, borrower, delta } => {
                 self.send_to(number, reference.owner, ToPeer::Borrow { object: reference.object, borrower, delta });
             }
