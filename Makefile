@@ -102,13 +102,14 @@ test-python: wheel ## end-to-end tests of the newest wheel, on every CPython fro
 	@mapfile -t pythons < target/test-interpreters; for python in "$${pythons[@]}"; do \
 		name=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 		echo "== end to end on $$("$$python" --version)"; \
-		"$$python" -m pytest -c python/pyproject.toml --rootdir . tests $(if $(K),-k '$(K)') \
+		TRYGON_TEST_INSTALLED=1 "$$python" -m pytest -c python/pyproject.toml --rootdir . tests $(if $(K),-k '$(K)') \
 			--junitxml "$(REPORTS)/python-$$name.xml" -o junit_suite_name="python-$$name"; \
 	done
 
 .PHONY: typing
 typing: wheel ## mypy and pyright on the package and on the corpus of typed programs
-	@python=$$($(ENVIRONMENTS) build) && scripts/typing.sh "$${python%/*}"
+	@mkdir -p $(REPORTS)
+	@python=$$($(ENVIRONMENTS) build) && scripts/typing.sh "$${python%/*}" $(REPORTS)/typing.xml
 
 .PHONY: bench
 bench: wheel ## Trygon beside Ray and multiprocessing.Pool, one table with ratios (ARGS=... for bench/run)

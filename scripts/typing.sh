@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Type-checks the installed wheel as a user's checker sees it: mypy and pyright on every program under tests/typing.
-# usage: typing.sh FOLDER-OF-THE-CHECKERS
+# The corpus of typed programs under tests/typing, checked by mypy and pyright against the installed wheel: what each line reveals,
+# which lines are refused, and no others.
+# usage: typing.sh FOLDER-OF-THE-CHECKERS REPORT
 set -euo pipefail
 checkers=$1
-python=$(dirname "$(python3 scripts/environments.py run)")/python
+report=$2
+python=$(python3 scripts/environments.py run)
+site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 
-if [ ! -d tests/typing ]; then
-    echo "there is no corpus under tests/typing" >&2
-    exit 1
-fi
-"$checkers/mypy" --strict --python-executable "$python" --cache-dir .cache/mypy tests/typing
-"$checkers/pyright" --pythonpath "$python" --warnings tests/typing
+TRYGON_TEST_INSTALLED=1 PYTHONPATH=$site "$checkers/python" -m pytest -c python/pyproject.toml --rootdir . \
+    tests/test_typing.py --junitxml "$report" -o junit_suite_name=typing

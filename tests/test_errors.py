@@ -152,8 +152,38 @@ def test_missing_module_at_unpickling(engine):
 
 
 def test_wrong_arguments_of_the_function(engine):
-    error = caught(trygon.remote(lambda x: x).remote(1, 2))
-    assert isinstance(error, TypeError) and "positional" in str(error)
+    @trygon.remote
+    def area(width, height=1, *, unit):
+        return width * height, unit
+
+    assert trygon.get(area.remote(2, unit="m"), timeout=20) == (2, "m")
+    assert trygon.get(area.remote(height=3, width=2, unit="m"), timeout=20) == (6, "m")
+    for args, kwargs, words in [
+        ((1, 2, 3), {"unit": "m"}, "takes from 1 to 2 positional arguments"),
+        ((), {"unit": "m"}, "'width'"),
+        ((1,), {}, "'unit'"),
+        ((1,), {"width": 2, "unit": "m"}, "several values"),
+        ((1,), {"unit": "m", "depth": 2}, "unexpected keyword argument 'depth'"),
+    ]:
+        with pytest.raises(TypeError, match=words):
+            area.remote(*args, **kwargs)
+
+
+def test_wrong_arguments_of_a_method_and_a_constructor(engine):
+    @trygon.remote
+    class Adder:
+        def __init__(self, start):
+            self.total = start
+
+        def add(self, amount, /):
+            return self.total + amount
+
+    with pytest.raises(TypeError, match="'start'"):
+        Adder.remote()
+    adder = Adder.remote(1)
+    with pytest.raises(TypeError, match="amount"):
+        adder.add.remote(amount=2)
+    assert trygon.get(adder.add.remote(2), timeout=20) == 3
 
 
 def test_retry_exceptions(engine, tmp_path):

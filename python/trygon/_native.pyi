@@ -68,6 +68,7 @@ class RemoteFunctionHandle:
         retry_exceptions: bool = False,
         retry_exception_types: bytes | None = None,
         max_calls: int = 0,
+        check: tuple[int, int, Callable[..., None]] | None = None,
     ) -> None: ...
     def submit(self, *args: Any, **kwargs: Any) -> Any: ...
 
@@ -81,6 +82,7 @@ class ActorMethodHandle:
         class_name: str,
         num_returns: int = 1,
         max_task_retries: int = 0,
+        check: tuple[int, int, Callable[..., None]] | None = None,
     ) -> None: ...
     def submit(self, *args: Any, **kwargs: Any) -> Any: ...
 

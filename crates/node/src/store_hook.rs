@@ -2,13 +2,23 @@
 
 use crate::service::Service;
 use trygon_store::server::Outgoing;
+use trygon_wire::control::ReturnSegments;
 use trygon_wire::{FrameError, Kind};
+
+/// As long as a request for memory may wait.
+const SHORTAGE_MS: u32 = 10_000;
 
 impl Service {
     /// A frame for the store.
     pub(crate) fn on_store_frame(&mut self, from: u64, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
         let outgoing = self.store.on_frame(self.node.worker_id(from), kind, body, self.now_ms())?;
         self.send_outgoing(outgoing);
+        if kind == Kind::SegmentRequest && self.store.stats().waiting_requests > 0 {
+            let numbers: Vec<u64> = self.processes.keys().copied().collect();
+            for number in numbers {
+                self.send(number, Kind::ReturnSegments, &ReturnSegments { for_ms: SHORTAGE_MS });
+            }
+        }
         Ok(())
     }
 

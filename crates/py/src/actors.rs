@@ -2,7 +2,7 @@
 
 use crate::arguments::ArgumentBuffer;
 use crate::errors;
-use crate::functions::returned;
+use crate::functions::{ArgumentCheck, check_arguments, returned};
 use crate::reference::{ObjectRef, collecting};
 use crate::session::{self, Session};
 use parking_lot::Mutex;
@@ -28,13 +28,14 @@ pub(crate) struct ActorMethodHandle {
     method: String,
     num_returns: u16,
     max_task_retries: i32,
+    check: Option<ArgumentCheck>,
     bound: Mutex<Option<(Weak<Session>, FunctionIndex)>>,
 }
 
 #[pymethods]
 impl ActorMethodHandle {
     #[new]
-    #[pyo3(signature = (actor_id, handle_ref, *, method, class_name, num_returns=1, max_task_retries=0))]
+    #[pyo3(signature = (actor_id, handle_ref, *, method, class_name, num_returns=1, max_task_retries=0, check=None))]
     fn new(
         actor_id: &[u8],
         handle_ref: Option<Py<ObjectRef>>,
@@ -42,10 +43,11 @@ impl ActorMethodHandle {
         class_name: &str,
         num_returns: u16,
         max_task_retries: i32,
+        check: Option<ArgumentCheck>,
     ) -> PyResult<Self> {
         let _ = class_name;
         let actor = self::actor_id(actor_id)?;
-        Ok(Self { actor, handle: handle_ref, method, num_returns, max_task_retries, bound: Mutex::new(None) })
+        Ok(Self { actor, handle: handle_ref, method, num_returns, max_task_retries, check, bound: Mutex::new(None) })
     }
 
     /// Submits a call; returns a reference, a list of them for several results, None for none.
@@ -56,6 +58,7 @@ impl ActorMethodHandle {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        check_arguments(self.check.as_ref(), args, kwargs)?;
         let (session, function) = self.bound(py)?;
         crate::functions::wait_for_room(py, &session)?;
         let depth = session.child_depth();

@@ -28,13 +28,14 @@ pub(crate) struct RemoteFunctionHandle {
     max_retries: i32,
     retry_exceptions: bool,
     max_calls: u32,
+    check: Option<ArgumentCheck>,
     bound: Mutex<Option<Export>>,
 }
 
 #[pymethods]
 impl RemoteFunctionHandle {
     #[new]
-    #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0))]
+    #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0, check=None))]
     fn new(
         exporter: Py<PyAny>,
         name: String,
@@ -44,10 +45,11 @@ impl RemoteFunctionHandle {
         retry_exceptions: bool,
         retry_exception_types: Option<Vec<u8>>,
         max_calls: u32,
+        check: Option<ArgumentCheck>,
     ) -> Self {
         let _ = retry_exception_types;
         let bound = Mutex::new(None);
-        Self { exporter, name, resources, num_returns, max_retries, retry_exceptions, max_calls, bound }
+        Self { exporter, name, resources, num_returns, max_retries, retry_exceptions, max_calls, check, bound }
     }
 
     /// Submits a task; returns a reference, a list of them for several results, None for none.
@@ -58,6 +60,7 @@ impl RemoteFunctionHandle {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        check_arguments(self.check.as_ref(), args, kwargs)?;
         let (session, function) = self.bound(py)?;
         wait_for_room(py, &session)?;
         let depth = session.child_depth();
@@ -135,5 +138,22 @@ pub(crate) fn wait_for_room(py: Python<'_>, session: &Arc<Session>) -> PyResult<
     crate::gil::wait(py, runtime, &patience, |engine| {
         engine.is_closed() || engine.core.argument_bytes() < ARGUMENT_BUDGET_BYTES
     })?;
+    Ok(())
+}
+
+/// Least and most positional arguments that are right without a closer look, and what takes that look.
+pub(crate) type ArgumentCheck = (usize, usize, Py<PyAny>);
+
+/// Refuses a call that its function would refuse, before anything is sent.
+pub(crate) fn check_arguments(
+    check: Option<&ArgumentCheck>,
+    args: &Bound<'_, PyTuple>,
+    kwargs: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    if let Some((least, most, look)) = check
+        && (kwargs.is_some() || args.len() < *least || args.len() > *most)
+    {
+        look.call1(args.py(), (args, kwargs))?;
+    }
     Ok(())
 }

@@ -22,6 +22,9 @@ pub(crate) fn without_signals<R>(work: impl FnOnce() -> R) -> R {
 /// In the child of `command`, descriptor `from` becomes descriptor `to`; Ctrl-C of the terminal does not reach the child.
 pub(crate) fn place_descriptor(command: &mut Command, from: i32, to: i32) {
     let place = move || {
+        // A program that ignores the ends of its children would have the daemon ignore those of its workers.
+        // SAFETY: async-signal-safe; the child runs nothing but this.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         // SAFETY: these calls are async-signal-safe, and nothing else runs between fork and exec.
         let placed = unsafe {
             if from == to {

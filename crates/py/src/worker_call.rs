@@ -60,11 +60,20 @@ pub(crate) struct Runner {
     by_hash: HashMap<FunctionHash, Py<PyAny>>,
     instance: Option<Py<PyAny>>,
     last_definition: usize,
+    /// Devices belong to the lease: user code sees another set with another one.
+    last_lease: u32,
 }
 
 impl Runner {
     pub(crate) fn new(session: Arc<Session>) -> Self {
-        Self { session, loaded: HashMap::new(), by_hash: HashMap::new(), instance: None, last_definition: 0 }
+        Self {
+            session,
+            loaded: HashMap::new(),
+            by_hash: HashMap::new(),
+            instance: None,
+            last_definition: 0,
+            last_lease: 0,
+        }
     }
 
     /// Runs a task or a call, and replies.
@@ -84,12 +93,13 @@ impl Runner {
         };
         let callable = loaded.callable.clone_ref(py).into_bound(py);
         let expected_ns = loaded.average_ns;
-        if self.last_definition != key {
+        self.note_running(&call);
+        if self.last_definition != key || self.last_lease != call.push.lease {
             self.last_definition = key;
+            self.last_lease = call.push.lease;
             self.session.runtime.set_running_name(&call.definition.name);
             hooks.on_task_start.call1(py, (&call.definition.name,))?;
         }
-        self.note_running(&call);
         self.session.runtime.begin(&call, expected_ns);
         let began = Instant::now();
         let (result, carried) = collecting(|| {

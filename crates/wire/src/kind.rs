@@ -25,7 +25,7 @@ kinds! {
     TaskPush = 0x0101,
     /// The reply to a task (`task::Done`).
     TaskDone = 0x0102,
-    /// First frame on a peer connection: who speaks (`peer::Hello`).
+    /// Reserved: first frame on a peer connection that the daemon did not make.
     PeerHello = 0x0103,
     /// Gives a function a short number on this connection (`peer::FunctionDefine`).
     FunctionDefine = 0x0104,
@@ -155,6 +155,8 @@ kinds! {
     CreateActorReply = 0x0315,
     /// `control::SegmentRefused`
     SegmentRefused = 0x0316,
+    /// `control::ReturnSegments`
+    ReturnSegments = 0x0317,
 
     // Between the daemon and the zygote: 0x04xx (`control`).
     /// `control::ForkWorker`, with descriptors

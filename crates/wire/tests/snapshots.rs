@@ -25,8 +25,6 @@ fn reserved_kinds() -> BTreeSet<Kind> {
             reserved.insert(Kind::from_number(number).expect("a kind"));
         }
     }
-    // Its message was never written: the daemon says who is at the other end.
-    reserved.insert(Kind::PeerHello);
     reserved
 }
 

@@ -95,6 +95,15 @@ impl Engine {
             Kind::Reclaim => {
                 let message: control::Reclaim = decode(body)?;
                 self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);
+                if self.clock.now_ns() < self.segments_wanted_until_ns {
+                    self.return_empty_segments();
+                }
+                Ok(())
+            }
+            Kind::ReturnSegments => {
+                let message: control::ReturnSegments = decode(body)?;
+                self.segments_wanted_until_ns = self.clock.now_ns() + u64::from(message.for_ms) * 1_000_000;
+                self.return_empty_segments();
                 Ok(())
             }
             Kind::ExitWorker => {

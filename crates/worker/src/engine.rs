@@ -56,6 +56,8 @@ pub struct Engine {
     /// Objects that lie in shared memory and were sealed by nobody else: their frees may be handled here.
     pub(crate) events: Vec<control::TaskEvent>,
     pub(crate) events_dropped: u64,
+    /// Until then empty segments go back at once: somebody waits for memory.
+    pub(crate) segments_wanted_until_ns: u64,
     /// Counts what moved, so that the background thread knows when to rest.
     pub(crate) activity: u64,
     pub(crate) effects: Vec<Effect>,
@@ -110,6 +112,7 @@ impl Engine {
             awaited_tokens: 0,
             events: Vec::new(),
             events_dropped: 0,
+            segments_wanted_until_ns: 0,
             activity: 0,
             effects: Vec::new(),
             returned: Vec::new(),
@@ -131,6 +134,13 @@ impl Engine {
         if owns != self.told_owns {
             self.told_owns = owns;
             self.control.send(Kind::WorkerOwns, &control::WorkerOwns { owns });
+        }
+    }
+
+    /// Gives every empty segment back.
+    pub(crate) fn return_empty_segments(&mut self) {
+        for segment_id in self.store.idle_segments(u64::MAX / 2) {
+            self.control.send(Kind::SegmentReturn, &control::SegmentReturn { segment_id });
         }
     }
 

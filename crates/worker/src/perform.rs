@@ -107,6 +107,10 @@ impl Engine {
             reclaimed,
         };
         self.control.send(Kind::ObjectFree, &message);
+        if self.clock.now_ns() < self.segments_wanted_until_ns {
+            self.return_empty_segments();
+            self.control.flush();
+        }
     }
 
     /// Answers a peer that waited for an own object. References inside are lent to it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import FunctionType
 
+from trygon._core.signature import checker, signature_of
 from trygon import _native
 from trygon._core.actor_handle import ActorHandle, ActorMeta, meta_of, options_of, rebuild_handle
 from trygon._core.options import actor_resources, check_actor_options
@@ -94,6 +95,7 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
     """Registers an actor and returns its handle."""
     from trygon._core.serialization import export
 
+    _check_constructor(cls, args, kwargs)
     placement, lifetime = actor_resources(options)
     max_task_retries = options.get("max_task_retries") or 0
     meta = ActorMeta.encode(cls.__module__, cls.__name__, max_task_retries, methods_of(cls))
@@ -114,6 +116,17 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
     return ActorHandle(actor_id, handle_ref, meta_of(existing_meta or meta))
 
 
+def _check_constructor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    # A class with its own way of making instances decides itself.
+    if cls.__new__ is not object.__new__ or type(cls) is not type:
+        return
+    signature = signature_of(cls.__init__, 1)
+    if signature is not None:
+        checker(cls.__name__, signature)(args, kwargs)
+    elif cls.__init__ is object.__init__ and (args or kwargs):
+        raise TypeError(f"{cls.__name__}() takes no arguments")
+
+
 def methods_of(cls: type) -> dict[str, dict[str, Any]]:
     """What can be called on an actor: the functions found on the class and its bases, with their options."""
     found: dict[str, dict[str, Any]] = {}
@@ -126,6 +139,7 @@ def methods_of(cls: type) -> dict[str, dict[str, Any]]:
                 continue
             if isinstance(function, FunctionType):
                 found[name] = _options(cls, name, function)
+                found[name]["signature"] = signature_of(function, 0 if isinstance(value, staticmethod) else 1)
             elif callable(value) and not isinstance(value, type) and not name.startswith("__"):
                 found[name] = {}
             else:

@@ -8,6 +8,7 @@ from _pickle import dumps, loads
 from copyreg import pickle as register_reducer
 from weakref import WeakKeyDictionary
 
+from trygon._core.signature import Signature, checker, limits
 from trygon import _native
 from trygon._core.options import METHOD_OPTIONS, check_options
 
@@ -106,6 +107,10 @@ def rebuild_handle(actor_id: bytes, handle_ref: Any, meta: bytes) -> ActorHandle
     return ActorHandle(actor_id, handle_ref, meta_of(meta))
 
 
+def _check(class_name: str, method: str, signature: Signature | None) -> tuple[int, int, Callable[..., None]] | None:
+    return None if signature is None else (*limits(signature), checker(f"{class_name}.{method}", signature))
+
+
 def _no_method(meta: ActorMeta, name: str) -> str:
     from difflib import get_close_matches
 
@@ -146,6 +151,7 @@ class ActorMethod:
             class_name=meta.class_name,
             num_returns=1 if num_returns is None else num_returns,
             max_task_retries=meta.max_task_retries if retries is None else retries,
+            check=_check(meta.class_name, name, options.get("signature")),
         )
         self.remote = handle.submit
         _parts[handle] = (actor_id, handle_ref, meta.data, name, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from _thread import RLock
 
 from trygon import _native
 from trygon._core import machine
@@ -57,6 +58,10 @@ _context: Context | None = None
 _driver_pid = 0
 
 
+# Several threads may use the engine first at the same time: one starts it.
+_starting = RLock()
+
+
 def init(
     address: str | None = None,
     *,
@@ -78,8 +83,21 @@ def init(
     more than there are. The first use of the engine calls this by itself. Ray's other arguments are refused by name.
     """
     _refuse_others(address, local_mode, others)
-    if _native.is_initialized():
-        return _initialized_already(ignore_reinit_error)
+    with _starting:
+        if _native.is_initialized():
+            return _initialized_already(ignore_reinit_error)
+        return _start_with(num_cpus, num_gpus, resources, object_store_memory, logging_level, log_to_driver, namespace)
+
+
+def _start_with(
+    num_cpus: float | None,
+    num_gpus: float | None,
+    resources: dict[str, float] | None,
+    object_store_memory: int | None,
+    logging_level: int | str | None,
+    log_to_driver: bool | None,
+    namespace: str | None,
+) -> Context:
     config = _configuration(num_cpus, num_gpus, resources, object_store_memory)
     if namespace is not None and (not isinstance(namespace, str) or not namespace):
         raise TypeError(f"The namespace must be a non-empty str, but {namespace!r} was given.")
@@ -252,7 +270,8 @@ def auto_init() -> None:
         from trygon._core.system_errors import system_error
 
         raise system_error("not_initialized", {})
-    init()
+    # Another thread may have been first.
+    init(ignore_reinit_error=True)
 
 
 def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = False) -> None:

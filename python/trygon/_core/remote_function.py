@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from types import BuiltinFunctionType, FunctionType
 
+from trygon._core.signature import checker, limits, signature_of
 from trygon._core.options import check_task_options, task_resources
 from trygon._native import RemoteFunctionHandle
 
@@ -115,8 +116,14 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
         retry_exceptions=bool(options.get("retry_exceptions")),
         retry_exception_types=None,
         max_calls=max_calls,
+        check=_check(function, name),
     )
     return handle.submit
+
+
+def _check(function: Callable[..., Any], name: str) -> tuple[int, int, Callable[..., None]] | None:
+    signature = signature_of(function)
+    return None if signature is None else (*limits(signature), checker(name, signature))
 
 
 def _refusal(function: Callable[..., Any], name: str) -> Callable[..., Any] | None:

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from trygon import _native
 
+_THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 # Imported beforehand when the daemon's environment asks for it: comma-separated module names.
 _PRELOAD_VARIABLE = "TRYGON_PRELOAD"
 # Where a worker finds its control socket: the first descriptor after the standard ones.
@@ -36,6 +37,8 @@ def main(control_fd: int) -> None:
     run = _preload()
     gc.collect()
     gc.freeze()
+    # Said before it is ready, so that the driver is told instead of waiting for workers that never come.
+    _assert_single_thread()
     _native.zygote_send_ready(control_fd)
     while (request := _native.zygote_receive(control_fd)) is not None:
         number, descriptors = request
@@ -68,8 +71,13 @@ def _complete_interpreter() -> None:
 def _preload() -> object:
     """Imports what workers need; returns the function that a worker runs."""
     import_module("cloudpickle")
+    # Numeric libraries start threads when they are imported; a zygote must have one.
+    limited = [name for name in _THREAD_VARIABLES if name not in os.environ]
+    os.environ.update(dict.fromkeys(limited, "1"))
     for name in filter(None, os.environ.get(_PRELOAD_VARIABLE, "").split(",")):
         import_module(name.strip())
+    for name in limited:
+        del os.environ[name]
     return import_module("trygon._core.worker_main").run
 
 

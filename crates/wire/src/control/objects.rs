@@ -30,6 +30,11 @@ messages! {
         /// For people.
         #[prost(string, tag = "4")] message: String,
     }
+    /// Somebody waits for memory: give empty segments back at once, not only when they have been idle.
+    ReturnSegments {
+        /// How long this holds, in milliseconds.
+        #[prost(uint32, tag = "1")] for_ms: u32,
+    }
     /// Asks for a read-only descriptor of a segment. Answer: `SegmentMapped`.
     SegmentMap {
         /// The segment.

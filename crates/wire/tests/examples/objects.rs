@@ -7,6 +7,7 @@ use trygon_wire::{Kind, control};
 pub(crate) fn put(examples: &mut Examples) {
     examples
         .put(Kind::SegmentRequest, &control::SegmentRequest { request_id: 0x1_0000_0001, size_bytes: 0x2_0000_0002 });
+    examples.put(Kind::ReturnSegments, &control::ReturnSegments { for_ms: 0x0001_0001 });
     examples.put(Kind::SegmentMap, &control::SegmentMap { segment_id: 0x1_0000_0001 });
     examples.put(Kind::SegmentReturn, &control::SegmentReturn { segment_id: 0x1_0000_0001 });
     examples.put(

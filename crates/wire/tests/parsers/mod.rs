@@ -80,6 +80,7 @@ messages! {
     ExitWorker => control::ExitWorker,
     CreateActorReply => control::CreateActorReply,
     SegmentRefused => control::SegmentRefused,
+    ReturnSegments => control::ReturnSegments,
     ForkWorker => control::ForkWorker,
     ZygoteReady => control::ZygoteReady,
     WorkerForked => control::WorkerForked,
