@@ -36,6 +36,7 @@ pub(crate) struct RemoteFunctionHandle {
 impl RemoteFunctionHandle {
     #[new]
     #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0, check=None))]
+    #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
     fn new(
         exporter: Py<PyAny>,
         name: String,

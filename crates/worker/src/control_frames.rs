@@ -101,9 +101,7 @@ impl Engine {
                 Ok(())
             }
             Kind::ReturnSegments => {
-                let message: control::ReturnSegments = decode(body)?;
-                self.segments_wanted_until_ns = self.clock.now_ns() + u64::from(message.for_ms) * 1_000_000;
-                self.return_empty_segments();
+                self.on_shortage(&decode(body)?);
                 Ok(())
             }
             Kind::ExitWorker => {
@@ -119,13 +117,14 @@ impl Engine {
                 self.on_log_lines(decode(body)?);
                 Ok(())
             }
-            Kind::LeaseRevoke => {
-                let now_ns = self.clock.now_ns();
-                self.core.return_idle_leases(now_ns, true);
-                Ok(())
-            }
             kind => self.on_reply(kind, body),
         }
+    }
+
+    /// Somebody waits for memory.
+    fn on_shortage(&mut self, message: &control::ReturnSegments) {
+        self.segments_wanted_until_ns = self.clock.now_ns() + u64::from(message.for_ms) * 1_000_000;
+        self.return_empty_segments();
     }
 
     fn on_reply(&mut self, kind: Kind, body: &[u8]) -> Result<(), FrameError> {

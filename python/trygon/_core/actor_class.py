@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from types import FunctionType
 
-from trygon._core.signature import checker, signature_of
 from trygon import _native
 from trygon._core.actor_handle import ActorHandle, ActorMeta, meta_of, options_of, rebuild_handle
 from trygon._core.options import actor_resources, check_actor_options
+from trygon._core.signature import checker, signature_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from _pickle import dumps, loads
 from copyreg import pickle as register_reducer
 from weakref import WeakKeyDictionary
 
-from trygon._core.signature import Signature, checker, limits
 from trygon import _native
 from trygon._core.options import METHOD_OPTIONS, check_options
+from trygon._core.signature import Signature, checker, limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

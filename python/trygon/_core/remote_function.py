@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from types import BuiltinFunctionType, FunctionType
 
-from trygon._core.signature import checker, limits, signature_of
 from trygon._core.options import check_task_options, task_resources
+from trygon._core.signature import checker, limits, signature_of
 from trygon._native import RemoteFunctionHandle
 
 TYPE_CHECKING = False

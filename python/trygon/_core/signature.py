@@ -1,4 +1,7 @@
-"""Checks a call's arguments against what it calls, before anything is sent. Without `inspect`, whose import costs more than an actor."""
+"""Checks a call's arguments against what it calls, before anything is sent.
+
+Without `inspect`, whose import costs more than an actor.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ _VARARGS, _VARKEYWORDS = 0x04, 0x08
 # Stands for "as many as you like".
 UNLIMITED = (1 << 31) - 1
 
-# What is known of a signature, in a form that travels with an actor's handle: positional parameters, how many of them have
-# defaults, how many are positional-only, keyword-only parameters, the required ones among them, whether it takes *args and **kwargs.
+# What is known of a signature, in a form that travels with an actor's handle: positional parameters, how many of
+# them have defaults, how many are positional-only, keyword-only parameters, the required ones among them, whether it
+# takes *args and **kwargs.
 Signature = tuple[tuple[str, ...], int, int, tuple[str, ...], tuple[str, ...], bool, bool]
 
 
@@ -72,4 +76,6 @@ def _problem(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
     needed = positional[len(args) : len(positional) - defaults]
     missing = [name for name in needed if name not in kwargs or name not in by_keyword]
     missing += [name for name in required if name not in kwargs]
-    return f"lacks {'arguments' if len(missing) > 1 else 'the argument'} {', '.join(map(repr, missing))}" if missing else ""
+    if not missing:
+        return ""
+    return f"lacks {'arguments' if len(missing) > 1 else 'the argument'} {', '.join(map(repr, missing))}"
