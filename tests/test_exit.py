@@ -163,3 +163,18 @@ def test_the_whole_group_of_ctrl_c():
     _, err = driver.communicate(timeout=10)
     assert err.count("Traceback") == 1 and "KeyboardInterrupt" in err, err
     finish(driver, pids)
+
+
+def test_a_forked_child_does_not_keep_the_engine():
+    driver, pids = start("""
+        if os.fork() == 0:
+            time.sleep(8)
+            os._exit(0)
+        os._exit(0)
+    """)
+    left = leaks.wait_gone(pids, 2.0)
+    driver.kill()
+    driver.stdout.close()
+    driver.stderr.close()
+    driver.wait()
+    assert not left, left

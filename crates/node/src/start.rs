@@ -109,6 +109,11 @@ fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygot
     let node = Node::new(options);
     let mut driver = Process::new(node.worker_id(DRIVER), identity.incarnation(DRIVER), connection);
     driver.pid = i32::try_from(start.driver_pid).ok().and_then(rustix::process::Pid::from_raw);
+    // Children that the driver forks hold its socket open: its process is watched too.
+    let pidfd = driver.pid.and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
+    if let Some(ended) = pidfd.filter(|ended| poller.add(ended, DRIVER, Role::Ended).is_ok()) {
+        driver.ended = Some(ended);
+    }
     let mut service = Service {
         poller,
         started: Instant::now(),

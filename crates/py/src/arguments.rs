@@ -5,7 +5,7 @@
 //! 13 and its length, u32).
 
 use crate::codec::{Decoder, Source, encode_into, malformed, native};
-use crate::encoded::Encoded;
+use crate::encoded::{Encoded, INLINE_BYTES};
 use crate::objects::put_encoded;
 use crate::reference::ObjectRef;
 use crate::session::Session;
@@ -97,6 +97,13 @@ impl ArgumentBuffer {
         self.dependencies.push(reference);
     }
 
+    fn store(&mut self, session: &Arc<Session>, py: Python<'_>, encoded: &mut Encoded) -> PyResult<()> {
+        let stored = put_encoded(py, session, encoded)?;
+        self.dependency(stored.reference());
+        self.stored.push(stored);
+        Ok(())
+    }
+
     fn argument(&mut self, session: &Arc<Session>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if let Ok(reference) = value.cast_exact::<ObjectRef>() {
             if reference.get().session().number != session.number {
@@ -108,7 +115,13 @@ impl ArgumentBuffer {
         }
         let start = self.payload.len();
         let num_contained = self.contained.len();
+        // A task's message stays small: large arguments are stored beside it.
         if native(value, &mut self.payload, &mut self.contained, 0) {
+            if self.payload.len() - start > INLINE_BYTES {
+                let contained = self.contained.split_off(num_contained);
+                let mut encoded = Encoded { head: self.payload.split_off(start), parts: Vec::new(), contained };
+                return self.store(session, value.py(), &mut encoded);
+            }
             return Ok(());
         }
         self.payload.truncate(start);
@@ -116,11 +129,8 @@ impl ArgumentBuffer {
         let py = value.py();
         let mut encoded = Encoded::default();
         encode_into(value, &mut encoded)?;
-        if !encoded.is_inline(py) {
-            let stored = put_encoded(py, session, &mut encoded)?;
-            self.dependency(stored.reference());
-            self.stored.push(stored);
-            return Ok(());
+        if encoded.len(py) > INLINE_BYTES {
+            return self.store(session, py, &mut encoded);
         }
         self.contained.append(&mut encoded.contained);
         if encoded.parts.is_empty() {

@@ -43,7 +43,7 @@ mod _native {
     #[pymodule_export]
     use crate::objects::put;
     #[pymodule_export]
-    use crate::queries::{context, key_value, next_log_lines, object_stats, query_state};
+    use crate::queries::{context, key_value, object_stats, query_state, take_log_lines, wait_for_log_lines};
     #[pymodule_export]
     use crate::reference::{ObjectRef, rebuild_reference};
     #[pymodule_export]

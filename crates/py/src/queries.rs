@@ -46,18 +46,21 @@ pub(crate) fn key_value<'py>(
 /// Lines that one worker printed: process id, what ran, whether to standard error, the lines, how many were dropped.
 pub(crate) type Lines = (u32, String, bool, Vec<String>, u64);
 
-/// Lines that workers printed; waits up to `timeout` seconds for some. Empty when there are none.
+/// Waits up to `timeout` seconds for lines that workers printed. Takes none.
 #[pyfunction]
-pub(crate) fn next_log_lines(py: Python<'_>, timeout: f64) -> Vec<Lines> {
-    let Some(session) = session::current() else {
-        return Vec::new();
-    };
+pub(crate) fn wait_for_log_lines(py: Python<'_>, timeout: f64) {
+    let Some(session) = session::current() else { return };
     let runtime = &session.runtime;
-    let lines = crate::gil::detached(py, || {
-        runtime.wait_for_log_lines(Duration::try_from_secs_f64(timeout).unwrap_or_default());
-        runtime.take_log_lines()
-    });
-    described(lines)
+    let limit = Duration::try_from_secs_f64(timeout).unwrap_or_default();
+    crate::gil::detached(py, || runtime.wait_for_log_lines(limit));
+}
+
+/// Takes the lines that workers printed since.
+#[pyfunction]
+pub(crate) fn take_log_lines(py: Python<'_>) -> Vec<Lines> {
+    let Some(session) = session::current() else { return Vec::new() };
+    let runtime = &session.runtime;
+    described(crate::gil::detached(py, || runtime.take_log_lines()))
 }
 
 /// Lines as Python gets them.

@@ -20,6 +20,9 @@ use trygon_wire::{control, task};
 use trygon_worker::core::{Location, Reference, SystemError, read_dependencies, user_error};
 use trygon_worker::{Call, Definition, Finished, Patience, ReturnedValue};
 
+/// A larger error is replaced by its type: it would be kept by every process that asks for the result.
+const MAX_ERROR_BYTES: usize = 512 << 20;
+
 /// What the main loop does next.
 pub(crate) enum Verdict {
     GoOn,
@@ -343,7 +346,14 @@ fn encode_error(py: Python<'_>, hooks: &Hooks, error: &PyErr, name: &str) -> PyR
     let exception = error.clone_ref(py).into_value(py);
     let encoded = hooks.encode_error.call1(py, (exception, name));
     match encoded.and_then(|encoded| encoded.extract::<Vec<u8>>(py)) {
-        Ok(bytes) => Ok(user_error(&bytes)),
+        Ok(bytes) if bytes.len() <= MAX_ERROR_BYTES => Ok(user_error(&bytes)),
+        Ok(bytes) => {
+            let kind = error.get_type(py).name()?.to_string();
+            let megabytes = bytes.len() >> 20;
+            let message =
+                format!("{name} raised {kind} with {megabytes} MiB of text and arguments; errors may have 512 MiB");
+            Ok(SystemError::new("system").with("message", message).encode())
+        }
         // An exception whose own methods raise: its type is all that can be said.
         Err(_) => {
             let kind = error.get_type(py).name()?.to_string();

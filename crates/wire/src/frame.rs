@@ -6,8 +6,8 @@ use prost::Message;
 /// The version this build speaks, in every header.
 pub const VERSION: u8 = 1;
 
-/// A longer body is refused before anything is allocated for it.
-pub const MAX_BODY_BYTES: usize = 64 << 20;
+/// A longer body is refused. Room for it is made only as its bytes come.
+pub const MAX_BODY_BYTES: usize = (1 << 31) - 1;
 
 /// Why bytes are no frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +190,6 @@ mod tests {
         assert_eq!(Header::parse(&[0, 0, 0, 0, 9, 9, VERSION, 0]), Err(FrameError::UnknownKind(0x0909)));
         assert_eq!(Header::parse(&[0, 0, 0, 0, 1, 1, 9, 0]), Err(FrameError::UnknownVersion(9)));
         assert_eq!(Header::parse(&[0xff; 8]), Err(FrameError::UnknownVersion(0xff)));
-        assert_eq!(Header::parse(&[0, 0, 0, 0x10, 1, 1, 1, 0]), Err(FrameError::TooLong(0x1000_0000)));
+        assert_eq!(Header::parse(&[0, 0, 0, 0x80, 1, 1, 1, 0]), Err(FrameError::TooLong(0x8000_0000)));
     }
 }

@@ -5,7 +5,7 @@ use crate::entry::Phase;
 use crate::numbers::{ActorIndex, FunctionIndex};
 use crate::state::{Core, Function, Identity, Statistics};
 use crate::table::Table;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use trygon_ids::{ObjectId, PUT_INDEX_BIT, TaskId};
 
 impl Core {
@@ -28,6 +28,10 @@ impl Core {
             next_request: 1,
             watched_completions: 0,
             scratch: Vec::new(),
+            to_release: Vec::new(),
+            is_releasing: false,
+            woken: VecDeque::new(),
+            is_waking: false,
             lent_on: None,
             dead: BTreeSet::new(),
             defects: crate::defects::Defects::default(),

@@ -133,14 +133,22 @@ impl Core {
         }
     }
 
-    /// Tells everybody who waited for an object.
+    /// Tells everybody who waited for an object. A task that fails with its argument wakes others in turn: a list, not the stack, keeps
+    /// them, because a chain of tasks may be as long as memory.
     pub(crate) fn wake<O: Outbox>(&mut self, object: ObjectId, waiters: Vec<Waiter>, outbox: &mut O) {
         for waiter in waiters {
             match waiter {
-                Waiter::Task { slot, generation } => self.on_dependency_ready(slot, generation, outbox),
+                Waiter::Task { slot, generation } => self.woken.push_back((slot, generation)),
                 Waiter::Peer(peer) => self.effects.push(Effect::Answer { peer, object }),
                 Waiter::Completion { queue, token } => self.effects.push(Effect::Complete { queue, token }),
             }
         }
+        if self.woken.is_empty() || std::mem::replace(&mut self.is_waking, true) {
+            return;
+        }
+        while let Some((slot, generation)) = self.woken.pop_front() {
+            self.on_dependency_ready(slot, generation, outbox);
+        }
+        self.is_waking = false;
     }
 }

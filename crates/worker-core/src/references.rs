@@ -60,8 +60,20 @@ impl Core {
         }
     }
 
-    /// What held it does so no more.
+    /// What held it does so no more. What that sets free may hold others in turn: a list, not the stack, keeps what is left to do,
+    /// because a chain of objects may be as long as memory.
     pub(crate) fn release_use(&mut self, reference: &Reference) {
+        self.to_release.push(*reference);
+        if std::mem::replace(&mut self.is_releasing, true) {
+            return;
+        }
+        while let Some(reference) = self.to_release.pop() {
+            self.release_one_use(&reference);
+        }
+        self.is_releasing = false;
+    }
+
+    fn release_one_use(&mut self, reference: &Reference) {
         if self.owns(&reference.object) {
             let task = reference.object.task_id();
             let index = reference.object.index() & !PUT_INDEX_BIT;

@@ -70,6 +70,12 @@ pub struct Core {
     /// Counts completions of watched objects, so that a waiter looks again only when there is something to see.
     pub(crate) watched_completions: u64,
     pub(crate) scratch: Vec<u8>,
+    /// Uses that are being given back.
+    pub(crate) to_release: Vec<Reference>,
+    pub(crate) is_releasing: bool,
+    /// Tasks whose argument came, by slot and generation.
+    pub(crate) woken: VecDeque<(u32, u32)>,
+    pub(crate) is_waking: bool,
     /// Borrowed objects that were lent on since the running task began; `None` in a process that runs none.
     pub(crate) lent_on: Option<BTreeSet<ObjectId>>,
     /// Processes that died: nothing is lent to them any more.

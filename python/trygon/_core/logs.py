@@ -79,28 +79,29 @@ class _Printer:
 
     def _run(self) -> None:
         while not self._ending.is_set() and _native.is_initialized():
-            self._print(_native.next_log_lines(_POLL_S), time.monotonic())
-
-    def _print(self, batches: list[Any], now_s: float) -> None:
-        with self._lock:
-            for pid, name, is_stderr, lines, dropped in batches:
-                chosen = [line for line in lines if self._deduplicator.take(name, pid, is_stderr, line, now_s)]
-                if dropped:
-                    chosen.append(f"[{dropped} more lines were dropped: too many at once]")
-                _write(name, pid, is_stderr, chosen)
-            for name, pid, is_stderr, line in self._deduplicator.expired(now_s):
-                _write(name, pid, is_stderr, [line])
+            _native.wait_for_log_lines(_POLL_S)
+            self.drain()
 
     def drain(self) -> None:
-        """Prints what has arrived and says what was only counted."""
-        while batches := _native.next_log_lines(0.0):
-            self._print(batches, time.monotonic())
+        """Prints what has arrived. Taking and printing are one step, so that lines keep their order."""
+        with self._lock:
+            self._print(_native.take_log_lines(), time.monotonic())
+
+    def _print(self, batches: list[Any], now_s: float) -> None:
+        for pid, name, is_stderr, lines, dropped in batches:
+            chosen = [line for line in lines if self._deduplicator.take(name, pid, is_stderr, line, now_s)]
+            if dropped:
+                chosen.append(f"[{dropped} more lines were dropped: too many at once]")
+            _write(name, pid, is_stderr, chosen)
+        for name, pid, is_stderr, line in self._deduplicator.expired(now_s):
+            _write(name, pid, is_stderr, [line])
 
     def end(self, last_lines: list[Any]) -> None:
         self._ending.set()
         self._thread.join(1.0)
-        self._print(last_lines, time.monotonic())
-        self._print([], float("inf"))
+        with self._lock:
+            self._print(last_lines, time.monotonic())
+            self._print([], float("inf"))
 
 
 def _write(name: str, pid: int, is_stderr: bool, lines: list[str]) -> None:

@@ -1,6 +1,7 @@
 //! Ends of processes: which ended, and with what status.
 
 use crate::poller::Role;
+use crate::process::DRIVER;
 use crate::service::Service;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
@@ -42,8 +43,11 @@ impl Service {
         }
     }
 
-    /// A worker's process ended.
+    /// A worker's process ended, or the driver's.
     pub(crate) fn on_ended(&mut self, number: u64) {
+        if number == DRIVER {
+            return self.stop();
+        }
         self.reap();
         let Some(process) = self.processes.get_mut(&number) else {
             return;
