@@ -79,7 +79,7 @@ def pyright(path, tmp_path):
     command = [sys.executable, "-m", "pyright", "--outputjson", "-p", str(config), "--pythonpath", sys.executable]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if not run.stdout.startswith("{"):
-        pytest.skip(f"pyright cannot run here: {run.stderr[-200:]}")
+        pytest.fail(f"pyright cannot run here: {run.stderr[-200:]}")
     revealed, errors = {}, {}
     for one in json.loads(run.stdout)["generalDiagnostics"]:
         number = one["range"]["start"]["line"] + 1
