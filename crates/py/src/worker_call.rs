@@ -18,7 +18,7 @@ use std::time::Instant;
 use trygon_ids::{ActorId, FunctionHash, ObjectId, WorkerId};
 use trygon_wire::{control, task};
 use trygon_worker::core::{Location, Reference, SystemError, read_dependencies, user_error};
-use trygon_worker::{Call, Definition, Finished, Patience, ReturnedValue};
+use trygon_worker::{Call, Definition, Finished, ReturnedValue};
 
 /// A larger error is replaced by its type: it would be kept by every process that asks for the result.
 const MAX_ERROR_BYTES: usize = 512 << 20;
@@ -153,8 +153,7 @@ impl Runner {
                 Some(function) => function.clone_ref(py),
                 None => {
                     let runtime = &self.session.runtime;
-                    let patience = Patience::for_ever();
-                    let body = crate::gil::detached(py, || runtime.function_body(hash, Some(call.peer), &patience));
+                    let body = crate::gil::detached(py, || runtime.function_body(hash, Some(call.peer)));
                     let Some(body) = body else {
                         let message = format!("the code of {} cannot be had from its caller", definition.name);
                         return Err(errors::system(py, "system", &[("message", &message)]));
@@ -318,7 +317,7 @@ impl Runner {
         let hash = FunctionHash::from_bytes(&start.class_hash)
             .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
         let runtime = &self.session.runtime;
-        let body = crate::gil::detached(py, || runtime.function_body(hash, None, &Patience::for_ever()));
+        let body = crate::gil::detached(py, || runtime.function_body(hash, None));
         let Some(body) = body else {
             let message = format!("the code of class {} is not known to the control service", start.class_name);
             return Err(errors::system(py, "system", &[("message", &message)]));

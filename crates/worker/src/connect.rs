@@ -147,7 +147,7 @@ impl Runtime {
         engine.settle_and_flush();
         drop(engine);
         // What workers printed last comes before the end of the connection.
-        self.wait(&Patience::until(LAST_WORDS), |engine| engine.is_closed());
+        self.wait_through(&Patience::until(LAST_WORDS), |engine| engine.is_closed());
         let mut engine = self.lock();
         engine.exit = Some("the engine was shut down".to_owned());
         drop(engine);

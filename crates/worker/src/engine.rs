@@ -34,8 +34,10 @@ pub struct Engine {
     pub(crate) connecting: HashMap<WorkerId, Vec<u8>>,
     pub(crate) answers: HashMap<u64, Answer>,
     pub(crate) next_request: u64,
-    /// Bodies of functions: own ones, and those fetched to run.
-    pub(crate) bodies: HashMap<FunctionHash, Arc<[u8]>>,
+    /// Bodies of this process's own functions: whoever got a task of one may ask for it at any time.
+    pub(crate) exported: HashMap<FunctionHash, Arc<[u8]>>,
+    /// Bodies that were fetched to run, until they are loaded.
+    pub(crate) fetched: HashMap<FunctionHash, Arc<[u8]>>,
     /// Hashes that were asked for and are known to nobody.
     pub(crate) missing: HashSet<FunctionHash>,
     pub(crate) work: VecDeque<Work>,
@@ -84,6 +86,11 @@ pub(crate) struct Completion {
 }
 
 impl Engine {
+    /// The body of a function, when it is here.
+    pub(crate) fn known_body(&self, hash: &FunctionHash) -> Option<Arc<[u8]>> {
+        self.exported.get(hash).or_else(|| self.fetched.get(hash)).map(Arc::clone)
+    }
+
     pub(crate) fn new(core: Core, links: Links, control: ControlLink, store: Arc<StoreClient>, clock: Clock) -> Self {
         Self {
             core,
@@ -97,7 +104,8 @@ impl Engine {
             connecting: HashMap::new(),
             answers: HashMap::new(),
             next_request: 1,
-            bodies: HashMap::new(),
+            exported: HashMap::new(),
+            fetched: HashMap::new(),
             missing: HashSet::new(),
             work: VecDeque::new(),
             executing: None,

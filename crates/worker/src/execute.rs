@@ -106,7 +106,7 @@ impl Runtime {
             if engine.links.recorder.as_ref().is_some_and(|recorder| recorder.staged_bytes() > 0) {
                 drop(engine);
                 // Replies that have no place in the recorder would be lost with the process: let the readers catch up first.
-                self.wait(&Patience::for_ever(), |engine| {
+                self.wait_through(&Patience::for_ever(), |engine| {
                     engine.links.recorder.as_ref().is_none_or(|recorder| recorder.staged_bytes() == 0)
                         || engine.is_closed()
                 });
@@ -131,11 +131,11 @@ impl Runtime {
         self.lock().links.peer(peer).worker
     }
 
-    /// Asks for the body of a function until it is there. `None` when nobody has it.
-    pub fn function_body(&self, hash: FunctionHash, from: Option<PeerIndex>, patience: &Patience) -> Option<Arc<[u8]>> {
+    /// Asks for the body of a function until it is there. `None` when nobody has it, or whoever has it is gone.
+    pub fn function_body(&self, hash: FunctionHash, from: Option<PeerIndex>) -> Option<Arc<[u8]>> {
         let mut engine = self.lock();
-        if let Some(body) = engine.bodies.get(&hash) {
-            return Some(Arc::clone(body));
+        if let Some(body) = engine.known_body(&hash) {
+            return Some(body);
         }
         let message_hash = hash.as_bytes().to_vec();
         match from {
@@ -144,17 +144,19 @@ impl Runtime {
         }
         engine.settle_and_flush();
         drop(engine);
-        self.wait(patience, |engine| {
-            engine.bodies.contains_key(&hash) || engine.missing.contains(&hash) || engine.is_closed()
+        self.wait_through(&Patience::for_ever(), |engine| {
+            let is_answered = engine.known_body(&hash).is_some() || engine.missing.contains(&hash);
+            is_answered || engine.is_closed() || from.is_some_and(|peer| !engine.links.peer(peer).is_open())
         });
         let mut engine = self.lock();
         engine.missing.remove(&hash);
-        engine.bodies.get(&hash).map(Arc::clone)
+        engine.known_body(&hash)
     }
 
-    /// Forgets a body that was loaded: the loaded function is kept by the caller.
+    /// Forgets a fetched body that was loaded: the loaded function is kept by the caller. An own function's body stays,
+    /// for this process may have sent tasks of it to others that have yet to ask.
     pub fn forget_body(&self, hash: &FunctionHash) {
-        self.lock().bodies.remove(hash);
+        self.lock().fetched.remove(hash);
     }
 
     /// Tells the daemon that the process is about to exit on purpose, and writes everything that waits.
@@ -165,7 +167,9 @@ impl Runtime {
         engine.settle_and_flush();
         drop(engine);
         let soon = Patience::until(std::time::Duration::from_secs(2));
-        self.wait(&soon, |engine| engine.links.peers.iter().all(|peer| peer.out.is_empty()) || engine.is_closed());
+        self.wait_through(&soon, |engine| {
+            engine.links.peers.iter().all(|peer| peer.out.is_empty()) || engine.is_closed()
+        });
     }
 
     /// Names what runs, for the lines it prints.

@@ -117,7 +117,7 @@ impl Runtime {
         drop(engine);
         if has_backlog {
             // The reply that names the object must not overtake the daemon's knowledge of it (OWN-8).
-            self.wait(&Patience::for_ever(), |engine| {
+            self.wait_through(&Patience::for_ever(), |engine| {
                 engine.control.flush();
                 !engine.control.has_backlog() || engine.is_closed()
             });

@@ -162,7 +162,7 @@ impl Engine {
 
     fn on_function_fetch(&mut self, index: PeerIndex, message: &peer::FunctionFetch) -> Result<(), FrameError> {
         let hash = FunctionHash::from_bytes(&message.hash).map_err(|_| FrameError::Malformed("function hash"))?;
-        let body = self.bodies.get(&hash).map(|body| body.to_vec()).unwrap_or_default();
+        let body = self.exported.get(&hash).map(|body| body.to_vec()).unwrap_or_default();
         self.links.send(index, Kind::FunctionBody, &peer::FunctionBody { hash: message.hash.clone(), body });
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Engine {
             self.missing.insert(hash);
         } else {
             self.missing.remove(&hash);
-            self.bodies.insert(hash, body.into());
+            self.fetched.insert(hash, body.into());
         }
     }
 

@@ -51,7 +51,7 @@ impl Runtime {
     pub fn export_function(&self, export: &FunctionExport<'_>) -> FunctionIndex {
         let hash = FunctionHash::new(Sha256::digest(export.body).into());
         let mut engine = self.lock();
-        engine.bodies.entry(hash).or_insert_with(|| export.body.into());
+        engine.exported.entry(hash).or_insert_with(|| export.body.into());
         engine.links.exports.push(Export {
             name: export.name.to_owned(),
             hash: Some(hash),
@@ -65,7 +65,7 @@ impl Runtime {
     pub fn export_class(&self, body: &[u8]) -> FunctionHash {
         let hash = FunctionHash::new(Sha256::digest(body).into());
         let mut engine = self.lock();
-        if engine.bodies.insert(hash, body.into()).is_none() {
+        if engine.exported.insert(hash, body.into()).is_none() {
             let message = control::FunctionPut { hash: hash.as_bytes().to_vec(), body: body.to_vec() };
             engine.control.send(Kind::FunctionPut, &message);
         }

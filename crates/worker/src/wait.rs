@@ -107,6 +107,11 @@ impl Runtime {
         outcome
     }
 
+    /// Waits as [`Runtime::wait`] does, and goes on through signals: for what user code does not wait for.
+    pub(crate) fn wait_through(&self, patience: &Patience, mut condition: impl FnMut(&mut Engine) -> bool) {
+        while self.wait(patience, &mut condition) == Outcome::Interrupted {}
+    }
+
     /// Handles what has arrived, without waiting, unless another thread is at it.
     pub fn poll_now(&self) {
         if let Some(_role) = self.poller.try_lock() {

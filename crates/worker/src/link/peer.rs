@@ -52,6 +52,13 @@ pub(crate) struct Peer {
     pub(crate) is_dirty: bool,
 }
 
+impl Peer {
+    /// Whether the connection has not ended.
+    pub(crate) fn is_open(&self) -> bool {
+        self.socket.is_some()
+    }
+}
+
 /// Every connection of the process, and what they are told.
 #[derive(Debug)]
 pub(crate) struct Links {
