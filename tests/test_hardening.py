@@ -75,14 +75,17 @@ def test_a_failure_runs_down_a_long_chain_of_tasks():
 
 
 def test_a_forked_child_of_the_driver_can_exit(engine):
-    done = run_program("""
+    done = run_program(
+        """
         trygon.init(num_cpus=1)
         pid = os.fork()
         if pid == 0:
             sys.exit(0)
         assert os.waitpid(pid, 0)[1] == 0
         print(trygon.get(trygon.remote(abs).remote(-3), timeout=10))
-    """, limit_s=20)
+    """,
+        limit_s=20,
+    )
     assert done.returncode == 0 and done.stdout.strip() == "3", done.stderr[-500:]
 
 
