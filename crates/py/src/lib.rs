@@ -16,6 +16,7 @@ mod objects;
 mod process;
 mod queries;
 mod reference;
+mod replier;
 mod session;
 mod worker;
 mod worker_call;

@@ -1,27 +1,20 @@
 //! One task, actor call or constructor: arguments in, user code, results out.
 
-use crate::arguments;
-use crate::codec::{Copied, decode, encode};
-use crate::encoded::Encoded;
 use crate::errors;
-use crate::fetch::stored;
 use crate::hooks::{Hooks, hooks};
 use crate::reference::collecting;
+use crate::replier::{Replier, encode_error};
 use crate::session::{self, Session};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-use trygon_ids::{ActorId, FunctionHash, ObjectId, WorkerId};
+use trygon_ids::{ActorId, FunctionHash};
 use trygon_wire::{control, task};
-use trygon_worker::core::{Location, Reference, SystemError, read_dependencies, user_error};
-use trygon_worker::{Call, Definition, Finished, ReturnedValue};
-
-/// A larger error is replaced by its type: it would be kept by every process that asks for the result.
-const MAX_ERROR_BYTES: usize = 512 << 20;
+use trygon_worker::{Call, Definition};
 
 /// What the main loop does next.
 pub(crate) enum Verdict {
@@ -38,26 +31,10 @@ struct Loaded {
     calls: u32,
 }
 
-/// A result in the form in which it travels.
-enum Outgoing {
-    Inline(Vec<u8>, Vec<Reference>),
-    Stored(Location, Vec<Reference>),
-    Error(Box<[u8]>),
-}
-
-impl Outgoing {
-    fn as_returned(&self) -> ReturnedValue<'_> {
-        match self {
-            Self::Inline(bytes, contained) => ReturnedValue::Inline(bytes, contained),
-            Self::Stored(location, contained) => ReturnedValue::Stored(*location, contained),
-            Self::Error(error) => ReturnedValue::Error(error),
-        }
-    }
-}
-
 /// Runs what comes, and remembers the functions it has loaded.
 pub(crate) struct Runner {
     pub(crate) session: Arc<Session>,
+    pub(crate) replier: Replier,
     /// By address of their definition: no hashing of names or hashes on the way.
     loaded: HashMap<usize, Loaded>,
     by_hash: HashMap<FunctionHash, Py<PyAny>>,
@@ -70,6 +47,7 @@ pub(crate) struct Runner {
 impl Runner {
     pub(crate) fn new(session: Arc<Session>) -> Self {
         Self {
+            replier: Replier { session: Arc::clone(&session) },
             session,
             loaded: HashMap::new(),
             by_hash: HashMap::new(),
@@ -106,7 +84,7 @@ impl Runner {
         self.session.runtime.begin(&call, expected_ns);
         let began = Instant::now();
         let (result, carried) = collecting(|| {
-            let (args, kwargs) = self.arguments(py, call.payload.as_slice())?;
+            let (args, kwargs) = self.replier.arguments(py, call.payload.as_slice())?;
             callable.call(args, kwargs.as_ref())
         });
         if session::is_forked_child() {
@@ -116,10 +94,14 @@ impl Runner {
         let exiting = self.note_ran(key, execution_ns, &call);
         match result {
             Ok(value) => {
-                let outgoing = self.results(py, &hooks, &call, &value);
+                let outgoing = self.replier.results(py, &hooks, &call, &value);
                 match outgoing {
-                    Ok(outgoing) => self.reply(&call, task::STATUS_OK, execution_ns, &outgoing, &carried, exiting),
-                    Err(error) => self.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?,
+                    Ok(outgoing) => {
+                        self.replier.reply(&call, task::STATUS_OK, execution_ns, &outgoing, &carried, exiting)
+                    }
+                    Err(error) => {
+                        self.replier.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?
+                    }
                 }
                 // References inside the results are counted until the reply has lent them.
                 drop(value);
@@ -127,7 +109,7 @@ impl Runner {
             Err(error) if error.is_instance_of::<PySystemExit>(py) => {
                 return Ok(exit_verdict(py, &error));
             }
-            Err(error) => self.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?,
+            Err(error) => self.replier.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?,
         }
         if exiting {
             let message = format!("{} reached max_calls={}", call.definition.name, call.definition.max_calls);
@@ -191,94 +173,9 @@ impl Runner {
         call.definition.max_calls > 0 && loaded.calls >= call.definition.max_calls
     }
 
-    /// The arguments, dependencies in their places. References met on the way are noted for the caller's reply.
-    fn arguments<'py>(
-        &self,
-        py: Python<'py>,
-        payload: &[u8],
-    ) -> PyResult<(Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>)> {
-        let (dependencies, rest) = read_dependencies(payload).ok_or_else(crate::codec::malformed)?;
-        arguments::read(py, &self.session, &Copied(rest), |number| {
-            let dependency = dependencies.get(number).ok_or_else(crate::codec::malformed)?;
-            if let Some(bytes) = dependency.inline {
-                return decode(py, &self.session, &Copied(bytes));
-            }
-            let location = dependency.stored.ok_or_else(crate::codec::malformed)?;
-            // Views on the value hold this reference: if they outlive the call, the caller is told (OWN-4).
-            let pin = crate::reference::restore(py, &self.session, dependency.reference)?;
-            stored(py, &self.session, location, &Bound::new(py, pin)?.unbind())
-        })
-    }
-
-    fn results(&self, py: Python<'_>, hooks: &Hooks, call: &Call, value: &Bound<'_, PyAny>) -> PyResult<Vec<Outgoing>> {
-        let count = call.push.num_returns;
-        let task = self.session.runtime.task_id_of(call);
-        let caller = self.session.runtime.worker_of(call.peer);
-        match count {
-            0 => Ok(Vec::new()),
-            1 => Ok(vec![self.result(py, value, task.object(0), caller)?]),
-            count => {
-                let values = hooks.split_returns.call1(py, (value, count, &call.definition.name))?.into_bound(py);
-                let values = values.cast_into::<PyList>().map_err(PyErr::from)?;
-                let results = values.iter().enumerate();
-                results.map(|(index, value)| self.result(py, &value, task.object(index as u32), caller)).collect()
-            }
-        }
-    }
-
-    fn result(
-        &self,
-        py: Python<'_>,
-        value: &Bound<'_, PyAny>,
-        object: ObjectId,
-        owner: WorkerId,
-    ) -> PyResult<Outgoing> {
-        let mut encoded: Encoded = encode(value)?;
-        if encoded.is_inline(py) {
-            encoded.flatten(py);
-            return Ok(Outgoing::Inline(encoded.head, encoded.contained));
-        }
-        let location = encoded.store(py, &self.session, object, owner)?;
-        Ok(Outgoing::Stored(location, encoded.contained))
-    }
-
-    fn reply(
-        &self,
-        call: &Call,
-        status: u8,
-        execution_ns: u64,
-        outgoing: &[Outgoing],
-        carried: &[Reference],
-        exiting: bool,
-    ) {
-        if let [only] = outgoing {
-            let returns = [only.as_returned()];
-            self.session.runtime.finish(call, &Finished { status, execution_ns, returns: &returns, carried, exiting });
-            return;
-        }
-        let returns: Vec<ReturnedValue<'_>> = outgoing.iter().map(Outgoing::as_returned).collect();
-        self.session.runtime.finish(call, &Finished { status, execution_ns, returns: &returns, carried, exiting });
-    }
-    fn reply_error(
-        &self,
-        py: Python<'_>,
-        hooks: &Hooks,
-        call: &Call,
-        execution_ns: u64,
-        error: PyErr,
-        carried: &[Reference],
-        exiting: bool,
-    ) -> PyResult<()> {
-        let encoded = encode_error(py, hooks, &error, &call.definition.name)?;
-        // The traceback holds the arguments.
-        drop(error);
-        self.reply(call, task::STATUS_ERROR, execution_ns, &[Outgoing::Error(encoded)], carried, exiting);
-        Ok(())
-    }
-
     /// The function could not be loaded: the caller gets the reason in place of the result.
     fn refuse(&self, py: Python<'_>, hooks: &Hooks, call: &Call, error: PyErr) -> PyResult<Verdict> {
-        self.reply_error(py, hooks, call, 0, error, &[], false)?;
+        self.replier.reply_error(py, hooks, call, 0, error, &[], false)?;
         Ok(Verdict::GoOn)
     }
 
@@ -323,7 +220,7 @@ impl Runner {
             return Err(errors::system(py, "system", &[("message", &message)]));
         };
         let class = hooks.load_class.call1(py, (PyBytes::new(py, &body),))?;
-        let (args, kwargs) = self.arguments(py, &start.arguments)?;
+        let (args, kwargs) = self.replier.arguments(py, &start.arguments)?;
         let kwargs = kwargs.unwrap_or_else(|| PyDict::new(py));
         hooks.make_actor.call1(py, (class, args, kwargs, PyBytes::new(py, &start.options)))
     }
@@ -337,29 +234,6 @@ impl Runner {
         running.actor_incarnation = start.incarnation;
         running.devices = start.devices.iter().map(|held| (held.resource.clone(), held.indices.clone())).collect();
         running.resources = start.resources.iter().map(|(name, amount)| (name.clone(), *amount)).collect();
-    }
-}
-
-fn encode_error(py: Python<'_>, hooks: &Hooks, error: &PyErr, name: &str) -> PyResult<Box<[u8]>> {
-    // Before CPython 3.12 the traceback lies beside the exception: this puts it in its place.
-    let exception = error.clone_ref(py).into_value(py);
-    let encoded = hooks.encode_error.call1(py, (exception, name));
-    match encoded.and_then(|encoded| encoded.extract::<Vec<u8>>(py)) {
-        Ok(bytes) if bytes.len() <= MAX_ERROR_BYTES => Ok(user_error(&bytes)),
-        Ok(bytes) => {
-            let kind = error.get_type(py).name()?.to_string();
-            let megabytes = bytes.len() >> 20;
-            let message =
-                format!("{name} raised {kind} with {megabytes} MiB of text and arguments; errors may have 512 MiB");
-            Ok(SystemError::new("system").with("message", message).encode())
-        }
-        // An exception whose own methods raise: its type is all that can be said.
-        Err(_) => {
-            let kind = error.get_type(py).name()?.to_string();
-            Ok(SystemError::new("system")
-                .with("message", format!("{name} raised {kind}, which cannot be described"))
-                .encode())
-        }
     }
 }
 

@@ -1,0 +1,163 @@
+//! The engine's side of one call: arguments out of their bytes, results and errors into theirs, the reply.
+
+use crate::arguments;
+use crate::codec::{Copied, decode, encode};
+use crate::encoded::Encoded;
+use crate::fetch::stored;
+use crate::hooks::Hooks;
+use crate::session::Session;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use std::sync::Arc;
+use trygon_ids::{ObjectId, WorkerId};
+use trygon_wire::task;
+use trygon_worker::core::{Location, Reference, SystemError, read_dependencies, user_error};
+use trygon_worker::{Call, Finished, ReturnedValue};
+
+/// A larger error is replaced by its type: it would be kept by every process that asks for the result.
+const MAX_ERROR_BYTES: usize = 512 << 20;
+
+/// A result in the form in which it travels.
+pub(crate) enum Outgoing {
+    Inline(Vec<u8>, Vec<Reference>),
+    Stored(Location, Vec<Reference>),
+    Error(Box<[u8]>),
+}
+
+impl Outgoing {
+    fn as_returned(&self) -> ReturnedValue<'_> {
+        match self {
+            Self::Inline(bytes, contained) => ReturnedValue::Inline(bytes, contained),
+            Self::Stored(location, contained) => ReturnedValue::Stored(*location, contained),
+            Self::Error(error) => ReturnedValue::Error(error),
+        }
+    }
+}
+
+/// Reads arguments and writes replies for one session; any thread may use it.
+#[derive(Clone)]
+pub(crate) struct Replier {
+    pub(crate) session: Arc<Session>,
+}
+
+impl Replier {
+    /// The arguments, dependencies in their places. References met on the way are noted for the caller's reply.
+    pub(crate) fn arguments<'py>(
+        &self,
+        py: Python<'py>,
+        payload: &[u8],
+    ) -> PyResult<(Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>)> {
+        let (dependencies, rest) = read_dependencies(payload).ok_or_else(crate::codec::malformed)?;
+        arguments::read(py, &self.session, &Copied(rest), |number| {
+            let dependency = dependencies.get(number).ok_or_else(crate::codec::malformed)?;
+            if let Some(bytes) = dependency.inline {
+                return decode(py, &self.session, &Copied(bytes));
+            }
+            let location = dependency.stored.ok_or_else(crate::codec::malformed)?;
+            // Views on the value hold this reference: if they outlive the call, the caller is told (OWN-4).
+            let pin = crate::reference::restore(py, &self.session, dependency.reference)?;
+            stored(py, &self.session, location, &Bound::new(py, pin)?.unbind())
+        })
+    }
+
+    /// The values that a call returned, encoded and stored.
+    pub(crate) fn results(
+        &self,
+        py: Python<'_>,
+        hooks: &Hooks,
+        call: &Call,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<Vec<Outgoing>> {
+        let count = call.push.num_returns;
+        let task = self.session.runtime.task_id_of(call);
+        let caller = self.session.runtime.worker_of(call.peer);
+        match count {
+            0 => Ok(Vec::new()),
+            1 => Ok(vec![self.result(py, value, task.object(0), caller)?]),
+            count => {
+                let values = hooks.split_returns.call1(py, (value, count, &call.definition.name))?.into_bound(py);
+                let values = values.cast_into::<PyList>().map_err(PyErr::from)?;
+                let results = values.iter().enumerate();
+                results.map(|(index, value)| self.result(py, &value, task.object(index as u32), caller)).collect()
+            }
+        }
+    }
+
+    /// One value, encoded; a large one is stored under this id.
+    pub(crate) fn result(
+        &self,
+        py: Python<'_>,
+        value: &Bound<'_, PyAny>,
+        object: ObjectId,
+        owner: WorkerId,
+    ) -> PyResult<Outgoing> {
+        let mut encoded: Encoded = encode(value)?;
+        if encoded.is_inline(py) {
+            encoded.flatten(py);
+            return Ok(Outgoing::Inline(encoded.head, encoded.contained));
+        }
+        let location = encoded.store(py, &self.session, object, owner)?;
+        Ok(Outgoing::Stored(location, encoded.contained))
+    }
+
+    /// Replies.
+    pub(crate) fn reply(
+        &self,
+        call: &Call,
+        status: u8,
+        execution_ns: u64,
+        outgoing: &[Outgoing],
+        carried: &[Reference],
+        exiting: bool,
+    ) {
+        if let [only] = outgoing {
+            let returns = [only.as_returned()];
+            self.session.runtime.finish(call, &Finished { status, execution_ns, returns: &returns, carried, exiting });
+            return;
+        }
+        let returns: Vec<ReturnedValue<'_>> = outgoing.iter().map(Outgoing::as_returned).collect();
+        self.session.runtime.finish(call, &Finished { status, execution_ns, returns: &returns, carried, exiting });
+    }
+
+    /// Replies with an error that user code raised.
+    pub(crate) fn reply_error(
+        &self,
+        py: Python<'_>,
+        hooks: &Hooks,
+        call: &Call,
+        execution_ns: u64,
+        error: PyErr,
+        carried: &[Reference],
+        exiting: bool,
+    ) -> PyResult<()> {
+        let encoded = encode_error(py, hooks, &error, &call.definition.name)?;
+        // The traceback holds the arguments.
+        drop(error);
+        self.reply(call, task::STATUS_ERROR, execution_ns, &[Outgoing::Error(encoded)], carried, exiting);
+        Ok(())
+    }
+}
+
+/// An error of user code in the form in which it travels.
+pub(crate) fn encode_error(py: Python<'_>, hooks: &Hooks, error: &PyErr, name: &str) -> PyResult<Box<[u8]>> {
+    // Before CPython 3.12 the traceback lies beside the exception: this puts it in its place.
+    let exception = error.clone_ref(py).into_value(py);
+    let encoded = hooks.encode_error.call1(py, (exception, name));
+    match encoded.and_then(|encoded| encoded.extract::<Vec<u8>>(py)) {
+        Ok(bytes) if bytes.len() <= MAX_ERROR_BYTES => Ok(user_error(&bytes)),
+        Ok(bytes) => {
+            let kind = error.get_type(py).name()?.to_string();
+            let megabytes = bytes.len() >> 20;
+            let message =
+                format!("{name} raised {kind} with {megabytes} MiB of text and arguments; errors may have 512 MiB");
+            Ok(SystemError::new("system").with("message", message).encode())
+        }
+        // An exception whose own methods raise: its type is all that can be said.
+        Err(_) => {
+            let kind = error.get_type(py).name()?.to_string();
+            Ok(SystemError::new("system")
+                .with("message", format!("{name} raised {kind}, which cannot be described"))
+                .encode())
+        }
+    }
+}
