@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use trygon_ids::ActorId;
 use trygon_wire::control;
 use trygon_worker::ActorRegistration;
-use trygon_worker::core::{ActorState, FunctionIndex, Reference, Submission};
+use trygon_worker::core::{ActorState, CallOrder, FunctionIndex, Reference, Submission};
 
 fn actor_id(bytes: &[u8]) -> PyResult<ActorId> {
     ActorId::from_bytes(bytes).map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
@@ -29,25 +29,48 @@ pub(crate) struct ActorMethodHandle {
     num_returns: u16,
     max_task_retries: i32,
     check: Option<ArgumentCheck>,
+    /// The concurrency group of the calls; empty for the method's own.
+    group: String,
+    order: CallOrder,
+    /// Calls beyond this many are refused; negative for no limit.
+    max_pending_calls: i64,
+    class_name: String,
     bound: Mutex<Option<(Weak<Session>, FunctionIndex)>>,
 }
 
 #[pymethods]
 impl ActorMethodHandle {
     #[new]
-    #[pyo3(signature = (actor_id, handle_ref, *, method, class_name, num_returns=1, max_task_retries=0, check=None))]
+    #[pyo3(signature = (actor_id, handle_ref, *, method, class_name, num_returns=1, max_task_retries=0, check=None,
+        group=String::new(), concurrent=false, out_of_order=false, max_pending_calls=-1))]
+    #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
     fn new(
         actor_id: &[u8],
         handle_ref: Option<Py<ObjectRef>>,
         method: String,
-        class_name: &str,
+        class_name: String,
         num_returns: u16,
         max_task_retries: i32,
         check: Option<ArgumentCheck>,
+        group: String,
+        concurrent: bool,
+        out_of_order: bool,
+        max_pending_calls: i64,
     ) -> PyResult<Self> {
-        let _ = class_name;
         let actor = self::actor_id(actor_id)?;
-        Ok(Self { actor, handle: handle_ref, method, num_returns, max_task_retries, check, bound: Mutex::new(None) })
+        Ok(Self {
+            actor,
+            handle: handle_ref,
+            method,
+            num_returns,
+            max_task_retries,
+            check,
+            group,
+            order: CallOrder { concurrent, out_of_order },
+            max_pending_calls,
+            class_name,
+            bound: Mutex::new(None),
+        })
     }
 
     /// Submits a call; returns a reference, a list of them for several results, None for none.
@@ -60,6 +83,9 @@ impl ActorMethodHandle {
     ) -> PyResult<Bound<'py, PyAny>> {
         check_arguments(self.check.as_ref(), args, kwargs)?;
         let (session, function) = self.bound(py)?;
+        if self.max_pending_calls >= 0 {
+            self.refuse_beyond_limit(py, &session)?;
+        }
         crate::functions::wait_for_room(py, &session)?;
         let depth = session.child_depth();
         let (slot, generation) = ArgumentBuffer::with(&session, args, kwargs, |arguments| {
@@ -77,6 +103,19 @@ impl ActorMethodHandle {
 }
 
 impl ActorMethodHandle {
+    fn refuse_beyond_limit(&self, py: Python<'_>, session: &Arc<Session>) -> PyResult<()> {
+        let mut engine = session.runtime.lock();
+        let index = engine.core.actor(self.actor);
+        let pending = engine.core.pending_calls(index);
+        drop(engine);
+        if i64::try_from(pending).is_ok_and(|pending| pending < self.max_pending_calls) {
+            return Ok(());
+        }
+        let (limit, pending) = (self.max_pending_calls.to_string(), pending.to_string());
+        let details = [("class_name", self.class_name.as_str()), ("limit", &limit), ("pending", &pending)];
+        Err(errors::system(py, "pending_calls_limit", &details))
+    }
+
     fn bound(&self, py: Python<'_>) -> PyResult<(Arc<Session>, FunctionIndex)> {
         if let Some((session, function)) = &*self.bound.lock()
             && let Some(session) = session.upgrade()
@@ -91,7 +130,7 @@ impl ActorMethodHandle {
             let details: Vec<(&str, &str)> = details.iter().map(|(name, value)| (*name, value.as_str())).collect();
             return Err(errors::system(py, "actor_died", &details));
         }
-        let (index, function) = session.runtime.export_method(self.actor, &self.method);
+        let (index, function) = session.runtime.export_method(self.actor, &self.method, &self.group, self.order);
         if let Some(handle) = &self.handle {
             let handle = handle.get().reference();
             session.runtime.lock().core.set_actor_handle(index, &handle);

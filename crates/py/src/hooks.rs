@@ -34,6 +34,8 @@ hooks! {
     load_function,
     load_class,
     make_actor,
+    actor_concurrency,
+    run_event_loop,
     find_method,
     on_task_start,
     split_returns,

@@ -2,6 +2,7 @@
 
 mod actors;
 mod arguments;
+mod async_actor;
 mod buffers;
 mod codec;
 mod completions;
@@ -10,6 +11,7 @@ mod errors;
 mod fetch;
 mod functions;
 mod gil;
+mod groups;
 mod hooks;
 mod lifecycle;
 mod objects;
@@ -18,6 +20,7 @@ mod queries;
 mod reference;
 mod replier;
 mod session;
+mod thread_actor;
 mod worker;
 mod worker_call;
 mod zygote;

@@ -73,7 +73,12 @@ pub(crate) fn described(lines: Vec<trygon_worker::LogLine>) -> Vec<Lines> {
 pub(crate) fn context(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let session = session::require(py)?;
     let setup = &session.setup;
-    let running = session.running.lock().clone();
+    let mut running = session.running.lock().clone();
+    if let Some(call) = session::current_call(py) {
+        running.task = Some(call.task);
+        running.name.clone_from(&call.name);
+        running.attempt = call.attempt;
+    }
     let mut devices = running.devices.clone();
     let mut resources = running.resources.clone();
     if running.actor.is_none()

@@ -43,7 +43,49 @@ pub(crate) struct Running {
     pub(crate) resources: Vec<(String, f64)>,
 }
 
+/// One call of an actor that runs several at once, for `get_runtime_context`.
+#[derive(Debug)]
+pub(crate) struct CallInfo {
+    pub(crate) task: TaskId,
+    pub(crate) name: String,
+    pub(crate) attempt: u32,
+}
+
+impl CallInfo {
+    pub(crate) fn of(session: &Session, call: &trygon_worker::Call) -> Arc<Self> {
+        let task = session.runtime.task_id_of(call);
+        Arc::new(Self { task, name: call.definition.name.clone(), attempt: call.push.attempt })
+    }
+}
+
+/// The variable that follows the calls of an event loop.
+static ASYNC_VARIABLE: RwLock<Option<Py<PyAny>>> = RwLock::new(None);
+
+/// Names the context variable that holds the running call of an event loop.
+pub(crate) fn set_async_variable(variable: Py<PyAny>) {
+    let old = ASYNC_VARIABLE.write().replace(variable);
+    drop(old);
+}
+
+/// Says which call this thread runs, where several threads run calls.
+pub(crate) fn set_call(call: Option<Arc<CallInfo>>) {
+    CALL.with(|current| *current.borrow_mut() = call);
+}
+
+/// The call that runs here, in an actor that runs several at once.
+pub(crate) fn current_call(py: Python<'_>) -> Option<Arc<CallInfo>> {
+    let of_thread = CALL.with(|current| current.borrow().clone());
+    if of_thread.is_some() {
+        return of_thread;
+    }
+    let variable = ASYNC_VARIABLE.read().as_ref().map(|variable| variable.clone_ref(py))?;
+    let running = variable.call_method1(py, "get", (py.None(),)).ok()?;
+    let running = running.bind(py).cast::<crate::async_actor::RunningCall>().ok()?;
+    Some(running.get().info())
+}
+
 thread_local! {
+    static CALL: std::cell::RefCell<Option<Arc<CallInfo>>> = const { std::cell::RefCell::new(None) };
     static IS_MAIN: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -3,10 +3,12 @@
 use crate::errors;
 use crate::process::{exit_now, leave, without_signals};
 use crate::session::Session;
+use crate::thread_actor::ThreadPool;
 use crate::worker_call::{Runner, Verdict};
 use pyo3::prelude::*;
 use rustix::fd::{FromRawFd, OwnedFd};
-use trygon_worker::{Patience, Runtime, Work, WorkerExit};
+use trygon_wire::control;
+use trygon_worker::{Leave, Patience, Runtime, Work, WorkerExit};
 
 /// Runs tasks, or one actor, until the daemon says to exit. Does not return.
 #[pyfunction]
@@ -38,7 +40,8 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
     loop {
         let verdict = match runtime.try_next_work() {
             Ok(Some(Work::Call(call))) => runner.run_call(py, call),
-            Ok(Some(Work::StartActor(start))) => runner.start_actor(py, &start),
+            Ok(Some(Work::StartActor(start))) => become_actor(py, runner, *start),
+            Ok(Some(Work::Leave(Leave { kind, message, code }))) => Ok(Verdict::Exit { kind, message, code }),
             Ok(Some(Work::Exit(reason))) => {
                 runtime.announce_exit("out_of_scope", &reason, 0);
                 return Ok(0);
@@ -51,6 +54,7 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
         };
         match verdict {
             Ok(Verdict::GoOn) => {}
+            Ok(Verdict::Closed) => return Ok(0),
             Ok(Verdict::Exit { kind, message, code }) => {
                 runtime.announce_exit(kind, &message, code);
                 return Ok(code);
@@ -62,5 +66,24 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
                 return Ok(1);
             }
         }
+    }
+}
+
+/// Starts an actor. One that runs its calls one by one goes on in the loop above; for others this returns when they have ended.
+fn become_actor(py: Python<'_>, runner: &mut Runner, start: control::StartActor) -> PyResult<Verdict> {
+    let hooks = crate::hooks::hooks()?;
+    match crate::groups::concurrency_of(py, &hooks, &start.options)? {
+        None => runner.start_actor(py, &start),
+        Some(concurrency) if concurrency.0 => {
+            let runner = Runner::new(std::sync::Arc::clone(&runner.session));
+            crate::async_actor::run(py, runner, start, &concurrency)
+        }
+        Some(concurrency) => match runner.start_actor(py, &start)? {
+            Verdict::GoOn => match ThreadPool::new(py, runner, &concurrency) {
+                Some(pool) => crate::thread_actor::run(py, pool),
+                None => Ok(Verdict::Closed),
+            },
+            ended => Ok(ended),
+        },
     }
 }

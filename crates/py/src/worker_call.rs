@@ -20,6 +20,8 @@ use trygon_worker::{Call, Definition};
 pub(crate) enum Verdict {
     GoOn,
     Exit { kind: &'static str, message: String, code: i32 },
+    /// The engine is closed: nobody is left to tell.
+    Closed,
 }
 
 /// A function that was used here.
@@ -42,6 +44,8 @@ pub(crate) struct Runner {
     last_definition: usize,
     /// Devices belong to the lease: user code sees another set with another one.
     last_lease: u32,
+    /// This thread is one of several.
+    is_concurrent: bool,
 }
 
 impl Runner {
@@ -54,7 +58,30 @@ impl Runner {
             instance: None,
             last_definition: 0,
             last_lease: 0,
+            is_concurrent: false,
         }
+    }
+
+    /// Another runner for a thread of an actor.
+    pub(crate) fn beside(session: Arc<Session>, instance: Py<PyAny>) -> Self {
+        Self { instance: Some(instance), is_concurrent: true, ..Self::new(session) }
+    }
+
+    /// The actor.
+    pub(crate) fn instance(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.instance.as_ref().map(|instance| instance.clone_ref(py))
+    }
+
+    /// The function or method of a call.
+    pub(crate) fn callable(&mut self, py: Python<'_>, hooks: &Hooks, call: &Call) -> PyResult<Py<PyAny>> {
+        let key = Arc::as_ptr(&call.definition) as usize;
+        if let Some(loaded) = self.loaded.get(&key) {
+            return Ok(loaded.callable.clone_ref(py));
+        }
+        let loaded = self.load(py, hooks, call)?;
+        let callable = loaded.callable.clone_ref(py);
+        self.loaded.insert(key, loaded);
+        Ok(callable)
     }
 
     /// Runs a task or a call, and replies.
@@ -74,14 +101,20 @@ impl Runner {
         };
         let callable = loaded.callable.clone_ref(py).into_bound(py);
         let expected_ns = loaded.average_ns;
-        self.note_running(&call);
+        if !self.is_concurrent {
+            self.note_running(&call);
+        }
         if self.last_definition != key || self.last_lease != call.push.lease {
             self.last_definition = key;
             self.last_lease = call.push.lease;
             self.session.runtime.set_running_name(&call.definition.name);
             hooks.on_task_start.call1(py, (&call.definition.name,))?;
         }
-        self.session.runtime.begin(&call, expected_ns);
+        if self.is_concurrent {
+            self.session.runtime.begin_concurrent(&call);
+        } else {
+            self.session.runtime.begin(&call, expected_ns);
+        }
         let began = Instant::now();
         let (result, carried) = collecting(|| {
             let (args, kwargs) = self.replier.arguments(py, call.payload.as_slice())?;
@@ -244,7 +277,7 @@ fn end_forked_child(py: Python<'_>, error: Option<PyErr>) -> ! {
         None => 0,
         Some(error) if error.is_instance_of::<PySystemExit>(py) => match exit_verdict(py, &error) {
             Verdict::Exit { code, .. } => code,
-            Verdict::GoOn => 0,
+            Verdict::GoOn | Verdict::Closed => 0,
         },
         Some(error) => {
             error.print(py);
@@ -255,7 +288,7 @@ fn end_forked_child(py: Python<'_>, error: Option<PyErr>) -> ! {
 }
 
 /// `sys.exit(code)` of user code ends the worker, as it would end a program.
-fn exit_verdict(py: Python<'_>, error: &PyErr) -> Verdict {
+pub(crate) fn exit_verdict(py: Python<'_>, error: &PyErr) -> Verdict {
     let code = error.value(py).getattr("code").ok();
     let number = code.as_ref().and_then(|code| if code.is_none() { Some(0) } else { code.extract::<i32>().ok() });
     let said = code.map_or_else(String::new, |code| if code.is_none() { String::new() } else { code.to_string() });

@@ -17,6 +17,8 @@ messages! {
         #[prost(bytes = "vec", tag = "4")] actor_id: Vec<u8>,
         /// The worker exits after so many calls; 0 for never.
         #[prost(uint32, tag = "5")] max_calls: u32,
+        /// The concurrency group of a method's calls; empty for the one that the class gives it.
+        #[prost(string, tag = "6")] group: String,
     }
     /// Asks for the body of a function.
     FunctionFetch {

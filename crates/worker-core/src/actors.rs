@@ -1,14 +1,16 @@
 //! Actors as their callers see them: calls leave in the order in which they were made, to whatever life of the actor there is.
 
+use crate::calls_in_flight::CallsInFlight;
 use crate::effect::{Effect, Outbox, Task};
 use crate::entry::{Phase, Reference};
 use crate::error_value::SystemError;
 use crate::numbers::{ActorIndex, PeerIndex};
-use crate::state::{Actor, ActorState, Core};
+use crate::state::{Actor, ActorState, CallOrder, Core};
 use std::collections::VecDeque;
 use trygon_ids::{ActorId, PUT_INDEX_BIT};
 
-/// Most calls in flight to one actor from one caller; more wait here, where they can still be failed cheaply.
+/// Most calls in flight to one actor from one caller; more wait here, where they can still be failed cheaply. Not for an actor that runs
+/// several at once: a call beyond the limit may be what the others wait for.
 const WINDOW_CALLS: usize = 4096;
 
 impl Core {
@@ -22,9 +24,11 @@ impl Core {
             id,
             state: ActorState::Pending,
             queue: VecDeque::new(),
-            in_flight: VecDeque::new(),
+            in_flight: CallsInFlight::default(),
             interrupted: Vec::new(),
             next_sequence: 0,
+            order: CallOrder::default(),
+            waiting: 0,
             pinned: Vec::new(),
             handle: None,
             holds_handle: false,
@@ -50,7 +54,14 @@ impl Core {
     /// Calls that wait or are in flight.
     pub fn pending_calls(&self, index: ActorIndex) -> usize {
         let actor = &self.actors[index.0 as usize];
-        actor.queue.len() + actor.in_flight.len() + actor.interrupted.len()
+        actor.queue.len() + actor.in_flight.len() + actor.interrupted.len() + actor.waiting
+    }
+
+    /// How the actor runs its calls. Settled before the first one; every handle says the same.
+    pub fn set_call_order(&mut self, index: ActorIndex, order: CallOrder) {
+        if self.pending_calls(index) == 0 {
+            self.actors[index.0 as usize].order = order;
+        }
     }
 
     /// Pending calls to the actor hold this reference from now on.
@@ -62,8 +73,22 @@ impl Core {
     }
 
     pub(crate) fn enqueue_call(&mut self, index: ActorIndex, slot: u32) {
-        self.actors[index.0 as usize].queue.push_back(slot);
+        let actor = &mut self.actors[index.0 as usize];
+        if actor.order.out_of_order {
+            actor.waiting += 1;
+        } else {
+            actor.queue.push_back(slot);
+        }
         self.settle_handle(index);
+    }
+
+    /// The arguments of a call exist: with calls out of order, it is queued only now.
+    pub(crate) fn admit_call(&mut self, index: ActorIndex, slot: u32) {
+        let actor = &mut self.actors[index.0 as usize];
+        if actor.order.out_of_order {
+            actor.waiting -= 1;
+            actor.queue.push_back(slot);
+        }
     }
 
     /// The handle is held while calls are pending, also when the program has dropped its own.
@@ -76,7 +101,12 @@ impl Core {
     }
 
     pub(crate) fn forget_call(&mut self, index: ActorIndex, slot: u32) {
-        self.actors[index.0 as usize].queue.retain(|queued| *queued != slot);
+        let actor = &mut self.actors[index.0 as usize];
+        if actor.order.out_of_order {
+            actor.waiting -= 1;
+        } else {
+            actor.queue.retain(|queued| *queued != slot);
+        }
     }
 
     /// Puts a call back before all others: it was made before them.
@@ -85,12 +115,8 @@ impl Core {
     }
 
     pub(crate) fn on_call_ended(&mut self, index: ActorIndex, slot: u32) {
-        let in_flight = &mut self.actors[index.0 as usize].in_flight;
-        if in_flight.front() == Some(&slot) {
-            in_flight.pop_front();
-        } else if let Some(position) = in_flight.iter().position(|sent| *sent == slot) {
-            in_flight.remove(position);
-        }
+        let ticket = self.table.at(slot).lease;
+        self.actors[index.0 as usize].in_flight.remove(ticket, slot);
     }
 
     /// Sends what may be sent, in order; fails everything when the actor is dead.
@@ -103,7 +129,7 @@ impl Core {
         loop {
             let actor = &mut self.actors[index.0 as usize];
             let peer = match &actor.state {
-                ActorState::Alive { peer, .. } if actor.in_flight.len() < WINDOW_CALLS => *peer,
+                ActorState::Alive { peer, .. } if actor.order.concurrent || actor.in_flight.len() < WINDOW_CALLS => *peer,
                 ActorState::Dead { error } => {
                     let error = error.clone();
                     return self.fail_calls(index, &error, outbox);
@@ -120,10 +146,12 @@ impl Core {
                 continue;
             }
             let actor = &mut self.actors[index.0 as usize];
-            actor.in_flight.push_back(slot);
+            let ticket = actor.in_flight.push(slot);
             let sequence = actor.next_sequence;
             actor.next_sequence += 1;
-            self.table.at_mut(slot).phase = Phase::Pushed;
+            let entry = self.table.at_mut(slot);
+            entry.phase = Phase::Pushed;
+            entry.lease = ticket;
             self.with_payload(slot, |core, payload| {
                 let entry = core.table.at(slot);
                 let task = Task {
@@ -203,9 +231,9 @@ impl Core {
         outbox: &mut O,
     ) {
         let actor = &mut self.actors[index.0 as usize];
-        for slot in std::mem::take(&mut actor.in_flight).into_iter().rev() {
+        for slot in actor.in_flight.take().into_iter().rev() {
             let entry = self.table.at_mut(slot);
-            if started.contains(&slot) {
+            if actor.order.concurrent || started.contains(&slot) {
                 actor.interrupted.insert(0, slot);
             } else {
                 // Sent but not started: the same call, so that a late reply of the dead life cannot be taken for it.

@@ -126,7 +126,7 @@ pub(crate) struct Entry {
     pub(crate) generation: u32,
     pub(crate) attempt: u32,
     pub(crate) function: FunctionIndex,
-    /// Index of the lease that it was pushed under; for an actor call not used.
+    /// Index of the lease that it was pushed under; for an actor call its ticket among those in flight.
     pub(crate) lease: u32,
     /// Time that it was expected to take when it was pushed.
     pub(crate) expected_ns: u32,

@@ -1,5 +1,6 @@
 //! The core's state: what it owns, borrows and has asked for. No logic: the rules are in the modules that read the fields.
 
+use crate::calls_in_flight::CallsInFlight;
 use crate::defects::Defects;
 use crate::effect::Effect;
 use crate::entry::{Reference, Value, Waiter};
@@ -144,6 +145,15 @@ pub enum ActorState {
     },
 }
 
+/// How an actor runs its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallOrder {
+    /// Several at once: when its process dies, any call that was sent may have begun.
+    pub concurrent: bool,
+    /// A call whose arguments are late does not hold later ones back.
+    pub out_of_order: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
@@ -151,10 +161,14 @@ pub(crate) struct Actor {
     /// Calls that were not sent, in order; the head may wait for arguments and holds the others back.
     pub(crate) queue: VecDeque<u32>,
     /// Calls that were sent, in order.
-    pub(crate) in_flight: VecDeque<u32>,
+    pub(crate) in_flight: CallsInFlight,
     /// Calls that a dead life had started: they are settled when it is known whether there will be another.
     pub(crate) interrupted: Vec<u32>,
     pub(crate) next_sequence: u64,
+    /// How its calls may be run.
+    pub(crate) order: CallOrder,
+    /// With calls out of order: those that wait for their arguments and are in no queue.
+    pub(crate) waiting: usize,
     /// Arguments of the constructor, pinned while it may run.
     pub(crate) pinned: Vec<Reference>,
     /// What counts the actor's handles, when this process was given one.

@@ -93,6 +93,7 @@ impl Core {
         match actor {
             Some(actor) => {
                 self.table.at_mut(slot).phase = Phase::Queued;
+                self.admit_call(actor, slot);
                 self.pump_actor(actor, outbox);
             }
             None => self.dispatch(slot, outbox),

@@ -14,7 +14,7 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::fd::{AsFd, OwnedFd};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 use trygon_ids::{JobId, NodeId, OwnerIncarnation, WorkerId};
 use trygon_shm::Recorder;
@@ -123,6 +123,7 @@ impl Runtime {
             changed: Condvar::new(),
             sleepers: AtomicUsize::new(0),
             polling: AtomicUsize::new(0),
+            selecting: AtomicBool::new(false),
             mode: AtomicU8::new(Mode::Ticking as u8),
             epoll,
             wake,

@@ -42,6 +42,8 @@ pub struct Engine {
     pub(crate) missing: HashSet<FunctionHash>,
     pub(crate) work: VecDeque<Work>,
     pub(crate) executing: Option<Executing>,
+    /// Calls that run beside one another, in an actor that allows it.
+    pub(crate) concurrent_calls: usize,
     pub(crate) blocked: bool,
     /// This process is an actor: it takes no plain tasks, and nothing is handed back.
     pub(crate) is_actor: bool,
@@ -109,6 +111,7 @@ impl Engine {
             missing: HashSet::new(),
             work: VecDeque::new(),
             executing: None,
+            concurrent_calls: 0,
             blocked: false,
             is_actor: false,
             told_owns: false,

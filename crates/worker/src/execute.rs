@@ -196,6 +196,7 @@ impl Engine {
     /// Appends a reply to its connection. True when the recorder is full, and everything has to be written first.
     fn reply(&mut self, call: &Call, finished: &Finished<'_>) -> bool {
         self.executing = None;
+        self.concurrent_calls = self.concurrent_calls.saturating_sub(1);
         let caller: WorkerId = self.links.peer(call.peer).worker;
         let mut kept = Vec::new();
         for reference in finished.carried {

@@ -55,7 +55,8 @@ impl Engine {
             Kind::FunctionDefine => {
                 let message: peer::FunctionDefine = decode(body)?;
                 let hash = FunctionHash::from_bytes(&message.hash).ok();
-                let definition = Definition { name: message.name, hash, max_calls: message.max_calls };
+                let peer::FunctionDefine { name, max_calls, group, .. } = message;
+                let definition = Definition { name, hash, max_calls, group };
                 self.links.peer(index).definitions.push(Arc::new(definition));
                 Ok(())
             }

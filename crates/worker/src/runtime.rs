@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 use std::thread::JoinHandle;
 use trygon_store::client::StoreClient;
 
@@ -18,6 +18,8 @@ pub struct Runtime {
     pub(crate) changed: Condvar,
     pub(crate) sleepers: AtomicUsize,
     pub(crate) polling: AtomicUsize,
+    /// An event loop sleeps in its selector.
+    pub(crate) selecting: AtomicBool,
     pub(crate) mode: AtomicU8,
     pub(crate) epoll: Arc<OwnedFd>,
     pub(crate) wake: Arc<OwnedFd>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use trygon_ids::{ActorId, FunctionHash};
 use trygon_wire::{Kind, control};
-use trygon_worker_core::{ActorIndex, FunctionIndex, Submission};
+use trygon_worker_core::{ActorIndex, CallOrder, FunctionIndex, Submission};
 
 /// The queue is looked at once in so many submissions.
 const SUBMITS_PER_POLL: u32 = 32;
@@ -57,6 +57,7 @@ impl Runtime {
             hash: Some(hash),
             actor: None,
             max_calls: export.max_calls,
+            group: String::new(),
         });
         engine.core.add_function(export.name, export.resources, export.max_calls > 0)
     }
@@ -73,11 +74,19 @@ impl Runtime {
     }
 
     /// Makes a method of an actor known. Actors are watched from their first method on.
-    pub fn export_method(&self, actor: ActorId, name: &str) -> (ActorIndex, FunctionIndex) {
+    pub fn export_method(
+        &self,
+        actor: ActorId,
+        name: &str,
+        group: &str,
+        order: CallOrder,
+    ) -> (ActorIndex, FunctionIndex) {
         let mut engine = self.lock();
         let index = engine.core.actor(actor);
-        engine.links.exports.push(Export { name: name.to_owned(), hash: None, actor: Some(actor), max_calls: 0 });
-        let function = engine.core.add_method(index, name);
+        engine.core.set_call_order(index, order);
+        let (name, group) = (name.to_owned(), group.to_owned());
+        engine.links.exports.push(Export { name: name.clone(), hash: None, actor: Some(actor), max_calls: 0, group });
+        let function = engine.core.add_method(index, &name);
         engine.settle_and_flush();
         (index, function)
     }

@@ -181,6 +181,7 @@ impl Runtime {
             }
         }
         engine.settle_and_flush();
+        self.wake_selector(!engine.work.is_empty() || engine.is_closed());
         false
     }
 

@@ -14,6 +14,19 @@ pub enum Work {
     StartActor(Box<control::StartActor>),
     /// Exit, for this reason.
     Exit(String),
+    /// Leave at once: a call in another thread ended the process.
+    Leave(Leave),
+}
+
+/// How a process ends by itself.
+#[derive(Debug)]
+pub struct Leave {
+    /// `user_exit`, `max_calls`, ...
+    pub kind: &'static str,
+    /// A sentence for people.
+    pub message: String,
+    /// The exit code.
+    pub code: i32,
 }
 
 /// A task as it came.

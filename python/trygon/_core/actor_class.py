@@ -6,6 +6,7 @@ from types import FunctionType
 
 from trygon import _native
 from trygon._core.actor_handle import ActorHandle, ActorMeta, meta_of, options_of, rebuild_handle
+from trygon._core.concurrency import concurrency_of, is_async
 from trygon._core.options import actor_resources, check_actor_options
 from trygon._core.signature import checker, signature_of
 
@@ -98,7 +99,9 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
     _check_constructor(cls, args, kwargs)
     placement, lifetime = actor_resources(options)
     max_task_retries = options.get("max_task_retries") or 0
-    meta = ActorMeta.encode(cls.__module__, cls.__name__, max_task_retries, methods_of(cls))
+    methods = methods_of(cls)
+    concurrency = concurrency_of(cls.__name__, methods, options)
+    meta = ActorMeta.encode(cls.__module__, cls.__name__, max_task_retries, methods, concurrency)
     actor_id, handle_ref, existing_meta, _ = _native.create_actor(
         lambda: export(cls, "class", cls.__qualname__),
         class_name=cls.__name__,
@@ -150,13 +153,9 @@ def methods_of(cls: type) -> dict[str, dict[str, Any]]:
 
 def _options(cls: type, name: str, function: FunctionType) -> dict[str, Any]:
     flags = function.__code__.co_flags
-    if flags & _COROUTINE or flags & 0x200:
-        text = (
-            f"{cls.__name__}.{name} is async; actors with an event loop are not in this version of Trygon."
-            " Make it a plain method."
-        )
-        return {"refused": text}
-    if flags & _GENERATOR:
+    if is_async(function) and not flags & 0x200:
+        return {**options_of(function), "is_async": True}
+    if flags & (_GENERATOR | 0x200):
         text = (
             f"{cls.__name__}.{name} is a generator; streams of results are not in this version of Trygon."
             " Return a list instead."

@@ -9,6 +9,7 @@ from copyreg import pickle as register_reducer
 from weakref import WeakKeyDictionary
 
 from trygon import _native
+from trygon._core.concurrency import check_group
 from trygon._core.options import METHOD_OPTIONS, check_options
 from trygon._core.signature import Signature, checker, limits
 
@@ -25,16 +26,22 @@ _MOST_CACHED_METAS = 1000
 class ActorMeta:
     """What a handle knows of its actor's class: travels with every handle, so it is kept small."""
 
-    __slots__ = ("class_name", "data", "max_task_retries", "methods", "module")
+    __slots__ = ("class_name", "concurrency", "data", "max_task_retries", "methods", "module")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.module, self.class_name, self.max_task_retries, self.methods = loads(data)
+        self.module, self.class_name, self.max_task_retries, self.methods, self.concurrency = loads(data)
 
     @staticmethod
-    def encode(module: str, class_name: str, max_task_retries: int, methods: dict[str, dict[str, Any]]) -> bytes:
+    def encode(
+        module: str,
+        class_name: str,
+        max_task_retries: int,
+        methods: dict[str, dict[str, Any]],
+        concurrency: dict[str, Any] | None,
+    ) -> bytes:
         """The byte form: plain strings and numbers only."""
-        return dumps((module, class_name, max_task_retries, methods), 5)
+        return dumps((module, class_name, max_task_retries, methods, concurrency), 5)
 
 
 _metas: dict[bytes, ActorMeta] = {}
@@ -144,6 +151,7 @@ class ActorMethod:
             return
         num_returns = options.get("num_returns")
         retries = options.get("max_task_retries")
+        concurrency = meta.concurrency or {}
         handle = _native.ActorMethodHandle(
             actor_id,
             handle_ref,
@@ -152,6 +160,10 @@ class ActorMethod:
             num_returns=1 if num_returns is None else num_returns,
             max_task_retries=meta.max_task_retries if retries is None else retries,
             check=_check(meta.class_name, name, options.get("signature")),
+            group=options.get("concurrency_group") or "",
+            concurrent=concurrency.get("concurrent", False),
+            out_of_order=concurrency.get("out_of_order", False),
+            max_pending_calls=concurrency.get("max_pending_calls", -1),
         )
         self.remote = handle.submit
         _parts[handle] = (actor_id, handle_ref, meta.data, name, options)
@@ -162,6 +174,9 @@ class ActorMethod:
         made = self._cache.get(key)
         if made is None:
             check_options(options, METHOD_OPTIONS, "An actor's method")
+            if options.get("concurrency_group") is not None:
+                groups = dict((self._meta.concurrency or {}).get("limits", ()))
+                check_group(self._meta.class_name, self._name, options["concurrency_group"], groups)
             merged = {**self._options, **options}
             made = ActorMethod(self._actor_id, self._handle_ref, self._meta, self._name, merged)
             self._cache[key] = made
@@ -207,7 +222,7 @@ register_reducer(_native.ActorMethodHandle, lambda handle: (_rebuild_native, _pa
 
 def method(*args: Any, **options: Any) -> Any:
     """Gives a method of an actor options of its own: `@method(num_returns=2)`. Known: `num_returns`,
-    `max_task_retries`.
+    `max_task_retries`, `concurrency_group`.
 
     Bare `@method` gives none; it lets type checkers see the method through a handle (see `trygon.util.typed`).
     """

@@ -29,6 +29,8 @@ def install(**replaced: Any) -> None:
         "load_function": load_exported,
         "load_class": load_exported,
         "make_actor": _make_actor,
+        "actor_concurrency": _actor_concurrency,
+        "run_event_loop": _run_event_loop,
         "find_method": _find_method,
         "on_task_start": _on_task_start,
         "split_returns": split_returns,
@@ -80,6 +82,18 @@ def _make_actor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], option
     from trygon._core.worker_main import make_actor
 
     return make_actor(cls, args, kwargs, options)
+
+
+def _actor_concurrency(options: bytes) -> Any:
+    from trygon._core.worker_main import actor_concurrency
+
+    return actor_concurrency(options)
+
+
+def _run_event_loop(runner: Any) -> None:
+    from trygon._core.event_loop import run
+
+    run(runner)
 
 
 def _find_method(instance: Any, name: str) -> Any:

@@ -126,6 +126,28 @@ def _default_only(*defaults: Any) -> Check:
     return check
 
 
+def _max_pending_calls(name: str, value: Any) -> None:
+    _integer(-1)(name, value)
+    if value == 0:
+        raise ValueError(f"The option {name} must be -1 (no limit) or at least 1, but 0 was given.")
+
+
+def _flag_or_none(name: str, value: Any) -> None:
+    if value is not None:
+        _flag(name, value)
+
+
+def _concurrency_groups(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        raise TypeError(f"The option {name} must be a dict of names and limits, but {type(value).__name__} was given.")
+    for group, limit in value.items():
+        if not isinstance(group, str) or not group:
+            raise TypeError(f"Names in {name} must be non-empty str, but {group!r} was given.")
+        _integer(1, or_none=False)(f"{name}[{group!r}]", limit)
+
+
 _COMMON: dict[str, Check] = {
     "num_cpus": _amount,
     "num_gpus": _devices,
@@ -163,10 +185,10 @@ ACTOR_OPTIONS: dict[str, Check] = {
     "max_restarts": _integer(-1),
     "max_task_retries": _integer(-1),
     "lifetime": _default_only(None, "non_detached"),
-    "max_concurrency": _default_only(None, 1),
-    "max_pending_calls": _default_only(None, -1),
-    "concurrency_groups": _default_only(None, {}),
-    "allow_out_of_order_execution": _default_only(None, False),
+    "max_concurrency": _integer(1),
+    "max_pending_calls": _max_pending_calls,
+    "concurrency_groups": _concurrency_groups,
+    "allow_out_of_order_execution": _flag_or_none,
     "enable_tensor_transport": _default_only(False),
     "_actor_generator_backpressure_num_objects": _default_only(None, -1),
 }
@@ -175,7 +197,7 @@ METHOD_OPTIONS: dict[str, Check] = {
     "num_returns": _num_returns,
     "max_task_retries": _integer(-1),
     "name": _text,
-    "concurrency_group": _default_only(None),
+    "concurrency_group": _text,
     "retry_exceptions": _default_only(None, False),
     "enable_task_events": _default_only(True),
     "tensor_transport": _default_only(None),

@@ -174,6 +174,14 @@ def _name_taken(details: Details) -> BaseException:
     )
 
 
+def _pending_calls_limit(details: Details) -> BaseException:
+    return exceptions.PendingCallsLimitExceeded(
+        f"The actor {details.get('class_name')} has {details.get('pending')} pending calls from this process and"
+        f" takes {details.get('limit')} at most"
+        " (max_pending_calls). Wait for some of them with trygon.wait, or raise the limit."
+    )
+
+
 def _not_initialized(details: Details) -> BaseException:
     return exceptions.RaySystemError("Trygon is not started in this process; call trygon.init() first.")
 
@@ -212,6 +220,7 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "node_died": _plain(exceptions.LocalRayletDiedError, "The node is gone"),
     "actor_name_taken": _name_taken,
     "not_initialized": _not_initialized,
+    "pending_calls_limit": _pending_calls_limit,
     "invalid_argument": _invalid_argument,
     "num_returns_mismatch": lambda details: ValueError(_message(details)),
     "function_too_large": _function_too_large,

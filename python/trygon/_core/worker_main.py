@@ -64,6 +64,16 @@ def make_actor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options
     return _actor
 
 
+def actor_concurrency(options: bytes) -> tuple[bool, list[tuple[str, int]], dict[str, str]] | None:
+    """Hook `actor_concurrency`: whether the actor has an event loop, its groups' limits, its methods' groups."""
+    from trygon._core.actor_handle import meta_of
+
+    found = meta_of(options).concurrency
+    if found is None or not found["concurrent"]:
+        return None
+    return found["has_loop"], found["limits"], found["methods"]
+
+
 def current_actor_meta() -> bytes:
     """What handles on this process's actor need to know; empty if it is none."""
     return _actor_meta

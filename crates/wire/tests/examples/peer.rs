@@ -13,6 +13,7 @@ pub(crate) fn put(examples: &mut Examples) {
             name: "word_count".to_owned(),
             actor_id: id(3, 16),
             max_calls: 4,
+            group: "io".to_owned(),
         },
     );
     examples.put(Kind::FunctionFetch, &peer::FunctionFetch { hash: id(1, 32) });

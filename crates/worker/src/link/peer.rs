@@ -22,6 +22,8 @@ pub(crate) struct Export {
     pub(crate) hash: Option<FunctionHash>,
     pub(crate) actor: Option<ActorId>,
     pub(crate) max_calls: u32,
+    /// The concurrency group of a method's calls, when the caller names one.
+    pub(crate) group: String,
 }
 
 /// A function or method that a peer defined.
@@ -33,6 +35,8 @@ pub struct Definition {
     pub hash: Option<FunctionHash>,
     /// The worker exits after so many calls; 0 for never.
     pub max_calls: u32,
+    /// The concurrency group that the caller names; empty for the method's own.
+    pub group: String,
 }
 
 #[derive(Debug)]
@@ -185,6 +189,7 @@ impl Links {
             name: export.name.clone(),
             actor_id: export.actor.map(|actor| actor.as_bytes().to_vec()).unwrap_or_default(),
             max_calls: export.max_calls,
+            group: export.group.clone(),
         };
         let peer = &mut self.peers[index.0 as usize];
         let number = peer.num_sent;

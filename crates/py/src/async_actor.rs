@@ -1,0 +1,294 @@
+//! An actor with an event loop. The loop's selector sleeps on the engine's descriptor, so the loop's thread reads its own calls.
+
+use crate::groups::{Concurrency, Groups};
+use crate::hooks::hooks;
+use crate::reference::collecting;
+use crate::replier::Replier;
+use crate::session::{self, CallInfo};
+use crate::worker_call::{Runner, Verdict, exit_verdict};
+use parking_lot::Mutex;
+use pyo3::exceptions::PySystemExit;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use trygon_wire::{control, task};
+use trygon_worker::core::Reference;
+use trygon_worker::{Call, Leave, Runtime, Work};
+
+/// What the loop's callbacks share. They all run in the loop's thread, so that no lock is waited for; user code that looks at its own call
+/// from another thread does no harm.
+struct Shared {
+    groups: Mutex<Groups>,
+    /// Calls whose turn has come, by group.
+    ready: Mutex<VecDeque<(usize, Call)>>,
+    verdict: Mutex<Option<Verdict>>,
+    /// The last handle is gone: the loop ends with the last call.
+    draining: Mutex<Option<String>>,
+    is_over: AtomicBool,
+}
+
+/// The engine's side of the loop.
+#[pyclass(frozen, module = "trygon._native")]
+pub(crate) struct AsyncRunner {
+    runner: Mutex<Runner>,
+    start: control::StartActor,
+    shared: Arc<Shared>,
+    runtime: Arc<Runtime>,
+    drive: Mutex<Option<Py<PyAny>>>,
+    coroutine: Py<PyAny>,
+}
+
+/// One call that runs; the loop's task ends it with `finish` or `fail`.
+#[pyclass(frozen, module = "trygon._native")]
+pub(crate) struct RunningCall {
+    replier: Replier,
+    call: Call,
+    carried: Vec<Reference>,
+    group: usize,
+    began: Instant,
+    info: Arc<CallInfo>,
+    shared: Arc<Shared>,
+    ended: AtomicBool,
+}
+
+#[pymethods]
+impl AsyncRunner {
+    /// The descriptor that is readable when something has arrived.
+    fn fileno(&self) -> i32 {
+        self.runtime.readable_fd()
+    }
+
+    /// Whether the loop has to end.
+    #[getter]
+    fn is_over(&self) -> bool {
+        self.shared.is_over.load(Ordering::Relaxed)
+    }
+
+    /// `drive(awaitable, call)` has the loop run what a method returned; `current` is the variable that follows it.
+    fn set_drive(&self, drive: Py<PyAny>, current: Py<PyAny>) {
+        *self.drive.lock() = Some(drive);
+        session::set_async_variable(current);
+    }
+
+    /// Before the loop sleeps. True when it must not: there is something to dispatch.
+    fn enter_selector(&self, may_sleep: bool) -> bool {
+        let has_turns = !self.shared.ready.lock().is_empty() || self.shared.is_over.load(Ordering::Relaxed);
+        let is_drained = self.shared.draining.lock().is_some() && self.shared.groups.lock().is_idle();
+        let may_sleep = may_sleep && !has_turns && !is_drained;
+        self.runtime.enter_selector(may_sleep) || has_turns || is_drained
+    }
+
+    /// After the loop slept.
+    fn leave_selector(&self) {
+        self.runtime.leave_selector();
+    }
+
+    /// Runs the constructor, inside the running loop.
+    fn construct(&self, py: Python<'_>) -> PyResult<()> {
+        let verdict = self.runner.lock().start_actor(py, &self.start)?;
+        if !matches!(verdict, Verdict::GoOn) {
+            self.end(verdict);
+        }
+        Ok(())
+    }
+
+    /// Starts what has arrived.
+    fn dispatch(&self, py: Python<'_>) -> PyResult<()> {
+        self.runtime.poll_now();
+        for work in self.runtime.take_work() {
+            match work {
+                Work::Call(call) => {
+                    let admitted = self.shared.groups.lock().admit(call);
+                    self.shared.ready.lock().extend(admitted);
+                }
+                Work::Exit(reason) => *self.shared.draining.lock() = Some(reason),
+                Work::Leave(Leave { kind, message, code }) => self.end(Verdict::Exit { kind, message, code }),
+                Work::StartActor(_) => {}
+            }
+        }
+        if self.runtime.is_leaving() {
+            self.end(Verdict::Closed);
+        }
+        // What becomes ready meanwhile has its turn after the loop's other business.
+        let turns = self.shared.ready.lock().len();
+        for _ in 0..turns {
+            if self.shared.is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            let next = self.shared.ready.lock().pop_front();
+            if let Some((group, call)) = next {
+                self.start_call(py, group, call)?;
+            }
+        }
+        self.end_if_drained();
+        Ok(())
+    }
+
+    /// Code outside of any call ended the process.
+    fn exit(&self, py: Python<'_>, error: &Bound<'_, PyAny>) {
+        self.end(exit_verdict(py, &PyErr::from_value(error.clone())));
+    }
+}
+
+impl AsyncRunner {
+    fn end(&self, verdict: Verdict) {
+        self.shared.end(verdict);
+    }
+
+    fn end_if_drained(&self) {
+        let is_idle = self.shared.groups.lock().is_idle();
+        let reason = self.shared.draining.lock().take_if(|_| is_idle);
+        if let Some(message) = reason {
+            self.end(Verdict::Exit { kind: "out_of_scope", message, code: 0 });
+        }
+    }
+
+    /// Calls the method. What it returns at once is the result; a coroutine is given to the loop.
+    fn start_call(&self, py: Python<'_>, group: usize, call: Call) -> PyResult<()> {
+        let hooks = hooks()?;
+        let mut runner = self.runner.lock();
+        let replier = runner.replier.clone();
+        let callable = runner.callable(py, &hooks, &call);
+        drop(runner);
+        session_depth(&replier, &call);
+        self.runtime.begin_concurrent(&call);
+        let info = CallInfo::of(&replier.session, &call);
+        let (arguments, carried) = collecting(|| replier.arguments(py, call.payload.as_slice()));
+        let shared = Arc::clone(&self.shared);
+        let running = RunningCall {
+            replier,
+            call,
+            carried,
+            group,
+            began: Instant::now(),
+            info: Arc::clone(&info),
+            shared,
+            ended: AtomicBool::new(false),
+        };
+        session::set_call(Some(info));
+        let returned = callable.and_then(|callable| {
+            let (args, kwargs) = arguments?;
+            callable.bind(py).call(args, kwargs.as_ref())
+        });
+        session::set_call(None);
+        match returned {
+            Ok(value) if value.get_type().is(self.coroutine.bind(py)) => {
+                let running = Bound::new(py, running)?;
+                let drive = self.drive.lock().as_ref().map(|drive| drive.clone_ref(py));
+                if let Some(drive) = drive {
+                    drive.call1(py, (value, running))?;
+                }
+                Ok(())
+            }
+            Ok(value) => running.finish(py, &value),
+            Err(error) => running.fail_with(py, error),
+        }
+    }
+}
+
+fn session_depth(replier: &Replier, call: &Call) {
+    replier.session.depth.store(u32::from(call.push.depth), Ordering::Relaxed);
+}
+
+impl Shared {
+    fn end(&self, verdict: Verdict) {
+        let mut ended = self.verdict.lock();
+        if ended.is_none() {
+            *ended = Some(verdict);
+        }
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+#[pymethods]
+impl RunningCall {
+    /// The call returned this.
+    fn finish(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let hooks = hooks()?;
+        let execution_ns = self.began.elapsed().as_nanos() as u64;
+        match self.replier.results(py, &hooks, &self.call, value) {
+            Ok(outgoing) => {
+                self.replier.reply(&self.call, task::STATUS_OK, execution_ns, &outgoing, &self.carried, false);
+            }
+            Err(error) => {
+                self.replier.reply_error(py, &hooks, &self.call, execution_ns, error, &self.carried, false)?;
+            }
+        }
+        self.release();
+        Ok(())
+    }
+
+    /// The call raised this.
+    fn fail(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.fail_with(py, PyErr::from_value(error.clone()))
+    }
+
+    /// The running task's id and name, for whoever asks what runs.
+    #[getter]
+    fn name(&self) -> String {
+        self.info.name.clone()
+    }
+}
+
+impl RunningCall {
+    pub(crate) fn info(&self) -> Arc<CallInfo> {
+        Arc::clone(&self.info)
+    }
+
+    fn fail_with(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        if error.is_instance_of::<PySystemExit>(py) {
+            self.shared.end(exit_verdict(py, &error));
+            return Ok(());
+        }
+        let hooks = hooks()?;
+        let execution_ns = self.began.elapsed().as_nanos() as u64;
+        self.replier.reply_error(py, &hooks, &self.call, execution_ns, error, &self.carried, false)?;
+        self.release();
+        Ok(())
+    }
+
+    fn release(&self) {
+        let next = self.shared.groups.lock().next(self.group);
+        self.shared.ready.lock().extend(next.map(|call| (self.group, call)));
+    }
+}
+
+/// Becomes the actor `start` describes, with an event loop in this thread, until it ends.
+pub(crate) fn run(
+    py: Python<'_>,
+    runner: Runner,
+    start: control::StartActor,
+    (_, limits, methods): &Concurrency,
+) -> PyResult<Verdict> {
+    let runtime = Arc::clone(&runner.session.runtime);
+    let shared = Arc::new(Shared {
+        groups: Mutex::new(Groups::new(limits, methods)),
+        ready: Mutex::new(VecDeque::new()),
+        verdict: Mutex::new(None),
+        draining: Mutex::new(None),
+        is_over: AtomicBool::new(false),
+    });
+    let coroutine = py.import("types")?.getattr("CoroutineType")?.unbind();
+    let asynchronous = AsyncRunner {
+        runner: Mutex::new(runner),
+        start,
+        shared: Arc::clone(&shared),
+        runtime,
+        drive: Mutex::new(None),
+        coroutine,
+    };
+    let asynchronous = Bound::new(py, asynchronous)?;
+    let arguments = PyTuple::new(py, [asynchronous])?;
+    hooks()?.run_event_loop.call1(py, arguments)?;
+    let verdict = shared.verdict.lock().take();
+    Ok(verdict.unwrap_or(Verdict::Closed))
+}
