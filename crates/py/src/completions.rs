@@ -6,12 +6,34 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsRawFd;
-use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Tokens with their references, by number. A program may await a hundred thousand of them: this is all that each costs here.
+#[derive(Default)]
 struct Waiting {
-    next: u64,
-    tokens: HashMap<u64, (Py<PyAny>, Py<ObjectRef>)>,
+    places: Vec<Option<(Py<ObjectRef>, Py<PyAny>)>>,
+    free: Vec<u32>,
+}
+
+impl Waiting {
+    fn add(&mut self, reference: Py<ObjectRef>, token: Py<PyAny>) -> u64 {
+        let place = Some((reference, token));
+        if let Some(number) = self.free.pop() {
+            self.places[number as usize] = place;
+            return u64::from(number);
+        }
+        self.places.push(place);
+        (self.places.len() - 1) as u64
+    }
+
+    fn take(&mut self, number: u64) -> Option<(Py<ObjectRef>, Py<PyAny>)> {
+        let taken = self.places.get_mut(number as usize)?.take()?;
+        self.free.push(number as u32);
+        if self.free.len() == self.places.len() {
+            *self = Self::default();
+        }
+        Some(taken)
+    }
 }
 
 /// Collects tokens of objects that have come.
@@ -28,7 +50,7 @@ impl CompletionQueue {
     fn new(py: Python<'_>) -> PyResult<Self> {
         let session = session::require(py)?;
         let queue = session.runtime.completion_queue()?;
-        Ok(Self { session, queue, waiting: Mutex::new(Waiting { next: 0, tokens: HashMap::new() }) })
+        Ok(Self { session, queue, waiting: Mutex::new(Waiting::default()) })
     }
 
     /// A descriptor that is readable while tokens wait.
@@ -44,27 +66,20 @@ impl CompletionQueue {
     /// Has `token` come out of `drain` once the object is there, value or error.
     #[pyo3(name = "add")]
     fn add(&self, reference: &Bound<'_, ObjectRef>, token: Py<PyAny>) {
-        let mut waiting = self.waiting.lock();
-        waiting.next += 1;
-        let number = waiting.next;
-        waiting.tokens.insert(number, (token, reference.clone().unbind()));
-        drop(waiting);
+        let number = self.waiting.lock().add(reference.clone().unbind(), token);
         self.session.runtime.complete_into(&self.queue, &reference.get().reference(), number);
     }
 
-    /// The tokens of objects that have come since.
-    fn drain(&self) -> Vec<Py<PyAny>> {
+    /// References whose objects have come since, with their tokens.
+    fn drain(&self) -> Vec<(Py<ObjectRef>, Py<PyAny>)> {
         let numbers = self.session.runtime.drain(&self.queue);
         let mut waiting = self.waiting.lock();
-        let taken: Vec<_> = numbers.iter().filter_map(|number| waiting.tokens.remove(number)).collect();
-        drop(waiting);
-        // References are dropped without the lock: dropping one may run anything.
-        taken.into_iter().map(|(token, _reference)| token).collect()
+        numbers.iter().filter_map(|number| waiting.take(*number)).collect()
     }
 
-    /// Waits for tokens without the GIL; an empty list when the time is over.
+    /// As `drain`, after waiting without the GIL; an empty list when the time is over.
     #[pyo3(signature = (timeout=None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Vec<Py<PyAny>>> {
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Vec<(Py<ObjectRef>, Py<PyAny>)>> {
         let limit = timeout.map(|seconds| Timespec {
             tv_sec: seconds.max(0.0) as i64,
             tv_nsec: (seconds.max(0.0).fract() * 1e9) as i64,
@@ -81,7 +96,8 @@ impl CompletionQueue {
     /// Nobody waits for these any more.
     fn close(&self) {
         self.session.runtime.close_queue(&self.queue);
-        let tokens = std::mem::take(&mut self.waiting.lock().tokens);
-        drop(tokens);
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        // Without the lock: dropping a reference may run anything.
+        drop(waiting);
     }
 }

@@ -113,7 +113,12 @@ impl Core {
             let entry = self.table.get_mut(task.slot(), task.generation()).filter(|entry| !entry.is_freed(index));
             let object = entry.and_then(|entry| entry.object_mut(index));
             let Some(object) = object.filter(|object| !object.value.is_ready()) else { return false };
-            object.detail_mut().waiters.push(waiter);
+            // Nearly always the only one: a vector that grows would make room for four.
+            let waiters = &mut object.detail_mut().waiters;
+            if waiters.is_empty() {
+                waiters.reserve_exact(1);
+            }
+            waiters.push(waiter);
             return true;
         }
         let borrowed = self.borrowed_mut(reference);

@@ -52,7 +52,7 @@ class _LoopQueue:
         import asyncio
 
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.add(ref, (ref, future))
+        self._queue.add(ref, future)
         return future
 
     def _drain(self) -> None:
@@ -127,7 +127,7 @@ class _FutureThread:
             if self._ended:
                 return False
             self._pending.add(future)
-        self._queue.add(ref, (ref, future))
+        self._queue.add(ref, future)
         return True
 
     def end(self) -> None:
