@@ -73,6 +73,24 @@ def tasks_and_get_batch(pool, context):
     return context.rate("single client tasks and get batch", 1, submit_and_get(pool, context, 1000))
 
 
+@pool_row("Pool.map of x + 1")
+def pool_map(pool, context):
+    def once() -> float:
+        values = context.values(10_000)
+        start = clock()
+        results = pool.map(increment, values)
+        seconds = clock() - start
+        check(results == [value + 1 for value in values], True, "results in order")
+        return seconds
+
+    return context.rate("Pool.map of x + 1", 10_000, once)
+
+
+@pool_row("Pool.apply_async of x + 1")
+def pool_apply(pool, context):
+    return context.rate("Pool.apply_async of x + 1", 1000, submit_and_get(pool, context, 1000))
+
+
 @pool_row("submit 100k then drain")
 def backlog(pool, context):
     count = 10_000 if context.quick else 30_000
