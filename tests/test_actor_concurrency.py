@@ -324,6 +324,38 @@ def resident_mb():
         return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
 
 
+@trygon.remote
+class Blocking:
+    async def wait_inside(self):
+        return trygon.get(slow.remote(5, 0.05))
+
+
+def test_blocking_an_event_loop_works_and_is_warned_of(engine, capfd):
+    assert trygon.get(Blocking.remote().wait_inside.remote()) == 5
+    deadline = time.monotonic() + 5
+    seen = ""
+    while "blocks the event loop" not in seen and time.monotonic() < deadline:
+        time.sleep(0.05)
+        seen += capfd.readouterr().err
+    assert "blocks the event loop" in seen
+
+
+def make_detached(name):
+    Threads.options(name=name, lifetime="detached").remote()
+
+
+def test_a_detached_actor_outlives_handles_and_its_creator(engine):
+    trygon.get(trygon.remote(max_calls=1)(make_detached).remote("lasting"))
+    make_detached("mine")
+    time.sleep(0.5)
+    for name in ("lasting", "mine"):
+        actor = trygon.get_actor(name)
+        assert trygon.get(actor.note.remote(1)) == [1]
+        trygon.kill(actor)
+    with pytest.raises(ValueError, match="lifetime"):
+        Threads.options(lifetime="for ever")
+
+
 async def growth_mb(awaitables):
     """What awaiting these takes, in tasks of their own."""
     before = resident_mb()

@@ -365,17 +365,12 @@ def test_wrong_use(engine):
         counter.add.options(num_return=2)
 
 
-def test_async_methods_are_refused_by_name(engine):
+def test_generator_methods_are_refused_by_name(engine):
     @trygon.remote
     class Asynchronous:
-        async def run(self):
-            return 1
-
         def generate(self):
             yield 1
 
     actor = Asynchronous.remote()
-    with pytest.raises(NotImplementedError, match="run is async"):
-        actor.run.remote()
     with pytest.raises(NotImplementedError, match="generator"):
         actor.generate.remote()

@@ -52,10 +52,7 @@ def test_tasks(options, kind, text):
     [
         ({"max_restarts": -2}, ValueError, "max_restarts"),
         ({"max_task_retries": "1"}, TypeError, "max_task_retries"),
-        ({"lifetime": "detached"}, NotImplementedError, "lifetime"),
-        ({"max_concurrency": 4}, NotImplementedError, "max_concurrency"),
-        ({"concurrency_groups": {"io": 2}}, NotImplementedError, "concurrency_groups"),
-        ({"max_pending_calls": 5}, NotImplementedError, "max_pending_calls"),
+        ({"lifetime": "for ever"}, ValueError, "lifetime"),
         ({"get_if_exists": True}, ValueError, "name"),
         ({"name": ""}, ValueError, "name"),
         ({"namespace": 1}, TypeError, "namespace"),

@@ -147,7 +147,7 @@ type Created<'py> = (Bound<'py, PyBytes>, Option<ObjectRef>, Option<Bound<'py, P
 /// Registers an actor. Its constructor runs in a worker of its own; errors come with the first call's result.
 #[pyfunction]
 #[pyo3(signature = (exporter, *, class_name, args, kwargs, name, namespace, placement_resources, lifetime_resources, max_restarts,
-    handle_meta, options, get_if_exists))]
+    handle_meta, options, get_if_exists, detached=false))]
 #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
 pub(crate) fn create_actor<'py>(
     py: Python<'py>,
@@ -163,6 +163,7 @@ pub(crate) fn create_actor<'py>(
     handle_meta: Vec<u8>,
     options: Vec<u8>,
     get_if_exists: bool,
+    detached: bool,
 ) -> PyResult<Created<'py>> {
     let session = session::require(py)?;
     let class_hash = export_class(py, &session, exporter)?;
@@ -182,6 +183,7 @@ pub(crate) fn create_actor<'py>(
         handle_meta,
         get_if_exists,
         options,
+        detached,
         depth: u32::from(session.child_depth()),
         ..Default::default()
     };
@@ -207,6 +209,10 @@ pub(crate) fn create_actor<'py>(
             let mut engine = session.runtime.lock();
             let index = engine.core.actor(actor);
             engine.core.pin_for_actor(index, &pinned);
+            if detached {
+                // Nothing counts its handles: it lives until it is killed, or the engine ends.
+                return Ok((PyBytes::new(py, actor.as_bytes()), None, None, None));
+            }
             let (slot, generation) = engine.core.put_actor_handle(index);
             drop(engine);
             session.runtime.perform_soon();

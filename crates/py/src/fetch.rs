@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use trygon_worker::core::{Location, SmallBytes, SystemError, Value};
 use trygon_worker::{Engine, Patience};
@@ -40,7 +41,7 @@ fn take(engine: &Engine, key: &Key) -> Fetched {
     }
 }
 
-fn patience(session: &Session, timeout: Option<f64>) -> PyResult<Patience> {
+fn patience(py: Python<'_>, session: &Session, timeout: Option<f64>) -> PyResult<Patience> {
     let patience = match timeout {
         None => Patience::for_ever(),
         Some(seconds) if seconds >= 0.0 => {
@@ -52,7 +53,19 @@ fn patience(session: &Session, timeout: Option<f64>) -> PyResult<Patience> {
     };
     // Only the thread that runs the task lends its CPU; user threads of the task do not.
     let is_main = session.is_worker && session::is_main_thread();
+    if is_main && session::has_event_loop() && timeout != Some(0.0) {
+        warn_of_blocking(py)?;
+    }
     Ok(if is_main { patience.lending_cpu() } else { patience })
+}
+
+/// Says once that a loop stands still while its thread waits.
+fn warn_of_blocking(py: Python<'_>) -> PyResult<()> {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Ordering::Relaxed) {
+        py.import("trygon._core.event_loop")?.call_method0("warn_of_blocking")?;
+    }
+    Ok(())
 }
 
 fn closed(py: Python<'_>) -> PyErr {
@@ -128,7 +141,7 @@ fn wait_for_all(
     if advance(&mut runtime.lock()) {
         return Ok(());
     }
-    let patience = patience(session, timeout)?;
+    let patience = patience(py, session, timeout)?;
     let ready = crate::gil::wait(py, runtime, &patience, |engine| advance(engine) || engine.is_closed())?;
     if !ready {
         let seconds = timeout.unwrap_or_default().to_string();
@@ -198,7 +211,7 @@ pub(crate) fn wait<'py>(
     let mut look = Look::new(&references, num_returns);
     let found = look.again(&mut session.runtime.lock());
     if !found {
-        let patience = patience(&session, timeout)?;
+        let patience = patience(py, &session, timeout)?;
         crate::gil::wait(py, &session.runtime, &patience, |engine| look.again(engine) || engine.is_closed())?;
     }
     let ready = look.ready;

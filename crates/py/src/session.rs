@@ -67,6 +67,11 @@ pub(crate) fn set_async_variable(variable: Py<PyAny>) {
     drop(old);
 }
 
+/// Whether this process is an actor with an event loop.
+pub(crate) fn has_event_loop() -> bool {
+    ASYNC_VARIABLE.read().is_some()
+}
+
 /// Says which call this thread runs, where several threads run calls.
 pub(crate) fn set_call(call: Option<Arc<CallInfo>>) {
     CALL.with(|current| *current.borrow_mut() = call);

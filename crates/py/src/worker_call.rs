@@ -19,7 +19,11 @@ use trygon_worker::{Call, Definition};
 /// What the main loop does next.
 pub(crate) enum Verdict {
     GoOn,
-    Exit { kind: &'static str, message: String, code: i32 },
+    Exit {
+        kind: &'static str,
+        message: String,
+        code: i32,
+    },
     /// The engine is closed: nobody is left to tell.
     Closed,
 }

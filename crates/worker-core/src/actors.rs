@@ -129,7 +129,9 @@ impl Core {
         loop {
             let actor = &mut self.actors[index.0 as usize];
             let peer = match &actor.state {
-                ActorState::Alive { peer, .. } if actor.order.concurrent || actor.in_flight.len() < WINDOW_CALLS => *peer,
+                ActorState::Alive { peer, .. } if actor.order.concurrent || actor.in_flight.len() < WINDOW_CALLS => {
+                    *peer
+                }
                 ActorState::Dead { error } => {
                     let error = error.clone();
                     return self.fail_calls(index, &error, outbox);

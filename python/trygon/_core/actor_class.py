@@ -115,6 +115,7 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
         handle_meta=meta,
         options=meta,
         get_if_exists=bool(options.get("get_if_exists")),
+        detached=options.get("lifetime") == "detached",
     )
     return ActorHandle(actor_id, handle_ref, meta_of(existing_meta or meta))
 

@@ -85,3 +85,13 @@ def run(runner: Any) -> None:
         except (SystemExit, KeyboardInterrupt) as error:
             # Raised by code that no call of ours runs: a callback, or a task that the actor started.
             runner.exit(error)
+
+
+def warn_of_blocking() -> None:
+    """Called at the first `get` or `wait` that blocks the loop's thread."""
+    import logging
+
+    logging.getLogger("trygon").warning(
+        "trygon.get() or trygon.wait() blocks the event loop of this async actor: no other call runs meanwhile."
+        " Use `await ref` (or asyncio.wait) instead."
+    )

@@ -132,6 +132,11 @@ def _max_pending_calls(name: str, value: Any) -> None:
         raise ValueError(f"The option {name} must be -1 (no limit) or at least 1, but 0 was given.")
 
 
+def _lifetime(name: str, value: Any) -> None:
+    if value not in (None, "detached", "non_detached"):
+        raise ValueError(f"The option {name} must be None, 'detached' or 'non_detached', but {value!r} was given.")
+
+
 def _flag_or_none(name: str, value: Any) -> None:
     if value is not None:
         _flag(name, value)
@@ -184,7 +189,7 @@ ACTOR_OPTIONS: dict[str, Check] = {
     "get_if_exists": _flag,
     "max_restarts": _integer(-1),
     "max_task_retries": _integer(-1),
-    "lifetime": _default_only(None, "non_detached"),
+    "lifetime": _lifetime,
     "max_concurrency": _integer(1),
     "max_pending_calls": _max_pending_calls,
     "concurrency_groups": _concurrency_groups,
