@@ -1,7 +1,7 @@
 //! Calls to actors: order, lives, ends.
 
 use crate::tests::env::{Env, small};
-use crate::{ActorIndex, ActorState, Effect, FunctionIndex, PeerIndex, SystemError, Value, user_error};
+use crate::{ActorIndex, ActorState, CallOrder, Effect, FunctionIndex, PeerIndex, SystemError, Value, user_error};
 use trygon_ids::ActorId;
 
 fn actor(env: &mut Env) -> (ActorIndex, FunctionIndex) {
@@ -120,6 +120,60 @@ fn a_call_with_a_failed_argument_does_not_block() {
     env.done(&sent[0], small(b"r"), Vec::new(), &[], 4);
     for reference in calls.iter().chain([&late]) {
         env.core.release(reference);
+    }
+    env.end();
+}
+
+/// With calls out of order a late argument holds nobody back, and calls may end in any order.
+#[test]
+fn calls_out_of_order_leave_when_they_can() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    env.core.set_call_order(index, CallOrder { concurrent: true, out_of_order: true });
+    alive(&mut env, index, 4, 0);
+    let late = env.submit();
+    let calls = [
+        env.submit_with(method, &[late], &[], 0),
+        env.submit_with(method, &[], &[], 0),
+        env.submit_with(method, &[], &[], 0),
+    ];
+    assert_eq!(env.core.pending_calls(index), 3);
+    let mut sent = env.sent();
+    assert_eq!(sent.len(), 2);
+    env.grant(1, 0);
+    let task = env.sent().remove(0);
+    env.done(&task, small(b"v"), Vec::new(), &[], 9);
+    sent.extend(env.sent());
+    assert_eq!(sent.len(), 3);
+    for sent in sent.iter().rev() {
+        env.done(sent, small(b"r"), Vec::new(), &[], 4);
+    }
+    assert_eq!(env.core.pending_calls(index), 0);
+    for reference in calls.iter().chain([&late]) {
+        env.core.release(reference);
+    }
+    env.end();
+}
+
+/// Where calls run beside one another, each that was sent may have begun: none is sent again for nothing.
+#[test]
+fn a_dead_life_may_have_begun_every_call_of_a_concurrent_actor() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    env.core.set_call_order(index, CallOrder { concurrent: true, out_of_order: true });
+    alive(&mut env, index, 4, 0);
+    let calls = [env.submit_with(method, &[], &[], 0), env.submit_with(method, &[], &[], 1)];
+    let sent = env.sent();
+    env.lose(9, 4, Some(&sent[0]));
+    let error = SystemError::new("actor_unavailable").encode();
+    env.core.on_actor_state(index, ActorState::Restarting { error }, &mut env.sink);
+    assert_eq!(env.error_kind(&calls[0]).as_deref(), Some("actor_unavailable"));
+    alive(&mut env, index, 5, 1);
+    let again = env.sent();
+    assert_eq!(again.iter().map(|sent| (sent.slot, sent.attempt)).collect::<Vec<_>>(), [(sent[1].slot, 1)]);
+    env.done(&again[0], small(b"r"), Vec::new(), &[], 5);
+    for call in &calls {
+        env.core.release(call);
     }
     env.end();
 }
