@@ -185,7 +185,6 @@ pub(crate) fn create_actor<'py>(
         options,
         detached,
         depth: u32::from(session.child_depth()),
-        ..Default::default()
     };
     let runtime = &session.runtime;
     let registration = if name.is_some() {
@@ -206,20 +205,22 @@ pub(crate) fn create_actor<'py>(
             Err(errors::system(py, "actor_name_taken", &[("name", &name), ("actor_id", &id)]))
         }
         ActorRegistration::Created => {
-            let mut engine = session.runtime.lock();
-            let index = engine.core.actor(actor);
-            engine.core.pin_for_actor(index, &pinned);
-            if detached {
-                // Nothing counts its handles: it lives until it is killed, or the engine ends.
-                return Ok((PyBytes::new(py, actor.as_bytes()), None, None, None));
-            }
-            let (slot, generation) = engine.core.put_actor_handle(index);
-            drop(engine);
-            session.runtime.perform_soon();
-            let handle = ObjectRef::own(&session, slot, generation, 0);
-            Ok((PyBytes::new(py, actor.as_bytes()), Some(handle), None, None))
+            let handle = counted_handle(&session, actor, &pinned, detached);
+            Ok((PyBytes::new(py, actor.as_bytes()), handle, None, None))
         }
     }
+}
+
+/// Pins what the constructor uses, and makes the reference that counts the actor's handles. Nothing counts those of a detached actor:
+/// it lives until it is killed, or the engine ends.
+fn counted_handle(session: &Arc<Session>, actor: ActorId, pinned: &[Reference], detached: bool) -> Option<ObjectRef> {
+    let mut engine = session.runtime.lock();
+    let index = engine.core.actor(actor);
+    engine.core.pin_for_actor(index, pinned);
+    let counted = (!detached).then(|| engine.core.put_actor_handle(index));
+    drop(engine);
+    session.runtime.perform_soon();
+    counted.map(|(slot, generation)| ObjectRef::own(session, slot, generation, 0))
 }
 
 fn export_class(py: Python<'_>, session: &Arc<Session>, exporter: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {

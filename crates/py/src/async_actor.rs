@@ -4,7 +4,7 @@ use crate::groups::{Concurrency, Groups};
 use crate::hooks::hooks;
 use crate::reference::collecting;
 use crate::replier::Replier;
-use crate::session::{self, CallInfo};
+use crate::session::{self, CallContext, CallInfo};
 use crate::worker_call::{Runner, Verdict, exit_verdict};
 use parking_lot::Mutex;
 use pyo3::exceptions::PySystemExit;
@@ -229,18 +229,14 @@ impl RunningCall {
         self.fail_with(py, PyErr::from_value(error.clone()))
     }
 
-    /// The running task's id and name, for whoever asks what runs.
+    /// What the loop's context variable holds while the call runs.
     #[getter]
-    fn name(&self) -> String {
-        self.info.name.clone()
+    fn context(&self) -> CallContext {
+        CallContext(Arc::clone(&self.info))
     }
 }
 
 impl RunningCall {
-    pub(crate) fn info(&self) -> Arc<CallInfo> {
-        Arc::clone(&self.info)
-    }
-
     fn fail_with(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
         if self.ended.swap(true, Ordering::Relaxed) {
             return Ok(());

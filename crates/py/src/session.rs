@@ -58,6 +58,10 @@ impl CallInfo {
     }
 }
 
+/// The same, as a context variable holds it.
+#[pyclass(frozen, module = "trygon._native")]
+pub(crate) struct CallContext(pub(crate) Arc<CallInfo>);
+
 /// The variable that follows the calls of an event loop.
 static ASYNC_VARIABLE: RwLock<Option<Py<PyAny>>> = RwLock::new(None);
 
@@ -85,8 +89,8 @@ pub(crate) fn current_call(py: Python<'_>) -> Option<Arc<CallInfo>> {
     }
     let variable = ASYNC_VARIABLE.read().as_ref().map(|variable| variable.clone_ref(py))?;
     let running = variable.call_method1(py, "get", (py.None(),)).ok()?;
-    let running = running.bind(py).cast::<crate::async_actor::RunningCall>().ok()?;
-    Some(running.get().info())
+    let context = running.bind(py).cast::<CallContext>().ok()?;
+    Some(Arc::clone(&context.get().0))
 }
 
 thread_local! {

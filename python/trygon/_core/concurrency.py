@@ -1,4 +1,4 @@
-"""How many calls of an actor run at once: what its class and options say, and how its handles and its worker know it."""
+"""How many calls of an actor run at once: what its class and options say, and how handles and the worker know it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event loop of an actor with async methods. Its selector also sleeps on the engine, so that calls need no other thread."""
+"""The event loop of an actor with async methods. Its selector also sleeps on the engine: calls need no other thread."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 async def _drive(awaitable: Any, call: Any) -> None:
-    _current.set(call)
+    _current.set(call.context)
     try:
         value = await awaitable
     except BaseException as error:
