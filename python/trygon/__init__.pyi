@@ -2,7 +2,7 @@
 two.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import ModuleType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
@@ -69,6 +69,10 @@ def remote(*, num_returns: Literal[0], **options: Any) -> NoneDecorator: ...
 def remote(*, num_returns: Literal[1] | None = None, **options: Any) -> Decorator: ...
 @overload
 def remote(*, num_returns: int, **options: Any) -> SeveralDecorator: ...
+@overload
+def method(
+    function: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _R]], /
+) -> Method[Callable[_P, ObjectRef[_R]], Coroutine[Any, Any, _R]]: ...
 @overload
 def method(function: Callable[Concatenate[_S, _P], _R], /) -> Method[Callable[_P, ObjectRef[_R]], _R]: ...
 @overload

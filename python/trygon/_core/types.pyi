@@ -9,7 +9,7 @@ generic themselves, nor decorators of classes (`RemoteCounter = trygon.remote(Co
 results are `ObjectRef[Any]` each.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
 
 from trygon._native import ObjectRef
@@ -355,6 +355,11 @@ class Method(Generic[_Call, _R]):
 class MethodDecorator:
     """`@method(...)` where the method has one result."""
 
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _R]], /
+    ) -> Method[Callable[_P, ObjectRef[_R]], Coroutine[Any, Any, _R]]: ...
+    @overload
     def __call__(self, function: Callable[Concatenate[_S, _P], _R], /) -> Method[Callable[_P, ObjectRef[_R]], _R]: ...
 
 class SeveralMethodDecorator:

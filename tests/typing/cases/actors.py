@@ -21,6 +21,15 @@ class Counter:
     def pair(self, x: int) -> tuple[int, str]:
         return self.add(x), str(x)
 
+    @trygon.method
+    async def later(self, x: int) -> float:
+        reveal_type(await self.later(x))  # is float
+        return x / 2
+
+    @trygon.method(concurrency_group="io")
+    async def grouped(self) -> bytes:
+        return b""
+
     def plain(self, x: int) -> str:
         reveal_type(self.add(x))  # is int
         self.add("x")  # error
@@ -42,6 +51,8 @@ reveal_type(counter.plain.remote(1))  # is ObjectRef[Any]
 reveal_type(counter.plain.options(num_returns=2).remote(1))  # is list[ObjectRef[Any]]
 reveal_type(typed(counter).add.remote(1))  # is ObjectRef[int]
 reveal_type(typed(counter).add.remote(trygon.put(1)))  # is ObjectRef[int]
+reveal_type(typed(counter).later.remote(1))  # is ObjectRef[float]
+reveal_type(typed(counter).grouped.remote())  # is ObjectRef[bytes]
 reveal_type(typed(counter).pair.remote(1))  # is list[ObjectRef[Any]]
 typed(counter).add.remote("x")  # error
 typed(counter).subtract.remote(1)  # error
