@@ -15,7 +15,7 @@ from trygon._core.remote import remote  # noqa: E402
 from trygon._core.runtime_context import get_gpu_ids, get_runtime_context  # noqa: E402
 from trygon._core.state import available_resources, cluster_resources, nodes  # noqa: E402
 from trygon._core.version import VERSION as __version__  # noqa: E402
-from trygon._native import ObjectRef  # noqa: E402
+from trygon._native import ObjectRef, ObjectRefGenerator  # noqa: E402
 
 __commit__ = ""
 ObjectID = ObjectRef
@@ -38,10 +38,8 @@ _LAZY_IDS = (
 _LAZY_MODULES = ("actor", "exceptions", "experimental", "util")
 _NOT_YET = (
     "ClientBuilder",
-    "DynamicObjectRefGenerator",
     "Language",
     "LoggingConfig",
-    "ObjectRefGenerator",
     "autoscaler",
     "cancel",
     "client",
@@ -69,11 +67,13 @@ __all__ = [
     "ActorClassID",
     "ActorID",
     "ClusterID",
+    "DynamicObjectRefGenerator",
     "FunctionID",
     "JobID",
     "NodeID",
     "ObjectID",
     "ObjectRef",
+    "ObjectRefGenerator",
     "PlacementGroupID",
     "TaskID",
     "UniqueID",
@@ -110,6 +110,8 @@ def __getattr__(name: str) -> object:
         return import_module(f"trygon.{name}")
     if name in _LAZY_IDS:
         value = getattr(import_module("trygon._core.ids"), name)
+    elif name == "DynamicObjectRefGenerator":
+        value = import_module("trygon._core.generators").DynamicObjectRefGenerator
     elif name == "cloudpickle":
         value = import_module("cloudpickle")
     elif name in _NOT_YET:

@@ -194,7 +194,7 @@ class ObjectRefStreamEndOfStreamError(RayError):
     """A stream of results has ended."""
 
 
-class StreamingGeneratorReplayInconsistentError(RayError):
+class StreamingGeneratorReplayInconsistentError(RaySystemError):
     """A repeated generator gave another number of items than before."""
 
 

@@ -27,6 +27,7 @@ pub(crate) struct ActorMethodHandle {
     handle: Option<Py<ObjectRef>>,
     method: String,
     num_returns: u16,
+    stream_limit: u32,
     max_task_retries: i32,
     check: Option<ArgumentCheck>,
     /// The concurrency group of the calls; empty for the method's own.
@@ -42,7 +43,7 @@ pub(crate) struct ActorMethodHandle {
 impl ActorMethodHandle {
     #[new]
     #[pyo3(signature = (actor_id, handle_ref, *, method, class_name, num_returns=1, max_task_retries=0, check=None,
-        group=String::new(), concurrent=false, out_of_order=false, max_pending_calls=-1))]
+        group=String::new(), concurrent=false, out_of_order=false, max_pending_calls=-1, stream_limit=0))]
     #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
     fn new(
         actor_id: &[u8],
@@ -56,6 +57,7 @@ impl ActorMethodHandle {
         concurrent: bool,
         out_of_order: bool,
         max_pending_calls: i64,
+        stream_limit: u32,
     ) -> PyResult<Self> {
         let actor = self::actor_id(actor_id)?;
         Ok(Self {
@@ -63,6 +65,7 @@ impl ActorMethodHandle {
             handle: handle_ref,
             method,
             num_returns,
+            stream_limit,
             max_task_retries,
             check,
             group,
@@ -93,6 +96,7 @@ impl ActorMethodHandle {
                 function,
                 arguments: *arguments,
                 num_returns: self.num_returns,
+                stream_limit: self.stream_limit,
                 max_retries: self.max_task_retries,
                 retry_errors: false,
                 depth,

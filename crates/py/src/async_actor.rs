@@ -2,6 +2,7 @@
 
 use crate::groups::{Concurrency, Groups};
 use crate::hooks::hooks;
+use crate::produce::{StreamSender, status_of, whole};
 use crate::reference::collecting;
 use crate::replier::Replier;
 use crate::session::{self, CallContext, CallInfo};
@@ -14,8 +15,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use trygon_wire::{control, task};
-use trygon_worker::core::Reference;
+use trygon_wire::control;
+use trygon_worker::core::{Reference, is_stream};
 use trygon_worker::{Call, Leave, Runtime, Work};
 
 /// What the loop's callbacks share. They all run in the loop's thread, so that no lock is waited for; user code that looks at its own call
@@ -174,6 +175,7 @@ impl AsyncRunner {
             callable.bind(py).call(args, kwargs.as_ref())
         });
         session::set_call(None);
+        let returned = returned.and_then(|value| items_sent(py, &running, value));
         match returned {
             Ok(value) if value.get_type().is(self.coroutine.bind(py)) => {
                 let running = Bound::new(py, running)?;
@@ -187,6 +189,16 @@ impl AsyncRunner {
             Err(error) => running.fail_with(py, error),
         }
     }
+}
+
+/// A generator becomes a coroutine that sends its items.
+fn items_sent<'py>(py: Python<'py>, running: &RunningCall, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let call = &running.call;
+    if !is_stream(call.push.num_returns) {
+        return whole(py, call, value);
+    }
+    let sender = StreamSender::new(&running.replier.session, call);
+    py.import("trygon._core.generators")?.getattr("send_items")?.call1((value, sender, &call.definition.name))
 }
 
 fn session_depth(replier: &Replier, call: &Call) {
@@ -214,7 +226,7 @@ impl RunningCall {
         let execution_ns = self.began.elapsed().as_nanos() as u64;
         match self.replier.results(py, &hooks, &self.call, value) {
             Ok(outgoing) => {
-                self.replier.reply(&self.call, task::STATUS_OK, execution_ns, &outgoing, &self.carried, false);
+                self.replier.reply(&self.call, status_of(&outgoing), execution_ns, &outgoing, &self.carried, false);
             }
             Err(error) => {
                 self.replier.reply_error(py, &hooks, &self.call, execution_ns, error, &self.carried, false)?;

@@ -1,5 +1,7 @@
 //! `CompletionQueue`: how an event loop, or one thread, learns that objects have come.
 
+use crate::generator::ObjectRefGenerator;
+use crate::produce::StreamSender;
 use crate::reference::ObjectRef;
 use crate::session::{self, Session};
 use parking_lot::Mutex;
@@ -11,12 +13,12 @@ use std::sync::Arc;
 /// Tokens with their references, by number. A program may await a hundred thousand of them: this is all that each costs here.
 #[derive(Default)]
 struct Waiting {
-    places: Vec<Option<(Py<ObjectRef>, Py<PyAny>)>>,
+    places: Vec<Option<(Py<PyAny>, Py<PyAny>)>>,
     free: Vec<u32>,
 }
 
 impl Waiting {
-    fn add(&mut self, reference: Py<ObjectRef>, token: Py<PyAny>) -> u64 {
+    fn add(&mut self, reference: Py<PyAny>, token: Py<PyAny>) -> u64 {
         let place = Some((reference, token));
         if let Some(number) = self.free.pop() {
             self.places[number as usize] = place;
@@ -26,7 +28,7 @@ impl Waiting {
         (self.places.len() - 1) as u64
     }
 
-    fn take(&mut self, number: u64) -> Option<(Py<ObjectRef>, Py<PyAny>)> {
+    fn take(&mut self, number: u64) -> Option<(Py<PyAny>, Py<PyAny>)> {
         let taken = self.places.get_mut(number as usize)?.take()?;
         self.free.push(number as u32);
         if self.free.len() == self.places.len() {
@@ -66,12 +68,26 @@ impl CompletionQueue {
     /// Has `token` come out of `drain` once the object is there, value or error.
     #[pyo3(name = "add")]
     fn add(&self, reference: &Bound<'_, ObjectRef>, token: Py<PyAny>) {
-        let number = self.waiting.lock().add(reference.clone().unbind(), token);
+        let number = self.waiting.lock().add(reference.clone().into_any().unbind(), token);
         self.session.runtime.complete_into(&self.queue, &reference.get().reference(), number);
     }
 
-    /// References whose objects have come since, with their tokens.
-    fn drain(&self) -> Vec<(Py<ObjectRef>, Py<PyAny>)> {
+    /// Has `token` come out of `drain` once the generator's next item, or its end, is there.
+    fn add_next(&self, generator: &Bound<'_, ObjectRefGenerator>, token: Py<PyAny>) {
+        let number = self.waiting.lock().add(generator.clone().into_any().unbind(), token);
+        let (slot, generation) = generator.get().place();
+        self.session.runtime.complete_with_item(&self.queue, slot, generation, number);
+    }
+
+    /// Has `token` come out of `drain` once a generator of this actor may make one more item.
+    fn add_room(&self, stream: &Bound<'_, StreamSender>, token: Py<PyAny>) {
+        let number = self.waiting.lock().add(stream.clone().into_any().unbind(), token);
+        let (key, made) = stream.get().place();
+        self.session.runtime.complete_with_credit(&self.queue, &key, made, number);
+    }
+
+    /// References whose objects have come since, and generators whose next items have, with their tokens.
+    fn drain(&self) -> Vec<(Py<PyAny>, Py<PyAny>)> {
         let numbers = self.session.runtime.drain(&self.queue);
         let mut waiting = self.waiting.lock();
         numbers.iter().filter_map(|number| waiting.take(*number)).collect()
@@ -79,7 +95,7 @@ impl CompletionQueue {
 
     /// As `drain`, after waiting without the GIL; an empty list when the time is over.
     #[pyo3(signature = (timeout=None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Vec<(Py<ObjectRef>, Py<PyAny>)>> {
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Vec<(Py<PyAny>, Py<PyAny>)>> {
         let limit = timeout.map(|seconds| Timespec {
             tv_sec: seconds.max(0.0) as i64,
             tv_nsec: (seconds.max(0.0).fract() * 1e9) as i64,

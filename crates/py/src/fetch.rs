@@ -3,6 +3,7 @@
 use crate::buffers::Stored;
 use crate::codec::{Copied, decode};
 use crate::errors;
+use crate::generator::ObjectRefGenerator;
 use crate::reference::{Key, ObjectRef};
 use crate::session::{self, Session};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -41,7 +42,7 @@ fn take(engine: &Engine, key: &Key) -> Fetched {
     }
 }
 
-fn patience(py: Python<'_>, session: &Session, timeout: Option<f64>) -> PyResult<Patience> {
+pub(crate) fn patience(py: Python<'_>, session: &Session, timeout: Option<f64>) -> PyResult<Patience> {
     let patience = match timeout {
         None => Patience::for_ever(),
         Some(seconds) if seconds >= 0.0 => {
@@ -68,7 +69,7 @@ fn warn_of_blocking(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-fn closed(py: Python<'_>) -> PyErr {
+pub(crate) fn closed(py: Python<'_>) -> PyErr {
     errors::system(
         py,
         "node_died",
@@ -114,7 +115,15 @@ fn reference_of<'a, 'py>(item: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py,
 }
 
 fn usable(py: Python<'_>, reference: &ObjectRef) -> PyResult<Arc<Session>> {
-    let session = reference.session();
+    if reference.is_nothing() {
+        let message = "the reference is nil: it stands for no object, only for one that was not ready in time";
+        return Err(errors::invalid(py, message));
+    }
+    usable_session(py, reference.session())
+}
+
+/// The session, unless it has ended or belongs to the parent of this process.
+pub(crate) fn usable_session(py: Python<'_>, session: &Arc<Session>) -> PyResult<Arc<Session>> {
     if session.number == session::current_number() && session.is_usable() {
         return Ok(Arc::clone(session));
     }
@@ -194,21 +203,19 @@ pub(crate) fn wait<'py>(
     fetch_local: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let _ = fetch_local;
-    let items = refs
-        .iter()
-        .map(|item| {
-            item.cast_into_exact::<ObjectRef>().map_err(|_| PyTypeError::new_err("wait() takes a list of ObjectRefs"))
-        })
-        .collect::<PyResult<Vec<Bound<'py, ObjectRef>>>>()?;
-    let Some(first) = items.first() else {
+    let items: Vec<Bound<'py, PyAny>> = refs.iter().collect();
+    let targets = items.iter().map(|item| Target::of(item)).collect::<PyResult<Vec<Target<'_>>>>()?;
+    let Some(first) = targets.first() else {
         return PyTuple::new(py, [PyList::empty(py), PyList::empty(py)]);
     };
-    if has_duplicates(&items) {
+    if has_duplicates(&targets) {
         return Err(PyValueError::new_err("wait() takes each reference once, but the list has duplicates."));
     }
-    let session = usable(py, first.get())?;
-    let references: Vec<&ObjectRef> = items.iter().map(Bound::get).collect();
-    let mut look = Look::new(&references, num_returns);
+    let session = match first {
+        Target::Object(reference) => usable(py, reference)?,
+        Target::Next(generator) => usable_session(py, generator.session())?,
+    };
+    let mut look = Look::new(&targets, num_returns);
     let found = look.again(&mut session.runtime.lock());
     if !found {
         let patience = patience(py, &session, timeout)?;
@@ -226,17 +233,58 @@ pub(crate) fn wait<'py>(
     PyTuple::new(py, [PyList::new(py, there)?, PyList::new(py, missing)?])
 }
 
+/// What `wait` waits for.
+enum Target<'a> {
+    Object(&'a ObjectRef),
+    /// The next item of a generator, or its end.
+    Next(&'a ObjectRefGenerator),
+}
+
+impl<'a> Target<'a> {
+    fn of(item: &'a Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(reference) = item.cast_exact::<ObjectRef>() {
+            return Ok(Self::Object(reference.get()));
+        }
+        let generator = item.cast_exact::<ObjectRefGenerator>().map_err(|_| {
+            let kind = item.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+            PyTypeError::new_err(format!("wait() takes a list of ObjectRefs and ObjectRefGenerators, but one item is a {kind}."))
+        })?;
+        Ok(Self::Next(generator.get()))
+    }
+
+    fn is_ready(&self, engine: &mut Engine) -> bool {
+        match self {
+            Self::Object(reference) => watch(engine, reference.key_ref()),
+            Self::Next(generator) => {
+                let (slot, generation) = generator.place();
+                engine.core.watch_stream(slot, generation)
+            }
+        }
+    }
+
+    /// A key that no other target of a list may have. A stream stands where no object does.
+    fn key(&self) -> Key {
+        match self {
+            Self::Object(reference) => reference.key(),
+            Self::Next(generator) => {
+                let (slot, generation) = generator.place();
+                Key::Own { slot, generation, index: u32::MAX }
+            }
+        }
+    }
+}
+
 /// Which of many objects are there.
 struct Look<'a> {
-    references: &'a [&'a ObjectRef],
+    targets: &'a [Target<'a>],
     ready: Vec<bool>,
     left: usize,
     seen: Option<u64>,
 }
 
 impl<'a> Look<'a> {
-    fn new(references: &'a [&'a ObjectRef], wanted: usize) -> Self {
-        Self { references, ready: vec![false; references.len()], left: wanted, seen: None }
+    fn new(targets: &'a [Target<'a>], wanted: usize) -> Self {
+        Self { targets, ready: vec![false; targets.len()], left: wanted, seen: None }
     }
 
     /// Whether enough are there. Looking costs as much as there are references, so it is done only when one of them has come since.
@@ -245,8 +293,8 @@ impl<'a> Look<'a> {
         if self.seen == Some(now) {
             return false;
         }
-        for (reference, ready) in self.references.iter().zip(&mut self.ready) {
-            if !*ready && watch(engine, reference.key_ref()) {
+        for (target, ready) in self.targets.iter().zip(&mut self.ready) {
+            if !*ready && target.is_ready(engine) {
                 *ready = true;
                 self.left -= 1;
                 if self.left == 0 {
@@ -260,17 +308,17 @@ impl<'a> Look<'a> {
 }
 
 /// A table twice as large as the list, probed in a row: a few nanoseconds for each reference.
-fn has_duplicates(items: &[Bound<'_, ObjectRef>]) -> bool {
+fn has_duplicates(items: &[Target<'_>]) -> bool {
     if items.len() < 2 {
         return false;
     }
     let mask = (items.len() * 2).next_power_of_two() - 1;
     let mut table = vec![u32::MAX; mask + 1];
     for (number, item) in items.iter().enumerate() {
-        let key = item.get().key_ref();
+        let key = item.key();
         let mut place = key.mixed() as usize & mask;
         while table[place] != u32::MAX {
-            if items[table[place] as usize].get().key_ref() == key {
+            if items[table[place] as usize].key() == key {
                 return true;
             }
             place = (place + 1) & mask;

@@ -1,6 +1,7 @@
 //! `f.remote(...)`: the hot call.
 
 use crate::arguments::ArgumentBuffer;
+use crate::generator::ObjectRefGenerator;
 use crate::reference::{ObjectRef, collecting};
 use crate::session::{self, Session};
 use parking_lot::Mutex;
@@ -9,7 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use trygon_worker::FunctionExport;
-use trygon_worker::core::{FunctionIndex, Submission};
+use trygon_worker::core::{DYNAMIC, FunctionIndex, STREAMING, Submission};
 
 /// A function that is bound to a session: exported there.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub(crate) struct RemoteFunctionHandle {
     name: String,
     resources: BTreeMap<String, f64>,
     num_returns: u16,
+    stream_limit: u32,
     max_retries: i32,
     retry_exceptions: bool,
     max_calls: u32,
@@ -35,7 +37,7 @@ pub(crate) struct RemoteFunctionHandle {
 #[pymethods]
 impl RemoteFunctionHandle {
     #[new]
-    #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0, check=None))]
+    #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0, check=None, stream_limit=0))]
     #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
     fn new(
         exporter: Py<PyAny>,
@@ -47,13 +49,14 @@ impl RemoteFunctionHandle {
         retry_exception_types: Option<Vec<u8>>,
         max_calls: u32,
         check: Option<ArgumentCheck>,
+        stream_limit: u32,
     ) -> Self {
         let _ = retry_exception_types;
         let bound = Mutex::new(None);
-        Self { exporter, name, resources, num_returns, max_retries, retry_exceptions, max_calls, check, bound }
+        Self { exporter, name, resources, num_returns, stream_limit, max_retries, retry_exceptions, max_calls, check, bound }
     }
 
-    /// Submits a task; returns a reference, a list of them for several results, None for none.
+    /// Submits a task; returns a reference, a list of them for several results, None for none, an iterator over them for a generator.
     #[pyo3(signature = (*args, **kwargs))]
     fn submit<'py>(
         &self,
@@ -70,6 +73,7 @@ impl RemoteFunctionHandle {
                 function,
                 arguments: *arguments,
                 num_returns: self.num_returns,
+                stream_limit: self.stream_limit,
                 max_retries: self.max_retries,
                 retry_errors: self.retry_exceptions,
                 depth,
@@ -116,7 +120,8 @@ pub(crate) fn returned<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     match num_returns {
         0 => Ok(py.None().into_bound(py)),
-        1 => Ok(Bound::new(py, ObjectRef::own(session, slot, generation, 0))?.into_any()),
+        STREAMING => Ok(Bound::new(py, ObjectRefGenerator::new(session, slot, generation))?.into_any()),
+        1 | DYNAMIC => Ok(Bound::new(py, ObjectRef::own(session, slot, generation, 0))?.into_any()),
         count => {
             let references = (0..u32::from(count)).map(|index| ObjectRef::own(session, slot, generation, index));
             let references: Vec<ObjectRef> = references.collect();

@@ -41,6 +41,7 @@ hooks! {
     split_returns,
     await_ref,
     future_of,
+    next_item,
 }
 
 static HOOKS: RwLock<Option<Arc<Hooks>>> = RwLock::new(None);

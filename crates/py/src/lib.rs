@@ -10,12 +10,14 @@ mod encoded;
 mod errors;
 mod fetch;
 mod functions;
+mod generator;
 mod gil;
 mod groups;
 mod hooks;
 mod lifecycle;
 mod objects;
 mod process;
+mod produce;
 mod queries;
 mod reference;
 mod replier;
@@ -40,6 +42,8 @@ mod _native {
     use crate::fetch::{get, wait};
     #[pymodule_export]
     use crate::functions::RemoteFunctionHandle;
+    #[pymodule_export]
+    use crate::generator::ObjectRefGenerator;
     #[pymodule_export]
     use crate::hooks::set_hooks;
     #[pymodule_export]

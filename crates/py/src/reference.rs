@@ -91,6 +91,17 @@ impl ObjectRef {
         Some(Self { session: Arc::clone(session), key })
     }
 
+    /// Refers to nothing.
+    pub(crate) fn nil(session: &Arc<Session>) -> Self {
+        let reference = Reference { object: ObjectId::nil(), owner: WorkerId::nil() };
+        Self { session: Arc::clone(session), key: Key::Borrowed(reference) }
+    }
+
+    /// Whether it refers to nothing.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(&self.key, Key::Borrowed(reference) if reference.object.is_nil())
+    }
+
     pub(crate) fn key(&self) -> Key {
         self.key
     }
@@ -170,9 +181,9 @@ impl ObjectRef {
         self.reference().owner.hex()
     }
 
-    /// Whether this refers to nothing: never.
+    /// Whether this refers to nothing: a generator's next item did not come in time.
     fn is_nil(&self) -> bool {
-        false
+        self.is_nothing()
     }
 
     /// Where the reference was made; not recorded.

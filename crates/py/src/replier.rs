@@ -5,13 +5,14 @@ use crate::codec::{Copied, decode, encode};
 use crate::encoded::Encoded;
 use crate::fetch::stored;
 use crate::hooks::Hooks;
+use crate::produce::{Unmade, failed};
 use crate::session::Session;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use std::sync::Arc;
 use trygon_ids::{ObjectId, WorkerId};
 use trygon_wire::task;
-use trygon_worker::core::{Location, Reference, SystemError, read_dependencies, user_error};
+use trygon_worker::core::{DYNAMIC, Location, Reference, STREAMING, SystemError, read_dependencies, user_error};
 use trygon_worker::{Call, Finished, ReturnedValue};
 
 /// A larger error is replaced by its type: it would be kept by every process that asks for the result.
@@ -25,7 +26,7 @@ pub(crate) enum Outgoing {
 }
 
 impl Outgoing {
-    fn as_returned(&self) -> ReturnedValue<'_> {
+    pub(crate) fn as_returned(&self) -> ReturnedValue<'_> {
         match self {
             Self::Inline(bytes, contained) => ReturnedValue::Inline(bytes, contained),
             Self::Stored(location, contained) => ReturnedValue::Stored(*location, contained),
@@ -73,7 +74,7 @@ impl Replier {
         let caller = self.session.runtime.worker_of(call.peer);
         match count {
             0 => Ok(Vec::new()),
-            1 => Ok(vec![self.result(py, value, task.object(0), caller)?]),
+            1 | DYNAMIC | STREAMING => Ok(vec![self.result(py, value, task.object(0), caller)?]),
             count => {
                 let values = hooks.split_returns.call1(py, (value, count, &call.definition.name))?.into_bound(py);
                 let values = values.cast_into::<PyList>().map_err(PyErr::from)?;
@@ -91,6 +92,9 @@ impl Replier {
         object: ObjectId,
         owner: WorkerId,
     ) -> PyResult<Outgoing> {
+        if let Ok(unmade) = value.cast_exact::<Unmade>() {
+            return Ok(Outgoing::Error(unmade.get().0.clone()));
+        }
         let mut encoded: Encoded = encode(value)?;
         if encoded.is_inline(py) {
             encoded.flatten(py);
@@ -133,7 +137,8 @@ impl Replier {
         let encoded = encode_error(py, hooks, &error, &call.definition.name)?;
         // The traceback holds the arguments.
         drop(error);
-        self.reply(call, task::STATUS_ERROR, execution_ns, &[Outgoing::Error(encoded)], carried, exiting);
+        let outgoing = failed(py, call, encoded)?;
+        self.reply(call, task::STATUS_ERROR, execution_ns, &outgoing, carried, exiting);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::errors;
 use crate::hooks::{Hooks, hooks};
+use crate::produce::{drive, status_of};
 use crate::reference::collecting;
 use crate::replier::{Replier, encode_error};
 use crate::session::{self, Session};
@@ -122,7 +123,8 @@ impl Runner {
         let began = Instant::now();
         let (result, carried) = collecting(|| {
             let (args, kwargs) = self.replier.arguments(py, call.payload.as_slice())?;
-            callable.call(args, kwargs.as_ref())
+            let value = callable.call(args, kwargs.as_ref())?;
+            drive(py, &self.session, &call, value)
         });
         if session::is_forked_child() {
             end_forked_child(py, result.err());
@@ -134,7 +136,7 @@ impl Runner {
                 let outgoing = self.replier.results(py, &hooks, &call, &value);
                 match outgoing {
                     Ok(outgoing) => {
-                        self.replier.reply(&call, task::STATUS_OK, execution_ns, &outgoing, &carried, exiting)
+                        self.replier.reply(&call, status_of(&outgoing), execution_ns, &outgoing, &carried, exiting)
                     }
                     Err(error) => {
                         self.replier.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?

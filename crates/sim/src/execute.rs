@@ -353,6 +353,7 @@ impl World {
             function,
             arguments: Arguments { payload: &payload, dependencies: &dependencies, contained: &contained },
             num_returns: child.num_returns,
+            stream_limit: 0,
             max_retries: if actor.is_some() { child.max_retries.min(1) } else { child.max_retries },
             retry_errors: false,
             depth: running.depth + 1,

@@ -47,9 +47,9 @@ kinds! {
     BorrowReport = 0x010c,
     /// Reserved: where an object lies has changed.
     LocationUpdate = 0x010d,
-    /// Reserved: one item of a stream.
+    /// One item of a generator, or its end (`stream::Stream`).
     StreamItem = 0x010e,
-    /// Reserved: leave to send more items.
+    /// How many items of a generator were taken, or that it is to stop (`stream::Stream`).
     StreamCredit = 0x010f,
     /// The caller asks for tasks that were not started, to run them elsewhere (`peer::Steal`).
     Steal = 0x0110,

@@ -84,7 +84,7 @@ impl Core {
         if *balance == 0 {
             borrowers.remove(&borrower);
         }
-        self.collect(task.slot());
+        self.collect_object(task.slot(), index);
     }
 
     /// Asks the owner for the value, once.
@@ -145,14 +145,15 @@ impl Core {
         let slots: Vec<u32> = self.table.used().map(|(slot, _)| slot).collect();
         for slot in slots {
             let entry = self.table.at_mut(slot);
-            let mut changed = false;
-            for index in 0..entry.num_objects() {
-                if let Some(detail) = entry.object_mut(index).and_then(|object| object.detail.as_mut()) {
-                    changed |= detail.borrowers.remove(&worker).is_some();
+            let mut changed = Vec::new();
+            for (index, object) in entry.objects_mut() {
+                let detail = object.detail.as_mut();
+                if detail.is_some_and(|detail| detail.borrowers.remove(&worker).is_some()) {
+                    changed.push(index);
                 }
             }
-            if changed {
-                self.collect(slot);
+            for index in changed {
+                self.collect_object(slot, index);
             }
         }
     }

@@ -33,8 +33,8 @@ impl Core {
         let mut found = Vec::new();
         let mut bytes = 0;
         for (slot, entry) in self.table.used() {
-            for index in 0..entry.num_objects() {
-                let Some(Value::Inline(value)) = entry.object(index).map(|object| &object.value) else { continue };
+            for (index, object) in entry.objects() {
+                let Value::Inline(value) = &object.value else { continue };
                 if value.heap_bytes() < least_bytes {
                     continue;
                 }

@@ -2,7 +2,7 @@
 
 use crate::arguments::{NO_DEPENDENCIES, put_dependency};
 use crate::effect::Outbox;
-use crate::entry::{Phase, Reference, Value, Waiter};
+use crate::entry::{Phase, Reference, TaskDetail, Value, Waiter};
 use crate::error_value::SystemError;
 use crate::state::Core;
 impl Core {
@@ -64,14 +64,16 @@ impl Core {
 
     /// The payload as it is sent: the stored one, or the one with the dependencies' values, built in the scratch buffer.
     pub(crate) fn with_payload<R>(&mut self, slot: u32, send: impl FnOnce(&Self, &[u8]) -> R) -> R {
-        let has_dependencies =
-            self.table.at(slot).detail.as_ref().is_some_and(|detail| !detail.dependencies.is_empty());
-        if !has_dependencies {
+        let is_built = |detail: &Box<TaskDetail>| !detail.dependencies.is_empty() || detail.stream.is_some();
+        if !self.table.at(slot).detail.as_ref().is_some_and(is_built) {
             return send(self, self.table.at(slot).payload.as_slice());
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         let entry = self.table.at(slot);
+        if let Some(stream) = entry.stream() {
+            stream.put_head(&mut scratch);
+        }
         let dependencies = entry.detail.as_ref().map_or(&[][..], |detail| &detail.dependencies);
         scratch.extend_from_slice(&(dependencies.len() as u32).to_le_bytes());
         for reference in dependencies {

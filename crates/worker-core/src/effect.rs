@@ -99,6 +99,21 @@ pub enum Effect {
         /// How many.
         count: u32,
     },
+    /// Tell whoever makes a stream's items how many were taken, or that no more are wanted.
+    StreamCredit {
+        /// The executor.
+        peer: PeerIndex,
+        /// The task's slot.
+        slot: u32,
+        /// Its generation.
+        generation: u32,
+        /// Which attempt runs.
+        attempt: u32,
+        /// Items that were taken.
+        taken: u32,
+        /// No more are wanted.
+        stop: bool,
+    },
     /// Put a token into a completion queue.
     Complete {
         /// The queue.

@@ -156,6 +156,8 @@ pub(crate) struct TaskDetail {
     pub(crate) pending_dependencies: u32,
     /// Results after the first.
     pub(crate) more: Vec<Object>,
+    /// Items, if it is a generator.
+    pub(crate) stream: Option<Box<crate::streams::Stream>>,
 }
 
 impl Entry {
@@ -182,14 +184,26 @@ impl Entry {
     pub(crate) fn object(&self, index: u32) -> Option<&Object> {
         match index {
             0 => Some(&self.first),
-            _ => self.detail.as_ref()?.more.get(index as usize - 1),
+            _ => {
+                let detail = self.detail.as_ref()?;
+                match &detail.stream {
+                    Some(stream) => stream.items.get(&index),
+                    None => detail.more.get(index as usize - 1),
+                }
+            }
         }
     }
 
     pub(crate) fn object_mut(&mut self, index: u32) -> Option<&mut Object> {
         match index {
             0 => Some(&mut self.first),
-            _ => self.detail.as_mut()?.more.get_mut(index as usize - 1),
+            _ => {
+                let detail = self.detail.as_mut()?;
+                match &mut detail.stream {
+                    Some(stream) => stream.items.get_mut(&index),
+                    None => detail.more.get_mut(index as usize - 1),
+                }
+            }
         }
     }
 
@@ -198,7 +212,24 @@ impl Entry {
         self.phase == Phase::Done && !self.is_put && self.object(index).is_none_or(|object| !object.value.is_ready())
     }
 
-    /// How many objects the entry holds: results, or one for `put`. A task without results still has one place for its error.
+    /// Every object of the entry with its index.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (u32, &Object)> {
+        let more = self.detail.iter().flat_map(|detail| (1..).zip(&detail.more));
+        let items = self.stream().into_iter().flat_map(|stream| stream.items.iter().map(|(index, item)| (*index, item)));
+        std::iter::once((0, &self.first)).chain(more).chain(items)
+    }
+
+    /// As [`Entry::objects`], to be changed.
+    pub(crate) fn objects_mut(&mut self) -> impl Iterator<Item = (u32, &mut Object)> {
+        let (more, stream) = match self.detail.as_deref_mut() {
+            Some(detail) => (&mut detail.more[..], detail.stream.as_deref_mut()),
+            None => (&mut [][..], None),
+        };
+        let items = stream.into_iter().flat_map(|stream| stream.items.iter_mut().map(|(index, item)| (*index, item)));
+        std::iter::once((0, &mut self.first)).chain((1..).zip(more)).chain(items)
+    }
+
+    /// How many results the entry has, or one for `put`. A task without results still has one place for its error, a stream one for its end.
     pub(crate) fn num_objects(&self) -> u32 {
         1 + self.detail.as_ref().map_or(0, |detail| detail.more.len() as u32)
     }

@@ -21,8 +21,7 @@ impl Core {
             live += 1;
             unfinished += usize::from(entry.phase != Phase::Done);
             let mut held = false;
-            for index in 0..entry.num_objects() {
-                let Some(object) = entry.object(index) else { continue };
+            for (index, object) in entry.objects() {
                 held |= object.is_held();
                 if let Value::Inline(bytes) = &object.value {
                     inline_bytes += bytes.heap_bytes();
@@ -95,10 +94,8 @@ impl Core {
                 count(&detail.dependencies);
                 count(&detail.contained);
             }
-            for index in 0..entry.num_objects() {
-                if let Some(detail) = entry.object(index).and_then(|object| object.detail.as_ref()) {
-                    count(&detail.contained);
-                }
+            for detail in entry.objects().filter_map(|(_, object)| object.detail.as_ref()) {
+                count(&detail.contained);
             }
         }
         for borrowed in self.borrowed.values() {

@@ -36,6 +36,7 @@ mod on_peer_lost;
 mod owned;
 mod references;
 mod state;
+mod streams;
 mod submit;
 mod table;
 
@@ -54,4 +55,5 @@ pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
 pub use on_peer_lost::{Interrupted, Lost};
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
+pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};
 pub use submit::{Arguments, Submission};

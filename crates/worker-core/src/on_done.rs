@@ -63,6 +63,10 @@ impl Core {
             self.refuse_values(reply.slot, reply.generation, returns);
             self.resubmit(reply.slot, false, outbox);
         } else {
+            if let Some(error) = self.replay_error(reply.slot, reply.raised) {
+                self.refuse_values(reply.slot, reply.generation, returns);
+                returns.push(Returned { value: Value::Error(error), contained: Vec::new() });
+            }
             self.complete(reply.slot, returns, outbox);
         }
         match actor {
@@ -170,6 +174,10 @@ impl Core {
             _ => None,
         };
         let num_objects = entry.num_objects();
+        let failed = returns.iter().find_map(|returned| match &returned.value {
+            Value::Error(error) => Some(error.clone()),
+            _ => None,
+        });
         let mut values = returns.drain(..);
         for index in 0..num_objects {
             let returned = values
@@ -180,6 +188,7 @@ impl Core {
         }
         drop(values);
         if self.table.at(slot).detail.is_some() {
+            self.end_stream(slot, failed, outbox);
             self.release_arguments(slot);
         }
         // Last: whoever was told may have let go already, and the slot must not be freed before all of it is settled.

@@ -18,7 +18,7 @@ impl Core {
         let Some(object) = entry.object_mut(index) else { return };
         object.local_references -= 1;
         if object.local_references == 0 {
-            self.collect(slot);
+            self.collect_object(slot, index);
         }
     }
 
@@ -81,7 +81,7 @@ impl Core {
                 self.table.get_mut(task.slot(), task.generation()).and_then(|entry| entry.object_mut(index))
             {
                 object.uses -= 1;
-                self.collect(task.slot());
+                self.collect_object(task.slot(), index);
             }
         } else if let Some(borrowed) = self.borrowed.get_mut(&reference.object) {
             borrowed.uses -= 1;
@@ -114,6 +114,15 @@ impl Core {
         }
     }
 
+    /// OWN-3: frees an object that nobody refers to.
+    pub(crate) fn collect_object(&mut self, slot: u32, index: u32) {
+        if index > 0 && self.table.at(slot).stream().is_some() {
+            self.collect_item(slot, index);
+        } else {
+            self.collect(slot);
+        }
+    }
+
     /// OWN-3: frees what a slot holds and nobody refers to, and the slot when nothing is left.
     pub(crate) fn collect(&mut self, slot: u32) {
         let entry = self.table.at_mut(slot);
@@ -133,7 +142,8 @@ impl Core {
     }
 
     fn collect_detailed(&mut self, slot: u32) {
-        let mut any_held = false;
+        // Items are freed one by one: looking at each of a long stream here would cost as much each time.
+        let mut any_held = self.table.at(slot).stream().is_some_and(|stream| !stream.items.is_empty());
         let mut edges = Vec::new();
         for index in 0..self.table.at(slot).num_objects() {
             let Some(object) = self.table.at_mut(slot).object_mut(index) else { continue };
@@ -163,7 +173,7 @@ impl Core {
         }
     }
 
-    fn drop_value(&mut self, slot: u32, index: u32, value: &Value) {
+    pub(crate) fn drop_value(&mut self, slot: u32, index: u32, value: &Value) {
         match value {
             Value::Inline(_) if self.defects.bytes_kept => {}
             Value::Inline(bytes) => self.inline_bytes -= bytes.heap_bytes(),

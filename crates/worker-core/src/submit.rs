@@ -5,6 +5,8 @@ use crate::effect::Outbox;
 use crate::entry::{Object, Phase, Reference, TaskDetail};
 use crate::numbers::FunctionIndex;
 use crate::state::Core;
+use crate::streams::{Stream, is_stream};
+
 /// A task's arguments. The payload begins with four zero bytes: the place of the number of dependencies.
 #[derive(Debug, Clone, Copy)]
 pub struct Arguments<'a> {
@@ -23,8 +25,10 @@ pub struct Submission<'a> {
     pub function: FunctionIndex,
     /// Its arguments.
     pub arguments: Arguments<'a>,
-    /// How many results.
+    /// How many results; `STREAMING` or `DYNAMIC` for a generator.
     pub num_returns: u16,
+    /// For a generator: most items that wait to be taken, 0 for no limit.
+    pub stream_limit: u32,
     /// How often it is run again after its worker's death; negative for ever.
     pub max_retries: i32,
     /// Whether an error raised by user code is retried too.
@@ -52,12 +56,16 @@ impl Core {
         let Arguments { dependencies, contained, .. } = submission.arguments;
         let mut pending = 0;
         if submission.num_returns > 1 || !dependencies.is_empty() || !contained.is_empty() {
-            let more = (1..submission.num_returns).map(|_| Object { local_references: 1, ..Object::default() });
+            let stream = is_stream(submission.num_returns)
+                .then(|| Stream::new(submission.num_returns, submission.stream_limit));
+            let singles = if stream.is_some() { 1 } else { submission.num_returns };
+            let more = (1..singles).map(|_| Object { local_references: 1, ..Object::default() });
             entry.detail = Some(Box::new(TaskDetail {
                 dependencies: dependencies.to_vec(),
                 contained: contained.to_vec(),
                 pending_dependencies: u32::MAX,
                 more: more.collect(),
+                stream,
             }));
             pending = self.register_dependencies(slot, dependencies, contained);
             if let Some(detail) = self.table.at_mut(slot).detail.as_mut() {

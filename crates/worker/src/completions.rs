@@ -15,6 +15,12 @@ pub struct CompletionQueue {
     number: u32,
 }
 
+impl CompletionQueue {
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+}
+
 impl Runtime {
     /// A new queue.
     pub fn completion_queue(&self) -> std::io::Result<CompletionQueue> {
@@ -31,6 +37,19 @@ impl Runtime {
         let waiter = Waiter::Completion { queue: queue.number, token };
         engine.awaited_tokens += 1;
         if !engine.core.add_waiter(reference, waiter) {
+            engine.push_token(queue.number, token);
+        }
+        engine.settle_and_flush();
+        drop(engine);
+        self.ensure_ticking();
+    }
+
+    /// Puts `token` into the queue when the next item of a stream, or its end, is there; at once if it is.
+    pub fn complete_with_item(&self, queue: &CompletionQueue, slot: u32, generation: u32, token: u64) {
+        let mut engine = self.lock();
+        let waiter = Waiter::Completion { queue: queue.number, token };
+        engine.awaited_tokens += 1;
+        if !engine.core.add_stream_waiter(slot, generation, waiter) {
             engine.push_token(queue.number, token);
         }
         engine.settle_and_flush();

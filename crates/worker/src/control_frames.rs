@@ -229,6 +229,7 @@ impl Engine {
                 self.on_late_frame(index, frame);
             }
             self.work.retain(|work| !matches!(work, Work::Call(call) if call.peer == index));
+            self.forget_streams_of(index);
         }
         self.connecting.remove(&worker);
         self.dead.insert(worker, death.message.clone());

@@ -4,6 +4,7 @@ use crate::answer::Answer;
 use crate::clock::Clock;
 use crate::link::{ControlLink, Links};
 use crate::log_line::LogLine;
+use crate::streams::{Running, StreamKey};
 use crate::work::{Executing, Work};
 use parking_lot::Condvar;
 use rustix::fd::OwnedFd;
@@ -44,6 +45,8 @@ pub struct Engine {
     pub(crate) executing: Option<Executing>,
     /// Calls that run beside one another, in an actor that allows it.
     pub(crate) concurrent_calls: usize,
+    /// Generators that came to be run here, until they are replied to.
+    pub(crate) streams: HashMap<StreamKey, Running>,
     pub(crate) blocked: bool,
     /// This process is an actor: it takes no plain tasks, and nothing is handed back.
     pub(crate) is_actor: bool,
@@ -112,6 +115,7 @@ impl Engine {
             work: VecDeque::new(),
             executing: None,
             concurrent_calls: 0,
+            streams: HashMap::new(),
             blocked: false,
             is_actor: false,
             told_owns: false,

@@ -197,6 +197,7 @@ impl Engine {
     fn reply(&mut self, call: &Call, finished: &Finished<'_>) -> bool {
         self.executing = None;
         self.concurrent_calls = self.concurrent_calls.saturating_sub(1);
+        self.forget_stream(call);
         let caller: WorkerId = self.links.peer(call.peer).worker;
         let mut kept = Vec::new();
         for reference in finished.carried {
@@ -250,16 +251,25 @@ impl Engine {
         let payload_len = out.len() - start - Header::LEN - task::Done::LEN;
         out[start..start + Header::LEN + task::Done::LEN].copy_from_slice(&done.head(payload_len));
         let frame_len = out.len() - start;
-        let mut is_full = peer.out.len() >= crate::link::COALESCE_BYTES;
-        let connection = peer.connection;
+        let is_full = self.stage_last(index, frame_len);
         if let Some(recorder) = &mut self.links.recorder {
-            let out = self.links.peers[index.0 as usize].out.bytes_mut();
-            let frame = &out[out.len() - frame_len..];
-            is_full |= recorder.stage(connection, &[frame]).is_err();
             recorder.clear_started();
         }
         self.links.mark_dirty(index);
         self.activity += 1;
+        is_full
+    }
+
+    /// Copies the frame that was appended last to the flight recorder. True when that is full, or when enough waits to be written.
+    pub(crate) fn stage_last(&mut self, index: PeerIndex, frame_len: usize) -> bool {
+        let peer = &mut self.links.peers[index.0 as usize];
+        let mut is_full = peer.out.len() >= crate::link::COALESCE_BYTES;
+        let connection = peer.connection;
+        if let Some(recorder) = &mut self.links.recorder {
+            let out = peer.out.bytes_mut();
+            let frame = &out[out.len() - frame_len..];
+            is_full |= recorder.stage(connection, &[frame]).is_err();
+        }
         is_full
     }
 

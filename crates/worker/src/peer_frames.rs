@@ -52,6 +52,8 @@ impl Engine {
         match header.kind {
             Kind::TaskDone => self.on_task_done(index, body),
             Kind::TaskPush => self.on_task_push(index, header.flags, body),
+            Kind::StreamItem => self.on_stream_item(header.flags, body),
+            Kind::StreamCredit => self.on_stream_credit(index, header.flags, body),
             Kind::FunctionDefine => {
                 let message: peer::FunctionDefine = decode(body)?;
                 let hash = FunctionHash::from_bytes(&message.hash).ok();
@@ -127,7 +129,7 @@ impl Engine {
         let definition = definitions.get(push.function as usize).cloned();
         let definition = definition.ok_or(FrameError::Malformed("function that was never defined"))?;
         let is_actor_call = flags & task::FLAG_ACTOR != 0;
-        let payload = SmallBytes::copy_of(payload);
+        let payload = SmallBytes::copy_of(self.note_stream(index, &push, payload)?);
         self.work.push_back(Work::Call(Call { peer: index, push, is_actor_call, definition, payload }));
         if self.blocked && !is_actor_call {
             self.hand_back(None, true);
@@ -145,6 +147,7 @@ impl Engine {
                     if !call.is_actor_call
                         && limit.is_none_or(|(peer, count)| peer == call.peer && back.len() < count) =>
                 {
+                    self.forget_stream(&call);
                     let task::Push { slot, generation, attempt, .. } = call.push;
                     back.push((call.peer, peer::TaskKey { slot, generation, attempt }));
                 }

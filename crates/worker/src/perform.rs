@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use std::time::{SystemTime, UNIX_EPOCH};
 use trygon_ids::{ObjectId, WorkerId};
-use trygon_wire::{Kind, Message, control, encode_into, peer};
+use trygon_wire::{Kind, Message, control, encode_into, peer, stream};
 use trygon_worker_core::{Effect, Location, PeerIndex, Reference, Value};
 
 /// Events kept until the next batch goes out.
@@ -48,6 +48,11 @@ impl Engine {
             }
             Effect::Answer { peer, object } => self.answer(peer, &object),
             Effect::Steal { peer, count } => self.links.send(peer, Kind::Steal, &peer::Steal { count }),
+            Effect::StreamCredit { peer, slot, generation, attempt, taken, stop } => {
+                let credit = stream::Stream { slot, generation, attempt, number: taken };
+                let flags = if stop { stream::CREDIT_STOP } else { 0 };
+                self.links.send_bytes(peer, &credit.credit(flags));
+            }
             Effect::Complete { queue, token } => self.push_token(queue, token),
             Effect::WatchActor { actor } => {
                 let message = control::WatchActor { actor_id: actor.as_bytes().to_vec() };

@@ -7,6 +7,7 @@ from types import FunctionType
 from trygon import _native
 from trygon._core.actor_handle import ActorHandle, ActorMeta, meta_of, options_of, rebuild_handle
 from trygon._core.concurrency import concurrency_of, is_async
+from trygon._core.generators import engine_returns, makes_items
 from trygon._core.options import actor_resources, check_actor_options
 from trygon._core.signature import checker, signature_of
 
@@ -14,7 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-_GENERATOR, _COROUTINE = 0x20 | 0x200, 0x80
 _NOT_METHODS = frozenset(
     ("__init__", "__new__", "__del__", "__init_subclass__", "__class_getitem__", "__getattribute__", "__getattr__")
 )
@@ -100,6 +100,10 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
     placement, lifetime = actor_resources(options)
     max_task_retries = options.get("max_task_retries") or 0
     methods = methods_of(cls)
+    stream_limit = options.get("_actor_generator_backpressure_num_objects")
+    for method_options in methods.values():
+        if stream_limit is not None and method_options.get("is_generator"):
+            method_options.setdefault("_generator_backpressure_num_objects", stream_limit)
     concurrency = concurrency_of(cls.__name__, methods, options)
     meta = ActorMeta.encode(cls.__module__, cls.__name__, max_task_retries, methods, concurrency)
     actor_id, handle_ref, existing_meta, _ = _native.create_actor(
@@ -153,16 +157,14 @@ def methods_of(cls: type) -> dict[str, dict[str, Any]]:
 
 
 def _options(cls: type, name: str, function: FunctionType) -> dict[str, Any]:
-    flags = function.__code__.co_flags
-    if is_async(function) and not flags & 0x200:
-        return {**options_of(function), "is_async": True}
-    if flags & (_GENERATOR | 0x200):
-        text = (
-            f"{cls.__name__}.{name} is a generator; streams of results are not in this version of Trygon."
-            " Return a list instead."
-        )
-        return {"refused": text}
-    return options_of(function)
+    options = options_of(function)
+    if is_async(function):
+        options["is_async"] = True
+    if makes_items(function):
+        options["is_generator"] = True
+    elif options.get("num_returns") in ("streaming", "dynamic"):
+        engine_returns(f"{cls.__name__}.{name}", options, is_generator=False)
+    return options
 
 
 def get_actor(name: str, namespace: str | None = None) -> ActorHandle:

@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 
 from trygon import _native
 from trygon._core.concurrency import check_group
-from trygon._core.options import METHOD_OPTIONS, check_options
+from trygon._core.generators import engine_returns
+from trygon._core.options import METHOD_OPTIONS, check_items_per_yield, check_options
 from trygon._core.signature import Signature, checker, limits
 
 TYPE_CHECKING = False
@@ -149,7 +150,8 @@ class ActorMethod:
         if options.get("refused"):
             self.remote = _refusing(options["refused"])
             return
-        num_returns = options.get("num_returns")
+        is_generator = bool(options.get("is_generator"))
+        num_returns, stream_limit = engine_returns(f"{meta.class_name}.{name}", options, is_generator, bool(meta.methods.get(name)))
         retries = options.get("max_task_retries")
         concurrency = meta.concurrency or {}
         handle = _native.ActorMethodHandle(
@@ -157,7 +159,8 @@ class ActorMethod:
             handle_ref,
             method=name,
             class_name=meta.class_name,
-            num_returns=1 if num_returns is None else num_returns,
+            num_returns=num_returns,
+            stream_limit=stream_limit,
             max_task_retries=meta.max_task_retries if retries is None else retries,
             check=_check(meta.class_name, name, options.get("signature")),
             group=options.get("concurrency_group") or "",
@@ -174,6 +177,7 @@ class ActorMethod:
         made = self._cache.get(key)
         if made is None:
             check_options(options, METHOD_OPTIONS, "An actor's method")
+            check_items_per_yield(options)
             if options.get("concurrency_group") is not None:
                 groups = dict((self._meta.concurrency or {}).get("limits", ()))
                 check_group(self._meta.class_name, self._name, options["concurrency_group"], groups)

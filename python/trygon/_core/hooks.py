@@ -36,6 +36,7 @@ def install(**replaced: Any) -> None:
         "split_returns": split_returns,
         "await_ref": _await_ref,
         "future_of": _future_of,
+        "next_item": _next_item,
         "on_worker_exit_request": _on_task_start,
     }
     _native.set_hooks({**hooks, **replaced})
@@ -116,6 +117,12 @@ def _future_of(ref: Any) -> Any:
     from trygon._core.object_ref import future_of
 
     return future_of(ref)
+
+
+def _next_item(generator: Any, timeout_s: float | None) -> Any:
+    from trygon._core.generators import next_item
+
+    return next_item(generator, timeout_s)
 
 
 def split_returns(value: Any, num_returns: int, name: str) -> list[Any]:

@@ -55,6 +55,20 @@ class _LoopQueue:
         self._queue.add(ref, future)
         return future
 
+    def item(self, generator: Any) -> asyncio.Future[Any]:
+        import asyncio
+
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.add_next(generator, future)
+        return future
+
+    def room(self, stream: Any) -> asyncio.Future[Any]:
+        import asyncio
+
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.add_room(stream, future)
+        return future
+
     def _drain(self) -> None:
         for ref, future in self._queue.drain():
             if not future.done():
@@ -66,7 +80,25 @@ class _LoopQueue:
         self._queue.close()
 
 
-def _complete(future: Any, ref: _native.ObjectRef[Any]) -> None:
+async def wait_for_item(generator: Any) -> None:
+    """Waits until a generator's next item, or its end, is there."""
+    import asyncio
+
+    await _LoopQueue.of(asyncio.get_running_loop()).item(generator)
+
+
+async def wait_for_room(stream: Any) -> None:
+    """Waits until a generator of this actor may make one more item, as far as is known."""
+    import asyncio
+
+    await _LoopQueue.of(asyncio.get_running_loop()).room(stream)
+
+
+def _complete(future: Any, ref: Any) -> None:
+    if type(ref) is not _native.ObjectRef:
+        # A stream: that there is something new is all there is to say.
+        future.set_result(None)
+        return
     try:
         value = _native_get(ref, None)
     except BaseException as error:

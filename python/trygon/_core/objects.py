@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trygon import _native
-from trygon._native import ObjectRef
+from trygon._native import ObjectRef, ObjectRefGenerator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def get(object_refs: Any, *, timeout: float | None = None) -> Any:
         return _native_get(object_refs, timeout)
     if isinstance(object_refs, list):
         return _native_get(list(object_refs), timeout)
+    if kind is ObjectRefGenerator:
+        return object_refs
     raise ValueError(f"get() takes an ObjectRef or a list of them, but {kind.__name__} was given.{_hint(object_refs)}")
 
 
@@ -43,6 +45,8 @@ def put(value: Any, *, _owner: Any = None, _tensor_transport: Any = None) -> Obj
             "put() takes a value, but an ObjectRef was given: the object is stored already. Put [ref] to store the"
             " reference."
         )
+    if type(value) is ObjectRefGenerator:
+        raise TypeError("put() takes a value, but an ObjectRefGenerator was given: put the references that it yields.")
     if _owner is not None:
         raise ValueError("put(_owner=...) does not exist any more: the caller owns what it puts.")
     if _tensor_transport is not None:
@@ -79,5 +83,5 @@ def wait(
 def _as_list(refs: Any) -> list[Any]:
     if isinstance(refs, list):
         return list(refs)
-    hint = "[ref]" if type(refs) is ObjectRef else "list(...)"
+    hint = "[ref]" if type(refs) in (ObjectRef, ObjectRefGenerator) else "list(...)"
     raise TypeError(f"wait() takes a list of ObjectRefs, but {type(refs).__name__} was given; use wait({hint}).")

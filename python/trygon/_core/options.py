@@ -74,14 +74,26 @@ def _integer(least: int, *, or_none: bool = True) -> Check:
 
 def _num_returns(name: str, value: Any) -> None:
     if value in ("streaming", "dynamic"):
-        raise unsupported(name, value)
+        return
     if isinstance(value, str):
-        raise ValueError(f"The option {name} must be an int >= 0, but {value!r} was given.")
+        raise ValueError(f'The option {name} must be an int >= 0, "streaming" or "dynamic", but {value!r} was given.')
     _integer(0)(name, value)
     if value is not None and value > _MOST_RETURNS:
         raise ValueError(
             f"The option {name} can be {_MOST_RETURNS} at most, but {value} was given; return a list of references"
             " instead."
+        )
+
+
+def _backpressure(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"The option {name} must be an int, but {type(value).__name__} was given.")
+    if value == 0:
+        raise ValueError(
+            f"The option {name} must be at least 1, the most items that wait to be taken, or -1 for no limit, but 0 was"
+            " given."
         )
 
 
@@ -179,8 +191,8 @@ TASK_OPTIONS: dict[str, Check] = {
     "max_retries": _integer(-1),
     "retry_exceptions": _retry_exceptions,
     "max_calls": _integer(0),
-    "_generator_backpressure_num_objects": _default_only(None, -1),
-    "_num_objects_per_yield": _default_only(None, 1),
+    "_generator_backpressure_num_objects": _backpressure,
+    "_num_objects_per_yield": _integer(1),
 }
 
 ACTOR_OPTIONS: dict[str, Check] = {
@@ -195,7 +207,7 @@ ACTOR_OPTIONS: dict[str, Check] = {
     "concurrency_groups": _concurrency_groups,
     "allow_out_of_order_execution": _flag_or_none,
     "enable_tensor_transport": _default_only(False),
-    "_actor_generator_backpressure_num_objects": _default_only(None, -1),
+    "_actor_generator_backpressure_num_objects": _backpressure,
 }
 
 METHOD_OPTIONS: dict[str, Check] = {
@@ -206,8 +218,8 @@ METHOD_OPTIONS: dict[str, Check] = {
     "retry_exceptions": _default_only(None, False),
     "enable_task_events": _default_only(True),
     "tensor_transport": _default_only(None),
-    "_generator_backpressure_num_objects": _default_only(None, -1),
-    "_num_objects_per_yield": _default_only(None, 1),
+    "_generator_backpressure_num_objects": _backpressure,
+    "_num_objects_per_yield": _integer(1),
 }
 
 
@@ -234,8 +246,19 @@ def _unknown(name: str, known: Mapping[str, Check], what: str) -> str:
 def check_task_options(options: Mapping[str, Any], *, in_options_call: bool) -> None:
     """Checks options of a task."""
     check_options(options, TASK_OPTIONS, "A task")
+    if in_options_call:
+        check_items_per_yield(options)
     if in_options_call and "max_calls" in options:
         raise ValueError("The option max_calls belongs to the function: give it to @remote(...), not to .options(...).")
+
+
+def check_items_per_yield(options: Mapping[str, Any]) -> None:
+    """Refuses to change for one call what the function itself yields."""
+    if options.get("_num_objects_per_yield", 1) != 1:
+        raise ValueError(
+            "The option _num_objects_per_yield belongs to the function: give it to @remote(...) or @method(...), not to"
+            " .options(...)."
+        )
 
 
 def check_actor_options(options: Mapping[str, Any], *, in_options_call: bool) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from types import BuiltinFunctionType, FunctionType
 
+from trygon._core.generators import ASYNC_GENERATOR, engine_returns, makes_items, regrouped
 from trygon._core.options import check_task_options, task_resources
 from trygon._core.signature import checker, limits, signature_of
 from trygon._native import RemoteFunctionHandle
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_RETRIES = 3
 _MOST_CACHED_OPTIONS = 64
-# Code flags: generator, coroutine, asynchronous generator. Reading them costs nothing, importing `inspect` costs
-# milliseconds.
-_GENERATOR, _COROUTINE = 0x20 | 0x200, 0x80
+# A code flag. Reading it costs nothing, importing `inspect` costs milliseconds.
+_COROUTINE = 0x80
 
 
 class RemoteFunction:
@@ -101,17 +101,19 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
         return refusal
     from trygon._core.serialization import export
 
-    num_returns = options.get("num_returns")
+    num_returns, stream_limit = engine_returns(name, options, makes_items(function), isinstance(function, FunctionType))
+    worker_function = regrouped(function, options)
     max_retries = options.get("max_retries")
     max_calls = options.get("max_calls")
     if max_calls is None:
         # Libraries rarely give a device's memory back before their process ends.
         max_calls = 1 if options.get("num_gpus") else 0
     handle = RemoteFunctionHandle(
-        lambda: export(function, "function", name),
+        lambda: export(worker_function, "function", name),
         name=name,
         resources=task_resources(options),
-        num_returns=1 if num_returns is None else num_returns,
+        num_returns=num_returns,
+        stream_limit=stream_limit,
         max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
         retry_exceptions=bool(options.get("retry_exceptions")),
         retry_exception_types=None,
@@ -128,17 +130,12 @@ def _check(function: Callable[..., Any], name: str) -> tuple[int, int, Callable[
 
 def _refusal(function: Callable[..., Any], name: str) -> Callable[..., Any] | None:
     flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
-    if not flags & (_GENERATOR | _COROUTINE):
+    if not flags & (_COROUTINE | ASYNC_GENERATOR):
         return None
-    if flags & _COROUTINE:
-        error: Exception = ValueError(
-            f"{name} is an async function, and a task has no event loop; wrap it: a plain function that calls"
-            f" asyncio.run({name}(...))."
-        )
-    else:
-        error = NotImplementedError(
-            f"{name} is a generator; streams of results are not in this version of Trygon. Return a list instead."
-        )
+    error = ValueError(
+        f"{name} is an async function, and a task has no event loop; wrap it: a plain function that calls"
+        f" asyncio.run({name}(...))."
+    )
 
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         raise error

@@ -224,6 +224,7 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "invalid_argument": _invalid_argument,
     "num_returns_mismatch": lambda details: ValueError(_message(details)),
     "function_too_large": _function_too_large,
+    "replay_inconsistent": lambda details: exceptions.StreamingGeneratorReplayInconsistentError(_message(details)),
     "blocked_cap": _plain(exceptions.RaySystemError, "Too many workers wait for one another"),
     "system": _plain(exceptions.RaySystemError, "The engine could not go on"),
 }

@@ -88,7 +88,13 @@ def find_method(instance: Any, name: str) -> Any:
         if name in vars(base):
             found = vars(base)[name]
             bind = getattr(type(found), "__get__", None)
-            return found if bind is None else bind(found, instance, cls)
+            bound = found if bind is None else bind(found, instance, cls)
+            options = getattr(found, "__trygon_method_options__", None)
+            if options:
+                from trygon._core.generators import regrouped
+
+                bound = regrouped(bound, options)
+            return bound
     built_in: Any = {"__ray_ready__": _ready, "__ray_call__": _call, "__ray_terminate__": _terminate}.get(name)
     if built_in is None:
         raise AttributeError(f"{cls.__name__} has no method {name}.")

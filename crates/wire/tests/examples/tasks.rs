@@ -2,6 +2,7 @@
 
 use super::{Examples, id};
 use trygon_wire::Kind;
+use trygon_wire::stream::{CREDIT_STOP, Stream};
 use trygon_wire::task::{DONE_EXITING, DONE_KEPT, Done, FLAG_ACTOR, FLAG_OPTIONAL, Push, STATUS_ERROR};
 
 const INLINE: u8 = 0;
@@ -23,6 +24,13 @@ pub(crate) fn put(examples: &mut Examples) {
     let mut frame = done.head(returns.len()).to_vec();
     frame.extend_from_slice(&returns);
     examples.0.push((Kind::TaskDone, frame));
+
+    let stream = Stream { slot: 1, generation: 2, attempt: 3, number: 4 };
+    let item = item();
+    let mut frame = stream.item_head(0, item.len()).to_vec();
+    frame.extend_from_slice(&item);
+    examples.0.push((Kind::StreamItem, frame));
+    examples.0.push((Kind::StreamCredit, stream.credit(CREDIT_STOP).to_vec()));
 }
 
 fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
@@ -58,11 +66,16 @@ fn arguments() -> Vec<u8> {
     out
 }
 
-fn returns() -> Vec<u8> {
+fn item() -> Vec<u8> {
     let mut out = vec![INLINE];
     out.extend_from_slice(&1u32.to_le_bytes());
     put_bytes(b"result", &mut out);
     put_reference(1, &mut out);
+    out
+}
+
+fn returns() -> Vec<u8> {
+    let mut out = item();
     out.push(STORED);
     out.extend_from_slice(&0u32.to_le_bytes());
     put_location(&mut out);

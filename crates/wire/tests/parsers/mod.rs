@@ -1,5 +1,6 @@
 //! Every parser of a frame's body, by the frame's kind, with what must hold of whatever it accepts. Shared with the fuzz targets.
 
+use trygon_wire::stream::Stream;
 use trygon_wire::task::{Done, Push};
 use trygon_wire::{FrameError, Header, Kind, Message, control, decode, peer};
 
@@ -9,12 +10,10 @@ macro_rules! messages {
         pub(crate) fn rewrite(kind: Kind, body: &[u8]) -> Option<Result<Vec<u8>, FrameError>> {
             match kind {
                 $(Kind::$kind => Some(decode::<$message>(body).map(|message| message.encode_to_vec())),)*
-                Kind::TaskPush | Kind::TaskDone => None,
+                Kind::TaskPush | Kind::TaskDone | Kind::StreamItem | Kind::StreamCredit => None,
                 // Nothing of these kinds is sent yet.
                 Kind::PeerHello
                 | Kind::LocationUpdate
-                | Kind::StreamItem
-                | Kind::StreamCredit
                 | Kind::BorrowAck
                 | Kind::LeaseRevoke
                 | Kind::Drain => None,
@@ -98,6 +97,14 @@ pub(crate) fn parse_body(header: Header, body: &[u8]) -> Result<(), FrameError> 
         Kind::TaskDone => {
             let (done, returns) = Done::parse(body)?;
             assert_eq!(done.head(returns.len())[Header::LEN..], body[..Done::LEN]);
+        }
+        Kind::StreamItem => {
+            let (stream, item) = Stream::parse(body)?;
+            assert_eq!(stream.item_head(0, item.len())[Header::LEN..], body[..Stream::LEN]);
+        }
+        Kind::StreamCredit => {
+            let (stream, _) = Stream::parse(body)?;
+            assert_eq!(stream.credit(0)[Header::LEN..], body[..Stream::LEN]);
         }
         kind => {
             let Some(rewritten) = rewrite(kind, body) else { return Ok(()) };

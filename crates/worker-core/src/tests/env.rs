@@ -79,6 +79,7 @@ impl Env {
             function,
             arguments: Arguments { payload: &[0; 4], dependencies, contained },
             num_returns: 1,
+            stream_limit: 0,
             max_retries: retries,
             retry_errors: false,
             depth: 1,

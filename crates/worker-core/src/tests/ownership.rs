@@ -174,6 +174,7 @@ fn a_freed_result_beside_living_ones_is_known_to_be_freed() {
         function: env.function,
         arguments: crate::Arguments { payload: &[0; 4], dependencies: &[], contained: &[] },
         num_returns: 2,
+        stream_limit: 0,
         max_retries: 0,
         retry_errors: false,
         depth: 0,

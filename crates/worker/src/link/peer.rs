@@ -131,6 +131,16 @@ impl Links {
         self.mark_dirty(index);
     }
 
+    /// Appends a frame of fixed layout.
+    pub(crate) fn send_bytes(&mut self, index: PeerIndex, frame: &[u8]) {
+        let peer = self.peer(index);
+        if peer.socket.is_none() {
+            return;
+        }
+        peer.out.bytes_mut().extend_from_slice(frame);
+        self.mark_dirty(index);
+    }
+
     /// Writes what waits. What a socket does not take now is written when it says it can.
     pub(crate) fn flush(&mut self) {
         while let Some(index) = self.dirty.pop() {
