@@ -8,3 +8,4 @@ mod on_done;
 mod on_peer_lost;
 mod ownership;
 mod programs;
+mod streams;
