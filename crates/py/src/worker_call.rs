@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 use trygon_ids::{ActorId, FunctionHash};
-use trygon_wire::{control, task};
+use trygon_wire::control;
 use trygon_worker::{Call, Definition};
 
 /// What the main loop does next.
