@@ -363,14 +363,3 @@ def test_wrong_use(engine):
         trygon.method(lambda: 1, num_returns=2)
     with pytest.raises(ValueError, match="num_returns"):
         counter.add.options(num_return=2)
-
-
-def test_generator_methods_are_refused_by_name(engine):
-    @trygon.remote
-    class Asynchronous:
-        def generate(self):
-            yield 1
-
-    actor = Asynchronous.remote()
-    with pytest.raises(NotImplementedError, match="generator"):
-        actor.generate.remote()

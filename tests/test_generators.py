@@ -1,4 +1,4 @@
-"""Generators: items one by one, errors among them, what a generator refuses, `wait`, asyncio, the other `num_returns`."""
+"""Generators: items one by one, errors among them, what is refused, `wait`, asyncio, the other `num_returns`."""
 
 import asyncio
 import gc

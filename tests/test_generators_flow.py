@@ -199,8 +199,7 @@ def test_death_in_the_middle_is_the_last_item(engine, empty_table):
 def test_items_that_were_made_just_before_a_death_are_there(engine):
     @trygon.remote(max_retries=0)
     def dies(n):
-        for i in range(n):
-            yield i
+        yield from range(n)
         os.kill(os.getpid(), signal.SIGKILL)
 
     for n in (1, 7, 500):
@@ -349,8 +348,7 @@ def test_an_actor_goes_on_when_its_consumer_has_died(engine):
 def test_a_long_stream_takes_no_memory(engine, empty_table):
     @trygon.remote
     def many(n):
-        for i in range(n):
-            yield i
+        yield from range(n)
 
     def resident_bytes():
         with open("/proc/self/statm") as statm:

@@ -2,7 +2,7 @@
 two.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import ModuleType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
@@ -33,6 +33,7 @@ from trygon._core.types import (
     ActorClass,
     ActorHandle,
     Decorator,
+    DynamicDecorator,
     Method,
     MethodDecorator,
     NoneDecorator,
@@ -40,8 +41,11 @@ from trygon._core.types import (
     RemoteFunction,
     SeveralDecorator,
     SeveralMethodDecorator,
+    StreamingDecorator,
 )
+from trygon._core.types import DynamicObjectRefGenerator as DynamicObjectRefGenerator
 from trygon._native import ObjectRef as ObjectRef
+from trygon._native import ObjectRefGenerator as ObjectRefGenerator
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -62,17 +66,31 @@ cloudpickle: ModuleType
 @overload
 def remote(target: _Class, /) -> ActorClass[_Class]: ...  # type: ignore[overload-overlap]
 @overload
+def remote(target: Callable[_P, Iterator[_R]], /) -> RemoteFunction[Callable[_P, ObjectRefGenerator[_R]]]: ...  # type: ignore[overload-overlap]
+@overload
 def remote(target: Callable[_P, _R], /) -> RemoteFunction[Callable[_P, ObjectRef[_R]]]: ...
 @overload
 def remote(*, num_returns: Literal[0], **options: Any) -> NoneDecorator: ...
 @overload
 def remote(*, num_returns: Literal[1] | None = None, **options: Any) -> Decorator: ...
 @overload
+def remote(*, num_returns: Literal["streaming"], **options: Any) -> StreamingDecorator: ...
+@overload
+def remote(*, num_returns: Literal["dynamic"], **options: Any) -> DynamicDecorator: ...
+@overload
 def remote(*, num_returns: int, **options: Any) -> SeveralDecorator: ...
 @overload
 def method(
     function: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _R]], /
 ) -> Method[Callable[_P, ObjectRef[_R]], Coroutine[Any, Any, _R]]: ...
+@overload
+def method(  # type: ignore[overload-overlap]
+    function: Callable[Concatenate[_S, _P], Iterator[_R]], /
+) -> Method[Callable[_P, ObjectRefGenerator[_R]], Iterator[_R]]: ...
+@overload
+def method(  # type: ignore[overload-overlap]
+    function: Callable[Concatenate[_S, _P], AsyncIterator[_R]], /
+) -> Method[Callable[_P, ObjectRefGenerator[_R]], AsyncIterator[_R]]: ...
 @overload
 def method(function: Callable[Concatenate[_S, _P], _R], /) -> Method[Callable[_P, ObjectRef[_R]], _R]: ...
 @overload
@@ -85,9 +103,28 @@ def method(*, num_returns: int, **options: Any) -> SeveralMethodDecorator: ...
 def get(object_refs: ObjectRef[_T], *, timeout: float | None = None) -> _T: ...
 @overload
 def get(object_refs: list[ObjectRef[_T]], *, timeout: float | None = None) -> list[_T]: ...
+@overload
+def get(object_refs: ObjectRefGenerator[_T], *, timeout: float | None = None) -> ObjectRefGenerator[_T]: ...
 def put(value: _T, *, _owner: None = None, _tensor_transport: None = None) -> ObjectRef[_T]: ...
+@overload
 def wait(
     ray_waitables: list[ObjectRef[_T]], *, num_returns: int = 1, timeout: float | None = None, fetch_local: bool = True
 ) -> tuple[list[ObjectRef[_T]], list[ObjectRef[_T]]]: ...
+@overload
+def wait(
+    ray_waitables: list[ObjectRefGenerator[_T]],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> tuple[list[ObjectRefGenerator[_T]], list[ObjectRefGenerator[_T]]]: ...
+@overload
+def wait(
+    ray_waitables: list[ObjectRef[_T] | ObjectRefGenerator[_T]],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> tuple[list[ObjectRef[_T] | ObjectRefGenerator[_T]], list[ObjectRef[_T] | ObjectRefGenerator[_T]]]: ...
 def get_actor(name: str, namespace: str | None = None) -> ActorHandle[Any]: ...
 def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None: ...

@@ -247,7 +247,9 @@ impl<'a> Target<'a> {
         }
         let generator = item.cast_exact::<ObjectRefGenerator>().map_err(|_| {
             let kind = item.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-            PyTypeError::new_err(format!("wait() takes a list of ObjectRefs and ObjectRefGenerators, but one item is a {kind}."))
+            PyTypeError::new_err(format!(
+                "wait() takes a list of ObjectRefs and ObjectRefGenerators, but one item is a {kind}."
+            ))
         })?;
         Ok(Self::Next(generator.get()))
     }

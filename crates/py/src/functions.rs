@@ -53,7 +53,18 @@ impl RemoteFunctionHandle {
     ) -> Self {
         let _ = retry_exception_types;
         let bound = Mutex::new(None);
-        Self { exporter, name, resources, num_returns, stream_limit, max_retries, retry_exceptions, max_calls, check, bound }
+        Self {
+            exporter,
+            name,
+            resources,
+            num_returns,
+            stream_limit,
+            max_retries,
+            retry_exceptions,
+            max_calls,
+            check,
+            bound,
+        }
     }
 
     /// Submits a task; returns a reference, a list of them for several results, None for none, an iterator over them for a generator.

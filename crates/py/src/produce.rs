@@ -3,8 +3,8 @@
 use crate::codec::encode;
 use crate::hooks::hooks;
 use crate::reference::ObjectRef;
-use crate::session::{self, Session};
 use crate::replier::{Outgoing, encode_error};
+use crate::session::{self, Session};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -215,7 +215,8 @@ impl Entry {
     /// Every object of the entry with its index.
     pub(crate) fn objects(&self) -> impl Iterator<Item = (u32, &Object)> {
         let more = self.detail.iter().flat_map(|detail| (1..).zip(&detail.more));
-        let items = self.stream().into_iter().flat_map(|stream| stream.items.iter().map(|(index, item)| (*index, item)));
+        let items =
+            self.stream().into_iter().flat_map(|stream| stream.items.iter().map(|(index, item)| (*index, item)));
         std::iter::once((0, &self.first)).chain(more).chain(items)
     }
 

@@ -56,8 +56,8 @@ impl Core {
         let Arguments { dependencies, contained, .. } = submission.arguments;
         let mut pending = 0;
         if submission.num_returns > 1 || !dependencies.is_empty() || !contained.is_empty() {
-            let stream = is_stream(submission.num_returns)
-                .then(|| Stream::new(submission.num_returns, submission.stream_limit));
+            let stream =
+                is_stream(submission.num_returns).then(|| Stream::new(submission.num_returns, submission.stream_limit));
             let singles = if stream.is_some() { 1 } else { submission.num_returns };
             let more = (1..singles).map(|_| Object { local_references: 1, ..Object::default() });
             entry.detail = Some(Box::new(TaskDetail {

@@ -151,7 +151,9 @@ class ActorMethod:
             self.remote = _refusing(options["refused"])
             return
         is_generator = bool(options.get("is_generator"))
-        num_returns, stream_limit = engine_returns(f"{meta.class_name}.{name}", options, is_generator, bool(meta.methods.get(name)))
+        num_returns, stream_limit = engine_returns(
+            f"{meta.class_name}.{name}", options, is_generator, bool(meta.methods.get(name))
+        )
         retries = options.get("max_task_retries")
         concurrency = meta.concurrency or {}
         handle = _native.ActorMethodHandle(

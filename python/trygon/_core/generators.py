@@ -1,5 +1,5 @@
-"""Generators: what `num_returns="streaming"` and `"dynamic"` mean for a function, awaiting the next item, and the list of
-a dynamic task's items. The items themselves are the engine's (`ObjectRefGenerator`).
+"""Generators: what `num_returns="streaming"` and `"dynamic"` mean for a function, awaiting items, sending those of an
+actor with an event loop, and the list of a dynamic task's items. The rest is the engine's (`ObjectRefGenerator`).
 """
 
 from __future__ import annotations
@@ -94,6 +94,10 @@ class DynamicObjectRefGenerator:
     def __init__(self, refs: list[ObjectRef[Any]]) -> None:
         self._refs = refs
 
+    @classmethod
+    def __class_getitem__(cls, _: Any) -> Any:
+        return cls
+
     def __iter__(self) -> Iterator[ObjectRef[Any]]:
         return iter(self._refs)
 
@@ -175,7 +179,7 @@ async def next_item(generator: ObjectRefGenerator[Any], timeout_s: float | None)
     while ref is None:
         try:
             await asyncio.wait_for(wait_for_item(generator), timeout_s)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return generator._next_sync(0)
         ref = generator._take()
     return ref

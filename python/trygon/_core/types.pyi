@@ -9,10 +9,10 @@ generic themselves, nor decorators of classes (`RemoteCounter = trygon.remote(Co
 results are `ObjectRef[Any]` each.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
 
-from trygon._native import ObjectRef
+from trygon._native import ObjectRef, ObjectRefGenerator
 
 _Call = TypeVar("_Call", bound=Callable[..., Any], covariant=True)
 _P = ParamSpec("_P")
@@ -32,6 +32,13 @@ _G = TypeVar("_G")
 _H = TypeVar("_H")
 _I = TypeVar("_I")
 _J = TypeVar("_J")
+
+class DynamicObjectRefGenerator(Generic[_T_co]):
+    """References to the items of a task with `num_returns="dynamic"`; at run time in `trygon._core.generators`."""
+
+    def __init__(self, refs: list[ObjectRef[_T_co]]) -> None: ...
+    def __iter__(self) -> Iterator[ObjectRef[_T_co]]: ...
+    def __len__(self) -> int: ...
 
 class Remote(Generic[_Call]):
     """Something with a `remote`."""
@@ -179,6 +186,12 @@ class RemoteFunction(Remote[_Call]):
     @overload
     def options(self, *, num_returns: Literal[1] | None = None, **options: Any) -> Remote[_Call]: ...
     @overload
+    def options(self, *, num_returns: Literal["streaming"], **options: Any) -> Remote[_Call]: ...
+    @overload
+    def options(
+        self: RemoteFunction[Callable[_P, ObjectRefGenerator[_R]]], *, num_returns: Literal["dynamic"], **options: Any
+    ) -> Remote[Callable[_P, ObjectRef[DynamicObjectRefGenerator[_R]]]]: ...
+    @overload
     def options(
         self: RemoteFunction[Callable[_P, Any]], *, num_returns: int, **options: Any
     ) -> Remote[Callable[_P, list[ObjectRef[Any]]]]: ...
@@ -200,6 +213,12 @@ class ActorMethod(Remote[_Call]):
     ) -> Remote[Callable[_P, None]]: ...
     @overload
     def options(self, *, num_returns: Literal[1] | None = None, **options: Any) -> Remote[_Call]: ...
+    @overload
+    def options(self, *, num_returns: Literal["streaming"], **options: Any) -> Remote[_Call]: ...
+    @overload
+    def options(
+        self: ActorMethod[Callable[_P, ObjectRefGenerator[_R]]], *, num_returns: Literal["dynamic"], **options: Any
+    ) -> Remote[Callable[_P, ObjectRef[DynamicObjectRefGenerator[_R]]]]: ...
     @overload
     def options(
         self: ActorMethod[Callable[_P, Any]], *, num_returns: int, **options: Any
@@ -360,6 +379,14 @@ class MethodDecorator:
         self, function: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _R]], /
     ) -> Method[Callable[_P, ObjectRef[_R]], Coroutine[Any, Any, _R]]: ...
     @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[Concatenate[_S, _P], Iterator[_R]], /
+    ) -> Method[Callable[_P, ObjectRefGenerator[_R]], Iterator[_R]]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[Concatenate[_S, _P], AsyncIterator[_R]], /
+    ) -> Method[Callable[_P, ObjectRefGenerator[_R]], AsyncIterator[_R]]: ...
+    @overload
     def __call__(self, function: Callable[Concatenate[_S, _P], _R], /) -> Method[Callable[_P, ObjectRef[_R]], _R]: ...
 
 class SeveralMethodDecorator:
@@ -380,12 +407,30 @@ class Decorator:
     @overload
     def __call__(self, target: _Class, /) -> ActorClass[_Class]: ...  # type: ignore[overload-overlap]
     @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, target: Callable[_P, Iterator[_R]], /
+    ) -> RemoteFunction[Callable[_P, ObjectRefGenerator[_R]]]: ...
+    @overload
     def __call__(self, target: Callable[_P, _R], /) -> RemoteFunction[Callable[_P, ObjectRef[_R]]]: ...
 
 class SeveralDecorator:
     """`@remote(num_returns=n)`."""
 
     def __call__(self, function: Callable[_P, Any], /) -> RemoteFunction[Callable[_P, list[ObjectRef[Any]]]]: ...
+
+class StreamingDecorator:
+    """`@remote(num_returns="streaming")`."""
+
+    def __call__(
+        self, function: Callable[_P, Iterator[_R]], /
+    ) -> RemoteFunction[Callable[_P, ObjectRefGenerator[_R]]]: ...
+
+class DynamicDecorator:
+    """`@remote(num_returns="dynamic")`."""
+
+    def __call__(
+        self, function: Callable[_P, Iterator[_R]], /
+    ) -> RemoteFunction[Callable[_P, ObjectRef[DynamicObjectRefGenerator[_R]]]]: ...
 
 class NoneDecorator:
     """`@remote(num_returns=0)`."""

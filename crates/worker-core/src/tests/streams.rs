@@ -143,7 +143,11 @@ fn an_error_is_the_item_after_the_last() {
     stream.env.core.on_stream_end(&ItemKey { slot: stream.slot, generation: stream.generation, attempt: 7, number: 0 });
     stream.done(0, Some(b"\x00first"));
     let sent = stream.env.sent().remove(0);
-    assert_eq!((sent.attempt, Stream::head(&sent).skip), (1, 1), "the error is retried, and the item is not sent again");
+    assert_eq!(
+        (sent.attempt, Stream::head(&sent).skip),
+        (1, 1),
+        "the error is retried, and the item is not sent again"
+    );
     stream.done(1, Some(b"\x00second"));
     assert_eq!((stream.take(), stream.take(), stream.take()), (NextItem::Item(1), NextItem::Item(2), NextItem::End));
     let (item, error) = (stream.reference(1), stream.reference(2));
