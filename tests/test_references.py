@@ -223,3 +223,16 @@ def test_shared_memory_comes_back(engine):
     assert freed() is True
     used = store_bytes()
     assert used.get("objects", 0) == 0, used
+
+
+def test_a_reference_that_a_task_pickles_itself_stays_good(engine):
+    """Nobody can say when such a copy goes, so the object stays as long as the job."""
+
+    @trygon.remote
+    def pickled():
+        return pickle.dumps(trygon.put(42))
+
+    data = trygon.get(pickled.remote())
+    gc.collect()
+    time.sleep(0.1)
+    assert trygon.get(pickle.loads(data), timeout=10) == 42

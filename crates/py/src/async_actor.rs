@@ -2,7 +2,8 @@
 
 use crate::groups::{Concurrency, Groups};
 use crate::hooks::hooks;
-use crate::produce::{StreamSender, status_of, whole};
+use crate::outgoing::status_of;
+use crate::produce::{StreamSender, whole};
 use crate::reference::collecting;
 use crate::replier::Replier;
 use crate::session::{self, CallContext, CallInfo};

@@ -5,15 +5,14 @@ use crate::codec::{Copied, decode};
 use crate::errors;
 use crate::generator::ObjectRefGenerator;
 use crate::reference::{Key, ObjectRef};
-use crate::session::{self, Session};
+use crate::session::Session;
+use crate::waiting::{closed, patience, usable_session};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use trygon_worker::Engine;
 use trygon_worker::core::{Location, SmallBytes, SystemError, Value};
-use trygon_worker::{Engine, Patience};
 
 /// A value taken from the engine, to be decoded without its lock.
 enum Fetched {
@@ -40,41 +39,6 @@ fn take(engine: &Engine, key: &Key) -> Fetched {
         Some(Value::Error(error)) => Fetched::Error(error.clone()),
         Some(Value::Pending) | None => Fetched::Error(SystemError::new("object_freed").encode()),
     }
-}
-
-pub(crate) fn patience(py: Python<'_>, session: &Session, timeout: Option<f64>) -> PyResult<Patience> {
-    let patience = match timeout {
-        None => Patience::for_ever(),
-        Some(seconds) if seconds >= 0.0 => {
-            Patience::until(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
-        }
-        Some(seconds) => {
-            return Err(PyValueError::new_err(format!("timeout must be None or >= 0 seconds, got {seconds}")));
-        }
-    };
-    // Only the thread that runs the task lends its CPU; user threads of the task do not.
-    let is_main = session.is_worker && session::is_main_thread();
-    if is_main && session::has_event_loop() && timeout != Some(0.0) {
-        warn_of_blocking(py)?;
-    }
-    Ok(if is_main { patience.lending_cpu() } else { patience })
-}
-
-/// Says once that a loop stands still while its thread waits.
-fn warn_of_blocking(py: Python<'_>) -> PyResult<()> {
-    static WARNED: AtomicBool = AtomicBool::new(false);
-    if !WARNED.swap(true, Ordering::Relaxed) {
-        py.import("trygon._core.event_loop")?.call_method0("warn_of_blocking")?;
-    }
-    Ok(())
-}
-
-pub(crate) fn closed(py: Python<'_>) -> PyErr {
-    errors::system(
-        py,
-        "node_died",
-        &[("message", "the engine was shut down, or its daemon is gone, while this was waited for")],
-    )
 }
 
 /// The value of a reference, or the values of a list of them in its order. Raises what the first failed one raised.
@@ -120,16 +84,6 @@ fn usable(py: Python<'_>, reference: &ObjectRef) -> PyResult<Arc<Session>> {
         return Err(errors::invalid(py, message));
     }
     usable_session(py, reference.session())
-}
-
-/// The session, unless it has ended or belongs to the parent of this process.
-pub(crate) fn usable_session(py: Python<'_>, session: &Arc<Session>) -> PyResult<Arc<Session>> {
-    if session.number == session::current_number() && session.is_usable() {
-        return Ok(Arc::clone(session));
-    }
-    let message =
-        "the object belongs to an earlier session or to the parent of this process; objects end with shutdown()";
-    Err(errors::system(py, "object_lost", &[("message", message)]))
 }
 
 fn wait_for_all(

@@ -1,9 +1,9 @@
 //! `ObjectRefGenerator`: the caller's side of a generator.
 
-use crate::fetch::{closed, patience, usable_session};
 use crate::hooks::hooks;
 use crate::reference::ObjectRef;
 use crate::session::Session;
+use crate::waiting::{closed, patience, usable_session};
 use pyo3::exceptions::{PyNotImplementedError, PyStopAsyncIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple, PyType};

@@ -2,8 +2,8 @@
 
 use crate::codec::encode;
 use crate::hooks::hooks;
+use crate::outgoing::{Outgoing, Unmade, encode_error};
 use crate::reference::ObjectRef;
-use crate::replier::{Outgoing, encode_error};
 use crate::session::{self, Session};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
@@ -13,7 +13,6 @@ use pyo3::types::{PyIterator, PyList, PyType};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trygon_ids::{TaskId, WorkerId};
-use trygon_wire::task;
 use trygon_worker::core::{DYNAMIC, Reference, STREAMING, is_stream};
 use trygon_worker::{Call, Credit, Patience, StreamKey};
 
@@ -110,8 +109,7 @@ impl Producer {
 
     /// Makes every item. False when it was stopped before the end.
     fn run(&mut self, py: Python<'_>, items: &Bound<'_, PyIterator>) -> PyResult<bool> {
-        let mut items = items.clone();
-        while let Some(item) = items.next() {
+        for item in items.clone() {
             let item = item?;
             if self.is_stopped() {
                 return Ok(false);
@@ -196,10 +194,6 @@ pub(crate) fn whole<'py>(py: Python<'py>, call: &Call, value: Bound<'py, PyAny>)
     if call.push.num_returns > 0 && is_generator(&value)? { first_items(py, call, &value) } else { Ok(value) }
 }
 
-/// A result that was not made because its generator raised before.
-#[pyclass(frozen, module = "trygon._native")]
-pub(crate) struct Unmade(pub(crate) Box<[u8]>);
-
 fn is_generator(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     static GENERATOR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     Ok(value.get_type().is(GENERATOR.import(value.py(), "types", "GeneratorType")?))
@@ -243,21 +237,6 @@ fn not_a_generator(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
         "{name} was called with num_returns=\"streaming\" or \"dynamic\", so it must return a generator, but it returned one {kind}: use \
          `yield`, or credit num_returns out."
     ))
-}
-
-/// The results of a call that raised: of a generator, its end is None and its last item is the error.
-pub(crate) fn failed(py: Python<'_>, call: &Call, error: Box<[u8]>) -> PyResult<Vec<Outgoing>> {
-    if call.push.num_returns != STREAMING {
-        return Ok(vec![Outgoing::Error(error)]);
-    }
-    let end = encode(&py.None().into_bound(py))?.head;
-    Ok(vec![Outgoing::Inline(end, Vec::new()), Outgoing::Error(error)])
-}
-
-/// How a call ended that replies with these.
-pub(crate) fn status_of(outgoing: &[Outgoing]) -> u8 {
-    let raised = outgoing.iter().any(|result| matches!(result, Outgoing::Error(_)));
-    if raised { task::STATUS_ERROR } else { task::STATUS_OK }
 }
 
 /// A generator of an actor with an event loop: the loop takes its items, and hands them over one by one.

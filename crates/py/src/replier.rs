@@ -5,35 +5,15 @@ use crate::codec::{Copied, decode, encode};
 use crate::encoded::Encoded;
 use crate::fetch::stored;
 use crate::hooks::Hooks;
-use crate::produce::{Unmade, failed};
+use crate::outgoing::{Outgoing, Unmade, encode_error, failed};
 use crate::session::Session;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use std::sync::Arc;
 use trygon_ids::{ObjectId, WorkerId};
 use trygon_wire::task;
-use trygon_worker::core::{DYNAMIC, Location, Reference, STREAMING, SystemError, read_dependencies, user_error};
+use trygon_worker::core::{DYNAMIC, Reference, STREAMING, read_dependencies};
 use trygon_worker::{Call, Finished, ReturnedValue};
-
-/// A larger error is replaced by its type: it would be kept by every process that asks for the result.
-const MAX_ERROR_BYTES: usize = 512 << 20;
-
-/// A result in the form in which it travels.
-pub(crate) enum Outgoing {
-    Inline(Vec<u8>, Vec<Reference>),
-    Stored(Location, Vec<Reference>),
-    Error(Box<[u8]>),
-}
-
-impl Outgoing {
-    pub(crate) fn as_returned(&self) -> ReturnedValue<'_> {
-        match self {
-            Self::Inline(bytes, contained) => ReturnedValue::Inline(bytes, contained),
-            Self::Stored(location, contained) => ReturnedValue::Stored(*location, contained),
-            Self::Error(error) => ReturnedValue::Error(error),
-        }
-    }
-}
 
 /// Reads arguments and writes replies for one session; any thread may use it.
 #[derive(Clone)]
@@ -140,29 +120,5 @@ impl Replier {
         let outgoing = failed(py, call, encoded)?;
         self.reply(call, task::STATUS_ERROR, execution_ns, &outgoing, carried, exiting);
         Ok(())
-    }
-}
-
-/// An error of user code in the form in which it travels.
-pub(crate) fn encode_error(py: Python<'_>, hooks: &Hooks, error: &PyErr, name: &str) -> PyResult<Box<[u8]>> {
-    // Before CPython 3.12 the traceback lies beside the exception: this puts it in its place.
-    let exception = error.clone_ref(py).into_value(py);
-    let encoded = hooks.encode_error.call1(py, (exception, name));
-    match encoded.and_then(|encoded| encoded.extract::<Vec<u8>>(py)) {
-        Ok(bytes) if bytes.len() <= MAX_ERROR_BYTES => Ok(user_error(&bytes)),
-        Ok(bytes) => {
-            let kind = error.get_type(py).name()?.to_string();
-            let megabytes = bytes.len() >> 20;
-            let message =
-                format!("{name} raised {kind} with {megabytes} MiB of text and arguments; errors may have 512 MiB");
-            Ok(SystemError::new("system").with("message", message).encode())
-        }
-        // An exception whose own methods raise: its type is all that can be said.
-        Err(_) => {
-            let kind = error.get_type(py).name()?.to_string();
-            Ok(SystemError::new("system")
-                .with("message", format!("{name} raised {kind}, which cannot be described"))
-                .encode())
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::errors;
 use crate::hooks::{Hooks, hooks};
-use crate::produce::{drive, status_of};
+use crate::outgoing::{encode_error, status_of};
+use crate::produce::drive;
 use crate::reference::collecting;
-use crate::replier::{Replier, encode_error};
+use crate::replier::Replier;
 use crate::session::{self, Session};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
@@ -121,8 +122,9 @@ impl Runner {
             self.session.runtime.begin(&call, expected_ns);
         }
         let began = Instant::now();
-        let (result, carried) = collecting(|| {
-            let (args, kwargs) = self.replier.arguments(py, call.payload.as_slice())?;
+        // Only what came with the arguments is carried: what the code pickles or unpickles itself is its own.
+        let (arguments, carried) = collecting(|| self.replier.arguments(py, call.payload.as_slice()));
+        let result = arguments.and_then(|(args, kwargs)| {
             let value = callable.call(args, kwargs.as_ref())?;
             drive(py, &self.session, &call, value)
         });

@@ -55,7 +55,7 @@ impl World {
                 self.processes[number].links.out[peer.0 as usize].push(ToPeer::Steal { count })
             }
             Effect::Answer { peer, object } => self.answer(number, peer, object),
-            Effect::Complete { .. } | Effect::TaskEnded { .. } => {}
+            Effect::Complete { .. } | Effect::TaskEnded { .. } | Effect::StreamCredit { .. } => {}
             Effect::WatchActor { actor } => self.send_daemon(number, ToDaemon::WatchActor { actor }),
             Effect::ActorOutOfScope { actor, .. } => {
                 self.send_daemon(number, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: true });

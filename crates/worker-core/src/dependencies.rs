@@ -64,8 +64,8 @@ impl Core {
 
     /// The payload as it is sent: the stored one, or the one with the dependencies' values, built in the scratch buffer.
     pub(crate) fn with_payload<R>(&mut self, slot: u32, send: impl FnOnce(&Self, &[u8]) -> R) -> R {
-        let is_built = |detail: &Box<TaskDetail>| !detail.dependencies.is_empty() || detail.stream.is_some();
-        if !self.table.at(slot).detail.as_ref().is_some_and(is_built) {
+        let is_built = |detail: &TaskDetail| !detail.dependencies.is_empty() || detail.stream.is_some();
+        if !self.table.at(slot).detail.as_deref().is_some_and(is_built) {
             return send(self, self.table.at(slot).payload.as_slice());
         }
         let mut scratch = std::mem::take(&mut self.scratch);

@@ -157,7 +157,26 @@ pub(crate) struct TaskDetail {
     /// Results after the first.
     pub(crate) more: Vec<Object>,
     /// Items, if it is a generator.
-    pub(crate) stream: Option<Box<crate::streams::Stream>>,
+    pub(crate) stream: Option<Box<Stream>>,
+}
+
+/// What the owner knows of one stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// Items that somebody holds, by their object's index.
+    pub(crate) items: BTreeMap<u32, Object>,
+    /// Items that came, in all attempts.
+    pub(crate) received: u32,
+    /// Items that the program took.
+    pub(crate) taken: u32,
+    /// Most items that wait to be taken; 0 for no limit.
+    pub(crate) limit: u32,
+    /// How many items the running attempt made, once it says so.
+    pub(crate) total: Option<u32>,
+    /// Items are wanted: the generator is held, or the list of a dynamic task is not made yet.
+    pub(crate) is_open: bool,
+    pub(crate) is_dynamic: bool,
+    pub(crate) waiters: Vec<Waiter>,
 }
 
 impl Entry {
@@ -179,6 +198,14 @@ impl Entry {
             first: Object { value: Value::Pending, local_references: 0, uses: 0, detail: None },
             detail: None,
         }
+    }
+
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        self.detail.as_ref()?.stream.as_deref()
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
+        self.detail.as_mut()?.stream.as_deref_mut()
     }
 
     pub(crate) fn object(&self, index: u32) -> Option<&Object> {

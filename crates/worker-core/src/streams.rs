@@ -5,12 +5,11 @@
 //! by their references. An item's frame names its number, so that a second copy of it, or one of an earlier attempt, is known.
 
 use crate::effect::{Effect, Outbox};
-use crate::entry::{Entry, Object, Phase, Value, Waiter};
+use crate::entry::{Entry, Object, Phase, Stream, Value, Waiter};
 use crate::error_value::SystemError;
 use crate::numbers::PeerIndex;
 use crate::on_done::Returned;
 use crate::state::{ActorState, Core};
-use std::collections::BTreeMap;
 
 /// `num_returns` of a task whose items are taken while it runs.
 pub const STREAMING: u16 = u16::MAX;
@@ -20,25 +19,6 @@ pub const DYNAMIC: u16 = u16::MAX - 1;
 /// Whether a task with this `num_returns` is a stream.
 pub fn is_stream(num_returns: u16) -> bool {
     num_returns >= DYNAMIC
-}
-
-/// What the owner knows of one stream.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    /// Items that somebody holds, by their object's index.
-    pub(crate) items: BTreeMap<u32, Object>,
-    /// Items that came, in all attempts.
-    received: u32,
-    /// Items that the program took.
-    taken: u32,
-    /// Most items that wait to be taken; 0 for no limit.
-    limit: u32,
-    /// How many items the running attempt made, once it says so.
-    total: Option<u32>,
-    /// Items are wanted: the generator is held, or the list of a dynamic task is not made yet.
-    is_open: bool,
-    is_dynamic: bool,
-    waiters: Vec<Waiter>,
 }
 
 /// What an executor has to know of a stream before it begins: the first bytes of the task's payload.
@@ -99,7 +79,7 @@ pub enum NextItem {
 impl Stream {
     pub(crate) fn new(num_returns: u16, limit: u32) -> Box<Self> {
         Box::new(Self {
-            items: BTreeMap::new(),
+            items: std::collections::BTreeMap::new(),
             received: 0,
             taken: 0,
             limit,
@@ -119,16 +99,6 @@ impl Stream {
     /// Indices of the objects that the stream itself holds.
     fn untaken(&self) -> std::ops::RangeInclusive<u32> {
         self.taken + 1..=self.received
-    }
-}
-
-impl Entry {
-    pub(crate) fn stream(&self) -> Option<&Stream> {
-        self.detail.as_ref()?.stream.as_deref()
-    }
-
-    pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
-        self.detail.as_mut()?.stream.as_deref_mut()
     }
 }
 

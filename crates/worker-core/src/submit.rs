@@ -2,10 +2,10 @@
 
 use crate::bytes::SmallBytes;
 use crate::effect::Outbox;
-use crate::entry::{Object, Phase, Reference, TaskDetail};
+use crate::entry::{Object, Phase, Reference, Stream, TaskDetail};
 use crate::numbers::FunctionIndex;
 use crate::state::Core;
-use crate::streams::{Stream, is_stream};
+use crate::streams::is_stream;
 
 /// A task's arguments. The payload begins with four zero bytes: the place of the number of dependencies.
 #[derive(Debug, Clone, Copy)]

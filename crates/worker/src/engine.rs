@@ -2,9 +2,9 @@
 
 use crate::answer::Answer;
 use crate::clock::Clock;
+use crate::credit::{Running, StreamKey};
 use crate::link::{ControlLink, Links};
 use crate::log_line::LogLine;
-use crate::streams::{Running, StreamKey};
 use crate::work::{Executing, Work};
 use parking_lot::Condvar;
 use rustix::fd::OwnedFd;

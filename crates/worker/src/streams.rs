@@ -1,6 +1,7 @@
 //! Generators that run here: their items on the way to their owners, and the owners' leave to make more.
 
 use crate::completions::CompletionQueue;
+use crate::credit::{Credit, Running, StreamKey};
 use crate::engine::Engine;
 use crate::reply::{ReturnedValue, parse_returns, put_return};
 use crate::runtime::Runtime;
@@ -8,54 +9,6 @@ use crate::wait::Patience;
 use crate::work::Call;
 use trygon_wire::{FrameError, Header, stream};
 use trygon_worker_core::{ItemKey, PeerIndex, StreamHead, is_stream};
-
-/// A generator that runs here for a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct StreamKey {
-    peer: PeerIndex,
-    slot: u32,
-    generation: u32,
-    attempt: u32,
-}
-
-/// What the owner said of a generator that runs here or waits to be run.
-#[derive(Debug, Clone, Copy)]
-pub struct Credit {
-    /// Most items that wait to be taken; 0 for no limit.
-    pub limit: u32,
-    /// Items that were taken.
-    pub taken: u32,
-    /// Items that the owner has: they are not sent again.
-    pub skip: u32,
-    /// No more are wanted.
-    pub is_stopped: bool,
-}
-
-/// A generator that came, with whoever waits until it may go on.
-#[derive(Debug)]
-pub(crate) struct Running {
-    credit: Credit,
-    waiter: Option<(u32, u64)>,
-}
-
-impl Credit {
-    /// Whether one more item may be made when this many were.
-    pub fn has_room(&self, made: u32) -> bool {
-        self.is_stopped || self.limit == 0 || made.saturating_sub(self.taken) < self.limit
-    }
-}
-
-impl StreamKey {
-    /// The generator that this call runs.
-    pub fn of(call: &Call) -> Self {
-        let trygon_wire::task::Push { slot, generation, attempt, .. } = call.push;
-        Self { peer: call.peer, slot, generation, attempt }
-    }
-
-    fn frame(&self, number: u32) -> stream::Stream {
-        stream::Stream { slot: self.slot, generation: self.generation, attempt: self.attempt, number }
-    }
-}
 
 impl Runtime {
     /// Sends one item; `now`: without waiting for more. True when what was sent has to be written before more is
