@@ -93,7 +93,7 @@ def test_old_references_and_functions_after_a_restart():
         ({"local_mode": True}, RuntimeError, "local_mode"),
         ({"address": "auto"}, ConnectionError, "No running cluster"),
         ({"address": "ray://x:1"}, NotImplementedError, "address"),
-        ({"runtime_env": {"pip": ["x"]}}, NotImplementedError, "runtime_env"),
+        ({"runtime_env": {"conda": "x"}}, NotImplementedError, "conda"),
         ({"include_dashboard": True}, NotImplementedError, "include_dashboard"),
         ({"num_cpu": 1}, RuntimeError, "num_cpus"),
         ({"_temp_dir": "/x"}, NotImplementedError, "_temp_dir"),

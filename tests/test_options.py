@@ -30,7 +30,7 @@ class Class:
         ({"resources": {"x": -1}}, ValueError, "x"),
         ({"resources": "x"}, TypeError, "dict"),
         ({"name": 3}, TypeError, "name"),
-        ({"runtime_env": {"pip": []}}, NotImplementedError, "runtime_env"),
+        ({"runtime_env": {"conda": "x"}}, NotImplementedError, "conda"),
         ({"scheduling_strategy": "SPREAD"}, NotImplementedError, "scheduling_strategy"),
         ({"accelerator_type": "A100"}, NotImplementedError, "accelerator_type"),
         ({"label_selector": {"a": "b"}}, NotImplementedError, "label_selector"),

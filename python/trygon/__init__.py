@@ -35,7 +35,7 @@ _LAZY_IDS = (
     "UniqueID",
     "WorkerID",
 )
-_LAZY_MODULES = ("actor", "exceptions", "experimental", "util")
+_LAZY_MODULES = ("actor", "exceptions", "experimental", "runtime_env", "util")
 _NOT_YET = (
     "ClientBuilder",
     "Language",
@@ -49,7 +49,6 @@ _NOT_YET = (
     "java_actor_class",
     "java_function",
     "rllib",
-    "runtime_env",
     "serve",
     "timeline",
     "train",
@@ -97,6 +96,7 @@ __all__ = [
     "nodes",
     "put",
     "remote",
+    "runtime_env",
     "shutdown",
     "util",
     "wait",

@@ -1,6 +1,6 @@
 //! Everything a node can ask for.
 
-use crate::{DeviceList, LeaseId};
+use crate::{DeviceList, EnvironmentId, LeaseId};
 use trygon_ids::{ActorId, WorkerId};
 use trygon_resources::ResourceSet;
 
@@ -13,6 +13,10 @@ pub enum StopReason {
     OwnerDied,
     /// It did not become ready in time: end it at once.
     StartTimeout,
+    /// What it was to run in cannot be made, and it has not begun yet: forget it.
+    NoEnvironment,
+    /// Another environment needs its place; it may finish what it owns first.
+    PlaceNeeded,
 }
 
 /// What is to be done.
@@ -22,6 +26,8 @@ pub enum Effect {
     StartWorker {
         /// Its id.
         worker: WorkerId,
+        /// What it runs in.
+        environment: EnvironmentId,
     },
     /// End a worker.
     StopWorker {
@@ -66,6 +72,22 @@ pub enum Effect {
         message: String,
         /// It waits for a process, all are blocked and no more are allowed: without help it waits for ever.
         cap_reached: bool,
+    },
+    /// Tell an owner that its request is forgotten: its environment cannot be made.
+    LeaseRefused {
+        /// Who asked.
+        owner: WorkerId,
+        /// What it asked.
+        request_id: u64,
+        /// Why, for people.
+        message: String,
+    },
+    /// An actor's request is forgotten: its environment cannot be made.
+    ActorRefused {
+        /// The actor.
+        actor: ActorId,
+        /// Why, for people.
+        message: String,
     },
     /// Tell people why an actor waits.
     ActorWaits {

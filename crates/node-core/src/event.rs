@@ -1,6 +1,6 @@
 //! Everything that can happen to a node.
 
-use crate::LeaseId;
+use crate::{EnvironmentId, LeaseId};
 use trygon_ids::{ActorId, WorkerId};
 use trygon_resources::ResourceSet;
 
@@ -19,6 +19,8 @@ pub struct LeaseRequest {
     pub depth: u32,
     /// What runs, for messages.
     pub name: String,
+    /// What its worker must run in.
+    pub environment: EnvironmentId,
 }
 
 /// An actor needs a worker of its own.
@@ -38,6 +40,8 @@ pub struct ActorRequest {
     pub depth: u32,
     /// Its class, for messages.
     pub name: String,
+    /// What its worker must run in.
+    pub environment: EnvironmentId,
 }
 
 /// What happened.
@@ -74,6 +78,18 @@ pub enum Event {
     ActorRunning {
         /// The actor's worker.
         worker: WorkerId,
+    },
+    /// Workers can be started in this environment.
+    EnvironmentReady {
+        /// The environment.
+        environment: EnvironmentId,
+    },
+    /// An environment cannot be made: what waits for it is refused.
+    EnvironmentFailed {
+        /// The environment.
+        environment: EnvironmentId,
+        /// Why, for people.
+        message: String,
     },
     /// A worker can take work.
     WorkerReady {

@@ -15,9 +15,17 @@ impl Node {
     }
 
     fn check_leases(&self) -> Result<(), String> {
+        if self.workers.keys().any(|worker| !self.environment_of.contains_key(worker))
+            || self.environment_of.len() != self.workers.len()
+        {
+            return Err("ENV-1: it is not known what a worker runs in".to_owned());
+        }
         for (id, lease) in &self.leases {
             if self.workers.get(&lease.worker).and_then(|life| life.lease()) != Some(*id) {
                 return Err(format!("LEASE-1: lease {id} is not its worker's lease"));
+            }
+            if self.environment_of(lease.worker) != lease.environment {
+                return Err(format!("ENV-1: the worker of lease {id} runs in another environment"));
             }
         }
         let held = self.workers.values().filter_map(|life| life.lease()).collect::<Vec<_>>();

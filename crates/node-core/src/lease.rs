@@ -1,5 +1,6 @@
 //! A lease: the right of one owner to use one worker and some resources.
 
+use crate::EnvironmentId;
 use crate::ledger::Held;
 use trygon_ids::{ActorId, WorkerId};
 use trygon_resources::{Amount, ResourceSet};
@@ -24,6 +25,8 @@ pub(crate) struct Lease {
     pub(crate) purpose: Purpose,
     pub(crate) held: Held,
     pub(crate) name: String,
+    /// What its worker must run in.
+    pub(crate) environment: EnvironmentId,
     /// CPUs lent out while the worker waits; `None` when it runs.
     pub(crate) lent: Option<Amount>,
 }

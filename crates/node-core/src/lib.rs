@@ -8,17 +8,20 @@
 //! - **LEDGER-1** free amounts plus everything held, less what blocked workers lent, are the node's total.
 //! - **LEDGER-2** the shares of a device that are held never exceed the device.
 //! - **QUEUE-1** children of blocked workers come first, the deepest before all; among equals owners take turns.
+//! - **ENV-1** a lease is granted only on a worker of the environment that it asks for.
 //! - **POOL-1** there are never more processes than the cap, and no more start at once than work waits for.
 #![forbid(unsafe_code)]
 
 mod dispatch;
 mod effect;
+mod environment;
 mod event;
 mod invariants;
 mod lease;
 mod ledger;
 mod on_actor;
 mod on_blocked;
+mod on_environment;
 mod on_lease;
 mod on_tick;
 mod on_worker;
@@ -31,6 +34,7 @@ mod worker;
 mod tests;
 
 pub use effect::{Effect, StopReason};
+pub use environment::{EnvironmentId, PLAIN};
 pub use event::{ActorRequest, Event, LeaseRequest};
 pub use lease::{LeaseId, LeaseView};
 pub use ledger::{DeviceList, is_device};

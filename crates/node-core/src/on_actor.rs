@@ -9,10 +9,11 @@ use trygon_resources::ResourceSet;
 impl Node {
     /// The actor joins its creator's line, with whatever it needs at any time.
     pub(crate) fn on_actor_wanted(&mut self, request: ActorRequest) {
-        let ActorRequest { actor, incarnation, owner, placement, lifetime, depth, name } = request;
+        let ActorRequest { actor, incarnation, owner, placement, lifetime, depth, name, environment } = request;
         let resources = larger_of_each(&placement, &lifetime);
         let purpose = Purpose::Actor { actor, incarnation, lifetime };
-        self.queue.push(owner, Waiting { purpose, resources, left: 1, depth, name, told: false, planned: 0 });
+        let waiting = Waiting { purpose, resources, left: 1, depth, name, environment, told: false, planned: 0 };
+        self.queue.push(owner, waiting);
     }
 
     /// The constructor is done: what was only needed to place the actor is free again.

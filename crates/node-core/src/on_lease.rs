@@ -13,8 +13,9 @@ impl Node {
             return;
         }
         let purpose = Purpose::Tasks { request_id: request.request_id };
-        let LeaseRequest { owner, resources, count, depth, name, .. } = request;
-        self.queue.push(owner, Waiting { purpose, resources, left: count, depth, name, told: false, planned: 0 });
+        let LeaseRequest { owner, resources, count, depth, name, environment, .. } = request;
+        let waiting = Waiting { purpose, resources, left: count, depth, name, environment, told: false, planned: 0 };
+        self.queue.push(owner, waiting);
     }
 
     /// LEASE-2: a lease that ended before, or that is another's, is left alone.

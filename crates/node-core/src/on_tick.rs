@@ -1,16 +1,19 @@
 //! Deadlines: workers that idle too long, and workers that never became ready.
 
 use crate::worker::Life;
-use crate::{Effect, Node, StopReason};
+use crate::{Effect, Node, PLAIN, StopReason};
+use trygon_ids::WorkerId;
 
 /// A worker that is not ready after this long is ended: its interpreter hangs.
 const START_TIMEOUT_MS: u64 = 60_000;
+/// In an environment of its own it may run a set-up hook first.
+const START_WITH_HOOK_TIMEOUT_MS: u64 = 600_000;
 
 impl Node {
     /// When `Event::Tick` is wanted next; `None` while there is nothing to wait for.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let starting = self.workers.values().filter_map(|life| match life {
-            Life::Starting { since_ms } => Some(since_ms + START_TIMEOUT_MS),
+        let starting = self.workers.iter().filter_map(|(worker, life)| match life {
+            Life::Starting { since_ms } => Some(since_ms + self.start_timeout_ms(*worker)),
             _ => None,
         });
         // Only while work waits does a delayed start matter; it is then found out by the pass that follows the tick.
@@ -28,19 +31,20 @@ impl Node {
             self.workers.insert(worker, Life::Exiting { lease: None });
             effects.push(Effect::StopWorker { worker, reason: StopReason::Idle });
         }
-        for (worker, life) in &mut self.workers {
-            if matches!(life, Life::Starting { since_ms } if *since_ms + START_TIMEOUT_MS <= now_ms) {
-                *life = Life::Exiting { lease: None };
-                effects.push(Effect::StopWorker { worker: *worker, reason: StopReason::StartTimeout });
-            }
+        let is_overdue = |(worker, life): &(&WorkerId, &Life)| matches!(life, Life::Starting { since_ms } if since_ms + self.start_timeout_ms(**worker) <= now_ms);
+        let overdue: Vec<WorkerId> = self.workers.iter().filter(is_overdue).map(|(worker, _)| *worker).collect();
+        for worker in overdue {
+            self.workers.insert(worker, Life::Exiting { lease: None });
+            effects.push(Effect::StopWorker { worker, reason: StopReason::StartTimeout });
         }
+    }
+
+    fn start_timeout_ms(&self, worker: WorkerId) -> u64 {
+        if self.environment_of(worker) == PLAIN { START_TIMEOUT_MS } else { START_WITH_HOOK_TIMEOUT_MS }
     }
 
     /// Since when the worker that idles longest does so, if there are more idle workers than are kept.
     fn oldest_idle_ms(&self) -> Option<u64> {
-        if self.idle.len() <= self.options.prestart_workers {
-            return None;
-        }
         let worker = self.oldest_idle().and_then(|position| self.idle.get(position));
         worker.and_then(|worker| match self.workers.get(worker) {
             Some(Life::Idle { since_ms }) => Some(*since_ms),
@@ -48,9 +52,11 @@ impl Node {
         })
     }
 
-    /// Among the idle workers that own nothing, the one that idles longest.
+    /// Among the idle workers that own nothing and are not kept, the one that idles longest.
     fn oldest_idle(&self) -> Option<usize> {
-        self.idle.iter().position(|worker| !self.owners.contains(worker))
+        let is_usual = |worker: &WorkerId| self.environment_of(*worker) == self.options.environment;
+        let keeps = self.idle.iter().filter(|worker| is_usual(worker)).count() <= self.options.prestart_workers;
+        self.idle.iter().position(|worker| !(self.owners.contains(worker) || keeps && is_usual(worker)))
     }
 
     fn may_be_delayed(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::lease::{Lease, Purpose};
 use crate::worker::Life;
-use crate::{Effect, LeaseId, Node, StopReason};
+use crate::{Effect, EnvironmentId, LeaseId, Node, StopReason};
 use trygon_ids::WorkerId;
 
 /// After this many failed starts in a row, the next ones are delayed.
@@ -15,18 +15,29 @@ const MAX_DELAY_MS: u64 = 5_000;
 impl Node {
     /// Starts the workers that are kept ready.
     pub(crate) fn on_start(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if self.prepared.contains(&self.options.environment) {
+            self.start_kept(now_ms, effects);
+        }
+    }
+
+    /// Starts the workers that are kept ready, in the environment that is anybody's who does not say otherwise.
+    pub(crate) fn start_kept(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         let cap = if self.options.max_workers == 0 { usize::MAX } else { self.options.max_workers };
-        for _ in 0..self.options.prestart_workers.min(cap) {
-            self.start_worker(now_ms, effects);
+        let environment = self.options.environment;
+        let kept = self.environment_of.values().filter(|other| **other == environment).count();
+        let room = cap.saturating_sub(self.workers.len());
+        for _ in 0..self.options.prestart_workers.saturating_sub(kept).min(room) {
+            self.start_worker(now_ms, self.options.environment, effects);
         }
     }
 
     /// Asks for one more worker.
-    pub(crate) fn start_worker(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+    pub(crate) fn start_worker(&mut self, now_ms: u64, environment: EnvironmentId, effects: &mut Vec<Effect>) {
         let worker = self.worker_id(self.next_worker);
         self.next_worker += 1;
         self.workers.insert(worker, Life::Starting { since_ms: now_ms });
-        effects.push(Effect::StartWorker { worker });
+        self.environment_of.insert(worker, environment);
+        effects.push(Effect::StartWorker { worker, environment });
     }
 
     /// A worker that was asked for can be used.
@@ -49,6 +60,7 @@ impl Node {
 
     /// Both roles of a dead process end: what it worked on, and what it owned.
     pub(crate) fn on_process_died(&mut self, now_ms: u64, process: WorkerId, effects: &mut Vec<Effect>) {
+        self.environment_of.remove(&process);
         if let Some(life) = self.workers.remove(&process) {
             self.idle.retain(|other| *other != process);
             if let Some(lease) = life.lease() {

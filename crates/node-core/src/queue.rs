@@ -1,5 +1,6 @@
 //! Requests that wait, by owner; owners take turns.
 
+use crate::EnvironmentId;
 use crate::lease::Purpose;
 use std::collections::{BTreeMap, VecDeque};
 use trygon_ids::{ActorId, WorkerId};
@@ -13,6 +14,7 @@ pub(crate) struct Waiting {
     pub(crate) left: u32,
     pub(crate) depth: u32,
     pub(crate) name: String,
+    pub(crate) environment: EnvironmentId,
     /// Whether its owner knows why it waits.
     pub(crate) told: bool,
     /// Leases that workers are being started for, in the present pass.
@@ -93,6 +95,18 @@ impl Queue {
     /// Takes what a dead owner wanted for tasks away. Its actors are the control service's to decide about.
     pub(crate) fn cancel_owner(&mut self, owner: WorkerId) {
         self.retain(owner, |waiting| matches!(waiting.purpose, Purpose::Actor { .. }));
+    }
+
+    /// Takes everything away that waits for an environment; returns who asked for what.
+    pub(crate) fn take_environment(&mut self, environment: EnvironmentId) -> Vec<(WorkerId, Purpose)> {
+        let mut taken = Vec::new();
+        for owner in self.turns.clone() {
+            let line = self.lines.get(&owner).into_iter().flatten();
+            let theirs = line.filter(|waiting| waiting.environment == environment);
+            taken.extend(theirs.map(|waiting| (owner, waiting.purpose.clone())));
+            self.retain(owner, |waiting| waiting.environment != environment);
+        }
+        taken
     }
 
     /// Forgets what the last pass planned.

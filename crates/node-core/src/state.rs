@@ -4,7 +4,7 @@ use crate::lease::{Lease, Purpose};
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::worker::Life;
-use crate::{LeaseId, LeaseView, LifeName, WorkerView};
+use crate::{EnvironmentId, LeaseId, LeaseView, LifeName, PLAIN, WorkerView};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::WorkerId;
 use trygon_resources::ResourceSet;
@@ -22,6 +22,8 @@ pub struct Options {
     pub max_workers: usize,
     /// Most workers that start at the same time.
     pub max_parallel_starts: usize,
+    /// What tasks run in that do not say otherwise: workers are started ahead in it, and kept.
+    pub environment: EnvironmentId,
     /// First 20 bytes of the ids of this node's workers: what tells two nodes' workers apart.
     pub worker_id_prefix: [u8; 20],
 }
@@ -34,6 +36,10 @@ pub struct Node {
     pub(crate) workers: BTreeMap<WorkerId, Life>,
     /// Idle workers; the one used last is at the end, because its caches are warm.
     pub(crate) idle: VecDeque<WorkerId>,
+    /// What each worker runs in.
+    pub(crate) environment_of: BTreeMap<WorkerId, EnvironmentId>,
+    /// Environments that workers can be started in.
+    pub(crate) prepared: BTreeSet<EnvironmentId>,
     /// Workers that own objects: their end would be the objects' end, so they are not ended for idling and no actor is put on them.
     pub(crate) owners: BTreeSet<WorkerId>,
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
@@ -54,6 +60,8 @@ impl Node {
             options,
             workers: BTreeMap::new(),
             idle: VecDeque::new(),
+            environment_of: BTreeMap::new(),
+            prepared: BTreeSet::from([PLAIN]),
             owners: BTreeSet::new(),
             leases: BTreeMap::new(),
             queue: Queue::default(),

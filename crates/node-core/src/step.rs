@@ -15,6 +15,10 @@ impl Node {
             Event::ActorWanted(request) => self.on_actor_wanted(request),
             Event::ActorUnwanted { actor } => self.queue.cancel_actor(actor),
             Event::ActorRunning { worker } => self.on_actor_running(worker),
+            Event::EnvironmentReady { environment } => self.on_environment_ready(now_ms, environment, effects),
+            Event::EnvironmentFailed { environment, message } => {
+                self.on_environment_failed(environment, &message, effects);
+            }
             Event::WorkerReady { worker } => self.on_worker_ready(now_ms, worker),
             Event::WorkerExiting { worker } => self.on_worker_exiting(worker),
             Event::ProcessDied { process } => {

@@ -28,6 +28,7 @@ impl Service {
         let death = cause(&process, status);
         self.tell_peers(number, &process, &death);
         let worker = process.id;
+        self.note_failed_start(worker, &death.message);
         self.graveyard.bury(number, death.clone());
         self.on_store_user_died(number);
         let mut effects = Vec::new();

@@ -42,10 +42,15 @@ impl Service {
             Kind::WorkerReady => {
                 let control::WorkerReady { pid } = decode(body)?;
                 self.on_worker_pid(from, pid);
+                self.note_worker_started(worker);
                 self.node_step(Event::WorkerReady { worker });
             }
             Kind::WorkerExiting => {
-                let announced = decode(body)?;
+                let announced: control::WorkerExiting = decode(body)?;
+                if announced.kind == "environment" {
+                    let environment = self.node.environment_of(worker);
+                    self.fail_environment(environment, announced.message.clone());
+                }
                 if let Some(process) = self.processes.get_mut(&from) {
                     process.announced = Some(announced);
                 }
@@ -109,10 +114,15 @@ impl Service {
     }
 
     fn on_lease_request(&mut self, from: u64, message: control::LeaseRequest) {
-        let control::LeaseRequest { request_id, resources, count, depth, name } = message;
+        let control::LeaseRequest { request_id, resources, count, depth, name, environment } = message;
         let owner = self.node.worker_id(from);
         let resources = resource_set(&resources);
-        self.node_step(Event::LeaseRequested(LeaseRequest { owner, request_id, resources, count, depth, name }));
+        let environment = self.environments.number_of(&environment);
+        if let Err(message) = self.want_environment(environment) {
+            return self.refuse_lease(from, request_id, message);
+        }
+        let request = LeaseRequest { owner, request_id, resources, count, depth, name, environment };
+        self.node_step(Event::LeaseRequested(request));
     }
 
     fn on_key_value(&mut self, from: u64, message: KeyValueRequest) {

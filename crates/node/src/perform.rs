@@ -22,7 +22,7 @@ impl Service {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::StartWorker { worker } => self.start_worker(worker),
+            Effect::StartWorker { worker, environment } => self.start_worker(worker, environment),
             Effect::StopWorker { worker, reason } => self.stop_worker(worker, reason),
             Effect::Grant { owner, request_id, lease, worker, devices: held } => {
                 let (owner, number) = (self.number_of(owner), self.number_of(worker));
@@ -38,6 +38,11 @@ impl Service {
             Effect::ActorPlaced { actor, incarnation, worker, devices, lifetime } => {
                 self.on_actor_placed(actor, incarnation, worker, devices, &lifetime);
             }
+            Effect::LeaseRefused { owner, request_id, message } => {
+                let owner = self.number_of(owner);
+                self.refuse_lease(owner, request_id, message);
+            }
+            Effect::ActorRefused { actor, message } => self.refuse_actor(actor, message),
             Effect::ActorWaits { actor, message } => {
                 self.say(message.clone());
                 self.actors.note_waits(actor, message);
@@ -47,11 +52,12 @@ impl Service {
 
     fn stop_worker(&mut self, worker: WorkerId, reason: StopReason) {
         match reason {
-            StopReason::Idle => {
+            StopReason::Idle | StopReason::PlaceNeeded => {
                 let number = self.number_of(worker);
                 self.send(number, Kind::ExitWorker, &ExitWorker { reason: "idle".to_owned(), drain: true });
             }
             StopReason::OwnerDied => self.kill_worker(worker, "killed", "the owner of what it ran is dead".to_owned()),
+            StopReason::NoEnvironment => self.forget_worker(worker),
             StopReason::StartTimeout => {
                 self.kill_worker(worker, "killed", "it did not become ready in time".to_owned())
             }
@@ -67,6 +73,17 @@ impl Service {
         process.killed.get_or_insert((kind, message));
         if let Some(pid) = process.pid {
             let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+    }
+
+    /// A worker that has not begun: if it was not forked, there is nobody who would tell of its end.
+    fn forget_worker(&mut self, worker: WorkerId) {
+        let number = self.number_of(worker);
+        if self.processes.get(&number).is_some_and(|process| process.pid.is_none()) {
+            self.processes.remove(&number);
+            self.later.push(Event::ProcessDied { process: worker });
+        } else {
+            self.kill_worker(worker, "killed", "its runtime environment cannot be made".to_owned());
         }
     }
 
@@ -137,7 +154,7 @@ impl Service {
             return;
         };
         let spec = &entry.spec;
-        self.node_step(Event::ActorWanted(ActorRequest {
+        let request = ActorRequest {
             actor,
             incarnation: entry.incarnation,
             owner: spec.creator,
@@ -145,7 +162,12 @@ impl Service {
             lifetime: spec.lifetime.clone(),
             depth: spec.depth,
             name: spec.class_name.clone(),
-        }));
+            environment: self.environments.number_of(&spec.environment),
+        };
+        match self.want_environment(request.environment) {
+            Ok(()) => self.node_step(Event::ActorWanted(request)),
+            Err(message) => self.refuse_actor(actor, message),
+        }
     }
 
     /// Tells a watcher how an actor is. When it lives, the two are connected first.

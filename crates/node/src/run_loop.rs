@@ -6,7 +6,7 @@ use crate::process::DRIVER;
 use crate::service::Service;
 use crate::worker_pool::ZYGOTE;
 use std::time::Duration;
-use trygon_node_core::Event;
+use trygon_node_core::{EnvironmentId, Event};
 
 impl Service {
     /// Runs until the driver is gone or says so; then ends everything of its job.
@@ -47,15 +47,19 @@ impl Service {
 
     fn on_ready(&mut self, ready: Ready) {
         match (ready.number, ready.role) {
-            (ZYGOTE, Role::Errors | Role::Output) => self.on_zygote_errors(),
-            (ZYGOTE, _) => {
+            (ZYGOTE.., role) => {
+                let environment = (ready.number - ZYGOTE) as EnvironmentId;
+                if matches!(role, Role::Errors | Role::Output) {
+                    return self.on_zygote_errors(environment);
+                }
                 if ready.writable {
-                    self.flush_zygote();
+                    self.flush_zygote(environment);
                 }
                 if ready.readable {
-                    self.on_zygote_socket();
+                    self.on_zygote_socket(environment);
                 }
             }
+            (number, Role::Ended) if number == ZYGOTE - 1 => self.on_zygote_left(),
             (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),
             (number, Role::Ended) => self.on_ended(number),
             (number, Role::Control) => {

@@ -4,14 +4,14 @@ use crate::connection::Flow;
 use crate::graveyard::Graveyard;
 use crate::poller::{Poller, Role};
 use crate::process::Process;
-use crate::worker_pool::Zygote;
+use crate::worker_pool::Environments;
 use rustix::process::WaitStatus;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 use trygon_control_core::{Actors, Functions, KeyValues, TaskEvents};
 use trygon_ids::{ActorId, JobId, NodeId, WorkerId};
-use trygon_node_core::{Event, Node};
+use trygon_node_core::{EnvironmentId, Event, Node};
 use trygon_store::server::StoreServer;
 use trygon_wire::{Kind, Message};
 
@@ -60,7 +60,11 @@ pub(crate) struct Service {
     pub(crate) store: StoreServer,
     /// Questions about actors that are not known yet.
     pub(crate) early_watches: Vec<EarlyWatch>,
-    pub(crate) zygote: Zygote,
+    pub(crate) environments: Environments,
+    /// What tasks run in that do not say otherwise.
+    pub(crate) job_environment: EnvironmentId,
+    /// Folder of the job's files, removed at the end; empty when there is none.
+    pub(crate) job_directory: String,
     pub(crate) processes: HashMap<u64, Process>,
     pub(crate) by_pid: BTreeMap<i32, u64>,
     /// Statuses of processes that ended before they were known.

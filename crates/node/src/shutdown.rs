@@ -30,5 +30,9 @@ impl Service {
             }
         }
         trygon_processes::end_descendants(LIMIT);
+        if !self.job_directory.is_empty() {
+            // The driver names a folder of its own making. What cannot be removed is swept by the next driver.
+            let _ = std::fs::remove_dir_all(&self.job_directory);
+        }
     }
 }

@@ -6,13 +6,13 @@ use crate::poller::{Poller, Role};
 use crate::process::{DRIVER, Process};
 use crate::service::{Identity, Service};
 use crate::translate::{amounts, resource_set};
-use crate::worker_pool::{Zygote, ZygoteConfig, inherited_socket};
+use crate::worker_pool::{Environments, ZygoteConfig, inherited_socket};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::time::Instant;
 use trygon_control_core::{Actors, Functions, KeyValues, TaskEvents};
 use trygon_ids::{JobId, NodeId};
-use trygon_node_core::{Event, Node, Options};
+use trygon_node_core::{Event, Node, Options, PLAIN};
 use trygon_store::server::StoreServer;
 use trygon_wire::Kind;
 use trygon_wire::control::{NodeFailed, NodeStarted, StartNode};
@@ -49,17 +49,21 @@ pub fn run_inherited() -> io::Result<()> {
         sys_path: start.sys_path.clone(),
         working_directory: start.working_directory.clone(),
     };
-    match Zygote::start(config, &poller) {
-        Ok(zygote) => {
-            let mut service = build(start, connection, poller, zygote)?;
-            service.run();
-            Ok(())
-        }
-        Err(error) => {
-            let message = format!("{} cannot be started: {error}", start.python_executable);
-            refuse(&mut connection, message)
-        }
+    let (job_key, description) = (start.environment.clone(), start.environment_description.clone());
+    let mut service = build(start, connection, poller, config)?;
+    let environment = service.job_environment;
+    service.note_job(job_key, description);
+    // The first zygote is the one that most workers come from; others are started when something asks for them.
+    if let Err(message) = service.ensure_zygote(environment) {
+        let Some(driver) = service.processes.get_mut(&DRIVER) else {
+            return Err(io::Error::other(message));
+        };
+        return refuse(&mut driver.connection, message);
     }
+    service.announce();
+    service.node_step(Event::Start);
+    service.run();
+    Ok(())
 }
 
 /// Blocks until the driver has said what the node is to be; `None` if it left.
@@ -89,14 +93,15 @@ fn refuse(connection: &mut Connection, message: String) -> io::Result<()> {
     Err(io::Error::other(message))
 }
 
-fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygote) -> io::Result<Service> {
+fn build(start: StartNode, connection: Connection, poller: Poller, config: ZygoteConfig) -> io::Result<Service> {
     let mut entropy = [0; 28 + 20 + 4];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut entropy)?;
     let (mut node_id, mut prefix, mut salt) = ([0; 28], [0; 20], [0; 4]);
     node_id.copy_from_slice(&entropy[..28]);
     prefix.copy_from_slice(&entropy[28..48]);
     salt.copy_from_slice(&entropy[48..]);
-    let options = options(&start, prefix);
+    let (environments, job_environment) = Environments::new(config, &start.environment);
+    let options = Options { environment: job_environment, ..options(&start, prefix) };
     let identity = Identity {
         node_id: NodeId::new(node_id),
         job_id: JobId::new([1, 0, 0, 0]),
@@ -114,7 +119,7 @@ fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygot
     if let Some(ended) = pidfd.filter(|ended| poller.add(ended, DRIVER, Role::Ended).is_ok()) {
         driver.ended = Some(ended);
     }
-    let mut service = Service {
+    Ok(Service {
         poller,
         started: Instant::now(),
         identity,
@@ -125,7 +130,9 @@ fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygot
         task_events: TaskEvents::new(MAX_TASK_EVENTS),
         store: StoreServer::new(start.object_store_memory_bytes),
         early_watches: Vec::new(),
-        zygote,
+        environments,
+        job_environment,
+        job_directory: start.job_directory,
         processes: HashMap::from([(DRIVER, driver)]),
         by_pid: BTreeMap::new(),
         unclaimed: BTreeMap::new(),
@@ -137,10 +144,7 @@ fn build(start: StartNode, connection: Connection, poller: Poller, zygote: Zygot
         hung_up: Vec::new(),
         later: Vec::new(),
         stopping: false,
-    };
-    service.announce();
-    service.node_step(Event::Start);
-    Ok(service)
+    })
 }
 
 fn options(start: &StartNode, worker_id_prefix: [u8; 20]) -> Options {
@@ -156,6 +160,7 @@ fn options(start: &StartNode, worker_id_prefix: [u8; 20]) -> Options {
         idle_worker_ms: u64::from(idle_worker_ms),
         max_workers: start.max_workers as usize,
         max_parallel_starts: (2 * cpus).clamp(8, 64),
+        environment: PLAIN,
         worker_id_prefix,
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn actor_spec(creator: WorkerId, message: wire::CreateActor) -> contr
         options: message.options,
         depth: message.depth,
         detached: message.detached,
+        environment: message.environment,
     }
 }
 

@@ -151,7 +151,7 @@ type Created<'py> = (Bound<'py, PyBytes>, Option<ObjectRef>, Option<Bound<'py, P
 /// Registers an actor. Its constructor runs in a worker of its own; errors come with the first call's result.
 #[pyfunction]
 #[pyo3(signature = (exporter, *, class_name, args, kwargs, name, namespace, placement_resources, lifetime_resources, max_restarts,
-    handle_meta, options, get_if_exists, detached=false))]
+    handle_meta, options, get_if_exists, detached=false, environment=None))]
 #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
 pub(crate) fn create_actor<'py>(
     py: Python<'py>,
@@ -168,9 +168,14 @@ pub(crate) fn create_actor<'py>(
     options: Vec<u8>,
     get_if_exists: bool,
     detached: bool,
+    environment: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Created<'py>> {
     let session = session::require(py)?;
     let class_hash = export_class(py, &session, exporter)?;
+    let environment: Vec<u8> = match environment {
+        Some(prepare) => prepare.call0()?.extract()?,
+        None => session.setup.environment.clone(),
+    };
     let actor = new_actor_id(&session)?;
     let (arguments, pinned, _pins) = constructor_arguments(py, &session, args, kwargs)?;
     let message = control::CreateActor {
@@ -189,6 +194,7 @@ pub(crate) fn create_actor<'py>(
         options,
         detached,
         depth: u32::from(session.child_depth()),
+        environment,
     };
     let runtime = &session.runtime;
     let registration = if name.is_some() {

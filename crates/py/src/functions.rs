@@ -30,6 +30,8 @@ pub(crate) struct RemoteFunctionHandle {
     max_retries: i32,
     retry_exceptions: bool,
     max_calls: u32,
+    /// Prepares the function's own runtime environment and returns its key; without it, the process's applies.
+    environment: Option<Py<PyAny>>,
     check: Option<ArgumentCheck>,
     bound: Mutex<Option<Export>>,
 }
@@ -37,7 +39,7 @@ pub(crate) struct RemoteFunctionHandle {
 #[pymethods]
 impl RemoteFunctionHandle {
     #[new]
-    #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0, check=None, stream_limit=0))]
+    #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0, environment=None, check=None, stream_limit=0))]
     #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
     fn new(
         exporter: Py<PyAny>,
@@ -48,6 +50,7 @@ impl RemoteFunctionHandle {
         retry_exceptions: bool,
         retry_exception_types: Option<Vec<u8>>,
         max_calls: u32,
+        environment: Option<Py<PyAny>>,
         check: Option<ArgumentCheck>,
         stream_limit: u32,
     ) -> Self {
@@ -62,6 +65,7 @@ impl RemoteFunctionHandle {
             max_retries,
             retry_exceptions,
             max_calls,
+            environment,
             check,
             bound,
         }
@@ -109,10 +113,15 @@ impl RemoteFunctionHandle {
         for reference in met {
             session.runtime.lock().core.retain(&reference);
         }
+        let environment: Vec<u8> = match &self.environment {
+            Some(prepare) => prepare.call0(py)?.extract(py)?,
+            None => session.setup.environment.clone(),
+        };
         let function = session.runtime.export_function(&FunctionExport {
             name: &self.name,
             body: body.as_bytes(),
             resources: &self.resources,
+            environment: &environment,
             max_calls: self.max_calls,
         });
         let bound = Export { session: Arc::downgrade(&session), function };

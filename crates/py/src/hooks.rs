@@ -38,6 +38,7 @@ hooks! {
     run_event_loop,
     find_method,
     on_task_start,
+    on_worker_start,
     split_returns,
     await_ref,
     future_of,

@@ -59,5 +59,7 @@ mod _native {
     #[pymodule_export]
     use crate::worker::worker_main;
     #[pymodule_export]
-    use crate::zygote::{zygote_receive, zygote_send_forked, zygote_send_ready};
+    use crate::zygote::{
+        zygote_receive, zygote_receive_environment, zygote_send_forked, zygote_send_ready, zygote_send_report,
+    };
 }

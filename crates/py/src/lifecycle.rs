@@ -42,6 +42,9 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
         working_directory: item(config, "working_directory")?.extract()?,
         idle_worker_ms: item(config, "idle_worker_ms")?.extract()?,
         max_workers: item(config, "max_workers")?.extract()?,
+        environment: item(config, "environment")?.extract()?,
+        environment_description: item(config, "environment_description")?.extract()?,
+        job_directory: item(config, "job_directory")?.extract()?,
     };
     let launched = trygon_worker::launch(Path::new(&binary), place_descriptor);
     let (socket, mut child) =

@@ -28,6 +28,11 @@ pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
     };
     crate::session::mark_main_thread();
     let session = Session::install(runtime, setup, true, None);
+    // What the environment wants to run in each worker comes before any task; if it fails, nothing can run here.
+    if let Some(message) = crate::hooks::hooks()?.on_worker_start.call0(py)?.extract::<Option<String>>(py)? {
+        session.runtime.announce_exit("environment", &message, 1);
+        leave(py, 1);
+    }
     session.runtime.announce_ready(std::process::id());
     let mut runner = Runner::new(session);
     let code = run(py, &mut runner)?;

@@ -1,6 +1,7 @@
 //! The zygote's side of the conversation with the daemon: without Python's socket module, whose import costs more than a fork.
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use rustix::fd::{BorrowedFd, IntoRawFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -59,24 +60,51 @@ fn read_exact(descriptor: i32, buffer: &mut [u8], descriptors: &mut Vec<i32>) ->
     Ok(true)
 }
 
-/// Waits for the daemon's next order: the worker's number and its descriptors (control socket, standard output, standard error). None when
-/// the daemon is gone.
-#[pyfunction]
-pub(crate) fn zygote_receive(py: Python<'_>, control_fd: i32) -> PyResult<Option<(u64, Vec<i32>)>> {
-    py.check_signals()?;
+fn malformed(error: trygon_wire::FrameError) -> PyErr {
+    pyo3::exceptions::PyValueError::new_err(error.to_string())
+}
+
+/// One frame's body and the descriptors beside it; None at the end of the stream.
+fn receive(control_fd: i32) -> PyResult<Option<(Vec<u8>, Vec<i32>)>> {
     let mut descriptors = Vec::new();
     let mut head = [0; Header::LEN];
     if !read_exact(control_fd, &mut head, &mut descriptors)? {
         return Ok(None);
     }
-    let malformed = |error: trygon_wire::FrameError| pyo3::exceptions::PyValueError::new_err(error.to_string());
     let header = Header::parse(&head).map_err(malformed)?;
     let mut body = vec![0; header.body_len];
     if !read_exact(control_fd, &mut body, &mut descriptors)? {
         return Ok(None);
     }
+    Ok(Some((body, descriptors)))
+}
+
+/// Waits for the daemon's next order: the worker's number and its descriptors (control socket, standard output, standard error). None when
+/// the daemon is gone.
+#[pyfunction]
+pub(crate) fn zygote_receive(py: Python<'_>, control_fd: i32) -> PyResult<Option<(u64, Vec<i32>)>> {
+    py.check_signals()?;
+    let Some((body, descriptors)) = receive(control_fd)? else {
+        return Ok(None);
+    };
     let order: control::ForkWorker = decode(&body).map_err(malformed)?;
     Ok(Some((order.number, descriptors)))
+}
+
+/// Waits for the description of the environment that this zygote prepares. None when the daemon is gone.
+#[pyfunction]
+pub(crate) fn zygote_receive_environment(py: Python<'_>, control_fd: i32) -> PyResult<Option<Py<PyBytes>>> {
+    let Some((body, _)) = receive(control_fd)? else {
+        return Ok(None);
+    };
+    let order: control::PrepareEnvironment = decode(&body).map_err(malformed)?;
+    Ok(Some(PyBytes::new(py, &order.description).unbind()))
+}
+
+/// Tells the daemon what takes long in the preparation, or that it failed.
+#[pyfunction]
+pub(crate) fn zygote_send_report(control_fd: i32, message: String, failed: bool) -> PyResult<()> {
+    write_all(control_fd, &encode(Kind::EnvironmentReport, &control::EnvironmentReport { message, failed }))
 }
 
 /// Tells the daemon that workers can be forked.

@@ -6,7 +6,7 @@ use crate::process::Process;
 use crate::world::{DAEMON, Event, World};
 use trygon_control_core::{ActorSpec, ActorState, Death, Effect as ActorEffect};
 use trygon_ids::{ActorId, WorkerId};
-use trygon_node_core::{ActorRequest, Effect, Event as NodeEvent, LeaseRequest};
+use trygon_node_core::{ActorRequest, Effect, Event as NodeEvent, LeaseRequest, PLAIN};
 use trygon_resources::{Amount, ResourceSet};
 
 impl World {
@@ -45,7 +45,7 @@ impl World {
 
     fn perform_node(&mut self, effect: Effect) {
         match effect {
-            Effect::StartWorker { worker } => {
+            Effect::StartWorker { worker, .. } => {
                 let number = number_of(worker);
                 if number != self.processes.len() {
                     return self.fail("daemon: workers are not numbered in turn");
@@ -77,9 +77,10 @@ impl World {
                 self.send_process(number_of(worker), ToProcess::StartActor { actor, incarnation, arguments });
                 self.perform_actors(effects);
             }
-            Effect::LeaseWaits { message, .. } | Effect::ActorWaits { message, .. } => {
-                self.fail(format!("daemon: {message}"))
-            }
+            Effect::LeaseWaits { message, .. }
+            | Effect::ActorWaits { message, .. }
+            | Effect::LeaseRefused { message, .. }
+            | Effect::ActorRefused { message, .. } => self.fail(format!("daemon: {message}")),
         }
     }
 
@@ -96,6 +97,7 @@ impl World {
                         lifetime: entry.spec.lifetime.clone(),
                         depth: entry.spec.depth,
                         name: entry.spec.class_name.clone(),
+                        environment: PLAIN,
                     };
                     self.node_step(NodeEvent::ActorWanted(request));
                 }
@@ -199,6 +201,7 @@ impl World {
                     count,
                     depth,
                     name,
+                    environment: PLAIN,
                 }));
             }
             ToDaemon::Cancel { request } => {
@@ -280,5 +283,6 @@ fn actor_spec(actor: ActorId, creator: WorkerId, max_restarts: i64, depth: u16) 
         options: Vec::new(),
         depth: u32::from(depth),
         detached: false,
+        environment: Vec::new(),
     }
 }

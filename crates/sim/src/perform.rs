@@ -35,7 +35,7 @@ impl World {
 
     fn perform(&mut self, number: usize, effect: Effect) {
         match effect {
-            Effect::RequestLeases { request, resources, count, depth, name } => {
+            Effect::RequestLeases { request, resources, count, depth, name, .. } => {
                 self.send_daemon(number, ToDaemon::Request { request, resources, count, depth, name });
             }
             Effect::CancelRequest { request } => self.send_daemon(number, ToDaemon::Cancel { request }),

@@ -94,8 +94,8 @@ impl Process {
         let incarnation = OwnerIncarnation::new(incarnation);
         let mut core = Core::new(Identity { job: JobId::new([1; 4]), worker: id, incarnation });
         let one_cpu = BTreeMap::from([("CPU".to_owned(), 1.0)]);
-        let task_function = core.add_function("task", &one_cpu, false);
-        let exit_function = core.add_function("exits", &one_cpu, true);
+        let task_function = core.add_function("task", &one_cpu, &[], false);
+        let exit_function = core.add_function("exits", &one_cpu, &[], true);
         Self {
             number,
             id,

@@ -9,7 +9,7 @@ use crate::workload::Workload;
 use crate::world::{Counts, World};
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_control_core::Actors;
-use trygon_node_core::{Event as NodeEvent, Node, Options};
+use trygon_node_core::{Event as NodeEvent, Node, Options, PLAIN};
 use trygon_resources::{Amount, ResourceSet};
 use trygon_worker_core::Defects;
 
@@ -53,6 +53,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         idle_worker_ms: u64::MAX / 2_000_000,
         max_workers: 0,
         max_parallel_starts: 4,
+        environment: PLAIN,
         worker_id_prefix: [9; 20],
     });
     let mut driver = Process::new(0, node.worker_id(0));

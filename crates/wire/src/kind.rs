@@ -157,6 +157,8 @@ kinds! {
     SegmentRefused = 0x0316,
     /// `control::ReturnSegments`
     ReturnSegments = 0x0317,
+    /// `control::LeaseRefused`
+    LeaseRefused = 0x0318,
 
     // Between the daemon and the zygote: 0x04xx (`control`).
     /// `control::ForkWorker`, with descriptors
@@ -165,4 +167,8 @@ kinds! {
     ZygoteReady = 0x0402,
     /// `control::WorkerForked`
     WorkerForked = 0x0403,
+    /// `control::PrepareEnvironment`
+    PrepareEnvironment = 0x0404,
+    /// `control::EnvironmentReport`
+    EnvironmentReport = 0x0405,
 }

@@ -65,6 +65,7 @@ fn declared_fields() -> BTreeMap<&'static str, BTreeSet<u64>> {
         include_str!("../src/peer.rs"),
         include_str!("../src/control/processes.rs"),
         include_str!("../src/control/actors.rs"),
+        include_str!("../src/control/environments.rs"),
         include_str!("../src/control/objects.rs"),
     ];
     let mut declared = BTreeMap::<_, BTreeSet<u64>>::new();

@@ -63,14 +63,15 @@ impl Core {
         self.watched_completions
     }
 
-    /// Registers a function whose tasks hold `resources`.
+    /// Registers a function whose tasks hold `resources` and run in the environment with this key (empty for the plain one).
     pub fn add_function(
         &mut self,
         name: &str,
         resources: &BTreeMap<String, f64>,
+        environment: &[u8],
         one_at_a_time: bool,
     ) -> FunctionIndex {
-        let class = self.class(resources);
+        let class = self.class(resources, environment);
         self.functions.push(Function { name: name.to_owned(), class, actor: None, average_ns: 0, one_at_a_time });
         FunctionIndex((self.functions.len() - 1) as u32)
     }

@@ -51,6 +51,8 @@ pub enum Effect {
         depth: u16,
         /// A function that waits.
         name: String,
+        /// Key of the runtime environment that the workers must have; empty for the plain one.
+        environment: Vec<u8>,
     },
     /// What was asked for is not wanted any more.
     CancelRequest {

@@ -6,7 +6,7 @@
 use crate::effect::{Effect, Outbox, Task};
 use crate::entry::Phase;
 use crate::numbers::{FunctionIndex, PeerIndex};
-use crate::state::{Class, Core, Lease, LeaseState};
+use crate::state::{Class, ClassKey, Core, Lease, LeaseState};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Work that may be in flight to one worker.
@@ -43,14 +43,16 @@ impl Lease {
 }
 
 impl Core {
-    pub(crate) fn class(&mut self, resources: &BTreeMap<String, f64>) -> u32 {
-        let key: Vec<(String, u64)> = resources.iter().map(|(name, amount)| (name.clone(), amount.to_bits())).collect();
+    pub(crate) fn class(&mut self, resources: &BTreeMap<String, f64>, environment: &[u8]) -> u32 {
+        let amounts = resources.iter().map(|(name, amount)| (name.clone(), amount.to_bits())).collect();
+        let key: ClassKey = (amounts, environment.to_vec());
         if let Some(class) = self.class_of.get(&key) {
             return *class;
         }
         let class = self.classes.len() as u32;
         self.classes.push(Class {
             resources: resources.clone(),
+            environment: environment.to_vec(),
             queue: VecDeque::new(),
             leases: Vec::new(),
             requested: Vec::new(),
@@ -164,6 +166,7 @@ impl Core {
             count,
             depth: entry.depth,
             name: function.name.clone(),
+            environment: self.classes[class as usize].environment.clone(),
         });
         self.classes[class as usize].requested.push((request, count));
     }

@@ -58,7 +58,7 @@ pub struct Core {
     pub(crate) borrowed: BTreeMap<ObjectId, Borrowed>,
     pub(crate) functions: Vec<Function>,
     pub(crate) classes: Vec<Class>,
-    pub(crate) class_of: BTreeMap<Vec<(String, u64)>, u32>,
+    pub(crate) class_of: BTreeMap<ClassKey, u32>,
     pub(crate) leases: Vec<Lease>,
     pub(crate) actors: Vec<Actor>,
     pub(crate) actor_of: HashMap<ActorId, ActorIndex>,
@@ -86,10 +86,15 @@ pub struct Core {
     pub defects: Defects,
 }
 
-/// Tasks that need the same resources.
+/// What tells scheduling classes apart: resources and the runtime environment.
+pub(crate) type ClassKey = (Vec<(String, u64)>, Vec<u8>);
+
+/// Tasks that need the same resources and run in the same environment.
 #[derive(Debug)]
 pub(crate) struct Class {
     pub(crate) resources: BTreeMap<String, f64>,
+    /// Key of the runtime environment; empty for the plain one.
+    pub(crate) environment: Vec<u8>,
     pub(crate) queue: VecDeque<u32>,
     /// Held leases, as indices.
     pub(crate) leases: Vec<u32>,

@@ -44,6 +44,8 @@ pub struct Setup {
     pub daemon_pid: u32,
     /// Logical CPUs of the node, for a worker.
     pub num_cpus: f64,
+    /// Key of the runtime environment that tasks of this process run in unless they say otherwise; empty for the plain one.
+    pub environment: Vec<u8>,
 }
 
 impl Runtime {
@@ -72,6 +74,7 @@ impl Runtime {
             resources: started.resources.into_iter().collect(),
             daemon_pid: started.daemon_pid,
             num_cpus: 0.0,
+            environment: start.environment.clone(),
         };
         Ok((runtime.with_background()?, setup))
     }
@@ -103,6 +106,7 @@ impl Runtime {
             resources: BTreeMap::new(),
             daemon_pid: 0,
             num_cpus: setup.num_cpus,
+            environment: setup.environment,
         };
         Ok((runtime.with_background()?, described))
     }

@@ -159,6 +159,13 @@ impl Engine {
                 let descriptor = self.descriptor()?;
                 (0, Answer::WorkerSetup(decode(body)?, descriptor))
             }
+            Kind::LeaseRefused => {
+                let control::LeaseRefused { request_id, kind, message } = decode(body)?;
+                let kind = if kind == "runtime_env_failed" { "runtime_env_failed" } else { "system" };
+                let error = SystemError::new(kind).with("message", &message).encode();
+                self.core.fail_queued(request_id, &error, &mut self.links);
+                return Ok(());
+            }
             Kind::LeaseWaits => {
                 let message: control::LeaseWaits = decode(body)?;
                 if message.cap_reached {
@@ -297,6 +304,7 @@ impl Engine {
             }
             "restarting" => ActorState::Restarting { error: error("actor_unavailable") },
             "dead" if !message.error.is_empty() => ActorState::Dead { error: error("actor_init_failed") },
+            "dead" if death.kind == "runtime_env_failed" => ActorState::Dead { error: error("runtime_env_failed") },
             "dead" => ActorState::Dead { error: error("actor_died") },
             _ => ActorState::Pending,
         };

@@ -28,10 +28,10 @@ impl Engine {
 
     fn perform_one(&mut self, effect: Effect) {
         match effect {
-            Effect::RequestLeases { request, resources, count, depth, name } => {
+            Effect::RequestLeases { request, resources, count, depth, name, environment } => {
                 let resources = resources.into_iter().collect();
-                let message =
-                    control::LeaseRequest { request_id: request, resources, count, depth: u32::from(depth), name };
+                let (request_id, depth) = (request, u32::from(depth));
+                let message = control::LeaseRequest { request_id, resources, count, depth, name, environment };
                 self.control.send(Kind::LeaseRequest, &message);
             }
             Effect::CancelRequest { request } => {

@@ -22,6 +22,8 @@ pub struct FunctionExport<'a> {
     pub body: &'a [u8],
     /// What its tasks hold.
     pub resources: &'a BTreeMap<String, f64>,
+    /// Key of the runtime environment that they run in; empty for the plain one.
+    pub environment: &'a [u8],
     /// Its worker exits after so many calls; 0 for never.
     pub max_calls: u32,
 }
@@ -59,7 +61,7 @@ impl Runtime {
             max_calls: export.max_calls,
             group: String::new(),
         });
-        engine.core.add_function(export.name, export.resources, export.max_calls > 0)
+        engine.core.add_function(export.name, export.resources, export.environment, export.max_calls > 0)
     }
 
     /// Gives the control service a copy of a class.

@@ -8,7 +8,7 @@ from trygon import _native
 from trygon._core.actor_handle import ActorHandle, ActorMeta, meta_of, options_of, rebuild_handle
 from trygon._core.concurrency import concurrency_of, is_async
 from trygon._core.generators import engine_returns, makes_items
-from trygon._core.options import actor_resources, check_actor_options
+from trygon._core.options import actor_resources, check_actor_options, environment_of
 from trygon._core.signature import checker, signature_of
 
 TYPE_CHECKING = False
@@ -120,6 +120,7 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
         options=meta,
         get_if_exists=bool(options.get("get_if_exists")),
         detached=options.get("lifetime") == "detached",
+        environment=environment_of(options),
     )
     return ActorHandle(actor_id, handle_ref, meta_of(existing_meta or meta))
 

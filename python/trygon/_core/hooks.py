@@ -33,6 +33,7 @@ def install(**replaced: Any) -> None:
         "run_event_loop": _run_event_loop,
         "find_method": _find_method,
         "on_task_start": _on_task_start,
+        "on_worker_start": _on_worker_start,
         "split_returns": split_returns,
         "await_ref": _await_ref,
         "future_of": _future_of,
@@ -104,6 +105,10 @@ def _find_method(instance: Any, name: str) -> Any:
 
 
 def _on_task_start(name: Any) -> None:
+    """Replaced in workers."""
+
+
+def _on_worker_start() -> None:
     """Replaced in workers."""
 
 

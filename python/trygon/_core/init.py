@@ -10,7 +10,8 @@ from _thread import RLock
 from trygon import _native
 from trygon._core import machine
 from trygon._core.context import Context
-from trygon._core.options import check_resources
+from trygon._core.options import check_resources, check_runtime_env
+from trygon._core.runtime_env.job_directory import new_path
 from trygon._core.version import VERSION
 
 TYPE_CHECKING = False
@@ -33,7 +34,6 @@ _OTHER_ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "configure_logging": (True, False),
     "logging_format": (None,),
     "logging_config": (None,),
-    "runtime_env": (None, {}),
     "enable_resource_isolation": (False,),
     "cgroup_path": (None,),
     "system_reserved_cpu": (None,),
@@ -56,6 +56,7 @@ _OTHER_ARGUMENTS: dict[str, tuple[Any, ...]] = {
 
 _context: Context | None = None
 _driver_pid = 0
+_job_directory = ""
 
 
 # Several threads may use the engine first at the same time: one starts it.
@@ -74,6 +75,7 @@ def init(
     logging_level: int | str | None = None,
     log_to_driver: bool | None = None,
     namespace: str | None = None,
+    runtime_env: dict[str, Any] | None = None,
     **others: Any,
 ) -> Context:
     """Starts the engine on this machine; everything ends with the program, or with `shutdown()`.
@@ -86,29 +88,45 @@ def init(
     with _starting:
         if _native.is_initialized():
             return _initialized_already(ignore_reinit_error)
-        return _start_with(num_cpus, num_gpus, resources, object_store_memory, logging_level, log_to_driver, namespace)
+        config = _configuration(num_cpus, num_gpus, resources, object_store_memory)
+        return _start_with(config, logging_level, log_to_driver, namespace, runtime_env)
 
 
 def _start_with(
-    num_cpus: float | None,
-    num_gpus: float | None,
-    resources: dict[str, float] | None,
-    object_store_memory: int | None,
+    config: dict[str, Any],
     logging_level: int | str | None,
     log_to_driver: bool | None,
     namespace: str | None,
+    runtime_env: dict[str, Any] | None,
 ) -> Context:
-    config = _configuration(num_cpus, num_gpus, resources, object_store_memory)
     if namespace is not None and (not isinstance(namespace, str) or not namespace):
         raise TypeError(f"The namespace must be a non-empty str, but {namespace!r} was given.")
     config["namespace"] = namespace or _anonymous_namespace()
     config["log_to_driver"] = _wants_logs() if log_to_driver is None else bool(log_to_driver)
     _set_logging_level(logging_level)
-    return _start(config)
+    check_runtime_env("runtime_env", runtime_env)
+    return _start_in(runtime_env, config) if runtime_env else _start(config)
+
+
+def _start_in(runtime_env: dict[str, Any], config: dict[str, Any]) -> Context:
+    """Starts with a runtime environment for the whole job."""
+    from trygon._core.runtime_env import job_directory, prepare, state
+
+    try:
+        key, encoded, described = prepare.prepare_job(runtime_env, config["job_directory"])
+        if described["fields"]:
+            config["environment"], config["environment_description"] = key, encoded
+            state.current = described
+        return _start(config)
+    except BaseException:
+        state.current = None
+        job_directory.remove(config["job_directory"])
+        raise
 
 
 def _start(config: dict[str, Any]) -> Context:
-    global _context, _driver_pid
+    global _context, _driver_pid, _job_directory
+    _job_directory = config["job_directory"]
     info = _native.start(config)
     _driver_pid = os.getpid()
     _context = Context(
@@ -154,6 +172,7 @@ def _close_name(name: str) -> str:
         "resources",
         "object_store_memory",
         "namespace",
+        "runtime_env",
         "ignore_reinit_error",
         "log_to_driver",
         "logging_level",
@@ -195,6 +214,9 @@ def _configuration(num_cpus: Any, num_gpus: Any, resources: Any, object_store_me
         "working_directory": _working_directory(),
         "idle_worker_ms": int(os.environ.get("TRYGON_IDLE_WORKER_MS", _IDLE_WORKER_MS)),
         "max_workers": 0,
+        "environment": b"",
+        "environment_description": b"",
+        "job_directory": new_path(),
     }
 
 
@@ -281,11 +303,19 @@ def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = F
         # In a worker, or in a child that the driver forked, the engine is not this process's to end.
         return
     _context = None
+    state: Any = sys.modules.get("trygon._core.runtime_env.state")
+    if state is not None:
+        state.current = None
     for name, end in (("object_ref", "end_futures"), ("logs", "flush")):
         module = sys.modules.get(f"trygon._core.{name}")
         if module is not None:
             getattr(module, end)()
     last_lines = _native.shutdown()
+    if os.path.isdir(_job_directory):
+        # The daemon was killed, or there was more to remove than it had time for.
+        from trygon._core.runtime_env import job_directory
+
+        job_directory.remove(_job_directory)
     logs = sys.modules.get("trygon._core.logs")
     if logs is not None:
         logs.end(last_lines)

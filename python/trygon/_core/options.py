@@ -165,6 +165,18 @@ def _concurrency_groups(name: str, value: Any) -> None:
         _integer(1, or_none=False)(f"{name}[{group!r}]", limit)
 
 
+def check_runtime_env(name: str, value: Any) -> None:
+    """A runtime environment: None, a dict or a RuntimeEnv."""
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        raise TypeError(f"The option {name} must be a dict or a RuntimeEnv, but {type(value).__name__} was given.")
+    if value:
+        from trygon._core.runtime_env.fields import check_fields
+
+        check_fields(value)
+
+
 _COMMON: dict[str, Check] = {
     "num_cpus": _amount,
     "num_gpus": _devices,
@@ -175,7 +187,7 @@ _COMMON: dict[str, Check] = {
     "object_store_memory": _default_only(None),
     "label_selector": _default_only(None),
     "fallback_strategy": _default_only(None),
-    "runtime_env": _default_only(None),
+    "runtime_env": check_runtime_env,
     "scheduling_strategy": _default_only(None, "DEFAULT"),
     "placement_group": _default_only(None, "default"),
     "placement_group_bundle_index": _default_only(None, -1),
@@ -282,6 +294,20 @@ def _explicit(options: Mapping[str, Any]) -> dict[str, float]:
     if options.get("memory"):
         found["memory"] = float(options["memory"])
     return {name: amount for name, amount in found.items() if amount}
+
+
+def environment_of(options: Mapping[str, Any]) -> Callable[[], bytes] | None:
+    """What prepares the runtime environment of these options and returns its key; None when they name none."""
+    fields = options.get("runtime_env")
+    if not fields:
+        return None
+
+    def prepare() -> bytes:
+        from trygon._core.runtime_env.prepare import environment_key
+
+        return environment_key(fields)
+
+    return prepare
 
 
 def task_resources(options: Mapping[str, Any]) -> dict[str, float]:

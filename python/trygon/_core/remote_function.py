@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import BuiltinFunctionType, FunctionType
 
 from trygon._core.generators import ASYNC_GENERATOR, engine_returns, makes_items, regrouped
-from trygon._core.options import check_task_options, task_resources
+from trygon._core.options import check_task_options, environment_of, task_resources
 from trygon._core.signature import checker, limits, signature_of
 from trygon._native import RemoteFunctionHandle
 
@@ -118,6 +118,7 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
         retry_exceptions=bool(options.get("retry_exceptions")),
         retry_exception_types=None,
         max_calls=max_calls,
+        environment=environment_of(options),
         check=_check(function, name),
     )
     return handle.submit
@@ -148,11 +149,17 @@ def _cache_key(options: dict[str, Any]) -> Any:
     no such thing.
     """
     try:
-        key = tuple(
-            (name, type(value), tuple(sorted(value.items())) if type(value) is dict else value)
-            for name, value in sorted(options.items())
-        )
+        key = tuple((name, type(value), _frozen(value)) for name, value in sorted(options.items()))
         hash(key)
     except TypeError:
         return None
-    return key
+    environment = options.get("runtime_env")
+    # Their files may have changed since.
+    has_files = isinstance(environment, dict) and ("working_dir" in environment or "py_modules" in environment)
+    return None if has_files else key
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple((name, _frozen(member)) for name, member in value.items())
+    return tuple(map(_frozen, value)) if type(value) is list else value

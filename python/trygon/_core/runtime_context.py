@@ -89,13 +89,18 @@ class RuntimeContext:
         return self.get_accelerator_ids()
 
     def get_runtime_env_string(self) -> str:
-        """The runtime environment as JSON: there is none."""
-        return "{}"
+        """The runtime environment of this process as JSON; `{}` for the plain one."""
+        import json
+
+        return json.dumps(self.runtime_env, sort_keys=True)
 
     @property
     def runtime_env(self) -> dict[str, Any]:
-        """The runtime environment: there is none."""
-        return {}
+        """The runtime environment of this process; empty for the plain one."""
+        from trygon._core.runtime_env import state
+        from trygon._core.runtime_env.public import RuntimeEnv
+
+        return RuntimeEnv(_validate=False, **(state.current["fields"] if state.current else {}))
 
     def get_node_labels(self) -> dict[str, str]:
         """The machine's labels: it has none."""

@@ -199,6 +199,13 @@ def _plain(kind: type[exceptions.RayError], start: str) -> Callable[[Details], B
     return lambda details: kind(f"{start}: {_message(details)}." if _message(details) else f"{start}.")
 
 
+def _runtime_env(details: Details) -> BaseException:
+    text = details.get("message") or ""
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    who = f" of {_actor_name(details)}" if details.get("actor_id") else ""
+    return exceptions.RuntimeEnvSetupError(f"The runtime environment{who} could not be made: {text.rstrip()}")
+
+
 def _function_too_large(details: Details) -> BaseException:
     return ValueError(
         f"The function {details.get('name', '')} cannot be sent: {_message(details) or 'its pickle is too large'}."
@@ -225,6 +232,7 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "num_returns_mismatch": lambda details: ValueError(_message(details)),
     "function_too_large": _function_too_large,
     "replay_inconsistent": lambda details: exceptions.StreamingGeneratorReplayInconsistentError(_message(details)),
+    "runtime_env_failed": _runtime_env,
     "blocked_cap": _plain(exceptions.RaySystemError, "Too many workers wait for one another"),
     "system": _plain(exceptions.RaySystemError, "The engine could not go on"),
 }

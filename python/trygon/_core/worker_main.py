@@ -29,8 +29,14 @@ def run(control_fd: int) -> None:
     # One task has one CPU: libraries that start a thread for each core would fight each other. A program may say
     # otherwise.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    hooks.install(on_task_start=on_task_start)
+    hooks.install(on_task_start=on_task_start, on_worker_start=on_worker_start)
     _native.worker_main(control_fd)
+
+
+def on_worker_start() -> str | None:
+    """Hook `on_worker_start`: what the environment wants to be run before any task; returns what went wrong."""
+    enter = sys.modules.get("trygon._core.runtime_env.enter")
+    return None if enter is None else enter.run_hook()
 
 
 def on_task_start(name: str) -> None:

@@ -21,12 +21,17 @@ from trygon import _native
 _THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 # Imported beforehand when the daemon's environment asks for it: comma-separated module names.
 _PRELOAD_VARIABLE = "TRYGON_PRELOAD"
+# Set when the daemon sends the description of an environment first.
+_ENVIRONMENT_VARIABLE = "TRYGON_PREPARES_ENVIRONMENT"
 # Where a worker finds its control socket: the first descriptor after the standard ones.
 _CONTROL = 3
 
 
 def main(control_fd: int) -> None:
     """Warms up, then forks one worker for each request until the daemon closes the socket."""
+    environment = None
+    if os.environ.pop(_ENVIRONMENT_VARIABLE, None):
+        environment = import_module("trygon._core.runtime_env.setup").prepare(control_fd)
     control_fd = _keep_control(control_fd)
     _complete_interpreter()
     # Whoever started the daemon may have blocked signals in the thread that did so, and the mask outlives every fork
@@ -35,6 +40,8 @@ def main(control_fd: int) -> None:
     # Ctrl-C reaches every process of the terminal; what it means is the driver's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = _preload()
+    if environment is not None:
+        run = import_module("trygon._core.runtime_env.enter").entered(environment, run)
     gc.collect()
     gc.freeze()
     # Said before it is ready, so that the driver is told instead of waiting for workers that never come.

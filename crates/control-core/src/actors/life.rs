@@ -50,6 +50,8 @@ pub struct ActorSpec {
     pub depth: u32,
     /// Lives on when its creator dies.
     pub detached: bool,
+    /// Key of the runtime environment that its worker must have, or empty.
+    pub environment: Vec<u8>,
 }
 
 /// Where an actor is in its life.

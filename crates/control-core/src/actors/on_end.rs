@@ -79,6 +79,15 @@ impl Actors {
         effects.push(Effect::Place { actor });
     }
 
+    /// No worker will ever be found for it; `kind` and `message` are the one cause.
+    pub fn on_refused(&mut self, actor: ActorId, kind: &str, message: String, effects: &mut Vec<Effect>) {
+        let is_pending = |entry: &&Actor| matches!(entry.state, ActorState::Pending { .. });
+        if self.actors.get(&actor).filter(is_pending).is_some() {
+            let death = Death { kind: kind.to_owned(), message, ..Death::default() };
+            self.end(actor, death, Vec::new(), effects);
+        }
+    }
+
     /// Ends an actor whatever it does: its worker, if it has one, is killed.
     fn end_now(&mut self, actor: ActorId, kind: &'static str, message: String, effects: &mut Vec<Effect>) {
         let Some(entry) = self.actors.get(&actor) else {

@@ -27,6 +27,7 @@ fn spec(creator: WorkerId, max_restarts: i64) -> ActorSpec {
         options: vec![],
         depth: 0,
         detached: false,
+        environment: Vec::new(),
     }
 }
 
@@ -208,4 +209,24 @@ fn an_unknown_actor_cannot_be_watched() {
         assert!(!actors.on_watch(DRIVER, ACTOR, effects));
     });
     assert!(effects.is_empty());
+}
+
+#[test]
+fn an_actor_that_is_refused_is_dead_with_that_cause_and_its_name_is_free() {
+    let mut actors = Actors::default();
+    create(&mut actors, DRIVER, -1);
+    on(&mut actors, |actors, effects| assert!(actors.on_watch(DRIVER, ACTOR, effects)));
+    let effects = on(&mut actors, |actors, effects| {
+        actors.on_refused(ACTOR, "runtime_env_failed", "no such package".to_owned(), effects);
+    });
+    assert_eq!(effects, [notify(DRIVER)]);
+    let death = actors.get(ACTOR).and_then(|actor| actor.death().cloned()).expect("a cause");
+    assert_eq!((death.kind.as_str(), death.message.as_str()), ("runtime_env_failed", "no such package"));
+    assert!(actors.named("n", "it").is_none());
+    // One that has a worker does not hear of it.
+    let mut actors = Actors::default();
+    create(&mut actors, DRIVER, 0);
+    bring_up(&mut actors, 0, worker(1));
+    let effects = on(&mut actors, |actors, effects| actors.on_refused(ACTOR, "x", String::new(), effects));
+    assert!(effects.is_empty() && !actors.get(ACTOR).expect("it").is_dead());
 }

@@ -1,6 +1,6 @@
 //! A node under test: every effect must be taken, and the laws hold after every event.
 
-use crate::{ActorRequest, Effect, Event, LeaseRequest, Node, Options};
+use crate::{ActorRequest, Effect, EnvironmentId, Event, LeaseRequest, Node, Options, PLAIN};
 use trygon_ids::{ActorId, WorkerId};
 use trygon_resources::{Amount, ResourceSet};
 
@@ -18,6 +18,8 @@ pub(crate) fn cpus(count: f64) -> ResourceSet {
 pub(crate) struct Env {
     pub(crate) node: Node,
     pub(crate) now_ms: u64,
+    /// What the next requests ask for.
+    pub(crate) environment: EnvironmentId,
     effects: Vec<Effect>,
 }
 
@@ -29,10 +31,11 @@ impl Env {
             idle_worker_ms: 1_000,
             max_workers: 0,
             max_parallel_starts: 8,
+            environment: PLAIN,
             worker_id_prefix: [1; 20],
         };
         change(&mut options);
-        Self { node: Node::new(options), now_ms: 0, effects: Vec::new() }
+        Self { node: Node::new(options), now_ms: 0, environment: PLAIN, effects: Vec::new() }
     }
 
     pub(crate) fn new(cpu_count: f64) -> Self {
@@ -57,7 +60,7 @@ impl Env {
     /// Takes all effects, which must be starts; returns the numbers.
     pub(crate) fn take_starts(&mut self) -> Vec<u64> {
         let number = |effect| match effect {
-            Effect::StartWorker { worker } => u64::from(worker.as_bytes()[27]),
+            Effect::StartWorker { worker, .. } => u64::from(worker.as_bytes()[27]),
             other => panic!("{other:?} is no start"),
         };
         self.take().into_iter().map(number).collect()
@@ -74,7 +77,9 @@ impl Env {
     pub(crate) fn request_at(&mut self, owner: u64, request_id: u64, count: u32, resources: ResourceSet, depth: u32) {
         let owner = self.id(owner);
         let name = format!("task{request_id}");
-        self.step(Event::LeaseRequested(LeaseRequest { owner, request_id, resources, count, depth, name }));
+        let environment = self.environment;
+        let request = LeaseRequest { owner, request_id, resources, count, depth, name, environment };
+        self.step(Event::LeaseRequested(request));
     }
 
     pub(crate) fn actor(&mut self, owner: u64, byte: u8, placement: ResourceSet, lifetime: ResourceSet) {
@@ -89,6 +94,7 @@ impl Env {
             lifetime,
             depth: 0,
             name,
+            environment: self.environment,
         }));
     }
 

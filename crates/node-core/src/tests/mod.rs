@@ -3,6 +3,7 @@
 mod actors;
 mod blocking;
 mod env;
+mod environments;
 mod leases;
 mod random;
 mod workers;

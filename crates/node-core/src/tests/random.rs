@@ -31,7 +31,7 @@ impl World {
         let low = |bytes: &[u8]| u64::from(bytes[27]) + 256 * u64::from(bytes[26]);
         for effect in env.take() {
             match effect {
-                Effect::StartWorker { worker } => {
+                Effect::StartWorker { worker, .. } => {
                     self.alive.insert(low(worker.as_bytes()));
                 }
                 Effect::Grant { owner, lease, .. } => self.leases.push((low(owner.as_bytes()), lease)),
@@ -58,7 +58,8 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
     let process = world.any(dice);
     let worker = env.id(process);
     env.now_ms += dice.below(300);
-    match dice.below(15) {
+    env.environment = dice.below(3) as u32;
+    match dice.below(17) {
         0 | 1 => env.request_at(process, dice.below(5), dice.below(4) as u32, shape, dice.below(3) as u32),
         2 => env.request(0, dice.below(5), 1, shape),
         3 => env.step(Event::LeaseCancelled { owner: worker, request_id: dice.below(5) }),
@@ -79,6 +80,11 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
         10 => env.step(Event::ActorUnwanted { actor: ActorId::new([world.next_actor; 16]) }),
         11 => env.step(Event::ActorRunning { worker }),
         12 => env.step(if dice.below(3) == 0 { Event::WorkerExiting { worker } } else { Event::Tick }),
+        15 => env.step(Event::EnvironmentReady { environment: 1 + dice.below(2) as u32 }),
+        16 => {
+            let environment = 1 + dice.below(2) as u32;
+            env.step(Event::EnvironmentFailed { environment, message: "it cannot be made".to_owned() });
+        }
         13 if process != 0 => env.step(Event::WorkerOwns { worker, owns: dice.below(2) == 0 }),
         _ => env.step(Event::WorkerReady { worker }),
     }
@@ -91,6 +97,7 @@ fn any_order_of_events_keeps_the_laws_and_leaves_nothing_held() {
         let mut world = World::default();
         let mut env = Env::with(set(&[("CPU", 4.0), ("GPU", 2.0)]), |options| {
             options.prestart_workers = (seed % 3) as usize;
+            options.environment = (seed % 2) as u32;
             options.max_workers = if seed % 2 == 0 { 0 } else { 6 };
         });
         env.step(Event::Start);

@@ -1,10 +1,13 @@
 //! Worker processes: the zygote they are forked from, and what each is given.
 
+mod environment_watch;
+mod environments;
 mod pre_exec;
 mod reap;
 mod spawn;
 mod zygote;
 mod zygote_watch;
 
+pub(crate) use environments::Environments;
 pub(crate) use pre_exec::inherited_socket;
-pub(crate) use zygote::{ZYGOTE, Zygote, ZygoteConfig};
+pub(crate) use zygote::{ZYGOTE, ZygoteConfig};

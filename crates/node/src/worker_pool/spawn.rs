@@ -8,22 +8,31 @@ use crate::service::Service;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::os::fd::AsFd;
 use trygon_ids::WorkerId;
-use trygon_node_core::Event;
+use trygon_node_core::{EnvironmentId, Event};
 use trygon_wire::Kind;
 use trygon_wire::control::{ForkWorker, WorkerSetup};
 
 impl Service {
     /// Asks the zygote for a worker. One that cannot be made counts as one that died.
-    pub(crate) fn start_worker(&mut self, worker: WorkerId) {
+    pub(crate) fn start_worker(&mut self, worker: WorkerId, environment: EnvironmentId) {
         let number = self.number_of(worker);
-        if let Err(error) = self.try_start_worker(number, worker) {
+        let started = match self.ensure_zygote(environment) {
+            Ok(()) => self.try_start_worker(number, worker, environment).map_err(|error| error.to_string()),
+            Err(message) => Err(message),
+        };
+        if let Err(error) = started {
             self.say(format!("a worker could not be started: {error}"));
             self.processes.remove(&number);
             self.later.push(Event::ProcessDied { process: worker });
         }
     }
 
-    fn try_start_worker(&mut self, number: u64, worker: WorkerId) -> rustix::io::Result<()> {
+    fn try_start_worker(
+        &mut self,
+        number: u64,
+        worker: WorkerId,
+        environment: EnvironmentId,
+    ) -> rustix::io::Result<()> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         let recorder = recorder::create()?;
@@ -45,13 +54,16 @@ impl Service {
             node_address: self.identity.address.clone(),
             argv: self.identity.argv.clone(),
             num_cpus: self.node.total().get("CPU").as_f64(),
+            environment: self.environments.key_of(environment),
         };
         process.connection.send(Kind::WorkerSetup, &setup, vec![recorder_end]);
         self.processes.insert(number, process);
         self.dirty.insert(number);
         let descriptors = vec![theirs, output_end, errors_end];
-        self.zygote.connection.send(Kind::ForkWorker, &ForkWorker { number }, descriptors);
-        self.flush_zygote();
+        if let Some(zygote) = self.environments.zygote(environment) {
+            zygote.connection.send(Kind::ForkWorker, &ForkWorker { number }, descriptors);
+        }
+        self.flush_zygote(environment);
         Ok(())
     }
 }

@@ -6,8 +6,10 @@ use crate::poller::{Poller, Role};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::process::{Child, Command, Stdio};
+use trygon_node_core::{EnvironmentId, PLAIN};
 
-/// The zygote's number in the poller: no worker ever gets it.
+/// Numbers of zygotes in the poller begin here; their environments count up from it, and the one before is that of zygotes
+/// that were told to end. No worker ever gets one.
 pub(crate) const ZYGOTE: u64 = 1 << 60;
 /// The program that the interpreter runs. Its socket is standard input; the search path comes in the environment.
 const PROGRAM: &str = "import os, sys\nsys.path[:] = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n\
@@ -24,7 +26,6 @@ pub(crate) struct ZygoteConfig {
 /// The zygote that runs.
 #[derive(Debug)]
 pub(crate) struct Zygote {
-    pub(crate) config: ZygoteConfig,
     pub(crate) child: Child,
     pub(crate) connection: Connection,
     pub(in crate::worker_pool) errors: LineStream,
@@ -35,22 +36,35 @@ pub(crate) struct Zygote {
 }
 
 impl Zygote {
-    /// Starts one.
-    pub(crate) fn start(config: ZygoteConfig, poller: &Poller) -> std::io::Result<Self> {
+    /// Starts one. Any but the plain environment's is sent what it has to prepare first.
+    pub(crate) fn start(config: &ZygoteConfig, environment: EnvironmentId, poller: &Poller) -> std::io::Result<Self> {
+        let number = number_of(environment);
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         rustix::io::ioctl_fionbio(&ours, true)?;
         let (errors, errors_end) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&errors, true)?;
         let mut command = Command::new(&config.python);
-        command.args(["-I", "-S", "-c", PROGRAM]).env("TRYGON_SYS_PATH", search_path(&config));
+        command.args(["-I", "-S", "-c", PROGRAM]).env("TRYGON_SYS_PATH", search_path(config));
+        if environment != PLAIN {
+            command.env("TRYGON_PREPARES_ENVIRONMENT", "1");
+        }
         command.stdin(Stdio::from(theirs)).stdout(Stdio::from(errors_end.try_clone()?)).stderr(Stdio::from(errors_end));
         let child = command.spawn()?;
-        poller.add(&ours, ZYGOTE, Role::Control)?;
-        poller.add(&errors, ZYGOTE, Role::Errors)?;
+        poller.add(&ours, number, Role::Control)?;
+        poller.add(&errors, number, Role::Errors)?;
         let connection = Connection::new(ours);
         let errors = LineStream::new(Some(errors));
-        Ok(Self { config, child, connection, errors, last_words: Vec::new(), ready: false, failures: 0 })
+        Ok(Self { child, connection, errors, last_words: Vec::new(), ready: false, failures: 0 })
+    }
+
+    /// Ends it, and reads what it said last.
+    pub(in crate::worker_pool) fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.listen();
+        self.errors.finish();
+        self.listen();
     }
 
     pub(in crate::worker_pool) fn listen(&mut self) {
@@ -61,6 +75,11 @@ impl Zygote {
         let surplus = self.last_words.len().saturating_sub(30);
         self.last_words.drain(..surplus);
     }
+}
+
+/// The number in the poller of an environment's zygote.
+pub(crate) fn number_of(environment: EnvironmentId) -> u64 {
+    ZYGOTE + u64::from(environment)
 }
 
 /// The driver's search path, line by line; an empty entry means the program's directory.

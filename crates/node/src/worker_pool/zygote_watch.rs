@@ -1,44 +1,39 @@
-//! The zygote, watched: what it says, and what to do when it dies.
+//! Zygotes, watched: what they say, and what to do when one dies.
 
 use crate::connection::Flow;
 use crate::log_tail::LineStream;
 use crate::poller::Role;
 use crate::process::DRIVER;
 use crate::service::Service;
-use crate::worker_pool::zygote::{ZYGOTE, Zygote};
+use crate::worker_pool::zygote::{Zygote, number_of};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, OwnedFd};
-use trygon_wire::Kind;
-use trygon_wire::control::{NodeFailed, WorkerForked, ZygoteReady};
+use trygon_node_core::{EnvironmentId, Event, PLAIN};
+use trygon_wire::control::{EnvironmentReport, NodeFailed, WorkerForked};
+use trygon_wire::{Header, Kind, decode};
 
 /// Failures in a row, without a zygote that became ready, after which the node gives up.
 const MAX_FAILURES: u32 = 3;
 
 impl Service {
-    /// The zygote prints only when something is wrong.
-    pub(crate) fn on_zygote_errors(&mut self) {
-        self.zygote.listen();
+    /// A zygote prints only when something is wrong.
+    pub(crate) fn on_zygote_errors(&mut self, environment: EnvironmentId) {
+        if let Some(zygote) = self.environments.zygote(environment) {
+            zygote.listen();
+        }
     }
 
-    /// The zygote said something, or is gone.
-    pub(crate) fn on_zygote_socket(&mut self) {
-        let flow = self.zygote.connection.receive();
-        let mut reader = std::mem::take(&mut self.zygote.connection.reader);
+    /// A zygote said something, or is gone.
+    pub(crate) fn on_zygote_socket(&mut self, environment: EnvironmentId) {
+        let Some(zygote) = self.environments.zygote(environment) else {
+            return;
+        };
+        let flow = zygote.connection.receive();
+        let mut reader = std::mem::take(&mut zygote.connection.reader);
         let mut broken = false;
         loop {
             match reader.next_frame() {
-                Ok(Some((header, body))) => match header.kind {
-                    Kind::ZygoteReady if trygon_wire::decode::<ZygoteReady>(body).is_ok() => {
-                        self.zygote.ready = true;
-                        self.zygote.failures = 0;
-                    }
-                    Kind::WorkerForked => {
-                        if let Ok(forked) = trygon_wire::decode::<WorkerForked>(body) {
-                            self.on_worker_pid(forked.number, forked.pid);
-                        }
-                    }
-                    _ => {}
-                },
+                Ok(Some((header, body))) => self.on_zygote_frame(environment, header, body),
                 Ok(None) => break,
                 Err(_) => {
                     broken = true;
@@ -46,49 +41,103 @@ impl Service {
                 }
             }
         }
-        self.zygote.connection.reader = reader;
-        if broken || flow == Flow::Closed {
-            self.on_zygote_died();
+        if let Some(zygote) = self.environments.zygote(environment) {
+            zygote.connection.reader = reader;
+            if broken || flow == Flow::Closed {
+                self.on_zygote_died(environment);
+            }
+        }
+    }
+
+    fn on_zygote_frame(&mut self, environment: EnvironmentId, header: Header, body: &[u8]) {
+        match header.kind {
+            Kind::ZygoteReady => {
+                if let Some(zygote) = self.environments.zygote(environment) {
+                    zygote.ready = true;
+                    zygote.failures = 0;
+                }
+                if let Some(entry) = self.environments.all.get_mut(&environment) {
+                    entry.prepared = true;
+                }
+                if environment != PLAIN {
+                    self.node_step(Event::EnvironmentReady { environment });
+                    self.end_surplus_zygote();
+                }
+            }
+            Kind::EnvironmentReport => match decode::<EnvironmentReport>(body) {
+                Ok(EnvironmentReport { message, failed: true }) => self.fail_preparation(environment, message),
+                Ok(EnvironmentReport { message, .. }) => self.say(message),
+                Err(_) => {}
+            },
+            Kind::WorkerForked => {
+                if let Ok(forked) = decode::<WorkerForked>(body) {
+                    self.on_worker_pid(forked.number, forked.pid);
+                }
+            }
+            _ => {}
         }
     }
 
     /// Its workers live on; those that it had not forked yet fail with their sockets and are asked for again.
-    fn on_zygote_died(&mut self) {
-        let _ = self.zygote.child.kill();
-        let _ = self.zygote.child.wait();
-        self.zygote.listen();
-        self.zygote.errors.finish();
-        self.zygote.listen();
-        let failures = if self.zygote.ready { 0 } else { self.zygote.failures + 1 };
-        let words = self.zygote.last_words.join("\n");
+    fn on_zygote_died(&mut self, environment: EnvironmentId) {
+        let Some(mut zygote) = self.environments.all.get_mut(&environment).and_then(|entry| entry.zygote.take()) else {
+            return;
+        };
+        zygote.end();
+        if environment == PLAIN {
+            self.replace_plain_zygote(zygote);
+        } else if !zygote.ready {
+            // It said why, or could not: then what it printed must do.
+            if !self.environments.has_failed(environment) {
+                let words = zygote.last_words.join("\n");
+                let message = format!("its preparation ended unexpectedly.\n{words}");
+                self.fail_preparation(environment, message);
+            }
+        } else if let Err(message) = self.ensure_zygote(environment) {
+            self.fail_preparation(environment, message);
+        }
+    }
+
+    fn fail_preparation(&mut self, environment: EnvironmentId, message: String) {
+        if let Some(entry) = self.environments.all.get_mut(&environment) {
+            entry.prepared = false;
+        }
+        self.fail_environment(environment, message);
+    }
+
+    fn replace_plain_zygote(&mut self, dead: Zygote) {
+        let failures = if dead.ready { 0 } else { dead.failures + 1 };
+        let words = dead.last_words.join("\n");
+        let python = self.environments.config.python.clone();
         if failures >= MAX_FAILURES {
-            let python = &self.zygote.config.python;
             let message = format!("workers cannot be started: {python} ended while it was made ready.\n{words}");
             self.send(DRIVER, Kind::NodeFailed, &NodeFailed { message });
             self.stop();
             return;
         }
-        match Zygote::start(self.zygote.config.clone(), &self.poller) {
-            Ok(mut zygote) => {
-                zygote.failures = failures;
-                zygote.last_words = std::mem::take(&mut self.zygote.last_words);
-                self.zygote = zygote;
+        match self.ensure_zygote(PLAIN) {
+            Ok(()) => {
+                if let Some(zygote) = self.environments.zygote(PLAIN) {
+                    zygote.failures = failures;
+                    zygote.last_words = dead.last_words;
+                }
             }
-            Err(error) => {
-                let message = format!("{} cannot be started: {error}", self.zygote.config.python);
+            Err(message) => {
                 self.send(DRIVER, Kind::NodeFailed, &NodeFailed { message });
                 self.stop();
             }
         }
     }
 
-    /// Sends what waits for the zygote.
-    pub(crate) fn flush_zygote(&mut self) {
-        let connection = &mut self.zygote.connection;
+    /// Sends what waits for a zygote.
+    pub(crate) fn flush_zygote(&mut self, environment: EnvironmentId) {
+        let Some(connection) = self.environments.zygote(environment).map(|zygote| &mut zygote.connection) else {
+            return;
+        };
         let full = connection.flush() == Flow::Full;
         if full != connection.watches_room {
             connection.watches_room = full;
-            self.poller.watch_room(connection.as_fd(), ZYGOTE, Role::Control, full);
+            self.poller.watch_room(connection.as_fd(), number_of(environment), Role::Control, full);
         }
     }
 

@@ -69,7 +69,8 @@ impl Driver {
 
     fn ask(&self, request_id: u64, count: u32, resources: HashMap<String, f64>) {
         let name = "f".to_owned();
-        self.channel.send(Kind::LeaseRequest, &LeaseRequest { request_id, resources, count, depth: 0, name });
+        self.channel
+            .send(Kind::LeaseRequest, &LeaseRequest { request_id, resources, count, name, ..LeaseRequest::default() });
     }
 
     fn granted(&mut self) -> LeaseGranted {

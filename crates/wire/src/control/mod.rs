@@ -4,9 +4,11 @@
 //! `request_id` of their request. Descriptors travel beside the first byte of their frame. Byte ids are in their byte form.
 
 mod actors;
+mod environments;
 mod objects;
 mod processes;
 
 pub use actors::*;
+pub use environments::*;
 pub use objects::*;
 pub use processes::*;

@@ -160,7 +160,7 @@ messages! {
     }
     /// The worker is about to exit on purpose.
     WorkerExiting {
-        /// `user_exit` (`sys.exit`, `exit_actor`), `max_calls`, `idle`, `out_of_scope`.
+        /// `user_exit` (`sys.exit`, `exit_actor`), `max_calls`, `idle`, `out_of_scope`, `environment` (its set-up hook failed).
         #[prost(string, tag = "1")] kind: String,
         /// One sentence for people.
         #[prost(string, tag = "2")] message: String,

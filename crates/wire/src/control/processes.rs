@@ -34,6 +34,12 @@ messages! {
         #[prost(uint32, tag = "13")] idle_worker_ms: u32,
         /// Most processes of workers at once; 0 means no cap.
         #[prost(uint32, tag = "14")] max_workers: u32,
+        /// Key of the job's runtime environment; empty for the plain one.
+        #[prost(bytes = "vec", tag = "20")] environment: Vec<u8>,
+        /// Description of the job's runtime environment, for whoever prepares it; opaque to the daemon.
+        #[prost(bytes = "vec", tag = "21")] environment_description: Vec<u8>,
+        /// Folder of the job's files, which the daemon removes at the end; empty when there is none.
+        #[prost(string, tag = "22")] job_directory: String,
     }
     /// The node runs.
     NodeStarted {
@@ -77,6 +83,8 @@ messages! {
         #[prost(string, repeated, tag = "7")] argv: Vec<String>,
         /// Logical CPUs of the node, for sizing thread pools.
         #[prost(double, tag = "8")] num_cpus: f64,
+        /// Key of the runtime environment that it runs in; empty for the plain one.
+        #[prost(bytes = "vec", tag = "20")] environment: Vec<u8>,
     }
     /// The worker can take leases.
     WorkerReady {
@@ -95,6 +103,8 @@ messages! {
         #[prost(uint32, tag = "4")] depth: u32,
         /// A function's name, for messages.
         #[prost(string, tag = "5")] name: String,
+        /// Key of the runtime environment that the worker must have; its description was put under it before. Empty for the plain one.
+        #[prost(bytes = "vec", tag = "15")] environment: Vec<u8>,
     }
     /// Grants that did not come yet are not wanted any more.
     LeaseCancel {
@@ -193,6 +203,15 @@ messages! {
         /// Every process that is allowed waits for others: without help this waits for ever.
         #[prost(bool, tag = "3")] cap_reached: bool,
     }
+    /// A lease request will never be met: it is forgotten.
+    LeaseRefused {
+        /// The request.
+        #[prost(uint64, tag = "1")] request_id: u64,
+        /// Kind of the error that its tasks fail with.
+        #[prost(string, tag = "2")] kind: String,
+        /// Why, for people.
+        #[prost(string, tag = "3")] message: String,
+    }
     /// Creates an actor. Answer: `CreateActorReply`; what becomes of it comes as `ActorUpdate`.
     CreateActor {
         /// Chosen by the asker.
@@ -225,6 +244,8 @@ messages! {
         #[prost(uint32, tag = "14")] depth: u32,
         /// Lives on when its creator ends.
         #[prost(bool, tag = "15")] detached: bool,
+        /// Key of the runtime environment that its worker must have; empty for the plain one.
+        #[prost(bytes = "vec", tag = "20")] environment: Vec<u8>,
     }
     /// Whether the actor was registered.
     CreateActorReply {

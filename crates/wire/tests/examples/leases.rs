@@ -13,6 +13,7 @@ pub(crate) fn put(examples: &mut Examples) {
             count: 2,
             depth: 3,
             name: "word_count".to_owned(),
+            environment: id(4, 32),
         },
     );
     examples.put(Kind::LeaseCancel, &control::LeaseCancel { request_id: 0x1_0000_0001 });
@@ -36,8 +37,13 @@ pub(crate) fn put(examples: &mut Examples) {
             options: b"options".to_vec(),
             depth: 7,
             detached: true,
+            environment: id(4, 32),
         },
     );
+    put_answers(examples);
+}
+
+fn put_answers(examples: &mut Examples) {
     examples.put(Kind::WorkerOwns, &control::WorkerOwns { owns: true });
     examples.put(
         Kind::LeaseGranted,
@@ -54,6 +60,14 @@ pub(crate) fn put(examples: &mut Examples) {
             request_id: 0x1_0000_0001,
             message: "It was ended by signal 9.".to_owned(),
             cap_reached: true,
+        },
+    );
+    examples.put(
+        Kind::LeaseRefused,
+        &control::LeaseRefused {
+            request_id: 0x1_0000_0001,
+            kind: "runtime_env_failed".to_owned(),
+            message: "It was ended by signal 9.".to_owned(),
         },
     );
     examples.put(

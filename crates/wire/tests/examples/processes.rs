@@ -22,6 +22,9 @@ pub(crate) fn put(examples: &mut Examples) {
             working_directory: "/srv/reports".to_owned(),
             idle_worker_ms: 4,
             max_workers: 5,
+            environment: id(4, 32),
+            environment_description: b"description".to_vec(),
+            job_directory: "/tmp/job".to_owned(),
         },
     );
     examples.put(Kind::WorkerReady, &control::WorkerReady { pid: 1 });
@@ -52,6 +55,7 @@ pub(crate) fn put(examples: &mut Examples) {
             node_address: "10.0.0.7".to_owned(),
             argv: texts(&["first", "second"]),
             num_cpus: 7.5,
+            environment: id(4, 32),
         },
     );
     put_peers(examples);

@@ -80,4 +80,9 @@ fn put_to_driver_and_zygote(examples: &mut Examples) {
     examples.put(Kind::ForkWorker, &control::ForkWorker { number: 301 });
     examples.put(Kind::ZygoteReady, &control::ZygoteReady { pid: 1 });
     examples.put(Kind::WorkerForked, &control::WorkerForked { number: 301, pid: 2 });
+    examples.put(Kind::PrepareEnvironment, &control::PrepareEnvironment { description: b"description".to_vec() });
+    examples.put(
+        Kind::EnvironmentReport,
+        &control::EnvironmentReport { message: "It was ended by signal 9.".to_owned(), failed: true },
+    );
 }

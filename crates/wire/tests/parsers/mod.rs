@@ -83,6 +83,9 @@ messages! {
     ForkWorker => control::ForkWorker,
     ZygoteReady => control::ZygoteReady,
     WorkerForked => control::WorkerForked,
+    LeaseRefused => control::LeaseRefused,
+    PrepareEnvironment => control::PrepareEnvironment,
+    EnvironmentReport => control::EnvironmentReport,
 }
 
 /// Parses a body. What was accepted and written again must be accepted with the same length (entries of a map have no order).

@@ -54,7 +54,7 @@ impl Env {
     /// Process 1, with one function.
     pub(crate) fn new() -> Self {
         let mut core = core(1);
-        let function = core.add_function("work", &BTreeMap::from([("CPU".to_owned(), 1.0)]), false);
+        let function = core.add_function("work", &BTreeMap::from([("CPU".to_owned(), 1.0)]), &[], false);
         Self { core, sink: Sink::default(), function }
     }
 

@@ -54,3 +54,26 @@ fn an_unusable_grant_is_replaced() {
     env.core.release(&result);
     env.end();
 }
+
+/// Tasks of another runtime environment ask for leases of their own, and are refused on their own.
+#[test]
+fn environments_do_not_share_leases() {
+    let mut env = Env::new();
+    let one_cpu = std::collections::BTreeMap::from([("CPU".to_owned(), 1.0)]);
+    let other = env.core.add_function("other", &one_cpu, b"key", false);
+    let _other = env.submit_with(other, &[], &[], 3);
+    let asked = |effects: Vec<Effect>| -> Vec<(u64, Vec<u8>)> {
+        let asked = |effect| match effect {
+            Effect::RequestLeases { request, environment, .. } => Some((request, environment)),
+            _ => None,
+        };
+        effects.into_iter().filter_map(asked).collect()
+    };
+    assert_eq!(asked(env.effects()), [(1, b"key".to_vec())]);
+    let _plain = env.submit();
+    env.grant(1, 0);
+    assert_eq!(env.sent().len(), 1, "the plain one does not wait for the other");
+    assert_eq!(env.core.unfinished(), 2);
+    env.core.fail_queued(1, b"no such package", &mut env.sink);
+    assert_eq!(env.core.unfinished(), 1, "and it goes on when the other is refused");
+}

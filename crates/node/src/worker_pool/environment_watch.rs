@@ -1,0 +1,153 @@
+//! Environments, watched: prepared when they are wanted, refused when they cannot be made. The daemon never waits for either.
+
+use crate::poller::Role;
+use crate::service::Service;
+use crate::worker_pool::zygote::{ZYGOTE, Zygote};
+use rustix::process::{Pid, PidfdFlags};
+use trygon_control_core::Effect as ActorEffect;
+use trygon_ids::{ActorId, WorkerId};
+use trygon_node_core::{EnvironmentId, Event, PLAIN};
+use trygon_wire::Kind;
+use trygon_wire::control::{LeaseRefused, PrepareEnvironment};
+
+/// Kind of the error of tasks and actors whose environment cannot be made.
+pub(crate) const FAILED: &str = "runtime_env_failed";
+/// Where drivers and workers put the descriptions of environments, by their keys.
+const NAMESPACE: &str = "trygon.runtime_env";
+/// The key there of the job's folder.
+const JOB_DIRECTORY: &[u8] = b"job_directory";
+/// An environment that failed is not tried again for so long: many tasks may ask for it at once.
+const RETRY_AFTER_MS: u64 = 10_000;
+/// Workers in a row that died before they were ready, after which their environment counts as failed.
+const MAX_START_FAILURES: u32 = 3;
+
+impl Service {
+    /// Puts the job's description where those of others are, and its folder where its workers look for it.
+    pub(crate) fn note_job(&mut self, key: Vec<u8>, description: Vec<u8>) {
+        self.key_values.call("put", NAMESPACE, key, description, true);
+        let folder = self.job_directory.clone().into_bytes();
+        self.key_values.call("put", NAMESPACE, JOB_DIRECTORY.to_vec(), folder, true);
+    }
+
+    /// Sees to it that an environment is prepared. The error says why it cannot be.
+    pub(crate) fn want_environment(&mut self, environment: EnvironmentId) -> Result<(), String> {
+        let now_ms = self.now_ms();
+        let Some(entry) = self.environments.all.get_mut(&environment) else {
+            return Err("nothing is known of the runtime environment".to_owned());
+        };
+        entry.used_ms = now_ms;
+        if environment == PLAIN {
+            return Ok(());
+        }
+        if let Some((message, until_ms)) = &entry.failed {
+            if now_ms < *until_ms {
+                return Err(message.clone());
+            }
+            entry.failed = None;
+            entry.start_failures = 0;
+            if entry.prepared {
+                self.node_step(Event::EnvironmentReady { environment });
+            }
+        }
+        if self.environments.all.get(&environment).is_some_and(|entry| entry.prepared) {
+            return Ok(());
+        }
+        self.ensure_zygote(environment)
+    }
+
+    /// Starts the zygote of an environment unless it runs.
+    pub(crate) fn ensure_zygote(&mut self, environment: EnvironmentId) -> Result<(), String> {
+        let key = match self.environments.all.get(&environment) {
+            Some(entry) if entry.zygote.is_some() => return Ok(()),
+            Some(entry) => entry.key.clone(),
+            None => return Err("nothing is known of the runtime environment".to_owned()),
+        };
+        let mut zygote = Zygote::start(&self.environments.config, environment, &self.poller)
+            .map_err(|error| format!("{} cannot be started: {error}", self.environments.config.python))?;
+        if environment != PLAIN {
+            let found = self.key_values.call("get", NAMESPACE, key, Vec::new(), false);
+            if !found.existed {
+                return Err("the description of the runtime environment is not known to the node".to_owned());
+            }
+            zygote.connection.send(
+                Kind::PrepareEnvironment,
+                &PrepareEnvironment { description: found.value },
+                Vec::new(),
+            );
+        }
+        if let Some(entry) = self.environments.all.get_mut(&environment) {
+            entry.zygote = Some(zygote);
+        }
+        self.flush_zygote(environment);
+        Ok(())
+    }
+
+    /// Ends the zygote that was not used for longest if there are too many. What it was asked for before it reads the end of its socket
+    /// is still done; it is started again when another worker is needed.
+    pub(crate) fn end_surplus_zygote(&mut self) {
+        let surplus = self.environments.surplus(self.job_environment);
+        let entry = surplus.and_then(|surplus| self.environments.all.get_mut(&surplus));
+        let Some(Zygote { child, .. }) = entry.and_then(|entry| entry.zygote.take()) else {
+            return;
+        };
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let ended = pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+        if let Some(ended) = ended.filter(|ended| self.poller.add(ended, ZYGOTE - 1, Role::Ended).is_ok()) {
+            self.environments.leaving.push((child, ended));
+        }
+    }
+
+    /// A zygote that was told to end has.
+    pub(crate) fn on_zygote_left(&mut self) {
+        self.environments.leaving.retain_mut(|(child, _)| matches!(child.try_wait(), Ok(None)));
+    }
+
+    /// An environment cannot be made: whatever waits for it is told why.
+    pub(crate) fn fail_environment(&mut self, environment: EnvironmentId, message: String) {
+        let until_ms = self.now_ms() + RETRY_AFTER_MS;
+        if let Some(entry) = self.environments.all.get_mut(&environment) {
+            entry.failed = Some((message.clone(), until_ms));
+        }
+        self.node_step(Event::EnvironmentFailed { environment, message });
+    }
+
+    /// A worker became ready: what failed before it does not count any more.
+    pub(crate) fn note_worker_started(&mut self, worker: WorkerId) {
+        if let Some(entry) = self.environments.all.get_mut(&self.node.environment_of(worker)) {
+            entry.start_failures = 0;
+        }
+    }
+
+    /// A worker died before it was ready. In an environment of somebody's own making that is not tried for ever.
+    pub(crate) fn note_failed_start(&mut self, worker: WorkerId, message: &str) {
+        let environment = self.node.environment_of(worker);
+        if environment == PLAIN || !self.node.is_starting(worker) {
+            return;
+        }
+        let Some(entry) = self.environments.all.get_mut(&environment) else {
+            return;
+        };
+        // While the zygote prepares or is gone, the worker was not even forked.
+        if !entry.zygote.as_ref().is_some_and(|zygote| zygote.ready) {
+            return;
+        }
+        entry.start_failures += 1;
+        if entry.start_failures >= MAX_START_FAILURES {
+            let message =
+                format!("{MAX_START_FAILURES} workers in a row died before they were ready; the last: {message}");
+            self.fail_environment(environment, message);
+        }
+    }
+
+    /// Tells the owner of a request that its tasks cannot run.
+    pub(crate) fn refuse_lease(&mut self, owner: u64, request_id: u64, message: String) {
+        self.send(owner, Kind::LeaseRefused, &LeaseRefused { request_id, kind: FAILED.to_owned(), message });
+    }
+
+    /// An actor will never have a worker.
+    pub(crate) fn refuse_actor(&mut self, actor: ActorId, message: String) {
+        let mut effects: Vec<ActorEffect> = Vec::new();
+        self.actors.on_refused(actor, FAILED, message, &mut effects);
+        self.perform_actor_effects(effects);
+    }
+}
