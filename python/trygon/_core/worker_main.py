@@ -30,6 +30,10 @@ def run(control_fd: int) -> None:
     # otherwise.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     hooks.install(on_task_start=on_task_start, on_worker_start=on_worker_start)
+    if "TRYGON_LOGGING_CONFIG" in os.environ:
+        from trygon._core.logging_config import apply_in_worker
+
+        apply_in_worker()
     _native.worker_main(control_fd)
 
 
@@ -49,7 +53,7 @@ def on_task_start(name: str) -> None:
         # What the program was called with; a library that parses it sees the same everywhere.
         sys.argv[:] = context.get("argv") or sys.argv
     gpus = context["devices"].get("GPU")
-    if gpus is not None:
+    if gpus is not None and os.environ.get("TRYGON_KEEP_CUDA_VISIBLE_DEVICES", "0") in ("", "0", "false", "False"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
 
 
