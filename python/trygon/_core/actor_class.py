@@ -7,8 +7,8 @@ from types import FunctionType
 from trygon import _native
 from trygon._core.actor_handle import ActorHandle, ActorMeta, meta_of, options_of, rebuild_handle
 from trygon._core.concurrency import concurrency_of, is_async
-from trygon._core.inline import current as inline_engine
 from trygon._core.generators import engine_returns, makes_items
+from trygon._core.inline import current as inline_engine
 from trygon._core.options import actor_resources, check_actor_options, environment_of
 from trygon._core.signature import checker, signature_of
 

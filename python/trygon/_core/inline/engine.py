@@ -1,22 +1,16 @@
-"""Where calls of the inline mode wait and are run: by the thread that waits for them, or by helpers.
-
-A thread that waits without a time limit runs what it waits for itself, and what that needs, in the order of submission;
-so a debugger sees one thread. Where that cannot do (a time limit, `wait` for some of many, `await`, a call that waits
-for something which runs elsewhere, calls that nobody waits for), helper threads take over, as many as there are CPUs.
-They end when nothing is left to run.
-"""
+"""One session of the inline mode: its objects and actors, what is submitted, finished, cancelled, waited for."""
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections import deque
 from time import monotonic
 from weakref import WeakKeyDictionary
 
+from trygon._core.inline.crew import Crew
 from trygon._core.inline.values import Encoded, Entries, Entry, Failure, InlineRef, lost, new_task_id
-from trygon._core.inline.work import DONE, QUEUED, RUNNING, Work, cancelled, current_work
+from trygon._core.inline.work import DONE, RUNNING, Work, cancelled, current_work
 from trygon._core.system_errors import system_error
 
 TYPE_CHECKING = False
@@ -27,48 +21,27 @@ if TYPE_CHECKING:
 
     from trygon._core.inline.actors import Actor
 
+# While somebody waits, one more helper may start this often.
 _RAMP_S = 0.01
-_IDLE_S = 0.05
-# A deeper stack of calls in one thread would come near Python's limit of recursion.
-_DEEPEST = 25
 
 
-class Engine:
+class Engine(Crew):
     """One session. `lock` guards every state; user code never runs under it."""
 
     def __init__(self, num_cpus: float, worker_id: str, namespace: str) -> None:
-        self.namespace = namespace
-        # Entered as `with engine.lock`, not through the condition: an interruption that another thread sends may come
-        # between the two halves of a condition's `__enter__`, which are Python, but not within the lock's own.
-        self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
-        self._paused: set[int] = set()
-        self.pid, self.worker_id = os.getpid(), worker_id
+        super().__init__(max(1, int(num_cpus)))
+        self.pid, self.worker_id, self.namespace = os.getpid(), worker_id, namespace
         self.entries = Entries()
         self.pinned: list[Any] = []
         # How each remote function is loaded, once for the session.
         self.functions: WeakKeyDictionary[Any, Callable[[], Any]] = WeakKeyDictionary()
+        self.actors: dict[bytes, Actor] = {}
         self.names: dict[tuple[str, str | None], Actor] = {}
         # Actors whose last handle is gone, streams that nobody reads any more.
         self.dropped: deque[Any] = deque()
-        self.actors: dict[bytes, Actor] = {}
-        self.is_closed = False
-        self.is_at_breakpoint = False
-        self._has_warned = False
-        self._queue: deque[Work] = deque()
-        self._limit = max(1, int(num_cpus))
-        self._active = 0
-        # One token for each helper that has not taken anything yet.
-        self._starting: set[object] = set()
-        self._waiting = 0
-        self._last_use_s = monotonic()
-        self._is_watched = False
-        self._threads: set[threading.Thread] = set()
-        self._depth = threading.local()
-        # What each thread runs now: of several that lie on one another, the uppermost.
-        self.tops: dict[int, Work] = {}
         self.put_task_id = new_task_id()
         self._puts = 0
+        self._has_warned = False
 
     # --- objects
 
@@ -96,6 +69,9 @@ class Engine:
         entry = reference._entry
         if entry.engine is not self:
             raise lost("the object belongs to an earlier session; objects end with shutdown()")
+        if entry.outcome is None and reference.is_nil():
+            message = "the reference is nil: it stands for no object, only for one that was not ready in time"
+            raise system_error("invalid_argument", {"message": message})
         return entry
 
     # --- submitting and finishing
@@ -166,14 +142,6 @@ class Engine:
             self._interrupt(work)
         self.changed.notify_all()
 
-    def _interrupt(self, work: Work) -> None:
-        """Raises KeyboardInterrupt in the thread that runs it, unless that runs something else on top."""
-        if self.tops.get(work.thread) is not work or work.thread in self._paused:
-            # It looks at its flag when it goes on.
-            return
-        work.is_interrupted = True
-        _raise_in(work.thread, KeyboardInterrupt)
-
     # --- waiting
 
     def get(self, refs: Any, timeout: float | None = None) -> Any:
@@ -241,7 +209,8 @@ class Engine:
         if stream is not None:
             return stream
         if type(reference) is not InlineRef:
-            raise TypeError("wait() takes a list of ObjectRefs")
+            kind = type(reference).__name__
+            raise TypeError(f"wait() takes a list of ObjectRefs and ObjectRefGenerators, but one item is a {kind}.")
         return self.entry_of(reference)
 
     def work_off(self, target: Any) -> None:
@@ -278,30 +247,6 @@ class Engine:
                 self._pause(min(left_s, _RAMP_S))
         return True
 
-    def _pause(self, limit_s: float | None) -> None:
-        """Waits for a change. Called with the lock held, once."""
-        self._check_interruption()
-        runs = self._depth_here() > 0
-        me = threading.get_ident()
-        self._active -= runs
-        self._waiting += 1
-        self._paused.add(me)
-        try:
-            self.changed.wait(limit_s)
-        finally:
-            self._paused.discard(me)
-            self._active += runs
-            self._waiting -= 1
-        self._check_interruption()
-
-    def _check_interruption(self) -> None:
-        work = current_work.get()
-        if work is not None and work.is_cancelled and work.actor is None:
-            raise KeyboardInterrupt
-        if self.is_closed:
-            message = "the engine was shut down while this was waited for"
-            raise system_error("node_died", {"message": message})
-
     def future_of(self, entry: Entry) -> Future[Any]:
         """A future of the object."""
         from concurrent.futures import Future
@@ -317,191 +262,6 @@ class Engine:
                 return future
         complete(future, entry.value)
         return future
-
-    # --- running
-
-    def _step(self, work: Work) -> Work | Entry | None:
-        """What has to be run first so that `work` comes to its end: a call, now this thread's; an object that is not
-        there yet; None when it can only be waited for.
-        """
-        me = threading.get_ident()
-        if work.state == QUEUED and work.actor is not None and work.actor.is_serial:
-            if work.actor.thread == me:
-                raise _waits_for_itself(work)
-            if work.actor.thread:
-                return None
-            work = work.actor.head()
-        if work.state != QUEUED:
-            return None
-        for entry in work.dependencies:
-            if entry.outcome is None:
-                return entry
-        if self._depth_here() >= _DEEPEST:
-            return None
-        self._claim(work, me)
-        return work
-
-    def _claim(self, work: Work, thread: int) -> None:
-        work.state, work.thread = RUNNING, thread
-        if work.actor is not None:
-            work.actor.claim(thread)
-
-    def _claim_any(self) -> Work | None:
-        me = threading.get_ident()
-        while self._queue and self._queue[0].state == DONE:
-            self._queue.popleft()
-        for work in self._queue:
-            if self._can_run(work):
-                self._claim(work, me)
-                return work
-        return None
-
-    def _can_run(self, work: Work) -> bool:
-        if work.state != QUEUED or not work.is_runnable():
-            return False
-        if any(entry.outcome is None for entry in work.dependencies):
-            return False
-        actor = work.actor
-        return actor is None or not actor.is_serial or (not actor.thread and actor.head() is work)
-
-    def execute(self, work: Work, target: Any = None) -> None:
-        """Runs a call that this thread has claimed; `target` is what it is run for."""
-        thread = work.thread
-        outer = self._begin(work)
-        try:
-            if work.actor is not None and not work.actor.is_serial:
-                work.actor.start(work)
-                return
-            outcome = work.run_for(target)
-            if outcome is not None:
-                self.finish(work, outcome)
-        except BaseException as error:
-            # Ctrl-C, or the end of a debugger's session: it is the program's.
-            name = type(error).__name__
-            self.finish(work, Failure(kind="cancelled", details={"name": work.name, "message": f"{name} in it"}))
-            raise
-        finally:
-            self._end(thread, outer)
-            if work.actor is not None and work.actor.is_serial:
-                work.actor.done(work)
-
-    def run_here(self, work: Work) -> None:
-        """Runs a call to its end in a thread of the engine, which no error of it may end."""
-        work.thread = threading.get_ident()
-        outer = self._begin(work)
-        try:
-            outcome = work.run_for(None)
-            if outcome is not None:
-                self.finish(work, outcome)
-        except BaseException as error:
-            message = f"{type(error).__name__} in it"
-            self.finish(work, Failure(kind="cancelled", details={"name": work.name, "message": message}))
-        finally:
-            self._end(work.thread, outer)
-            if work.actor is not None:
-                work.actor.done(work)
-
-    def _begin(self, work: Work) -> Work | None:
-        with self.lock:
-            depth = self._depth_here()
-            self._active += depth == 0
-            self._depth.value = depth + 1
-            outer = self.tops.get(work.thread)
-            self.tops[work.thread] = work
-            return outer
-
-    def _end(self, thread: int, outer: Work | None) -> None:
-        depth = self._depth_here() - 1
-        while True:
-            try:
-                self._end_at(thread, outer, depth)
-                return
-            except KeyboardInterrupt:
-                # It came too late for the call: what runs next must not be hit by it.
-                continue
-
-    def _end_at(self, thread: int, outer: Work | None, depth: int) -> None:
-        with self.lock:
-            top = self.tops.get(thread)
-            if top is not None and top.is_interrupted:
-                _raise_in(thread, None)
-            if self._depth_here() != depth:
-                self._depth.value = depth
-                self._active -= depth == 0
-            if outer is None:
-                self.tops.pop(thread, None)
-            else:
-                self.tops[thread] = outer
-            self.changed.notify_all()
-
-    def _depth_here(self) -> int:
-        return getattr(self._depth, "value", 0)
-
-    # --- helpers
-
-    def _start_helper(self) -> None:
-        """Starts one more thread if there is something to run and a CPU for it."""
-        limit = 1 if self.is_at_breakpoint else self._limit
-        if self._active + len(self._starting) >= limit or self.is_closed or not self._queue:
-            return
-        while self._queue and self._queue[0].state == DONE:
-            self._queue.popleft()
-        if any(self._can_run(work) for work in self._queue):
-            token = object()
-            self._starting.add(token)
-            try:
-                self.spawn(lambda: self._help(token))
-            except BaseException:
-                # A cancelled call was interrupted here; the helper may run all the same.
-                self._starting.discard(token)
-                raise
-
-    def spawn(self, target: Callable[[], None]) -> None:
-        """Starts a thread that is waited for when the session ends."""
-
-        def run() -> None:
-            try:
-                target()
-            finally:
-                self._threads.discard(thread)
-
-        thread = threading.Thread(target=run, name="trygon-inline", daemon=True)
-        self._threads.add(thread)
-        thread.start()
-
-    def _help(self, token: object) -> None:
-        while True:
-            with self.lock:
-                self._starting.discard(token)
-                work = None if self.is_closed else self._claim_any()
-                if work is None:
-                    return
-            if work.actor is None or work.actor.is_serial:
-                self.run_here(work)
-            else:
-                work.actor.start(work)
-
-    def _watch(self) -> None:
-        """Sees to it that calls run which nobody waits for."""
-        with self.lock:
-            while not self.is_closed and any(work.state == QUEUED for work in self._queue):
-                idle_s = monotonic() - self._last_use_s
-                if idle_s >= _IDLE_S and not self._active and not self._waiting and not self.is_at_breakpoint:
-                    self._start_helper()
-                self.changed.wait(_IDLE_S)
-            self._is_watched = False
-
-    def is_debugged(self) -> bool:
-        """Whether a debugger steps through this thread: then nothing runs behind its back."""
-        if self.is_at_breakpoint:
-            return True
-        trace = sys.gettrace()
-        if trace is None:
-            return False
-        bdb = sys.modules.get("bdb")
-        if bdb is not None and isinstance(getattr(trace, "__self__", None), bdb.Bdb):
-            return True
-        return "pydev" in str(getattr(trace, "__module__", ""))
 
     # --- the end
 
@@ -544,19 +304,3 @@ class Engine:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, end_s - monotonic()))
         self.pinned.clear()
-
-
-def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
-    """Has a thread raise `kind` as soon as it runs Python; None takes that back."""
-    import ctypes
-
-    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    raise_in(ctypes.c_ulong(thread), None if kind is None else ctypes.py_object(kind))
-
-
-def _waits_for_itself(work: Work) -> BaseException:
-    message = (
-        f"{work.name} is called by the same actor that is to run it, and its result is waited for: that would wait for"
-        " ever. Call the method directly, or give the actor max_concurrency"
-    )
-    return system_error("system", {"message": message})

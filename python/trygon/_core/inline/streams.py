@@ -6,10 +6,9 @@ from collections import deque
 from contextvars import Context
 
 from trygon._core.generators import DynamicObjectRefGenerator
+from trygon._core.inline.items import InlineGenerator
 from trygon._core.inline.values import Encoded, Entry, Failure, InlineRef
 from trygon._core.inline.work import DONE, QUEUED, Work, cancelled, current_work
-
-from trygon._native import ObjectRefGenerator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,22 +17,21 @@ if TYPE_CHECKING:
     from trygon._core.inline.engine import Engine
 
 _END = object()
-_COMPLETED_INDEX = 0x7FFFFF
 
 
 class StreamWork(Work):
     """A call whose function is a generator. It goes back to the queue after each step, until it is through."""
 
-    __slots__ = ("_context", "_iterator", "_produced", "is_wanted", "items", "most_unread")
+    __slots__ = ("_context", "_iterator", "_produced", "_to_skip", "is_wanted", "items", "most_unread")
     most_unread: int
 
     def results(self) -> Any:
         """What the caller gets: the generator of references."""
-        self.entries = [Entry(self.engine, self, self.task_id, _COMPLETED_INDEX)]
+        self.entries = [Entry(self.engine, self, self.task_id, 0)]
         self.items: deque[Entry] = deque()
         self.is_wanted = False
         self._iterator: Any = None
-        self._produced = 0
+        self._produced = self._to_skip = 0
         self._context = Context()
         return InlineGenerator(self)
 
@@ -67,9 +65,9 @@ class StreamWork(Work):
     def run_for(self, target: Any) -> Any:
         """One item for a reader of the stream; everything for anybody else."""
         while True:
-            value = self._context.run(self._next)
-            if value is not None:
-                return value
+            outcome = self._context.run(self._next)
+            if outcome is not None:
+                return outcome
             if target is self or not self.is_runnable():
                 with self.engine.lock:
                     if self.state != DONE:
@@ -85,30 +83,45 @@ class StreamWork(Work):
             try:
                 if self._iterator is None:
                     args, kwargs = self.arguments()
-                    self._iterator = self._load()(*args, **kwargs)
-                    if not hasattr(self._iterator, "__next__"):
-                        raise _no_generator(self.name, self._iterator)
+                    self._iterator = self._begun(self._load()(*args, **kwargs))
+                    while self._to_skip:
+                        self._to_skip -= 1
+                        next(self._iterator, None)
                 value = next(self._iterator, _END)
-                if self.state == DONE:
-                    return Encoded(None)  # It was cancelled or dropped meanwhile.
-                if value is _END:
-                    return Encoded(None)
+                if self.state == DONE or value is _END:
+                    return self._through()
                 self.add(Encoded(value))
                 return None
             except BaseException as error:
-                self.max_retries = self.attempt
-                failure = self.failure_of(error)
-                assert failure is not None
-        self._iterator = None
+                failure = self._failure_in_between(error)
+                if failure is None:
+                    return None
         self.add(failure)
+        return self._through()
+
+    def _failure_in_between(self, error: BaseException) -> Failure | None:
+        """As `failure_of`; a retry begins anew, and what the reader has already is not made again."""
+        failure = self.failure_of(error)
+        if failure is None:
+            self._iterator, self._to_skip = None, self._produced
         return failure
+
+    def _begun(self, values: Any) -> Any:
+        if not hasattr(values, "__next__"):
+            raise no_generator(self.name, values)
+        return values
+
+    def _through(self) -> Encoded | Failure:
+        self._iterator = None
+        # An error is an item; the end itself came about, unless the call was cancelled.
+        return cancelled(self.name) if self.is_cancelled else Encoded(None)
 
     def add(self, outcome: Encoded | Failure) -> None:
         """The next item is there."""
         with self.engine.lock:
+            self._produced += 1
             entry = Entry(self.engine, None, self.task_id, self._produced)
             entry.outcome = outcome
-            self._produced += 1
             self.items.append(entry)
             self.engine.changed.notify_all()
 
@@ -123,29 +136,28 @@ class StreamWork(Work):
                 args, kwargs = self.arguments()
                 values = self._load()(*args, **kwargs)
                 if not hasattr(values, "__aiter__"):
-                    self._iterator = iter(values)
+                    self._iterator = self._begun(values)
                     return self.run_for(None)
                 async for value in values:
                     self.add(Encoded(value))
                     while not self.is_runnable() and self.state != DONE:
                         await asyncio.sleep(0.001)
                     if self.state == DONE:
+                        await values.aclose()
                         break
-                return Encoded(None)
+                return self._through()
             except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) and self.is_cancelled:
-                    failure = cancelled(self.name)
-                else:
-                    self.max_retries = self.attempt
-                    failure = self.failure_of(error)
+                self.max_retries = self.attempt
+                failure = self.failure_of(error)
                 assert failure is not None
         self.add(failure)
-        return failure
+        return self._through()
 
     def drop(self) -> None:
         """Nobody reads it any more: it ends where it is."""
         self.engine.finish(self, Encoded(None))
-        self._iterator = None
+        if self.thread == 0 or not self.is_wanted:
+            self._iterator = None
 
 
 class ListWork(Work):
@@ -154,126 +166,30 @@ class ListWork(Work):
     __slots__ = ()
 
     def encode(self, value: Any) -> Encoded:
-        """All items, then the list of them."""
+        """All items, then the list of them. An error on the way is the last item."""
         if not hasattr(value, "__next__"):
-            raise _no_generator(self.name, value)
-        refs = []
-        for index, item in enumerate(value):
-            entry = Entry(self.engine, None, self.task_id, index + 1)
-            entry.outcome = Encoded(item)
+            raise no_generator(self.name, value)
+        refs: list[Any] = []
+
+        def add(outcome: Encoded | Failure) -> None:
+            entry = Entry(self.engine, None, self.task_id, len(refs) + 1)
+            entry.outcome = outcome
             refs.append(InlineRef(entry))
-        return Encoded(DynamicObjectRefGenerator(refs))  # type: ignore[arg-type]
+
+        try:
+            for item in value:
+                add(Encoded(item))
+        except Exception as error:
+            failure = self.failure_of(error)
+            if failure is None:
+                raise
+            add(failure)
+        return Encoded(DynamicObjectRefGenerator(refs))
 
 
-def _no_generator(name: str, value: Any) -> ValueError:
+def no_generator(name: str, value: Any) -> ValueError:
+    """The refusal of a stream of something that has no items."""
     return ValueError(
         f'{name} was called with num_returns="streaming" or "dynamic", so it must return a generator, but it returned'
-        f" one {type(value).__name__}."
+        f" one {type(value).__name__}: use `yield`, or leave num_returns out."
     )
-
-
-class InlineGenerator:
-    """What a generator's call returns: an iterator of references."""
-
-    def __init__(self, stream: StreamWork) -> None:
-        self._trygon_stream = stream
-        self._completed = stream.entries[0]
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        return ObjectRefGenerator
-
-    def __iter__(self) -> InlineGenerator:
-        return self
-
-    def __next__(self) -> InlineRef:
-        found = self._next_sync()
-        if found is None:
-            raise StopIteration
-        return found
-
-    def _next_sync(self, timeout_s: float | None = None) -> InlineRef | None:
-        stream = self._trygon_stream
-        engine = stream.engine
-        if timeout_s is None or timeout_s < 0:
-            engine.work_off(stream)
-        elif not engine.wait_until(stream.is_ready, timeout_s, [stream]):
-            from trygon._core.system_errors import system_error
-
-            raise system_error("get_timeout", {"timeout": str(timeout_s)})
-        return self._take()
-
-    def _take(self) -> InlineRef | None:
-        stream = self._trygon_stream
-        with stream.engine.lock:
-            if not stream.items:
-                return None
-            stream.engine.changed.notify_all()
-            return InlineRef(stream.items.popleft())
-
-    def __aiter__(self) -> InlineGenerator:
-        return self
-
-    async def __anext__(self) -> InlineRef:
-        import asyncio
-        from concurrent.futures import Future
-
-        stream = self._trygon_stream
-        if not stream.is_ready():
-            future: Future[None] = Future()
-            engine = stream.engine
-
-            def make() -> None:
-                try:
-                    engine.work_off(stream)
-                    future.set_result(None)
-                except BaseException as error:
-                    future.set_exception(error)
-
-            engine.spawn(make)
-            await asyncio.wrap_future(future)
-        found = self._take()
-        if found is None:
-            raise StopAsyncIteration
-        return found
-
-    def completed(self) -> InlineRef:
-        """A reference that is ready when the generator is through; `get` of it raises what the generator raised."""
-        return InlineRef(self._completed)
-
-    def next_ready(self) -> bool:
-        """Whether the next reference can be had without waiting."""
-        return self._trygon_stream.is_ready()
-
-    def is_finished(self) -> bool:
-        """Whether there is nothing more to read."""
-        return self._trygon_stream.state == DONE and not self._trygon_stream.items
-
-    def task_id(self) -> Any:
-        """The task's id."""
-        from trygon._core.ids import TaskID
-
-        return TaskID(self._trygon_stream.task_id)
-
-    def send(self, value: Any) -> Any:
-        """Not supported: the generator runs elsewhere."""
-        raise NotImplementedError("send() is not supported: the generator runs as a task; pass it an actor or a queue.")
-
-    def throw(self, *error: Any) -> Any:
-        """Not supported: the generator runs elsewhere."""
-        raise NotImplementedError("throw() is not supported: the generator runs as a task; use trygon.cancel().")
-
-    def close(self) -> Any:
-        """Not supported: the generator runs elsewhere."""
-        raise NotImplementedError("close() is not supported: drop the generator, or use trygon.cancel().")
-
-    def __del__(self) -> None:
-        stream = self._trygon_stream
-        if stream.state != DONE:
-            stream.engine.dropped.append(stream)
-
-    def __repr__(self) -> str:
-        return f"ObjectRefGenerator({self._trygon_stream.task_id.hex()})"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("A generator of references cannot be sent; send the references, or a list of them.")

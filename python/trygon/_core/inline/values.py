@@ -228,8 +228,8 @@ class InlineRef:
         return ""
 
     def is_nil(self) -> bool:
-        """Whether this refers to nothing: never."""
-        return False
+        """Whether this refers to nothing: what a generator gives when the time is over."""
+        return self._entry.id == _NIL_ID
 
     def size(self) -> int | None:
         """Size of the encoded value in bytes, once it is known."""
@@ -268,6 +268,16 @@ class InlineRef:
             # Nobody can say when this copy goes: the object lives as long as the session.
             self._entry.engine.pinned.append(self._entry)
         return rebuild_reference, (self._entry.id,)
+
+
+_NIL_ID = b"\xff" * 28
+
+
+def nil_reference(engine: Engine) -> InlineRef:
+    """Stands for something that was not ready in time."""
+    entry = Entry(engine, None, _NIL_ID[:24], 0)
+    entry.id = _NIL_ID
+    return InlineRef(entry)
 
 
 InlineRef.__name__ = InlineRef.__qualname__ = "ObjectRef"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from contextvars import Context, ContextVar
+from types import GeneratorType
 
-from trygon._core.serialization import unpickle_value
 from trygon._core.inline.values import Encoded, Entry, Failure, InlineRef, export_holding, lost, new_task_id
+from trygon._core.serialization import unpickle_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,8 +181,10 @@ class Work:
         """Whether a helper may take it."""
         return True
 
-    def encode(self, value: Any) -> Encoded | list[Encoded]:
+    def encode(self, value: Any) -> Any:
         """The call's results as bytes."""
+        if self.num_returns > 0 and type(value) is GeneratorType:
+            return self._first_items(value)
         if self.num_returns == 1:
             return Encoded(value)
         if self.num_returns == 0:
@@ -189,6 +192,23 @@ class Work:
         from trygon._core.hooks import split_returns
 
         return [Encoded(one) for one in split_returns(value, self.num_returns, self.name)]
+
+    def _first_items(self, values: Any) -> Any:
+        """As many items as there are results; from one that raises on, the error."""
+        items: list[Encoded | Failure] = []
+        try:
+            for value in values:
+                items.append(Encoded(value))
+                if len(items) == self.num_returns:
+                    break
+        except Exception as error:
+            failure = self.failure_of(error) if items else None
+            if failure is None:
+                raise
+            items += [failure] * (self.num_returns - len(items))
+        if len(items) < self.num_returns:
+            raise ValueError(f"{self.name} has num_returns={self.num_returns}, but it yielded {len(items)} values.")
+        return items[0] if self.num_returns == 1 else items
 
     def failure_of(self, error: BaseException) -> Failure | None:
         """What is kept of an error of user code; None when the call has to run again."""
