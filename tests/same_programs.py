@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 
@@ -55,10 +54,7 @@ class Counter:
         return trygon.get(other.add.remote(n))
 
     def me(self):
-        context = trygon.get_runtime_context()
-        return (
-            trygon.get(context.current_actor.__ray_ready__.remote(), timeout=0.2) if False else context.get_actor_name()
-        )
+        return trygon.get_runtime_context().get_actor_name()
 
 
 def values():
@@ -206,7 +202,7 @@ def wrong_calls():
         seen(lambda: trygon.put(add.remote(1))),
         seen(lambda: trygon.wait(add.remote(1))),
         seen(lambda: trygon.wait([add.remote(1)], num_returns=2)),
-        seen(lambda: trygon.wait([add.remote(1)] * 2) if False else trygon.wait([(r := add.remote(1)), r])),
+        seen(lambda: trygon.wait([(r := add.remote(1)), r])),
         seen(lambda: trygon.get(add.remote(1), timeout=-1)),
         seen(lambda: trygon.kill(5)),
         seen(lambda: trygon.get_actor("nobody")),
@@ -340,93 +336,6 @@ def an_actor_whose_handles_are_gone():
     return "it lives"
 
 
-@trygon.remote
-class Loop:
-    def __init__(self):
-        self.event = asyncio.Event()
-        self.running = self.most = 0
-
-    async def wait(self):
-        await self.event.wait()
-        return "woken"
-
-    async def set(self):
-        self.event.set()
-
-    async def crowd(self):
-        self.running += 1
-        self.most = max(self.most, self.running)
-        await asyncio.sleep(0.01)
-        self.running -= 1
-        return self.most
-
-    async def use(self, box):
-        return await box[0] + sum(await asyncio.gather(*box))
-
-    async def fail(self):
-        await asyncio.sleep(0)
-        raise KeyError("in a coroutine")
-
-    def plain(self):
-        return self.most
-
-
-def event_loops():
-    loop = Loop.remote()
-    waiting = [loop.wait.remote() for _ in range(5)]
-    before = trygon.wait(waiting, timeout=0.05)[0]
-    loop.set.remote()
-    limited = Loop.options(max_concurrency=3).remote()
-    return (
-        before,
-        trygon.get(waiting),
-        max(trygon.get([limited.crowd.remote() for _ in range(12)])),
-        trygon.get(loop.use.remote([add.remote(1), trygon.put(5)])),
-        seen(lambda: trygon.get(loop.fail.remote())),
-        trygon.get(loop.plain.remote()),
-    )
-
-
-def signals_between_driver_and_task():
-    @trygon.remote(num_cpus=0)
-    def waits(loop):
-        return trygon.get(loop.wait.remote())
-
-    loop = Loop.options(num_cpus=0).remote()
-    ref = waits.remote(loop)
-    before = trygon.wait([ref], timeout=0.2)[0]
-    loop.set.remote()
-    return before, trygon.get(ref)
-
-
-def threads_in_actors():
-    @trygon.remote(max_concurrency=3)
-    class Meeting:
-        def __init__(self):
-            self.barrier = threading.Barrier(3)
-
-        def meet(self):
-            self.barrier.wait(10)
-            return "met"
-
-    meeting = Meeting.remote()
-    return trygon.get([meeting.meet.remote() for _ in range(3)])
-
-
-def awaiting_in_the_driver():
-    async def main():
-        first = await add.remote(1)
-        rest = await asyncio.gather(*[add.remote(i) for i in range(10)])
-        try:
-            await fail.remote("awaited")
-        except KeyError as error:
-            return first, rest, error.args
-        return None
-
-    futures = [add.remote(i).future() for i in range(5)]
-    return asyncio.run(main()), [future.result(10) for future in futures]
-
-
 def leaving_the_process():
     import sys
 
@@ -517,10 +426,6 @@ ALL = [
     names,
     ends_of_actors,
     an_actor_whose_handles_are_gone,
-    event_loops,
-    signals_between_driver_and_task,
-    threads_in_actors,
-    awaiting_in_the_driver,
     leaving_the_process,
     context,
     references_are_values,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import leaks
 import pytest
+import same_concurrency
 import same_programs
 import trygon
 from terminal import Terminal
@@ -24,7 +25,7 @@ def inline():
         yield context
 
 
-@pytest.mark.parametrize("program", same_programs.ALL, ids=lambda program: program.__name__)
+@pytest.mark.parametrize("program", same_programs.ALL + same_concurrency.ALL, ids=lambda program: program.__name__)
 def test_same_in_both_modes(program):
     with trygon.init(num_cpus=4):
         expected = program()
@@ -233,6 +234,29 @@ def main():
     here = "driver"
     print("result", trygon.get(A.remote().m.remote(20)))
 """
+
+
+def test_generators_are_lazy(inline):
+    made = []
+    _made.clear()
+
+    @trygon.remote
+    def endless():
+        number = 0
+        while True:
+            sys.modules["test_inline"]._made.append(number)
+            yield number
+            number += 1
+
+    generator = endless.remote()
+    assert [trygon.get(next(generator)) for _ in range(3)] == [0, 1, 2]
+    time.sleep(0.2)
+    assert sys.modules["test_inline"]._made == [0, 1, 2]
+    del generator, made
+    assert trygon.get(trygon.remote(lambda: 1).remote()) == 1
+
+
+_made: list[int] = []
 
 
 def test_breakpoint_stops_in_the_terminal_with_every_frame(tmp_path):

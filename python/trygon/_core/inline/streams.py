@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from trygon._core.inline.engine import Engine
 
 _END = object()
+# How long an event loop may be kept by one generator.
+_TURN_S = 0.002
 
 
 class StreamWork(Work):
@@ -127,23 +129,16 @@ class StreamWork(Work):
 
     async def run_async(self) -> Any:
         """As `run_for`, in an event loop."""
-        import asyncio
-
         current_work.set(self)
         failure = self.failed_dependency()
         if failure is None:
             try:
                 args, kwargs = self.arguments()
-                values = self._load()(*args, **kwargs)
-                if not hasattr(values, "__aiter__"):
-                    self._iterator = self._begun(values)
-                    return self.run_for(None)
-                async for value in values:
+                async for value in _each(self.name, self._load()(*args, **kwargs)):
                     self.add(Encoded(value))
                     while not self.is_runnable() and self.state != DONE:
-                        await asyncio.sleep(0.001)
+                        await _room()
                     if self.state == DONE:
-                        await values.aclose()
                         break
                 return self._through()
             except BaseException as error:
@@ -170,21 +165,71 @@ class ListWork(Work):
         if not hasattr(value, "__next__"):
             raise no_generator(self.name, value)
         refs: list[Any] = []
-
-        def add(outcome: Encoded | Failure) -> None:
-            entry = Entry(self.engine, None, self.task_id, len(refs) + 1)
-            entry.outcome = outcome
-            refs.append(InlineRef(entry))
-
         try:
             for item in value:
-                add(Encoded(item))
+                self._add(refs, Encoded(item))
         except Exception as error:
-            failure = self.failure_of(error)
-            if failure is None:
-                raise
-            add(failure)
+            self._add(refs, self._last(error))
         return Encoded(DynamicObjectRefGenerator(refs))
+
+    async def run_async(self) -> Any:
+        """The same in an event loop, for asynchronous generators too."""
+        current_work.set(self)
+        failure = self.failed_dependency()
+        if failure is not None:
+            return failure
+        refs: list[Any] = []
+        try:
+            args, kwargs = self.arguments()
+            async for item in _each(self.name, self._load()(*args, **kwargs)):
+                self._add(refs, Encoded(item))
+        except Exception as error:
+            if not refs:
+                return self._last(error)
+            self._add(refs, self._last(error))
+        return Encoded(DynamicObjectRefGenerator(refs))
+
+    def _add(self, refs: list[Any], outcome: Encoded | Failure) -> None:
+        entry = Entry(self.engine, None, self.task_id, len(refs) + 1)
+        entry.outcome = outcome
+        refs.append(InlineRef(entry))
+
+    def _last(self, error: Exception) -> Failure:
+        self.max_retries = self.attempt
+        failure = self.failure_of(error)
+        assert failure is not None
+        return failure
+
+
+async def _each(name: str, values: Any) -> Any:
+    """The items of a generator of either kind; one that never waits lets the loop's other calls have a turn."""
+    from asyncio import sleep
+    from time import monotonic
+
+    turn_s = monotonic()
+    if hasattr(values, "__anext__"):
+        try:
+            async for value in values:
+                yield value
+                if monotonic() - turn_s > _TURN_S:
+                    await sleep(0)
+                    turn_s = monotonic()
+        finally:
+            await values.aclose()
+        return
+    if not hasattr(values, "__next__"):
+        raise no_generator(name, values)
+    for value in values:
+        yield value
+        if monotonic() - turn_s > _TURN_S:
+            await sleep(0)
+            turn_s = monotonic()
+
+
+async def _room() -> None:
+    from asyncio import sleep
+
+    await sleep(0.001)
 
 
 def no_generator(name: str, value: Any) -> ValueError:
