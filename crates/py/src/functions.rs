@@ -1,6 +1,7 @@
 //! `f.remote(...)`: the hot call.
 
 use crate::arguments::ArgumentBuffer;
+use crate::hooks::hooks;
 use crate::generator::ObjectRefGenerator;
 use crate::reference::{ObjectRef, collecting};
 use crate::session::{self, Session};
@@ -80,7 +81,9 @@ impl RemoteFunctionHandle {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         check_arguments(self.check.as_ref(), args, kwargs)?;
-        let (session, function) = self.bound(py)?;
+        let Some((session, function)) = self.bound(py)? else {
+            return hooks()?.inline_submit.bind(py).call1((&self.exporter, args, kwargs));
+        };
         wait_for_room(py, &session)?;
         let depth = session.child_depth();
         let (slot, generation) = ArgumentBuffer::with(&session, args, kwargs, |arguments| {
@@ -99,12 +102,16 @@ impl RemoteFunctionHandle {
 }
 
 impl RemoteFunctionHandle {
-    fn bound(&self, py: Python<'_>) -> PyResult<(Arc<Session>, FunctionIndex)> {
+    /// The session and the function's number in it; nothing when the package runs everything in this process.
+    fn bound(&self, py: Python<'_>) -> PyResult<Option<(Arc<Session>, FunctionIndex)>> {
         if let Some(bound) = &*self.bound.lock()
             && let Some(session) = bound.session.upgrade()
             && session.number == session::current_number()
         {
-            return Ok((session, bound.function));
+            return Ok(Some((session, bound.function)));
+        }
+        if session::is_inline() {
+            return Ok(None);
         }
         let session = session::require(py)?;
         let (body, met) = collecting(|| self.exporter.call0(py));
@@ -126,7 +133,7 @@ impl RemoteFunctionHandle {
         });
         let bound = Export { session: Arc::downgrade(&session), function };
         *self.bound.lock() = Some(bound);
-        Ok((session, function))
+        Ok(Some((session, function)))
     }
 }
 

@@ -42,6 +42,7 @@ hooks! {
     split_returns,
     await_ref,
     future_of,
+    inline_submit,
     next_item,
 }
 

@@ -113,6 +113,17 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 static CURRENT_NUMBER: AtomicU64 = AtomicU64::new(0);
 static PID: AtomicU32 = AtomicU32::new(0);
 static IS_FORKED_CHILD: AtomicBool = AtomicBool::new(false);
+static IS_INLINE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the package runs everything in this process, without an engine.
+pub(crate) fn is_inline() -> bool {
+    IS_INLINE.load(Ordering::Relaxed)
+}
+
+/// Says whether the package runs everything in this process.
+pub(crate) fn set_inline(is_inline: bool) {
+    IS_INLINE.store(is_inline, Ordering::Relaxed);
+}
 
 /// User code in this process forked, and this is the child: the worker's connections are its parent's.
 pub(crate) fn is_forked_child() -> bool {

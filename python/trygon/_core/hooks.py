@@ -37,6 +37,7 @@ def install(**replaced: Any) -> None:
         "split_returns": split_returns,
         "await_ref": _await_ref,
         "future_of": _future_of,
+        "inline_submit": _inline_submit,
         "next_item": _next_item,
         "on_worker_exit_request": _on_task_start,
     }
@@ -122,6 +123,12 @@ def _future_of(ref: Any) -> Any:
     from trygon._core.object_ref import future_of
 
     return future_of(ref)
+
+
+def _inline_submit(exporter: Any, args: Any, kwargs: Any) -> Any:
+    from trygon._core.inline.surface import submit
+
+    return submit(exporter, args, kwargs)
 
 
 def _next_item(generator: Any, timeout_s: float | None) -> Any:

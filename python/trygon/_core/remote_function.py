@@ -99,8 +99,6 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
     refusal = _refusal(function, name)
     if refusal is not None:
         return refusal
-    from trygon._core.serialization import export
-
     num_returns, stream_limit = engine_returns(name, options, makes_items(function), isinstance(function, FunctionType))
     worker_function = regrouped(function, options)
     max_retries = options.get("max_retries")
@@ -109,7 +107,7 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
         # Libraries rarely give a device's memory back before their process ends.
         max_calls = 1 if options.get("num_gpus") else 0
     handle = RemoteFunctionHandle(
-        lambda: export(worker_function, "function", name),
+        Exporter(worker_function, options, name, num_returns, stream_limit),
         name=name,
         resources=task_resources(options),
         num_returns=num_returns,
@@ -122,6 +120,23 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
         check=_check(function, name),
     )
     return handle.submit
+
+
+class Exporter:
+    """What gives the engine a function's bytes, at its first call in a session."""
+
+    __slots__ = ("__weakref__", "function", "name", "num_returns", "options", "stream_limit")
+
+    def __init__(
+        self, function: Callable[..., Any], options: dict[str, Any], name: str, num_returns: int, stream_limit: int
+    ) -> None:
+        self.function, self.options, self.name = function, options, name
+        self.num_returns, self.stream_limit = num_returns, stream_limit
+
+    def __call__(self) -> bytes:
+        from trygon._core.serialization import export
+
+        return export(self.function, "function", self.name)
 
 
 def _check(function: Callable[..., Any], name: str) -> tuple[int, int, Callable[..., None]] | None:

@@ -116,7 +116,8 @@ class RuntimeContext:
         from trygon._core.actor_handle import rebuild_handle
         from trygon._core.worker_main import current_actor_meta
 
-        return rebuild_handle(bytes.fromhex(actor_id), None, current_actor_meta())
+        meta = _native.context().get("actor_meta") or current_actor_meta()
+        return rebuild_handle(bytes.fromhex(actor_id), None, meta)
 
     def get_assigned_resources(self) -> dict[str, float]:
         """What the running task or actor holds; empty in the driver."""

@@ -14,6 +14,8 @@ from _pickle import PickleBuffer, Pickler
 from _pickle import dumps as c_dumps
 from _pickle import loads as c_loads
 
+from trygon._core import redefinitions
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,7 @@ def export(value: Any, kind: str, name: str) -> bytes:
     except Exception as error:
         raise _cannot_serialize(value, error, f"the {kind} {name}", name) from error
     assert not buffers
+    redefinitions.note(kind, value)
     return data
 
 

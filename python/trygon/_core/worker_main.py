@@ -8,7 +8,7 @@ import os
 import sys
 
 from trygon import _native
-from trygon._core import hooks, output
+from trygon._core import debugger, hooks, output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ def run(control_fd: int) -> None:
     # One task has one CPU: libraries that start a thread for each core would fight each other. A program may say
     # otherwise.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    hooks.install(on_task_start=on_task_start, on_worker_start=on_worker_start)
+    debugger.install_in_worker()
+    replaced: dict[str, Any] = {"on_task_start": on_task_start, "on_worker_start": on_worker_start}
+    if debugger.wants_post_mortem():
+        replaced["encode_error"] = _look_and_encode
+    hooks.install(**replaced)
     if "TRYGON_LOGGING_CONFIG" in os.environ:
         from trygon._core.logging_config import apply_in_worker
 
@@ -41,6 +45,15 @@ def on_worker_start() -> str | None:
     """Hook `on_worker_start`: what the environment wants to be run before any task; returns what went wrong."""
     enter = sys.modules.get("trygon._core.runtime_env.enter")
     return None if enter is None else enter.run_hook()
+
+
+def _look_and_encode(error: BaseException, name: str) -> bytes:
+    """Hook `encode_error` when failed tasks are to be looked at."""
+    from trygon._core.debugger.worker import post_mortem
+    from trygon._core.errors import encode_error
+
+    post_mortem(error)
+    return encode_error(error, name)
 
 
 def on_task_start(name: str) -> None:
