@@ -376,7 +376,7 @@ def references_are_values():
         isinstance(a, trygon.ObjectRef),
         len(a.hex()),
         repr(a) == f"ObjectRef({a.hex()})",
-        len(a.task_id()),
+        len(a.task_id().binary()),
         a.is_nil(),
     )
 
