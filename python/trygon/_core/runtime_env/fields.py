@@ -109,9 +109,7 @@ def _command(name: str, value: Any) -> str:
     import shlex
 
     if not shlex.split(_text(name, value)):
-        raise ValueError(
-            f"The field {name} of a runtime environment must name an interpreter, but {value!r} was given."
-        )
+        raise ValueError(f"The field {name} of a runtime environment names no interpreter, but {value!r} was given.")
     return str(value)
 
 
