@@ -41,7 +41,6 @@ _NOT_YET = (
     "Language",
     "LoggingConfig",
     "autoscaler",
-    "cancel",
     "client",
     "cpp_actor_class",
     "cpp_function",
@@ -81,6 +80,7 @@ __all__ = [
     "__version__",
     "actor",
     "available_resources",
+    "cancel",
     "cloudpickle",
     "cluster_resources",
     "exceptions",
@@ -112,6 +112,8 @@ def __getattr__(name: str) -> object:
         value = getattr(import_module("trygon._core.ids"), name)
     elif name == "DynamicObjectRefGenerator":
         value = import_module("trygon._core.generators").DynamicObjectRefGenerator
+    elif name == "cancel":
+        value = import_module("trygon._core.cancel").cancel
     elif name == "cloudpickle":
         value = import_module("cloudpickle")
     elif name in _NOT_YET:

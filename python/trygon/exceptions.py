@@ -70,6 +70,8 @@ class CrossLanguageError(RayTaskError):
 class TaskCancelledError(RayError):
     """The result of a cancelled task was asked for."""
 
+    task_id: str | None = None
+
 
 class WorkerCrashedError(RayError):
     """The process that ran a task died, and no retry was left. The text names the one cause."""

@@ -8,7 +8,7 @@ import os
 import sys
 
 from trygon import _native
-from trygon._core import hooks, output
+from trygon._core import cancel, hooks, output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def run(control_fd: int) -> None:
     # otherwise.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     hooks.install(on_task_start=on_task_start, on_worker_start=on_worker_start)
+    cancel.listen()
     _native.worker_main(control_fd)
 
 
