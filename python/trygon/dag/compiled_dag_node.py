@@ -118,7 +118,7 @@ class CompiledDAG:
         handles = {getattr(node, "_parent", None) for node in self._steps}
         for handle in [*self._fixed.values(), *handles]:
             if isinstance(handle, ActorHandle):
-                kill(handle)  # type: ignore[arg-type]
+                kill(handle)
 
     def __enter__(self) -> Self:
         return self
