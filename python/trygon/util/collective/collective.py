@@ -192,9 +192,12 @@ def destroy_collective_group(group_name: str = "default") -> None:
         group = _groups.pop(group_name, None)
     if group is not None:
         group.destroy_group()
-    from trygon.util.collective.rendezvous import Store
+    from trygon import _native
 
-    Store().delete(f"declared/{group_name}")
+    if _native.is_initialized():
+        from trygon.util.collective.rendezvous import Store
+
+        Store().delete(f"declared/{group_name}")
 
 
 def leave_all() -> None:
