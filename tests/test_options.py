@@ -133,8 +133,6 @@ def test_async_functions_are_refused_at_the_call():
         trygon.remote(asynchronous).remote()
     with pytest.raises(ValueError, match="event loop"):
         trygon.remote(generator).remote()
-    with pytest.raises(NotImplementedError, match="bind"):
-        trygon.remote(function).bind()
 
 
 def test_names_of_ray_that_are_not_here_say_so():

@@ -35,7 +35,7 @@ _LAZY_IDS = (
     "UniqueID",
     "WorkerID",
 )
-_LAZY_MODULES = ("actor", "compat", "exceptions", "experimental", "job_config", "runtime_env", "util")
+_LAZY_MODULES = ("actor", "compat", "dag", "exceptions", "experimental", "job_config", "runtime_env", "util")
 _OTHER_LANGUAGES = ("Language", "client", "cpp_actor_class", "cpp_function", "java_actor_class", "java_function")
 _NOT_YET = (
     "ClientBuilder",
@@ -82,6 +82,7 @@ __all__ = [
     "cluster_resources",
     "cpp_actor_class",
     "cpp_function",
+    "dag",
     "exceptions",
     "experimental",
     "get",

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from trygon import actor as actor
+from trygon import dag as dag
 from trygon import exceptions as exceptions
 from trygon import experimental as experimental
 from trygon import job_config as job_config

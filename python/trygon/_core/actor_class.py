@@ -51,9 +51,11 @@ class ActorClass:
         check_actor_options(options, in_options_call="concurrency_groups" in options)
         return ActorClassWithOptions(self._class, {**self._options, **options})
 
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError(f"{self.__name__}.bind() makes a graph, which this version of Trygon does not have.")
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """An actor as a step of a graph (see `trygon.dag`); it is made when the graph is executed."""
+        from trygon.dag.class_node import ClassNode
+
+        return ClassNode(self, self._class, args, kwargs, self._options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
@@ -88,9 +90,11 @@ class ActorClassWithOptions:
         """Makes an actor with these options."""
         return create(self._class, args, kwargs, self._options)
 
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError("bind() makes a graph, which this version of Trygon does not have.")
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """An actor as a step of a graph (see `trygon.dag`); it is made when the graph is executed."""
+        from trygon.dag.class_node import ClassNode
+
+        return ClassNode(self, self._class, args, kwargs, self._options)
 
 
 def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> ActorHandle:

@@ -192,9 +192,13 @@ class ActorMethod:
             self._cache[key] = made
         return made
 
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError("bind() makes a graph of tasks, which this version of Trygon does not have.")
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """A call as a step of a graph (see `trygon.dag`): one node, or a tuple with one for each of several results."""
+        from trygon.dag.class_node import bind_method
+
+        handle = ActorHandle(self._actor_id, self._handle_ref, self._meta)
+        options = {name: value for name, value in self._options.items() if name in METHOD_OPTIONS}
+        return bind_method(handle, self._name, args, kwargs, options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(f"A method of an actor cannot be called directly: use .{self._name}.remote(...) instead.")

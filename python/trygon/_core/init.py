@@ -340,11 +340,12 @@ def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = F
     if state is not None:
         state.current = None
     for name, end in (
-        ("object_ref", "end_futures"),
-        ("logs", "flush"),
-        ("debugger.driver", "remove"),
+        ("util.collective.collective", "leave_all"),
+        ("_core.object_ref", "end_futures"),
+        ("_core.logs", "flush"),
+        ("_core.debugger.driver", "remove"),
     ):
-        module = sys.modules.get(f"trygon._core.{name}")
+        module = sys.modules.get(f"trygon.{name}")
         if module is not None:
             getattr(module, end)()
     inline = sys.modules.get("trygon._core.inline")

@@ -27,11 +27,15 @@ def get(object_refs: Any, *, timeout: float | None = None) -> Any:
     waiting.
     """
     kind = type(object_refs)
-    if kind is ObjectRef or kind is list:
+    if kind is ObjectRef:
         return _native_get(object_refs, timeout)
     if isinstance(object_refs, list):
-        return _native_get(list(object_refs), timeout)
-    if isinstance(object_refs, ObjectRef):
+        try:
+            return _native_get(object_refs if kind is list else list(object_refs), timeout)
+        except (TypeError, ValueError):
+            if not any(_is_graph_result(ref) for ref in object_refs):
+                raise
+    elif isinstance(object_refs, ObjectRef):
         # One of the inline mode.
         from trygon._core.inline.values import require_living
 
@@ -39,7 +43,16 @@ def get(object_refs: Any, *, timeout: float | None = None) -> Any:
         return _native_get(object_refs, timeout)
     if isinstance(object_refs, ObjectRefGenerator):
         return object_refs
+    if isinstance(object_refs, list) or _is_graph_result(object_refs):
+        from trygon.dag.results import get_results
+
+        return get_results(object_refs, timeout)
     raise ValueError(f"get() takes an ObjectRef or a list of them, but {kind.__name__} was given.{_hint(object_refs)}")
+
+
+def _is_graph_result(value: object) -> bool:
+    """Whether executing a compiled graph returned it."""
+    return hasattr(type(value), "get_graph_result")
 
 
 def _hint(value: object) -> str:

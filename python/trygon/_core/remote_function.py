@@ -50,11 +50,11 @@ class RemoteFunction:
             self._cache[key] = made
         return made
 
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError(
-            f"{self.__name__}.bind() makes a graph of tasks, which this version of Trygon does not have."
-        )
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """A call as a step of a graph (see `trygon.dag`); it runs when the graph is executed."""
+        from trygon.dag.function_node import FunctionNode
+
+        return FunctionNode(self, self.__name__, args, kwargs, self._options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
@@ -80,9 +80,11 @@ class FunctionWithOptions:
         self._options = options
         self.remote = submitter(function, options)
 
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError("bind() makes a graph of tasks, which this version of Trygon does not have.")
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """A call as a step of a graph (see `trygon.dag`); it runs when the graph is executed."""
+        from trygon.dag.function_node import FunctionNode
+
+        return FunctionNode(self, getattr(self._function, "__name__", "function"), args, kwargs, self._options)
 
     def __reduce__(self) -> Any:
         return FunctionWithOptions, (self._function, self._options)
