@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import OrderedDict, deque
 from types import BuiltinFunctionType, FunctionType
 
@@ -137,7 +138,7 @@ class Crew:
         """Queues calls; their results come to their `done`. Raises RuntimeError when nothing is taken any more."""
         with self._lock:
             if self._ended_by is not None:
-                raise self._ended_by
+                raise self._ended_by.with_traceback(None)
             if self._closed:
                 raise RuntimeError("it is closed")
             self._waiting.extend(calls)
@@ -214,7 +215,7 @@ class Crew:
     def raise_if_broken(self) -> None:
         """Raises why it ended, where that was the initializer's fault."""
         if self._ended_by is not None and self._ended_by.__cause__ is not None:
-            raise self._ended_by
+            raise self._ended_by.with_traceback(None)
 
     @property
     def expected_room(self) -> int:
@@ -302,7 +303,8 @@ class Crew:
             try:
                 results.append((member, what, _native.get(ref, None), None))
             except BaseException as error:
-                results.append((member, what, None, error))
+                # Its traceback would keep everything here alive for as long as the user keeps the error.
+                results.append((member, what, None, error.with_traceback(None)))
         delivered: list[tuple[Call, Any, BaseException | None]] = []
         counts: dict[_Member, int] = {}
         with self._lock:
@@ -398,6 +400,19 @@ class Crew:
         if self._queue.is_current():
             # Wakes the collector, which ends.
             self._queue.add(_native.put(None), (None, None, None))
+
+
+def end_with(owner: object, crew: Crew, reason: str | None) -> None:
+    """Has the crew end when `owner` is dropped: at once for `reason`, or after what was submitted. At the end of the
+    program nothing happens: the engine ends the processes.
+    """
+    weakref.finalize(owner, _end_dropped, weakref.ref(crew), reason).atexit = False
+
+
+def _end_dropped(reference: weakref.ref[Crew], reason: str | None) -> None:
+    crew = reference()
+    if crew is not None:
+        crew.close() if reason is None else crew.end(RuntimeError(reason))
 
 
 def _deliver(outcomes: list[tuple[Call, Any, BaseException | None]]) -> None:

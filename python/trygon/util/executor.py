@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Future
 from itertools import islice
 from time import monotonic
 
-from trygon.util._crew import Call, Crew, decode_item_error, original_error
+from trygon.util._crew import Call, Crew, decode_item_error, end_with, original_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Executor(_Executor):
         )
         # What was submitted runs to its end, also when the executor is dropped or the program ends.
         _open_crews.add(self._crew)
-        weakref.finalize(self, self._crew.close).atexit = False
+        end_with(self, self._crew, None)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Runs `fn(*args, **kwargs)` in one of the processes. The future can be cancelled until it is sent to one."""

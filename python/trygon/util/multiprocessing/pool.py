@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import operator
-import weakref
 
-from trygon.util._crew import Call, Crew
+from trygon.util._crew import Call, Crew, end_with
 from trygon.util.multiprocessing.results import (
     AsyncResult,
     IMapIterator,
@@ -62,9 +61,7 @@ class Pool:
             calls_per_member=maxtasksperchild,
             actor_options=ray_remote_args,
         )
-        self._finalizer = weakref.finalize(self, self._crew.end, RuntimeError("The pool was dropped."))
-        # At the end of the program the engine ends the processes anyway.
-        self._finalizer.atexit = False
+        end_with(self, self._crew, "The pool was dropped before the result came.")
 
     # --- one call
 
