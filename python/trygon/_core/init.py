@@ -342,6 +342,7 @@ def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = F
     for name, end in (
         ("object_ref", "end_futures"),
         ("logs", "flush"),
+        ("metrics", "end"),
         ("debugger.driver", "remove"),
     ):
         module = sys.modules.get(f"trygon._core.{name}")
