@@ -200,6 +200,7 @@ def prometheus_text(prefix: str = "ray_") -> str:
     """
     lines: list[str] = []
     said: dict[str, str] = {}
+    headed = set()
     for series in _metrics.everywhere():
         name = prefix + series.name
         if series.kind == "counter" and not name.endswith("_total"):
@@ -207,7 +208,8 @@ def prometheus_text(prefix: str = "ray_") -> str:
         # One name has one type; metrics of the same name that differ only in their tags are one family.
         if said.setdefault(name, series.kind) != series.kind:
             continue
-        if f"# TYPE {name} {series.kind}" not in lines:
+        if name not in headed:
+            headed.add(name)
             lines.append(f"# HELP {name} {_escape_help(series.description)}")
             lines.append(f"# TYPE {name} {series.kind}")
         for key in sorted(series.values):
