@@ -230,7 +230,7 @@ class Crew:
         self._members.append(member)
         ref = member.handle.initialize.remote(self._initializer, self._initargs)
         member.starting = ref
-        self._queue.add(ref, (member, None, ref))
+        self._queue.add(ref, (member, None))
 
     def _dismiss(self, member: _Member) -> None:
         # The actor ends after its queue when its last handle is gone.
@@ -271,12 +271,12 @@ class Crew:
                     member.taught.clear()
                 taught = handle.learn.remote(call.number, call.function)
                 member.taught.add(call.number)
-                self._queue.add(taught, (member, call.number, taught))
+                self._queue.add(taught, (member, call.number))
             ref = getattr(handle, call.method).remote(call.number, *call.arguments)
         if not member.at_hand:
             member.last_s = time.monotonic()
         member.at_hand[call] = ref
-        self._queue.add(ref, (member, call, ref))
+        self._queue.add(ref, (member, call))
         if member.left is not None:
             member.left -= 1
 
@@ -297,7 +297,7 @@ class Crew:
 
     def _take(self, answers: list[Any]) -> None:
         results = []
-        for member, what, ref in answers:
+        for ref, (member, what) in answers:
             if member is None:
                 continue  # It was only to wake the collector.
             try:
@@ -399,7 +399,7 @@ class Crew:
         self.finished.set()
         if self._queue.is_current():
             # Wakes the collector, which ends.
-            self._queue.add(_native.put(None), (None, None, None))
+            self._queue.add(_native.put(None), (None, None))
 
 
 def end_with(owner: object, crew: Crew, reason: str | None) -> None:

@@ -64,17 +64,18 @@ def _completed(
                 queue = _native.CompletionQueue()
             for ref in new:
                 waiting[ref] = None
-                queue.add(ref, ref)  # type: ignore[union-attr]
+                queue.add(ref, None)  # type: ignore[union-attr]
             if not waiting:
                 return
             ready = queue.drain()  # type: ignore[union-attr]
             if not ready:
                 _native.wait(list(waiting), 1, 1.0, fetch_local)
                 ready = queue.drain() or queue.wait(0.001)  # type: ignore[union-attr]
-            for ref in ready:
+            done = [ref for ref, _ in ready]
+            for ref in done:
                 waiting.pop(ref, None)
-            for start in range(0, len(ready), chunk_size):
-                chunk = ready[start : start + chunk_size]
+            for start in range(0, len(done), chunk_size):
+                chunk = done[start : start + chunk_size]
                 yield from chunk if yield_refs else _native.get(chunk, None)
     finally:
         if queue is not None:

@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import dask  # type: ignore[import-not-found, unused-ignore]
-from dask._task_spec import Alias, DataNode, convert_legacy_graph  # type: ignore[import-not-found, unused-ignore]
+from dask._task_spec import (  # type: ignore[import-not-found, unused-ignore]
+    Alias,
+    DataNode,
+    Task,
+    convert_legacy_graph,
+)
 from dask.callbacks import local_callbacks, unpack_callbacks  # type: ignore[import-not-found, unused-ignore]
 
 import trygon
@@ -75,7 +80,7 @@ def _get(dsk: Any, keys: Any, kwargs: dict[str, Any], *, one_by_one: bool) -> An
         graph.observe(dask_callbacks)
         references = graph.references(keys)
         for hook in hooks.ray_postsubmit_all or ():
-            hook(references, dsk)
+            hook([graph.references(key) for key in _flat(keys)], dsk)
         graph.wait_for_all()
         result = references if persist else _values(references)
         for hook in hooks.ray_finish or ():
@@ -172,7 +177,7 @@ class _Graph:
         options = self._options.get(key) or self._common
         run = _run_task.options(name=f"dask:{_short(key)}", **options) if options else _run_task
         around = (hooks.ray_pretask, hooks.ray_posttask) if hooks.ray_pretask or hooks.ray_posttask else None
-        reference = run.remote(task, key, around, tuple(needed), *needed.values())
+        reference = run.remote(task, key, around, _holds_reference(task), tuple(needed), *needed.values())
         for hook in hooks.ray_postsubmit or ():
             hook(task, key, needed, reference)
         if self._one_by_one:
@@ -211,8 +216,12 @@ class _Graph:
             hook(self._dsk, self._state, failed)
 
 
-def _run_in_worker(task: Any, key: Any, around: Any, names: tuple[Any, ...], *values: Any) -> Any:
+def _run_in_worker(
+    task: Any, key: Any, around: Any, holds_reference: bool, names: tuple[Any, ...], *values: Any
+) -> Any:
     pre_task, post_task = around or (None, None)
+    if holds_reference:
+        task = _with_values(task)
     states = [hook(key, values) for hook in pre_task or ()]
     result = task(dict(zip(names, values, strict=True)))
     for index, hook in enumerate(post_task or ()):
@@ -221,6 +230,37 @@ def _run_in_worker(task: Any, key: Any, around: Any, names: tuple[Any, ...], *va
 
 
 _run_task = trygon.remote(_run_in_worker)
+
+
+# --- What was persisted stands in later graphs as references, and dask may have fused those into tasks.
+
+
+def _holds_reference(node: Any) -> bool:
+    if type(node) is trygon.ObjectRef:
+        return True
+    if isinstance(node, DataNode):
+        return type(node.value) is trygon.ObjectRef
+    if isinstance(node, Task):
+        return any(map(_holds_reference, node.args)) or any(map(_holds_reference, node.kwargs.values()))
+    if type(node) is dict:
+        return any(map(_holds_reference, node.values()))
+    return False
+
+
+def _with_values(node: Any) -> Any:
+    """The task with values in the places of references."""
+    if type(node) is trygon.ObjectRef:
+        return trygon.get(node)
+    if isinstance(node, DataNode) and type(node.value) is trygon.ObjectRef:
+        return DataNode(node.key, trygon.get(node.value))
+    if isinstance(node, Task):
+        changed = node.copy()
+        changed.args = tuple(map(_with_values, node.args))
+        changed.kwargs = {name: _with_values(value) for name, value in node.kwargs.items()}
+        return changed
+    if type(node) is dict:
+        return {key: _with_values(value) for key, value in node.items()}
+    return node
 
 
 def _flat(keys: Any) -> list[Any]:
