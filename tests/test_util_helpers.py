@@ -6,8 +6,7 @@ import time
 import pytest
 import trygon
 from trygon import util
-from trygon.util import ActorPool, as_completed, list_named_actors, map_unordered
-from trygon.util import debug
+from trygon.util import ActorPool, as_completed, debug, list_named_actors, map_unordered
 
 
 @trygon.remote

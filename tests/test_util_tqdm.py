@@ -75,7 +75,10 @@ def test_plain_lines_where_there_is_no_terminal():
 def test_drawn_below_on_a_terminal():
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", program()], stdout=slave, stderr=slave, env={**os.environ, "COLUMNS": "120", "LINES": "50"}
+        [sys.executable, "-c", program()],
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "COLUMNS": "120", "LINES": "50"},
     )
     os.close(slave)
     data = b""

@@ -1,7 +1,7 @@
 """Progress bars of all processes, drawn by the driver: below everything else that is printed, one line each.
 
-A bar in a worker says how far it is with marked lines of its output, which are taken out here. Where standard error is no
-terminal, a bar is a plain line now and then.
+A bar in a worker says how far it is with marked lines of its output, which are taken out here. Where standard error is
+no terminal, a bar is a plain line now and then.
 """
 
 from __future__ import annotations

@@ -52,7 +52,18 @@ class Call:
 class _Member:
     """One process, as seen from here."""
 
-    __slots__ = ("at_hand", "handle", "initialized", "last_s", "left", "lost", "per_call_s", "room", "starting", "taught")
+    __slots__ = (
+        "at_hand",
+        "handle",
+        "initialized",
+        "last_s",
+        "left",
+        "lost",
+        "per_call_s",
+        "room",
+        "starting",
+        "taught",
+    )
 
     def __init__(self, handle: Any, left: int | None) -> None:
         self.handle = handle
@@ -244,9 +255,9 @@ class Crew:
         while self._waiting:
             best = None
             for member in self._members:
-                if member.initialized and len(member.at_hand) < member.room and member.left != 0:
-                    if best is None or len(member.at_hand) < len(best.at_hand):
-                        best = member
+                has_room = member.initialized and len(member.at_hand) < member.room and member.left != 0
+                if has_room and (best is None or len(member.at_hand) < len(best.at_hand)):
+                    best = member
             if best is None:
                 break
             call = self._waiting.popleft()
@@ -296,15 +307,15 @@ class Crew:
         queue.close()
 
     def _take(self, answers: list[Any]) -> None:
-        results = []
+        results: list[tuple[_Member, Any, Any, BaseException | None]] = []
         for ref, (member, what) in answers:
             if member is None:
                 continue  # It was only to wake the collector.
             try:
                 results.append((member, what, _native.get(ref, None), None))
-            except BaseException as error:
+            except BaseException as raised:
                 # Its traceback would keep everything here alive for as long as the user keeps the error.
-                results.append((member, what, None, error.with_traceback(None)))
+                results.append((member, what, None, raised.with_traceback(None)))
         delivered: list[tuple[Call, Any, BaseException | None]] = []
         counts: dict[_Member, int] = {}
         with self._lock:
@@ -323,7 +334,9 @@ class Crew:
             self._release_if_idle()
         _deliver(delivered)
 
-    def _settle(self, member: _Member, call: Call, value: Any, error: BaseException | None, delivered: list[Any]) -> bool:
+    def _settle(
+        self, member: _Member, call: Call, value: Any, error: BaseException | None, delivered: list[Any]
+    ) -> bool:
         """One answer to a call: whether it counts as one. Fills `delivered`."""
         if call not in member.at_hand:
             return False  # It failed with the crew.

@@ -17,8 +17,8 @@ __all__ = ["ActorPool"]
 class ActorPool:
     """A fixed set of actors that take turns.
 
-    `fn(actor, value)` submits a call and returns its reference. A pool can be sent to tasks and actors, with what it has
-    under way.
+    `fn(actor, value)` submits a call and returns its reference. A pool can be sent to tasks and actors, with what
+    it has under way.
     """
 
     def __init__(self, actors: list[Any]) -> None:
@@ -58,7 +58,7 @@ class ActorPool:
             self.submit(fn, value)
 
     def submit(self, fn: Callable[[Any, Any], Any], value: Any) -> None:
-        """Has a free actor run `fn(actor, value)`; without one, the next that becomes free does when a result is taken."""
+        """Has a free actor run `fn(actor, value)`; without one, the next does whose result is taken."""
         if not self._idle:
             self._waiting.append((fn, value))
             return

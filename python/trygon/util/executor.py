@@ -5,8 +5,8 @@ from __future__ import annotations
 import atexit
 import weakref
 from collections import deque
-from concurrent.futures import Executor as _Executor
 from concurrent.futures import CancelledError, Future
+from concurrent.futures import Executor as _Executor
 from itertools import islice
 from time import monotonic
 
@@ -71,7 +71,7 @@ class Executor(_Executor):
         self._submit([Call("call", fn, (args, kwargs), future.take, number, begin)])
         return future
 
-    def map(  # type: ignore[override]
+    def map(
         self,
         fn: Callable[..., T],
         *iterables: Iterable[Any],

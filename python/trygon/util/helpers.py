@@ -38,7 +38,9 @@ def map_unordered(
     """
     _check_chunk_size(chunk_size)
     if not hasattr(fn, "remote"):
-        raise TypeError(f"map_unordered() takes a remote function, but {type(fn).__name__} was given; use @trygon.remote.")
+        raise TypeError(
+            f"map_unordered() takes a remote function, but {type(fn).__name__} was given; use @trygon.remote."
+        )
     if backpressure_size is not None and backpressure_size < 1:
         raise ValueError(f"backpressure_size must be positive or None, but {backpressure_size} was given.")
     submitted = (fn.remote(item) for item in items)

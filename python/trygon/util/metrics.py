@@ -84,7 +84,7 @@ class Metric:
         except KeyError:
             missing = ", ".join(key for key in self._tag_keys if key not in merged)
             raise ValueError(
-                f"The metric {self._name} needs a value for the tag key(s) {missing}: give tags=, or set_default_tags()."
+                f"The metric {self._name} needs values for the tag keys {missing}: give tags=, or set_default_tags()."
             ) from None
 
     def _own_series(self) -> _metrics.Series:

@@ -18,12 +18,12 @@ FIELDS = ("ray_presubmit", "ray_postsubmit", "ray_pretask", "ray_posttask", "ray
 class Hooks(NamedTuple):
     """The hooks of one callback object, or None for those that it has not."""
 
-    ray_presubmit: Callable[..., Any] | None
-    ray_postsubmit: Callable[..., Any] | None
-    ray_pretask: Callable[..., Any] | None
-    ray_posttask: Callable[..., Any] | None
-    ray_postsubmit_all: Callable[..., Any] | None
-    ray_finish: Callable[..., Any] | None
+    ray_presubmit: Any
+    ray_postsubmit: Any
+    ray_pretask: Any
+    ray_posttask: Any
+    ray_postsubmit_all: Any
+    ray_finish: Any
 
 
 class TrygonDaskCallback(Callback):  # type: ignore[misc]
@@ -100,7 +100,7 @@ def _normal(callback: Any) -> Hooks:
 def unpack_ray_callbacks(callbacks: Any) -> Hooks:
     """For each field the list of hooks, or None if no callback has it."""
     columns = [[hook for hook in column if hook is not None] for column in zip(*callbacks, strict=True)]
-    return Hooks(*[column or None for column in columns or [[]] * len(FIELDS)])  # type: ignore[arg-type]
+    return Hooks(*[column or None for column in columns or [[]] * len(FIELDS)])
 
 
 class ProgressBarCallback(TrygonDaskCallback):

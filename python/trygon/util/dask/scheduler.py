@@ -92,9 +92,7 @@ def _get(dsk: Any, keys: Any, kwargs: dict[str, Any], *, one_by_one: bool) -> An
 class _Graph:
     """One computation."""
 
-    def __init__(
-        self, dsk: Any, wanted: list[Any], common: dict[str, Any], hooks: Hooks, *, one_by_one: bool
-    ) -> None:
+    def __init__(self, dsk: Any, wanted: list[Any], common: dict[str, Any], hooks: Hooks, *, one_by_one: bool) -> None:
         self._options = _options_by_key(dsk, common)
         self._common = {**common, **_remote_args(dask.get_annotations())}
         if not isinstance(dsk, Mapping):

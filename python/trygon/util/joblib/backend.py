@@ -61,14 +61,18 @@ class TrygonBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         cpus = int(trygon.cluster_resources().get("CPU", 1))
         return max(cpus + 1 + n_jobs, 1)
 
-    def configure(self, n_jobs: int = 1, parallel: Any = None, prefer: Any = None, require: Any = None, **options: Any) -> int:
+    def configure(
+        self, n_jobs: int = 1, parallel: Any = None, prefer: Any = None, require: Any = None, **options: Any
+    ) -> int:
         """Makes the processes, or keeps those that there are."""
         n_jobs = self.effective_n_jobs(n_jobs)
         if n_jobs == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         unknown = set(options) - {"ray_remote_args"} - _OTHERS_OPTIONS
         if unknown:
-            raise ValueError(f"The joblib backend of Trygon has no option {', '.join(sorted(unknown))}; it has ray_remote_args.")
+            raise ValueError(
+                f"The joblib backend of Trygon has no option {', '.join(sorted(unknown))}; it has ray_remote_args."
+            )
         self.parallel = parallel
         remote_args = options.get("ray_remote_args", self._remote_args)
         if self._crew is None or self._crew.size != n_jobs or self._crew.is_closed or remote_args != self._remote_args:
@@ -81,9 +85,7 @@ class TrygonBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         environment = {}
         if self.inner_max_num_threads is not None:
             environment = dict.fromkeys(self.MAX_NUM_THREADS_VARS, str(self.inner_max_num_threads))
-        self._crew = Crew(
-            n_jobs, initializer=_prepare, initargs=(environment,), actor_options=self._remote_args
-        )
+        self._crew = Crew(n_jobs, initializer=_prepare, initargs=(environment,), actor_options=self._remote_args)
         end_with(self, self._crew, "The joblib backend was dropped.")
 
     def _dismiss(self, reason: str) -> None:
