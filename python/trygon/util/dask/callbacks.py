@@ -115,7 +115,7 @@ class ProgressBarCallback(TrygonDaskCallback):
 
     def _ray_postsubmit_all(self, object_refs: Any, dsk: Any) -> None:
         import trygon
-        from trygon.experimental.tqdm_ray import tqdm
+        from trygon._core.progress_bar import tqdm
 
         waiting, self._references = self._references, []
         bar = tqdm(desc="dask", total=len(waiting), unit="task")
