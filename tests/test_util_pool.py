@@ -368,3 +368,37 @@ def test_from_several_threads(pool):
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert found == {base: [base + i for i in range(50)] for base in (0, 1000, 2000)}
+
+
+def test_a_callback_that_blocks_holds_up_no_result(pool):
+    release = threading.Event()
+    blocked = pool.apply_async(increment, (1,), callback=lambda _: release.wait(20))
+    found = []
+
+    def use():
+        found.append(pool.apply(increment, (5,)))
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join(10)
+    assert found == [6] and not blocked.ready()
+    release.set()
+    assert blocked.get(timeout=10) == 2
+
+
+def test_callbacks_may_use_the_pool(pool):
+    chained = []
+    first = pool.apply_async(increment, (1,), callback=lambda value: chained.append(pool.apply(increment, (value,))))
+    first.wait(10)
+    assert chained == [3]
+
+
+def test_who_waits_does_not_hold_up_the_others(pool):
+    slow = threading.Thread(target=pool.apply, args=(wait_and_give, (1.0,)))
+    slow.start()
+    time.sleep(0.1)
+    arrived = threading.Event()
+    began = time.monotonic()
+    pool.apply_async(increment, (1,), callback=lambda _: arrived.set())
+    assert arrived.wait(5) and time.monotonic() - began < 0.4
+    slow.join()

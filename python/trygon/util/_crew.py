@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from types import BuiltinFunctionType, FunctionType
 
 from trygon import _native
+from trygon.util._calls import Call, Member, deliver, initializer_error, is_death
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,73 +23,9 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.5
 _MOST_TAUGHT = 200
-# Work that a process may have at hand beyond what it runs, and the bounds of that in calls.
-_AT_HAND_S = 0.002
-_MOST_AT_HAND = 64
+# How long the collector leaves the next answer to a thread that has just stopped waiting.
+_ASIDE_S = 0.003
 _LONG_CALL_S = 0.004
-
-
-class Call:
-    """One unit of work. `done(value, error)` is called once, by the collector, with the lock not held."""
-
-    __slots__ = ("arguments", "begin", "done", "function", "method", "number")
-
-    def __init__(
-        self,
-        method: str,
-        function: Any,
-        arguments: tuple[Any, ...],
-        done: Callable[[Any, BaseException | None], None],
-        number: int | None = None,
-        begin: Callable[[], bool] | None = None,
-    ) -> None:
-        self.method, self.function, self.arguments, self.done = method, function, arguments, done
-        # What the function is known by in the processes; None sends it along.
-        self.number = number
-        # Asked before the call is sent; False drops it.
-        self.begin = begin
-
-
-class _Member:
-    """One process, as seen from here."""
-
-    __slots__ = (
-        "at_hand",
-        "handle",
-        "initialized",
-        "last_s",
-        "left",
-        "lost",
-        "per_call_s",
-        "room",
-        "starting",
-        "taught",
-    )
-
-    def __init__(self, handle: Any, left: int | None) -> None:
-        self.handle = handle
-        # Sent and not answered, in the order sent: the first is the one that runs.
-        self.at_hand: OrderedDict[Call, Any] = OrderedDict()
-        # The reference of the initializer's call while it runs.
-        self.starting: Any = None
-        self.initialized = False
-        self.lost = False
-        self.taught: set[int] = set()
-        # How many calls it may still be given; None: any number.
-        self.left = left
-        self.room = 1
-        self.per_call_s = 0.0
-        self.last_s = 0.0
-
-    def measure(self, count: int, now_s: float) -> None:
-        """Learns from `count` answers since the last ones how much to keep at hand."""
-        each_s = (now_s - self.last_s) / count
-        self.last_s = now_s
-        self.per_call_s = each_s if not self.per_call_s else self.per_call_s * 0.7 + each_s * 0.3
-        if self.per_call_s > _LONG_CALL_S:
-            self.room = 1
-        else:
-            self.room = max(2, min(_MOST_AT_HAND, int(_AT_HAND_S / max(self.per_call_s, 1e-7))))
 
 
 class Crew:
@@ -112,12 +49,20 @@ class Crew:
         # Re-entrant: pickling an argument may run code that uses the crew.
         self._lock = threading.RLock()
         self._waiting: deque[Call] = deque()
-        self._members: list[_Member] = []
+        self._members: list[Member] = []
         self._numbers: OrderedDict[Any, int] = OrderedDict()
         self._next_number = 0
         self._closed = False
         self._ended_by: BaseException | None = None
         self.finished = threading.Event()
+        # Threads in `wait_until`, and whether one of them waits for everything that is under way: then the collector
+        # stands aside, so that each answer wakes one thread and not two.
+        self._waiters = 0
+        self._is_covered = False
+        self._needed = threading.Event()
+        self._uncovered_s = 0.0
+        # Outcomes that a waiting thread has taken and the collector has to hand out.
+        self._for_collector: deque[tuple[Call, Any, BaseException | None]] = deque()
         # None once the crew has finished.
         self._queue: Any = _native.CompletionQueue()
         for _ in range(size):
@@ -154,7 +99,7 @@ class Crew:
                 raise RuntimeError("it is closed")
             self._waiting.extend(calls)
             failed = self._send()
-        _deliver(failed)
+        deliver(failed)
 
     def close(self) -> None:
         """Takes no more calls; the processes end when those that were taken are done."""
@@ -166,7 +111,7 @@ class Crew:
         """Ends the processes now; what was not answered fails with `reason`."""
         with self._lock:
             left = self._end(reason)
-        _deliver([(call, None, reason) for call in left])
+        deliver([(call, None, reason) for call in left])
 
     def drop_waiting(self) -> list[Call]:
         """Takes back what was not sent yet."""
@@ -196,6 +141,26 @@ class Crew:
         Collects meanwhile, which is quicker than being told by the collector, and tells the engine that this task
         waits, which frees its CPU.
         """
+        if is_done():
+            return True
+        with self._lock:
+            self._waiters += 1
+        try:
+            return self._wait_until(is_done, block, timeout_s)
+        finally:
+            with self._lock:
+                self._waiters -= 1
+                self._uncover()
+
+    def _uncover(self) -> None:
+        if self._is_covered:
+            self._is_covered = False
+            self._uncovered_s = time.monotonic()
+            self._needed.set()
+
+    def _wait_until(
+        self, is_done: Callable[[], bool], block: Callable[[float], object], timeout_s: float | None
+    ) -> bool:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not is_done():
             left = _POLL_S if deadline is None else min(_POLL_S, deadline - time.monotonic())
@@ -205,6 +170,9 @@ class Crew:
                 # A process answers in order, so the first of each is enough.
                 firsts = [next(iter(member.at_hand.values()), member.starting) for member in self._members]
                 queue = self._queue
+                self._is_covered = any(first is not None for first in firsts)
+                if self._is_covered:
+                    self._needed.clear()
             refs = [ref for ref in firsts if ref is not None]
             if not refs or queue is None or not queue.is_current():
                 block(min(left, 0.05))
@@ -237,13 +205,13 @@ class Crew:
     # --- members, with the lock held
 
     def _hire(self) -> None:
-        member = _Member(self._actor_class.remote(), self._calls_per_member)
+        member = Member(self._actor_class.remote(), self._calls_per_member)
         self._members.append(member)
         ref = member.handle.initialize.remote(self._initializer, self._initargs)
         member.starting = ref
         self._queue.add(ref, (member, None))
 
-    def _dismiss(self, member: _Member) -> None:
+    def _dismiss(self, member: Member) -> None:
         # The actor ends after its queue when its last handle is gone.
         member.handle = None
         if member in self._members:
@@ -271,7 +239,7 @@ class Crew:
             self._release_if_idle()
         return failed
 
-    def _give(self, member: _Member, call: Call) -> None:
+    def _give(self, member: Member, call: Call) -> None:
         handle = member.handle
         if call.number is None:
             ref = handle.call_once.remote(call.function, *call.arguments)
@@ -285,6 +253,8 @@ class Crew:
                 self._queue.add(taught, (member, call.number))
             ref = getattr(handle, call.method).remote(call.number, *call.arguments)
         if not member.at_hand:
+            # Whoever waits does not wait for this member.
+            self._uncover()
             member.last_s = time.monotonic()
         member.at_hand[call] = ref
         self._queue.add(ref, (member, call))
@@ -296,6 +266,11 @@ class Crew:
     def _collect(self) -> None:
         queue = self._queue
         while not self.finished.is_set():
+            aside = self._stand_aside()
+            while self._for_collector:
+                deliver([self._for_collector.popleft()])
+            if aside and queue.is_current():
+                continue
             answers = queue.wait(_POLL_S)
             if answers:
                 self._take(answers)
@@ -304,10 +279,24 @@ class Crew:
                 self.end(RuntimeError("Trygon was shut down before the result came."))
         with self._lock:
             self._queue = None
+        while self._for_collector:
+            deliver([self._for_collector.popleft()])
         queue.close()
 
+    def _stand_aside(self) -> bool:
+        """Waits while another thread collects; False when nobody does, or has not for a moment."""
+        if self._is_covered:
+            self._needed.wait(_POLL_S)
+            return True
+        left_s = _ASIDE_S - (time.monotonic() - self._uncovered_s)
+        if left_s > 0 and self._waiters == 0:
+            # Who has waited for one result mostly asks for the next at once.
+            self.finished.wait(left_s)
+            return True
+        return False
+
     def _take(self, answers: list[Any]) -> None:
-        results: list[tuple[_Member, Any, Any, BaseException | None]] = []
+        results: list[tuple[Member, Any, Any, BaseException | None]] = []
         for ref, (member, what) in answers:
             if member is None:
                 continue  # It was only to wake the collector.
@@ -317,7 +306,7 @@ class Crew:
                 # Its traceback would keep everything here alive for as long as the user keeps the error.
                 results.append((member, what, None, raised.with_traceback(None)))
         delivered: list[tuple[Call, Any, BaseException | None]] = []
-        counts: dict[_Member, int] = {}
+        counts: dict[Member, int] = {}
         with self._lock:
             for member, what, value, error in results:
                 if isinstance(what, Call):
@@ -332,15 +321,31 @@ class Crew:
                 member.measure(count, now_s)
             delivered += self._send()
             self._release_if_idle()
-        _deliver(delivered)
+            if threading.current_thread() is not self._collector and self._queue is not None:
+                delivered = self._leave_callbacks(delivered)
+        deliver(delivered)
+
+    def _leave_callbacks(self, outcomes: list[Any]) -> list[Any]:
+        """Leaves to the collector what runs code of the user's, which must not hold up a thread that waits."""
+        others: list[Any] = []
+        left: list[Any] = []
+        for outcome in outcomes:
+            calls_back = outcome[0].calls_back
+            (others if calls_back is None or not calls_back() else left).append(outcome)
+        if left:
+            self._for_collector += left
+            self._is_covered = False
+            self._needed.set()
+            self._queue.add(_native.put(None), (None, None))
+        return others
 
     def _settle(
-        self, member: _Member, call: Call, value: Any, error: BaseException | None, delivered: list[Any]
+        self, member: Member, call: Call, value: Any, error: BaseException | None, delivered: list[Any]
     ) -> bool:
         """One answer to a call: whether it counts as one. Fills `delivered`."""
         if call not in member.at_hand:
             return False  # It failed with the crew.
-        if error is not None and _is_death(error):
+        if error is not None and is_death(error):
             is_running = not member.lost and next(iter(member.at_hand)) is call
             del member.at_hand[call]
             if is_running or self._ended_by is not None:
@@ -359,7 +364,7 @@ class Crew:
             self._replace()
         return True
 
-    def _lose(self, member: _Member) -> None:
+    def _lose(self, member: Member) -> None:
         if not member.lost:
             member.lost = True
             self._dismiss(member)
@@ -369,11 +374,11 @@ class Crew:
         if self._ended_by is None and not (self._closed and not self._waiting):
             self._hire()
 
-    def _refused(self, member: _Member, what: Any, error: BaseException, delivered: list[Any]) -> None:
+    def _refused(self, member: Member, what: Any, error: BaseException, delivered: list[Any]) -> None:
         """The initializer failed, or a function could not be sent."""
         if what is None:
-            self._fail(_initializer_error(error), delivered)
-        elif _is_death(error):
+            self._fail(initializer_error(error), delivered)
+        elif is_death(error):
             self._lose(member)
         else:
             member.taught.discard(what)
@@ -426,54 +431,3 @@ def _end_dropped(reference: weakref.ref[Crew], reason: str | None) -> None:
     crew = reference()
     if crew is not None:
         crew.close() if reason is None else crew.end(RuntimeError(reason))
-
-
-def _deliver(outcomes: list[tuple[Call, Any, BaseException | None]]) -> None:
-    for call, value, error in outcomes:
-        try:
-            call.done(value, error)
-        except BaseException:
-            # A callback of the user's failed: nobody waits for it, and the others go on.
-            import sys
-
-            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
-
-
-def _is_death(error: BaseException) -> bool:
-    from trygon.exceptions import RayActorError, RayTaskError
-
-    # A function that itself called a dead actor raises both.
-    return isinstance(error, RayActorError) and not isinstance(error, RayTaskError)
-
-
-def _initializer_error(error: BaseException) -> BaseException:
-    from concurrent.futures import BrokenExecutor
-
-    if _is_death(error):
-        said = BrokenExecutor(f"A process of the pool could not be started: {error}")
-    else:
-        cause = getattr(error, "cause", None) or error
-        said = BrokenExecutor(f"The initializer of the pool failed: {type(cause).__name__}: {cause}")
-    said.__cause__ = error
-    return said
-
-
-def original_error(error: BaseException) -> BaseException:
-    """What the user's function raised, as it would be raised here; the remote traceback is its cause."""
-    from trygon.exceptions import RayTaskError
-
-    cause = getattr(error, "cause", None)
-    if not isinstance(error, RayTaskError) or not isinstance(cause, BaseException):
-        return error
-    if cause.__cause__ is None:
-        cause.__cause__ = error
-    else:
-        cause.add_note(str(error))
-    return cause
-
-
-def decode_item_error(data: bytes) -> BaseException:
-    """The error of one item of a chunk."""
-    from trygon._core.errors import decode_error
-
-    return original_error(decode_error(data))

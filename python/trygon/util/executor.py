@@ -10,7 +10,8 @@ from concurrent.futures import Executor as _Executor
 from itertools import islice
 from time import monotonic
 
-from trygon.util._crew import Call, Crew, decode_item_error, end_with, original_error
+from trygon.util._calls import Call, decode_item_error, original_error
+from trygon.util._crew import Crew, end_with
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Executor(_Executor):
         future = _CrewFuture(self._crew)
         number = self._crew.number_of(fn, lasting=True)
         begin = future.set_running_or_notify_cancel
-        self._submit([Call("call", fn, (args, kwargs), future.take, number, begin)])
+        self._submit([Call("call", fn, (args, kwargs), future.take, number, begin, future.calls_back)])
         return future
 
     def map(
@@ -106,7 +107,7 @@ class Executor(_Executor):
             future = _CrewFuture(self._crew)
             futures.append(future)
             begin = future.set_running_or_notify_cancel
-            calls.append(Call("each", fn, (chunk, True), future.take, number, begin))
+            calls.append(Call("each", fn, (chunk, True), future.take, number, begin, future.calls_back))
         if calls:
             self._submit(calls)
         return futures
@@ -143,6 +144,16 @@ class _CrewFuture(Future):  # type: ignore[type-arg]
     def __init__(self, crew: Crew) -> None:
         super().__init__()
         self._crew = crew
+        self._calls_back = False
+
+    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
+        """As of `concurrent.futures.Future`; called in a thread of the executor."""
+        self._calls_back = True
+        super().add_done_callback(fn)
+
+    def calls_back(self) -> bool:
+        """Whether a callback of the user's runs when the result is there."""
+        return self._calls_back
 
     def take(self, value: Any, error: BaseException | None) -> None:
         """The answer of the crew."""

@@ -14,7 +14,8 @@ from joblib.parallel import (  # type: ignore[import-not-found, unused-ignore]
 )
 
 import trygon
-from trygon.util._crew import Call, Crew, end_with, original_error
+from trygon.util._calls import Call, original_error
+from trygon.util._crew import Crew, end_with
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class TrygonBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
             future.add_done_callback(callback)
         if self._crew is None:
             raise RuntimeError("The joblib backend has no processes: it was aborted.")
-        self._crew.submit([Call("call_once", self._with_shared(func), ((), {}), future.take)])
+        self._crew.submit([Call("call_once", self._with_shared(func), ((), {}), future.take, calls_back=_always)])
         return future
 
     def retrieve_result_callback(self, out: Future[Any]) -> Any:
@@ -203,3 +204,7 @@ def _prepare(environment: dict[str, str]) -> None:
 
 def _rebuild(nesting_level: int | None, threads: int | None, remote_args: dict[str, Any] | None) -> TrygonBackend:
     return TrygonBackend(nesting_level=nesting_level, inner_max_num_threads=threads, ray_remote_args=remote_args)
+
+
+def _always() -> bool:
+    return True

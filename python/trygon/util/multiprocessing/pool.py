@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 
-from trygon.util._crew import Call, Crew, end_with
+from trygon.util._calls import Call
+from trygon.util._crew import Crew, end_with
 from trygon.util.multiprocessing.results import (
     AsyncResult,
     IMapIterator,
@@ -82,7 +83,8 @@ class Pool:
         function = _plain(func)
         number = self._crew.number_of(function, lasting=True)
         arguments = (tuple(args or ()), dict(kwargs or {}))
-        self._submit([Call("call", function, arguments, result.take, number)])
+        calls_back = result.calls_back if result.calls_back() else None
+        self._submit([Call("call", function, arguments, result.take, number, calls_back=calls_back)])
         return result
 
     # --- maps
@@ -139,7 +141,7 @@ class Pool:
         error_callback: Callable[[BaseException], object] | None,
     ) -> AsyncResult:
         self._check_running()
-        items = iterable if isinstance(iterable, (list, tuple, range)) else list(iterable)
+        items = list(iterable)
         size = _chunksize(chunksize, len(items), self._processes)
         starts = range(0, len(items), size)
         result = MapResult(self._crew, len(starts), callback, error_callback)
@@ -148,9 +150,17 @@ class Pool:
             return result
         function = _plain(func)
         number = self._crew.number_of(function, lasting=False)
+        calls_back = result.calls_back if result.calls_back() else None
         self._submit(
             [
-                Call("each", function, (list(items[start : start + size]), spread), result.taker(index), number)
+                Call(
+                    "each",
+                    function,
+                    (items[start : start + size], spread),
+                    result.taker(index),
+                    number,
+                    calls_back=calls_back,
+                )
                 for index, start in enumerate(starts)
             ]
         )

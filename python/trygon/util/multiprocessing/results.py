@@ -6,9 +6,11 @@ import builtins
 import threading
 import time
 from collections import deque
+from itertools import chain
 from multiprocessing import TimeoutError as _PoolTimeout
 
-from trygon.util._crew import Call, Crew, decode_item_error, original_error
+from trygon.util._calls import Call, decode_item_error, original_error
+from trygon.util._crew import Crew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +49,10 @@ class AsyncResult:
         self._value: Any = None
         self._error: BaseException | None = None
         self._event = threading.Event()
+
+    def calls_back(self) -> bool:
+        """Whether a callback of the user's runs when the result is there."""
+        return self._callback is not None or self._error_callback is not None
 
     def ready(self) -> bool:
         """Whether the result is there, value or error."""
@@ -119,7 +125,7 @@ class MapResult(AsyncResult):
     def combine(self) -> None:
         """Ends it: every chunk is there."""
         if self._error is None:
-            self._value = [value for part in self._parts for value in part]
+            self._value = list(chain.from_iterable(self._parts))
         self._parts = []
         self._finish()
 
