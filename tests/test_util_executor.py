@@ -29,6 +29,13 @@ def wait_and_give(seconds):
     return seconds
 
 
+def until_running(futures):
+    deadline = time.monotonic() + 20
+    while not all(future.running() for future in futures):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def mark(value):
     os.environ["TRYGON_TEST_MARK"] = value
 
@@ -62,10 +69,8 @@ def test_states_callbacks_and_timeouts(executor):
     future = executor.submit(wait_and_give, 0.4)
     called = []
     future.add_done_callback(called.append)
-    deadline = time.monotonic() + 5
-    while not future.running() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert future.running() and not future.done() and not future.cancel()
+    until_running([future])
+    assert not future.done() and not future.cancel()
     with pytest.raises(concurrent.futures.TimeoutError):
         future.result(timeout=0.05)
     with pytest.raises(TimeoutError):
@@ -81,14 +86,14 @@ def test_as_completed_and_wait(executor):
 
 
 def test_cancel_what_waits(executor):
-    running = [executor.submit(wait_and_give, 0.3) for _ in range(2)]
-    time.sleep(0.1)
+    running = [executor.submit(wait_and_give, 0.5) for _ in range(2)]
+    until_running(running)
     waiting = [executor.submit(increment, i) for i in range(10)]
     cancelled = [future for future in waiting if future.cancel()]
     assert len(cancelled) == 10
     with pytest.raises(concurrent.futures.CancelledError):
         cancelled[0].result()
-    assert [future.result() for future in running] == [0.3, 0.3]
+    assert [future.result() for future in running] == [0.5, 0.5]
     assert executor.submit(increment, 1).result() == 2
 
 
@@ -141,7 +146,7 @@ def test_shutdown(engine):
 def test_shutdown_without_waiting_and_with_cancelling(engine):
     executor = Executor(1)
     first = executor.submit(wait_and_give, 0.3)
-    time.sleep(0.15)
+    until_running([first])
     others = [executor.submit(increment, i) for i in range(5)]
     began = time.monotonic()
     executor.shutdown(wait=False, cancel_futures=True)
