@@ -147,13 +147,13 @@ def test_callbacks(pool):
     assert len(got) == 4 and [type(error) for error in failed] == [KeyError]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_callback_that_raises_stops_nothing(pool):
+def test_a_callback_that_raises_is_logged_and_stops_nothing(pool, caplog):
     def bad(value):
         raise RuntimeError("in the callback")
 
     result = pool.apply_async(increment, (1,), callback=bad)
     assert result.get(timeout=10) == 2
+    assert "RuntimeError: in the callback" in caplog.text
     assert pool.apply(increment, (5,)) == 6
 
 
@@ -394,11 +394,17 @@ def test_callbacks_may_use_the_pool(pool):
 
 
 def test_who_waits_does_not_hold_up_the_others(pool):
-    slow = threading.Thread(target=pool.apply, args=(wait_and_give, (1.0,)))
+    pool.map(increment, range(10), chunksize=1)
+    slow = threading.Thread(target=pool.apply, args=(wait_and_give, (1.5,)))
     slow.start()
     time.sleep(0.1)
-    arrived = threading.Event()
-    began = time.monotonic()
-    pool.apply_async(increment, (1,), callback=lambda _: arrived.set())
-    assert arrived.wait(5) and time.monotonic() - began < 0.4
+    took = []
+    for _ in range(20):
+        arrived = threading.Event()
+        began = time.monotonic()
+        pool.apply_async(increment, (1,), callback=lambda _, event=arrived: event.set())
+        assert arrived.wait(5)
+        took.append(time.monotonic() - began)
     slow.join()
+    # A machine that is busy may delay one or two.
+    assert sorted(took)[-3] < 0.2, took

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 
 TYPE_CHECKING = False
@@ -84,14 +83,21 @@ class Member:
 
 
 def deliver(outcomes: list[tuple[Call, Any, BaseException | None]]) -> None:
+    """Calls `done` of each."""
     for call, value, error in outcomes:
-        try:
-            call.done(value, error)
-        except BaseException:
-            # A callback of the user's failed: nobody waits for it, and the others go on.
-            import sys
+        call_user(call.done, value, error)
 
-            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+
+def call_user(function: Callable[..., object], *arguments: Any) -> None:
+    """Calls what may be code of the user's. Nobody waits for its error, so it is logged, and the others go on."""
+    try:
+        function(*arguments)
+    except BaseException:
+        import logging
+        import traceback
+
+        # As text: a logged traceback would keep the pool alive.
+        logging.getLogger("trygon").error("A callback of a pool failed:\n%s", traceback.format_exc())
 
 
 def is_death(error: BaseException) -> bool:

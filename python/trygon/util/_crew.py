@@ -171,8 +171,6 @@ class Crew:
                 firsts = [next(iter(member.at_hand.values()), member.starting) for member in self._members]
                 queue = self._queue
                 self._is_covered = any(first is not None for first in firsts)
-                if self._is_covered:
-                    self._needed.clear()
             refs = [ref for ref in firsts if ref is not None]
             if not refs or queue is None or not queue.is_current():
                 block(min(left, 0.05))
@@ -285,7 +283,12 @@ class Crew:
 
     def _stand_aside(self) -> bool:
         """Waits while another thread collects; False when nobody does, or has not for a moment."""
-        if self._is_covered:
+        with self._lock:
+            is_covered = self._is_covered
+            if is_covered and not self._for_collector:
+                # Whoever sets it from here on holds the lock too, so nothing is missed.
+                self._needed.clear()
+        if is_covered:
             self._needed.wait(_POLL_S)
             return True
         left_s = _ASIDE_S - (time.monotonic() - self._uncovered_s)

@@ -140,7 +140,7 @@ class Queue:
         if num_items < 0:
             raise ValueError(f"num_items must be >= 0, but {num_items} was given.")
         try:
-            return trygon.get(self._actor().get_nowait_batch.remote(num_items))
+            return trygon.get(self._actor().get_nowait_batch.remote(num_items))  # type: ignore[no-any-return]
         except Empty as error:
             raise Empty(_said(error) or f"The queue does not have {num_items} items.") from None
 

@@ -9,7 +9,7 @@ from collections import deque
 from itertools import chain
 from multiprocessing import TimeoutError as _PoolTimeout
 
-from trygon.util._calls import Call, decode_item_error, original_error
+from trygon.util._calls import Call, call_user, decode_item_error, original_error
 from trygon.util._crew import Crew
 
 TYPE_CHECKING = False
@@ -77,14 +77,12 @@ class AsyncResult:
         return self._value
 
     def _finish(self) -> None:
-        try:
-            if self._error is None:
-                if self._callback is not None:
-                    self._callback(self._value)
-            elif self._error_callback is not None:
-                self._error_callback(self._error)
-        finally:
-            self._event.set()
+        if self._error is None:
+            if self._callback is not None:
+                call_user(self._callback, self._value)
+        elif self._error_callback is not None:
+            call_user(self._error_callback, self._error)
+        self._event.set()
 
 
 class SingleResult(AsyncResult):
