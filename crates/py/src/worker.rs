@@ -1,7 +1,7 @@
 //! The worker's main loop: takes work, runs it, replies.
 
 use crate::errors;
-use crate::process::{exit_now, leave, without_signals};
+use crate::process::{exit_now, leave, say_last_words, without_signals};
 use crate::session::Session;
 use crate::thread_actor::ThreadPool;
 use crate::worker_call::{Runner, Verdict};
@@ -51,6 +51,7 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
             Ok(Some(Work::Cancel(_))) => Ok(Verdict::GoOn),
             Ok(Some(Work::Leave(Leave { kind, message, code }))) => Ok(Verdict::Exit { kind, message, code }),
             Ok(Some(Work::Exit(reason))) => {
+                say_last_words(py);
                 runtime.announce_exit("out_of_scope", &reason, 0);
                 return Ok(0);
             }
@@ -64,6 +65,7 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
             Ok(Verdict::GoOn) => {}
             Ok(Verdict::Closed) => return Ok(0),
             Ok(Verdict::Exit { kind, message, code }) => {
+                say_last_words(py);
                 runtime.announce_exit(kind, &message, code);
                 return Ok(code);
             }

@@ -343,6 +343,7 @@ def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = F
         ("util.collective.collective", "leave_all"),
         ("_core.object_ref", "end_futures"),
         ("_core.logs", "flush"),
+        ("_core.metrics", "end"),
         ("_core.debugger.driver", "remove"),
     ):
         module = sys.modules.get(f"trygon.{name}")

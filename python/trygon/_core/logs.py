@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# Begins what a progress bar in a worker says; see `progress`.
+PROGRESS_MARK = "\x01trygon:bar:"
 WINDOW_S = 5.0
 _POLL_S = 0.2
 _MOST_REMEMBERED = 5000
@@ -93,6 +95,10 @@ class _Printer:
 
     def _print(self, batches: list[Any], now_s: float) -> None:
         for pid, name, is_stderr, lines, dropped in batches:
+            if any(PROGRESS_MARK in line for line in lines):
+                from trygon._core import progress
+
+                lines = progress.take(lines, pid)
             chosen = []
             for line in lines:
                 if line.startswith(OFFER):
@@ -117,6 +123,9 @@ class _Printer:
         with self._lock:
             self._print(last_lines, time.monotonic())
             self._print([], float("inf"))
+            progress = sys.modules.get("trygon._core.progress")
+            if progress is not None:
+                progress.end()
 
 
 def _write(name: str, pid: int, is_stderr: bool, lines: list[str]) -> None:
@@ -130,8 +139,13 @@ def _write(name: str, pid: int, is_stderr: bool, lines: list[str]) -> None:
     try:
         if prefix and stream.isatty() and not os.environ.get("NO_COLOR"):
             prefix = f"{_COLOURS[is_stderr]}{prefix}{_RESET}"
-        stream.write("".join(f"{prefix} {line}\n" if prefix else f"{line}\n" for line in lines))
-        stream.flush()
+        text = "".join(f"{prefix} {line}\n" if prefix else f"{line}\n" for line in lines)
+        progress = sys.modules.get("trygon._core.progress")
+        if progress is None:
+            stream.write(text)
+            stream.flush()
+        else:
+            progress.write_above_bars(stream, text)
     except (OSError, ValueError):
         pass  # The stream is closed; there is nowhere to complain.
 
