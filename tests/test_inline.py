@@ -429,6 +429,6 @@ def test_many_interruptions_leave_the_engine_whole(inline):
     from trygon._core import inline as mode
 
     deadline = time.monotonic() + 5
-    while mode.current()._active and time.monotonic() < deadline:
+    while mode.current().active() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert mode.current()._active == 0 and not mode.current()._starting
+    assert mode.current().active() == 0 and not mode.current()._starting

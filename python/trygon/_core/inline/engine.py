@@ -215,6 +215,13 @@ class Engine(Crew):
 
     def work_off(self, target: Any) -> None:
         """Runs in this thread what `target`, an object or a stream, waits for, until it is ready."""
+        try:
+            self._work_off(target)
+        except BaseException:
+            self.give_back()
+            raise
+
+    def _work_off(self, target: Any) -> None:
         needed = [target]
         while needed:
             top = needed[-1]
