@@ -170,6 +170,46 @@ def test_ctrl_c_in_a_task_reaches_the_program(inline):
     assert trygon.get(trygon.remote(lambda: 1).remote()) == 1
 
 
+def test_placement_groups_wait_for_one_another(inline):
+    groups = pytest.importorskip("trygon.util.placement_group")
+    first = groups.placement_group([{"CPU": 3}], name="first")
+    second = groups.placement_group([{"CPU": 2}])
+    assert trygon.get(first.ready(), timeout=5) == first and first.wait(5)
+    assert not second.wait(0.05)
+    assert groups.get_placement_group("first") == first
+    groups.remove_placement_group(first)
+    assert second.wait(5)
+    assert groups.placement_group_table(second)["state"] == "CREATED"
+
+    strategies = pytest.importorskip("trygon.util.scheduling_strategies")
+    strategy = strategies.PlacementGroupSchedulingStrategy(second, placement_group_capture_child_tasks=True)
+
+    @trygon.remote(num_cpus=1)
+    def where(depth):
+        here = trygon.get_runtime_context().get_placement_group_id()
+        return [here] + (trygon.get(where.remote(depth - 1)) if depth else [])
+
+    assert trygon.get(where.options(scheduling_strategy=strategy).remote(1)) == [second.id.hex()] * 2
+    assert trygon.get(where.remote(0)) == [None]
+
+
+def test_the_engines_queue_of_completions(inline):
+    from trygon import _native
+
+    queue = _native.CompletionQueue()
+    add = trygon.remote(lambda x: x + 1)
+    refs = [add.remote(i) for i in range(5)]
+    for number, ref in enumerate(refs):
+        queue.add(ref, number)
+    seen = []
+    while len(seen) < 5:
+        come = queue.wait(10)
+        assert come
+        seen += [(number, trygon.get(ref)) for ref, number in come]
+    assert sorted(seen) == [(i, i + 1) for i in range(5)]
+    queue.close()
+
+
 def test_modes_follow_one_another():
     add = trygon.remote(lambda x: x + 1)
     for mode in ("inline", None, "inline"):
@@ -202,7 +242,7 @@ def test_inside_of_a_task_init_and_shutdown_do_nothing(inline):
 
 def test_shutdown_ends_what_waits():
     trygon.init(mode="inline", num_cpus=1)
-    future = trygon.remote(time.sleep).remote(0.3).future()
+    future = trygon.remote(time.sleep).remote(1).future()
     waits = trygon.remote(time.sleep).remote(0).future()
     time.sleep(0.1)
     trygon.shutdown()

@@ -188,6 +188,11 @@ class Crew:
 
     # --- helpers
 
+    def want_help(self) -> None:
+        """Somebody waits without being able to run anything."""
+        with self.lock:
+            self._start_helper()
+
     def _start_helper(self) -> None:
         """Starts one more thread if there is something to run and a CPU for it."""
         limit = 1 if self.is_at_breakpoint else self._limit
