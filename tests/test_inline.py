@@ -346,16 +346,6 @@ def test_quit_in_the_debugger_ends_the_program(tmp_path):
         assert "BdbQuit" in shown and "result 4" not in shown and code == 1
 
 
-def cancel(reference, **options):
-    found = getattr(trygon, "cancel", None)
-    if found is not None:
-        found(reference, **options)
-    else:
-        from trygon._core import inline
-
-        inline.current().cancel(reference._entry, options.get("force", False), options.get("recursive", True))
-
-
 def test_a_call_that_has_not_begun_never_does(inline, tmp_path):
     @trygon.remote
     def touch(path, wait_for=None):
@@ -363,12 +353,12 @@ def test_a_call_that_has_not_begun_never_does(inline, tmp_path):
 
     ref, late = touch.remote(str(tmp_path / "a")), touch.remote(str(tmp_path / "b"))
     child = touch.remote(str(tmp_path / "c"), ref)
-    cancel(ref)
+    trygon.cancel(ref)
     for one in (ref, child):
         with pytest.raises(TaskCancelledError, match="touch"):
             trygon.get(one)
     trygon.get(late)
-    cancel(late)
+    trygon.cancel(late)
     trygon.get(late)
     assert os.listdir(tmp_path) == ["b"]
 
@@ -402,7 +392,7 @@ def test_a_running_task_is_interrupted(inline, how):
     ref = busy.remote(how, actor)
     assert trygon.wait([ref], timeout=0.3)[0] == []
     began = time.monotonic()
-    cancel(ref)
+    trygon.cancel(ref)
     with pytest.raises(TaskCancelledError, match="busy"):
         trygon.get(ref, timeout=10)
     assert time.monotonic() - began < 0.5
@@ -421,7 +411,7 @@ def test_cancelled_calls_of_actors(inline):
     @trygon.remote(max_concurrency=2)
     class Threads:
         def until_cancelled(self):
-            while not trygon._native.context()["is_canceled"]:
+            while not trygon.get_runtime_context().is_canceled():
                 time.sleep(0.005)
             return "seen"
 
@@ -441,8 +431,8 @@ def test_cancelled_calls_of_actors(inline):
     assert trygon.wait(refs, timeout=0.2)[0] == []
     for ref in [queued, *refs]:
         with pytest.raises(ValueError, match="force"):
-            cancel(ref, force=True)
-        cancel(ref)
+            trygon.cancel(ref, force=True)
+        trygon.cancel(ref)
         with pytest.raises(TaskCancelledError):
             trygon.get(ref, timeout=10)
     assert trygon.get(loop.works.remote()) == "yes"
@@ -462,7 +452,7 @@ def test_many_interruptions_leave_the_engine_whole(inline):
     for _ in range(60):
         ref = busy.remote()
         trygon.wait([ref], timeout=0.002)
-        cancel(ref)
+        trygon.cancel(ref)
         with pytest.raises(TaskCancelledError):
             trygon.get(ref, timeout=10)
     assert trygon.get([child.remote(i) for i in range(10)], timeout=10) == list(range(10))
