@@ -24,9 +24,9 @@ def cancel(ray_waitable: Any, *, force: bool = False, recursive: bool = True) ->
     TypeError for anything but an ObjectRef or a generator of them, ValueError for `force=True` and an actor's call.
     """
     reference = ray_waitable
-    if type(reference) is not ObjectRef:
-        reference = ray_waitable._generator_ref if type(ray_waitable) is ObjectRefGenerator else None
-        if type(reference) is not ObjectRef:
+    if not isinstance(reference, ObjectRef):
+        reference = ray_waitable._generator_ref if isinstance(ray_waitable, ObjectRefGenerator) else None
+        if not isinstance(reference, ObjectRef):
             raise TypeError(
                 f"cancel() takes the ObjectRef of a task or of an actor's call, but {type(ray_waitable).__name__} was"
                 f" given.{_hint(ray_waitable)}"
