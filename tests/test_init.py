@@ -92,11 +92,12 @@ def test_old_references_and_functions_after_a_restart():
         ({"namespace": 3}, TypeError, "namespace"),
         ({"local_mode": True}, RuntimeError, "local_mode"),
         ({"address": "auto"}, ConnectionError, "No running cluster"),
-        ({"address": "ray://x:1"}, NotImplementedError, "address"),
+        ({"address": "ray://x:1"}, ConnectionError, "address"),
+        ({"job_config": 5}, TypeError, "job_config"),
+        ({"logging_config": 5}, TypeError, "logging_config"),
+        ({"_system_config": 5}, TypeError, "_system_config"),
         ({"runtime_env": {"conda": "x"}}, NotImplementedError, "conda"),
-        ({"include_dashboard": True}, NotImplementedError, "include_dashboard"),
         ({"num_cpu": 1}, RuntimeError, "num_cpus"),
-        ({"_temp_dir": "/x"}, NotImplementedError, "_temp_dir"),
     ],
 )
 def test_wrong_arguments(arguments, kind, text):

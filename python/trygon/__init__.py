@@ -35,22 +35,15 @@ _LAZY_IDS = (
     "UniqueID",
     "WorkerID",
 )
-_LAZY_MODULES = ("actor", "exceptions", "experimental", "runtime_env", "util")
+_LAZY_MODULES = ("actor", "compat", "exceptions", "experimental", "job_config", "runtime_env", "util")
+_OTHER_LANGUAGES = ("Language", "client", "cpp_actor_class", "cpp_function", "java_actor_class", "java_function")
 _NOT_YET = (
     "ClientBuilder",
-    "Language",
-    "LoggingConfig",
     "autoscaler",
     "cancel",
-    "client",
-    "cpp_actor_class",
-    "cpp_function",
     "data",
-    "java_actor_class",
-    "java_function",
     "rllib",
     "serve",
-    "timeline",
     "train",
     "tune",
     "widgets",
@@ -69,6 +62,8 @@ __all__ = [
     "DynamicObjectRefGenerator",
     "FunctionID",
     "JobID",
+    "Language",
+    "LoggingConfig",
     "NodeID",
     "ObjectID",
     "ObjectRef",
@@ -81,8 +76,11 @@ __all__ = [
     "__version__",
     "actor",
     "available_resources",
+    "client",
     "cloudpickle",
     "cluster_resources",
+    "cpp_actor_class",
+    "cpp_function",
     "exceptions",
     "experimental",
     "get",
@@ -91,6 +89,9 @@ __all__ = [
     "get_runtime_context",
     "init",
     "is_initialized",
+    "java_actor_class",
+    "java_function",
+    "job_config",
     "kill",
     "method",
     "nodes",
@@ -98,6 +99,7 @@ __all__ = [
     "remote",
     "runtime_env",
     "shutdown",
+    "timeline",
     "util",
     "wait",
 ]
@@ -112,6 +114,12 @@ def __getattr__(name: str) -> object:
         value = getattr(import_module("trygon._core.ids"), name)
     elif name == "DynamicObjectRefGenerator":
         value = import_module("trygon._core.generators").DynamicObjectRefGenerator
+    elif name == "timeline":
+        value = import_module("trygon._core.timeline").timeline
+    elif name in _OTHER_LANGUAGES:
+        value = getattr(import_module("trygon._core.other_languages"), name)
+    elif name == "LoggingConfig":
+        value = import_module("trygon._core.logging_config").LoggingConfig
     elif name == "cloudpickle":
         value = import_module("cloudpickle")
     elif name in _NOT_YET:

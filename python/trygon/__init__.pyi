@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 from trygon import actor as actor
 from trygon import exceptions as exceptions
 from trygon import experimental as experimental
+from trygon import job_config as job_config
 from trygon import util as util
 from trygon._core.context import Context as Context
 from trygon._core.ids import ActorClassID as ActorClassID
@@ -24,11 +25,19 @@ from trygon._core.ids import WorkerID as WorkerID
 from trygon._core.init import init as init
 from trygon._core.init import is_initialized as is_initialized
 from trygon._core.init import shutdown as shutdown
+from trygon._core.logging_config import LoggingConfig as LoggingConfig
+from trygon._core.other_languages import Language as Language
+from trygon._core.other_languages import client as client
+from trygon._core.other_languages import cpp_actor_class as cpp_actor_class
+from trygon._core.other_languages import cpp_function as cpp_function
+from trygon._core.other_languages import java_actor_class as java_actor_class
+from trygon._core.other_languages import java_function as java_function
 from trygon._core.runtime_context import get_gpu_ids as get_gpu_ids
 from trygon._core.runtime_context import get_runtime_context as get_runtime_context
 from trygon._core.state import available_resources as available_resources
 from trygon._core.state import cluster_resources as cluster_resources
 from trygon._core.state import nodes as nodes
+from trygon._core.timeline import timeline as timeline
 from trygon._core.types import (
     ActorClass,
     ActorHandle,

@@ -39,7 +39,7 @@ def test_ids(kind):
 
 
 def test_parts_of_ids():
-    task = ids.TaskID(b"\x00\x00\x00\x07" + b"x" * 20)
+    task = ids.TaskID(b"\x07\x00\x00\x00" + b"x" * 20)
     assert task.job_id() == ids.JobID.from_int(7) and task.job_id().int() == 7
     assert ids.NodeID.nil() != ids.WorkerID.nil()
 

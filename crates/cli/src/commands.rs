@@ -1,6 +1,7 @@
 //! Each command, done.
 
 use crate::args::Command;
+use crate::launch;
 use std::process::ExitCode;
 
 /// Does it.
@@ -10,6 +11,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
             println!("trygon {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
+        Command::Run(run) => launch::run(&run),
         Command::Node => match trygon_node::run_inherited() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

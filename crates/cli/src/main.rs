@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod launch;
 
 use std::process::ExitCode;
 

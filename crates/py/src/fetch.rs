@@ -74,7 +74,8 @@ pub(crate) fn get<'py>(py: Python<'py>, refs: &Bound<'py, PyAny>, timeout: Optio
 fn reference_of<'a, 'py>(item: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, ObjectRef>> {
     item.cast_exact::<ObjectRef>().map_err(|_| {
         let kind = item.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-        errors::invalid(item.py(), &format!("every item must be an ObjectRef, got {kind}"))
+        let message = format!("every item must be an ObjectRef, got {kind}");
+        errors::system(item.py(), "invalid_argument", &[("message", &message), ("class", "TypeError")])
     })
 }
 

@@ -8,7 +8,10 @@ use pyo3::types::{PyBytes, PyTuple, PyType};
 use std::cell::RefCell;
 use std::sync::Arc;
 use trygon_ids::{ObjectId, WorkerId};
-use trygon_worker::core::{Reference, Value};
+use trygon_worker::core::Reference;
+
+/// Size of the id of an object.
+const ID_BYTES: usize = 28;
 
 thread_local! {
     /// References met while a value is pickled or unpickled in this thread; `None` outside of that.
@@ -166,14 +169,14 @@ impl ObjectRef {
         PyBytes::new(py, self.id().as_bytes())
     }
 
-    /// The id of the task that makes the object, 24 bytes.
-    fn task_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.id().task_id().as_bytes())
+    /// The `TaskID` of the task that makes the object.
+    fn task_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        identifier(py, "TaskID", self.id().task_id().as_bytes())
     }
 
-    /// The id of the job, 4 bytes.
-    fn job_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.id().task_id().job_id().as_bytes())
+    /// The `JobID` of the job.
+    fn job_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        identifier(py, "JobID", self.id().task_id().job_id().as_bytes())
     }
 
     /// The owning process's id as hexadecimal.
@@ -191,15 +194,15 @@ impl ObjectRef {
         ""
     }
 
-    /// Size of the encoded value in bytes, once it is known.
-    fn size(&self) -> Option<u64> {
-        let reference = self.reference();
-        let engine = self.session.runtime.lock();
-        match engine.core.value_of(&reference)? {
-            Value::Inline(bytes) => Some(bytes.as_slice().len() as u64),
-            Value::Stored(location) => Some(location.size_bytes),
-            Value::Pending | Value::Error(_) => None,
-        }
+    /// How many bytes the id has.
+    #[staticmethod]
+    fn size() -> usize {
+        ID_BYTES
+    }
+
+    /// An asyncio future of the value, for the running event loop.
+    fn as_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("asyncio")?.call_method1("wrap_future", (Self::future(slf)?,))
     }
 
     /// A `concurrent.futures.Future` of the value.
@@ -244,6 +247,10 @@ impl ObjectRef {
         let owner = PyBytes::new(py, reference.owner.as_bytes());
         Ok((rebuild, PyTuple::new(py, [object, owner])?))
     }
+}
+
+fn identifier<'py>(py: Python<'py>, kind: &str, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    py.import("trygon._core.ids")?.call_method1(kind, (PyBytes::new(py, bytes),))
 }
 
 /// The reference that was pickled as these bytes.

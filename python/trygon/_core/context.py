@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import sys
+from _collections_abc import Mapping
 
-from trygon._core.version import VERSION
+from trygon._core.version import RAY_COMPATIBLE_VERSION, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+    from collections.abc import Iterator
     from typing import Any, Self
 
 
-class Context:
+class Context(Mapping):  # type: ignore[type-arg]
     """Where the program runs: `context["node_id"]`, `context.address_info`; `with trygon.init(): ...` shuts down at
     the end.
     """
 
-    dashboard_url: str | None = None
-    trygon_version = ray_version = VERSION
+    # Empty: there is no dashboard.
+    dashboard_url = ""
+    trygon_version = VERSION
+    ray_version = RAY_COMPATIBLE_VERSION
     ray_commit = ""
     python_version = sys.version.split()[0]
 
@@ -27,6 +30,8 @@ class Context:
             **info,
             "node_ip_address": info.get("node_address", "127.0.0.1"),
             "address": info.get("node_address", "127.0.0.1"),
+            "gcs_address": info.get("node_address", "127.0.0.1"),
+            "webui_url": "",
         }
 
     def __getitem__(self, key: str) -> Any:
@@ -37,25 +42,6 @@ class Context:
 
     def __len__(self) -> int:
         return len(self.address_info)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.address_info
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """As of a dict."""
-        return self.address_info.get(key, default)
-
-    def keys(self) -> KeysView[str]:
-        """As of a dict."""
-        return self.address_info.keys()
-
-    def values(self) -> ValuesView[Any]:
-        """As of a dict."""
-        return self.address_info.values()
-
-    def items(self) -> ItemsView[str, Any]:
-        """As of a dict."""
-        return self.address_info.items()
 
     def disconnect(self) -> None:
         """Ends the engine."""

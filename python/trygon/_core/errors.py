@@ -46,6 +46,7 @@ def encode_error(error: BaseException, name: str) -> bytes:
         "pid": pid,
         "ip": address,
         "chain": _encode_chain(cause),
+        "actor_id": _actor_id(),
     }
     return dumps(record, 5)
 
@@ -62,6 +63,13 @@ def _address() -> str:
         return str(_context().get("node_address") or "127.0.0.1")
     except Exception:
         return "127.0.0.1"
+
+
+def _actor_id() -> str | None:
+    try:
+        return _context().get("actor_id") or None
+    except Exception:
+        return None
 
 
 def _full_name(kind: type) -> str:
@@ -163,14 +171,17 @@ def decode_error(data: bytes) -> BaseException:
 
 def task_error(record: dict[str, Any]) -> RayTaskError:
     """The plain error of a record that `encode_error` made."""
-    error = RayTaskError(record["message"])
-    error.function_name = error.proctitle = record["name"]
-    error.traceback_str = record["traceback"]
-    error.type_name = record["type_name"]
-    error.message = record["message"]
-    error.pid = record["pid"]
-    error.ip = record["ip"]
-    error.cause = _decode_chain(record["chain"])
+    error = RayTaskError(
+        record["name"],
+        record["traceback"],
+        _decode_chain(record["chain"]),
+        record.get("proctitle"),
+        record["pid"],
+        record["ip"],
+        record.get("actor_repr"),
+        record.get("actor_id"),
+    )
+    error.type_name, error.message = record["type_name"], record["message"]
     return error
 
 
@@ -277,6 +288,9 @@ def reduce_task_error(error: RayTaskError) -> Any:
         "pid": error.pid,
         "ip": error.ip,
         "chain": [] if error.cause is None else _encode_chain(error.cause),
+        "proctitle": error.proctitle,
+        "actor_repr": error.actor_repr,
+        "actor_id": error.actor_id,
     }
     is_dual = type(error) is not RayTaskError
     return _rebuild_task_error, (record, is_dual)

@@ -27,6 +27,8 @@ class BaseID:
     @classmethod
     def from_hex(cls, text: str) -> Self:
         """The id whose `hex()` is `text`."""
+        if not isinstance(text, str):
+            raise TypeError(f"{cls.__name__}.from_hex() takes a str, not {type(text).__name__}.")
         return cls(bytes.fromhex(text))
 
     @classmethod
@@ -126,11 +128,13 @@ class JobID(BaseID):
     @classmethod
     def from_int(cls, number: int) -> JobID:
         """The job with this number."""
-        return cls(number.to_bytes(4, "big"))
+        if not isinstance(number, int):
+            raise TypeError(f"JobID.from_int() takes an int, not {type(number).__name__}.")
+        return cls(number.to_bytes(4, "little"))
 
     def int(self) -> int:
         """The job's number."""
-        return _to_int(self._binary, "big")
+        return _to_int(self._binary, "little")
 
 
 class TaskID(BaseID):
@@ -150,6 +154,14 @@ class ActorID(BaseID):
     SIZE_BYTES = 16
     __slots__ = ()
 
+    @classmethod
+    def of(cls, job_id: JobID, parent_task_id: TaskID, parent_task_counter: int) -> ActorID:
+        """The id of the actor that a task makes as its so-manieth; the same for the same arguments."""
+        from hashlib import sha256
+
+        unique = sha256(parent_task_id.binary() + parent_task_counter.to_bytes(8, "little")).digest()
+        return cls(job_id.binary() + unique[: cls.SIZE_BYTES - JobID.SIZE_BYTES])
+
     @property
     def job_id(self) -> JobID:
         """The job it belongs to."""
@@ -161,3 +173,10 @@ class PlacementGroupID(BaseID):
 
     SIZE_BYTES = 18
     __slots__ = ()
+
+    @classmethod
+    def of(cls, job_id: JobID) -> PlacementGroupID:
+        """A new id of the job."""
+        from os import urandom
+
+        return cls(job_id.binary() + urandom(cls.SIZE_BYTES - JobID.SIZE_BYTES))

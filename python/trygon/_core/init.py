@@ -8,7 +8,7 @@ import sys
 from _thread import RLock
 
 from trygon import _native
-from trygon._core import machine
+from trygon._core import init_arguments, machine
 from trygon._core.context import Context
 from trygon._core.options import check_resources, check_runtime_env
 from trygon._core.runtime_env.job_directory import new_path
@@ -24,34 +24,14 @@ _STORE_SHARE = 0.3
 _IDLE_WORKER_MS = 10_000
 _LARGEST_STORE_BYTES = 200 * 10**9
 
-# Ray's further arguments, with the values that mean what Trygon does anyway.
+# Ray's further arguments that would change what a program means, with the values that mean what Trygon does anyway. The
+# harmless ones are in `init_arguments`.
 _OTHER_ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "labels": (None, {}),
-    "include_dashboard": (None, False),
-    "dashboard_host": ("127.0.0.1",),
-    "dashboard_port": (None, 8265),
-    "job_config": (None,),
-    "configure_logging": (True, False),
-    "logging_format": (None,),
-    "logging_config": (None,),
     "enable_resource_isolation": (False,),
-    "cgroup_path": (None,),
+    "cgroup_path": (None, "/sys/fs/cgroup"),
     "system_reserved_cpu": (None,),
     "system_reserved_memory": (None,),
-    "proxy_server_url": (None,),
-    "_enable_object_reconstruction": (False, None),
-    "_plasma_directory": (None,),
-    "_node_ip_address": (None, "127.0.0.1"),
-    "_driver_object_store_memory": (None,),
-    "_memory": (None,),
-    "_redis_username": (None,),
-    "_redis_password": (None,),
-    "_temp_dir": (None,),
-    "_metrics_export_port": (None,),
-    "_system_config": (None, {}),
-    "_tracing_startup_hook": (None,),
-    "_node_name": (None,),
-    "object_spilling_directory": (None,),
 }
 
 _context: Context | None = None
@@ -82,28 +62,28 @@ def init(
 
     Without arguments it takes the CPUs and GPUs that this process may use and 30 % of the memory for objects.
     `num_cpus` may be
-    more than there are. The first use of the engine calls this by itself. Ray's other arguments are refused by name.
+    more than there are. The first use of the engine calls this by itself. Of Ray's other arguments, those without a
+    counterpart on one machine are accepted with one warning, and those that would change what the program means are
+    refused by name.
     """
-    _refuse_others(address, local_mode, others)
+    _read_ray_environment()
+    given = init_arguments.take(others)
+    _refuse_others(init_arguments.address_of(address), local_mode, others)
     with _starting:
         if _native.is_initialized():
             return _initialized_already(ignore_reinit_error)
-        config = _configuration(num_cpus, num_gpus, resources, object_store_memory)
-        return _start_with(config, logging_level, log_to_driver, namespace, runtime_env)
+        config = _configuration(num_cpus, num_gpus, resources, object_store_memory, given.memory)
+        config["sys_path"] = [*config["sys_path"], *given.code_search_path]
+        given.namespace = init_arguments.check_namespace(namespace if namespace is not None else given.namespace)
+        init_arguments.configure_logging(given, logging_level)
+        return _start_with(config, log_to_driver, given.namespace, runtime_env or given.runtime_env)
 
 
 def _start_with(
-    config: dict[str, Any],
-    logging_level: int | str | None,
-    log_to_driver: bool | None,
-    namespace: str | None,
-    runtime_env: dict[str, Any] | None,
+    config: dict[str, Any], log_to_driver: bool | None, namespace: str | None, runtime_env: dict[str, Any] | None
 ) -> Context:
-    if namespace is not None and (not isinstance(namespace, str) or not namespace):
-        raise TypeError(f"The namespace must be a non-empty str, but {namespace!r} was given.")
     config["namespace"] = namespace or _anonymous_namespace()
     config["log_to_driver"] = _wants_logs() if log_to_driver is None else bool(log_to_driver)
-    _set_logging_level(logging_level)
     check_runtime_env("runtime_env", runtime_env)
     return _start_in(runtime_env, config) if runtime_env else _start(config)
 
@@ -122,6 +102,13 @@ def _start_in(runtime_env: dict[str, Any], config: dict[str, Any]) -> Context:
         state.current = None
         job_directory.remove(config["job_directory"])
         raise
+
+
+def _read_ray_environment() -> None:
+    """Where Trygon stands in for Ray, Ray's variables count; the program may have set them after its imports."""
+    compat = sys.modules.get("trygon.compat.environment")
+    if compat is not None:
+        compat.apply()
 
 
 def _start(config: dict[str, Any]) -> Context:
@@ -148,8 +135,9 @@ def _refuse_others(address: str | None, local_mode: bool, others: dict[str, Any]
     if address == "auto":
         raise ConnectionError("No running cluster was found; leave address out to start the engine in this program.")
     if address not in (None, "local"):
-        raise NotImplementedError(
-            f"init(address={address!r}) would join a cluster; this version of Trygon runs on one machine. Leave it out."
+        raise ConnectionError(
+            f"init(address={address!r}) would join a cluster; this version of Trygon runs on one machine. Leave the"
+            " address out, and RAY_ADDRESS or TRYGON_ADDRESS unset, to start the engine in this program."
         )
     for name, value in others.items():
         if name not in _OTHER_ARGUMENTS:
@@ -167,6 +155,7 @@ def _close_name(name: str) -> str:
     from difflib import get_close_matches
 
     own = [
+        *init_arguments.TAKEN[:4],
         "num_cpus",
         "num_gpus",
         "resources",
@@ -193,13 +182,18 @@ def _initialized_already(ignore: bool) -> Context:
     return _context
 
 
-def _configuration(num_cpus: Any, num_gpus: Any, resources: Any, object_store_memory: Any) -> dict[str, Any]:
+def _configuration(
+    num_cpus: Any, num_gpus: Any, resources: Any, object_store_memory: Any, task_memory: int | None
+) -> dict[str, Any]:
     check_resources("resources", resources)
     cpus = _count("num_cpus", num_cpus, machine.cpu_count)
     gpus = _count("num_gpus", num_gpus, machine.gpu_count)
     memory = machine.memory_bytes()
     store = _store_bytes(object_store_memory, memory)
-    have = {"CPU": cpus, "GPU": gpus, "memory": float(max(memory - store, 0)), **(resources or {})}
+    free = max(memory - store, 0) if task_memory is None else task_memory
+    have = {"CPU": cpus, "GPU": gpus, "memory": float(free), **(resources or {})}
+    have = init_arguments.override_resources(have)
+    cpus = have["CPU"]
     return {
         "binary": _binary(),
         "package_version": VERSION,
@@ -277,17 +271,9 @@ def _wants_logs() -> bool:
     return os.environ.get("TRYGON_LOG_TO_DRIVER", "1") not in ("0", "false", "False")
 
 
-def _set_logging_level(level: int | str | None) -> None:
-    if level is None:
-        return
-    import logging
-
-    # Raises ValueError or TypeError for what is no level.
-    logging.getLogger("trygon").setLevel(level)
-
-
 def auto_init() -> None:
     """Hook `auto_init`: the first use of the engine starts it."""
+    _read_ray_environment()
     if os.environ.get("TRYGON_ENABLE_AUTO_CONNECT", "1") in ("0", "false", "False"):
         from trygon._core.system_errors import system_error
 

@@ -109,10 +109,13 @@ def _write(name: str, pid: int, is_stderr: bool, lines: list[str]) -> None:
     if stream is None or not lines:
         return
     prefix = f"({name} pid={pid})" if name else f"(pid={pid})"
+    if "TRYGON_LOGGING_CONFIG" in os.environ:
+        # The lines of a LoggingConfig tell where they come from, and are for programs to read.
+        prefix = ""
     try:
-        if stream.isatty() and not os.environ.get("NO_COLOR"):
+        if prefix and stream.isatty() and not os.environ.get("NO_COLOR"):
             prefix = f"{_COLOURS[is_stderr]}{prefix}{_RESET}"
-        stream.write("".join(f"{prefix} {line}\n" for line in lines))
+        stream.write("".join(f"{prefix} {line}\n" if prefix else f"{line}\n" for line in lines))
         stream.flush()
     except (OSError, ValueError):
         pass  # The stream is closed; there is nowhere to complain.

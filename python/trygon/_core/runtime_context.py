@@ -16,6 +16,30 @@ def _unsupported(what: str) -> NotImplementedError:
     return NotImplementedError(f"get_runtime_context().{what} is not supported by this version of Trygon.")
 
 
+def _deprecated(name: str, instead: str) -> None:
+    import warnings
+
+    warnings.warn(
+        f"get_runtime_context().{name} is deprecated; use {instead} instead.", DeprecationWarning, stacklevel=3
+    )
+
+
+def _running_function() -> str | None:
+    """The user's function that the engine called in this thread: the outermost frame above the worker's own."""
+    import sys
+
+    frame: Any = sys._getframe()
+    while frame is not None and frame.f_back is not None:
+        if frame.f_back.f_globals.get("__name__") == "trygon._core.worker_main":
+            return f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}"
+        frame = frame.f_back
+    return None
+
+
+# Kinds of devices that programs for Ray look up; those that this machine has are filled in.
+_DEVICE_KINDS = ("GPU", "TPU", "neuron_cores", "HPU", "NPU", "RBLN", "FURIOSA", "TTNPU", "MBLT")
+
+
 class RuntimeContext:
     """Asks the engine at each call, so it may be kept."""
 
@@ -36,13 +60,33 @@ class RuntimeContext:
         return _native.context()["task_id"] or None
 
     def get_task_name(self) -> str | None:
-        """The running task's name; None in the driver."""
+        """The running task's name, `Class.method` in an actor; None in the driver."""
         context = _native.context()
-        return (context["task_name"] or None) if context["mode"] == "worker" else None
+        if context["mode"] != "worker":
+            return None
+        name: str = context["task_name"] or ""
+        if context["actor_id"] and "." not in name:
+            from trygon._core.actor_handle import meta_of
+            from trygon._core.worker_main import current_actor_meta
+
+            meta = current_actor_meta()
+            if meta:
+                known = meta_of(meta)
+                name = f"{known.class_name}.{name}" if name in known.methods else name
+        return name or None
 
     def get_task_function_name(self) -> str | None:
-        """The running function's name; None in the driver."""
-        return self.get_task_name()
+        """The running function's name with its module, whatever the task is called; None in the driver."""
+        context = _native.context()
+        if context["mode"] != "worker":
+            return None
+        if context["actor_id"]:
+            from trygon._core.actor_handle import meta_of
+            from trygon._core.worker_main import current_actor_meta
+
+            meta = current_actor_meta()
+            return f"{meta_of(meta).module}.{self.get_task_name()}" if meta else self.get_task_name()
+        return _running_function() or self.get_task_name()
 
     def get_actor_id(self) -> str | None:
         """The actor's id, hexadecimal; None outside of actors."""
@@ -82,10 +126,12 @@ class RuntimeContext:
     def get_accelerator_ids(self) -> dict[str, list[str]]:
         """Which devices the running task or actor holds."""
         devices: dict[str, list[int]] = _native.context()["devices"]
-        return {"GPU": [], **{name: [str(index) for index in indices] for name, indices in devices.items()}}
+        none: dict[str, list[str]] = {kind: [] for kind in _DEVICE_KINDS}
+        return {**none, **{name: [str(index) for index in indices] for name, indices in devices.items()}}
 
     def get_resource_ids(self) -> dict[str, list[str]]:
         """Ray's older name of `get_accelerator_ids`."""
+        _deprecated("get_resource_ids()", "get_accelerator_ids()")
         return self.get_accelerator_ids()
 
     def get_runtime_env_string(self) -> str:
@@ -130,27 +176,39 @@ class RuntimeContext:
         raise _unsupported("is_canceled()")
 
     def get_temp_dir(self) -> str:
-        """Refused: the engine keeps no folder."""
-        raise _unsupported("get_temp_dir()")
+        """A folder for temporary files: `TRYGON_TMPDIR`, else the system's. The engine itself keeps none."""
+        import os
+        import tempfile
+
+        return os.environ.get("TRYGON_TMPDIR") or tempfile.gettempdir()
 
     def get_session_name(self) -> str:
-        """Refused: the engine keeps no folder."""
-        raise _unsupported("get_session_name()")
+        """A name that this run of the engine has alone."""
+        return f"session_{_native.context()['node_id'][:32]}"
 
     # Ray's older forms.
 
     def get(self) -> dict[str, Any]:
         """Everything as a dict."""
-        found = {"job_id": self.job_id, "node_id": self.node_id, "namespace": self.namespace}
-        if self.get_task_id() is not None:
-            found["task_id"] = self.task_id
-        if self.get_actor_id() is not None:
-            found["actor_id"] = self.actor_id
+        _deprecated("get()", "the get_...() methods")
+        from trygon._core import ids
+
+        found: dict[str, Any] = {
+            "job_id": ids.JobID.from_hex(self.get_job_id()),
+            "node_id": ids.NodeID.from_hex(self.get_node_id()),
+            "namespace": self.namespace,
+        }
+        task, actor = self.get_task_id(), self.get_actor_id()
+        if task is not None:
+            found["task_id"] = ids.TaskID.from_hex(task)
+        if actor is not None:
+            found["actor_id"] = ids.ActorID.from_hex(actor)
         return found
 
     @property
     def job_id(self) -> ids.JobID:
         """The job."""
+        _deprecated("job_id", "get_job_id()")
         from trygon._core.ids import JobID
 
         return JobID.from_hex(self.get_job_id())
@@ -158,6 +216,7 @@ class RuntimeContext:
     @property
     def node_id(self) -> ids.NodeID:
         """The machine."""
+        _deprecated("node_id", "get_node_id()")
         from trygon._core.ids import NodeID
 
         return NodeID.from_hex(self.get_node_id())
@@ -165,6 +224,7 @@ class RuntimeContext:
     @property
     def task_id(self) -> ids.TaskID | None:
         """The running task."""
+        _deprecated("task_id", "get_task_id()")
         from trygon._core.ids import TaskID
 
         text = self.get_task_id()
@@ -173,6 +233,7 @@ class RuntimeContext:
     @property
     def actor_id(self) -> ids.ActorID | None:
         """The actor."""
+        _deprecated("actor_id", "get_actor_id()")
         from trygon._core.ids import ActorID
 
         text = self.get_actor_id()

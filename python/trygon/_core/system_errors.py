@@ -125,9 +125,7 @@ def _object(kind: type[exceptions.ObjectLostError], sentence: str, details: Deta
     object_id = str(details.get("object_id") or "")
     message = _message(details)
     what = f"Object {object_id}" if object_id else "The object"
-    error = kind(f"{what} {sentence}" + (f": {message}." if message else "."))
-    error.object_ref_hex = object_id
-    return error
+    return kind(object_id, message=f"{what} {sentence}" + (f": {message}." if message else "."))
 
 
 def _owner_died(details: Details) -> BaseException:

@@ -29,7 +29,11 @@ def run(control_fd: int) -> None:
     # One task has one CPU: libraries that start a thread for each core would fight each other. A program may say
     # otherwise.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    hooks.install(on_task_start=on_task_start, on_worker_start=on_worker_start)
+    hooks.install(on_task_start=on_task_start, on_worker_start=on_worker_start, **_recording_hooks())
+    if "TRYGON_LOGGING_CONFIG" in os.environ:
+        from trygon._core.logging_config import apply_in_worker
+
+        apply_in_worker()
     _native.worker_main(control_fd)
 
 
@@ -37,6 +41,25 @@ def on_worker_start() -> str | None:
     """Hook `on_worker_start`: what the environment wants to be run before any task; returns what went wrong."""
     enter = sys.modules.get("trygon._core.runtime_env.enter")
     return None if enter is None else enter.run_hook()
+
+
+def _recording_hooks() -> dict[str, Any]:
+    """Hooks that note when calls run, if the program asked for it."""
+    if os.environ.get("TRYGON_TIMELINE", "0") in ("", "0", "false", "False"):
+        return {}
+    from trygon._core import timeline
+    from trygon._core.serialization import load_exported
+
+    def method_label(method: Any, instance: Any, name: str) -> str:
+        return f"{type(instance).__name__}.{name}"
+
+    def function_label(function: Any, body: bytes) -> str:
+        return str(getattr(function, "__qualname__", "task")).rpartition(".")[2]
+
+    return {
+        "load_function": timeline.recorded(load_exported, function_label),
+        "find_method": timeline.recorded(find_method, method_label),
+    }
 
 
 def on_task_start(name: str) -> None:
@@ -49,7 +72,7 @@ def on_task_start(name: str) -> None:
         # What the program was called with; a library that parses it sees the same everywhere.
         sys.argv[:] = context.get("argv") or sys.argv
     gpus = context["devices"].get("GPU")
-    if gpus is not None:
+    if gpus is not None and os.environ.get("TRYGON_KEEP_CUDA_VISIBLE_DEVICES", "0") in ("", "0", "false", "False"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
 
 
