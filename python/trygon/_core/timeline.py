@@ -1,4 +1,4 @@
-"""`timeline()`: when each task ran, where. Kept only by programs that ask for it, with `TRYGON_TIMELINE=1` before `init`.
+"""`timeline()`: when each task ran, where. Kept only if a program asks for it: `TRYGON_TIMELINE=1` before `init`.
 
 A worker then wraps each function that it loads, notes begin and end of each call, and sends its notes to the
 key-value store of the control service every fifth of a second. Others pay nothing.
