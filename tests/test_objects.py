@@ -103,3 +103,28 @@ def test_instances_of_local_classes_keep_their_class(engine):
 
     got = trygon.get(trygon.remote(lambda point: point).remote(Point(3)))
     assert isinstance(got, Point) and got.x == 3
+
+
+def test_what_came_with_a_registered_serializer_can_be_passed_on(engine):
+    class Meter:
+        def __init__(self, value):
+            import threading
+
+            self.value, self.lock = value, threading.Lock()
+
+    @trygon.remote
+    def value_of(meter):
+        return meter.value
+
+    @trygon.remote
+    def pass_on(meter):
+        return meter, trygon.get(value_of.remote(meter))
+
+    trygon.util.register_serializer(Meter, serializer=lambda meter: meter.value, deserializer=Meter)
+    try:
+        meter, value = trygon.get(pass_on.remote(Meter(3)))
+        assert meter.value == value == 3 and meter.lock is not None
+    finally:
+        trygon.util.deregister_serializer(Meter)
+    with pytest.raises(TypeError):
+        value_of.remote(Meter(3))

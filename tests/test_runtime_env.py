@@ -443,3 +443,17 @@ def test_a_daemon_that_is_killed_leaves_no_files(tmp_path: Path) -> None:
             pass
         assert folder.is_dir()
     assert not folder.parent.exists()
+
+
+def test_a_zygote_imports_nothing_of_the_job(tmp_path: Path) -> None:
+    """What every worker needs is imported before the job's folders are on the search path."""
+    source = tmp_path / "project"
+    source.mkdir()
+    marker = tmp_path / "imported"
+    for name in ("cloudpickle", "signal", "only_here"):
+        (source / f"{name}.py").write_text(f"VALUE = open({str(marker)!r}, 'a').write('{name} ')")
+    with trygon.init(num_cpus=1):
+        fields = {"working_dir": str(source), "env_vars": {"PYTHONPATH": str(source)}}
+        own = imported.options(runtime_env=fields)
+        assert trygon.get(own.remote("only_here"), timeout=20)
+    assert marker.read_text() == "only_here "

@@ -37,6 +37,7 @@ def task() -> None: ...
         ({"worker_process_setup_hook": 1}, TypeError, "a function or its import path"),
         ({"worker_process_setup_hook": "hook"}, ValueError, "package.module.function"),
         ({"py_executable": 3}, TypeError, "py_executable"),
+        ({"py_executable": " "}, ValueError, "names no interpreter"),
         ({"config": 3}, TypeError, "a dict or a RuntimeEnvConfig"),
         ({"config": {"timeout": 3}}, ValueError, "no member 'timeout'"),
         ({"config": {"setup_timeout_seconds": 0}}, ValueError, "above zero"),

@@ -35,12 +35,11 @@ _LAZY_IDS = (
     "UniqueID",
     "WorkerID",
 )
-_LAZY_MODULES = ("actor", "compat", "exceptions", "experimental", "job_config", "runtime_env", "util")
+_LAZY_MODULES = ("actor", "compat", "dag", "exceptions", "experimental", "job_config", "runtime_env", "util")
 _OTHER_LANGUAGES = ("Language", "client", "cpp_actor_class", "cpp_function", "java_actor_class", "java_function")
 _NOT_YET = (
     "ClientBuilder",
     "autoscaler",
-    "cancel",
     "data",
     "rllib",
     "serve",
@@ -76,11 +75,13 @@ __all__ = [
     "__version__",
     "actor",
     "available_resources",
+    "cancel",
     "client",
     "cloudpickle",
     "cluster_resources",
     "cpp_actor_class",
     "cpp_function",
+    "dag",
     "exceptions",
     "experimental",
     "get",
@@ -120,6 +121,8 @@ def __getattr__(name: str) -> object:
         value = getattr(import_module("trygon._core.other_languages"), name)
     elif name == "LoggingConfig":
         value = import_module("trygon._core.logging_config").LoggingConfig
+    elif name == "cancel":
+        value = import_module("trygon._core.cancel").cancel
     elif name == "cloudpickle":
         value = import_module("cloudpickle")
     elif name in _NOT_YET:

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from trygon import actor as actor
+from trygon import dag as dag
 from trygon import exceptions as exceptions
 from trygon import experimental as experimental
 from trygon import job_config as job_config
@@ -136,5 +137,8 @@ def wait(
     timeout: float | None = None,
     fetch_local: bool = True,
 ) -> tuple[list[ObjectRef[_T] | ObjectRefGenerator[_T]], list[ObjectRef[_T] | ObjectRefGenerator[_T]]]: ...
+def cancel(
+    ray_waitable: ObjectRef[Any] | ObjectRefGenerator[Any], *, force: bool = False, recursive: bool = True
+) -> None: ...
 def get_actor(name: str, namespace: str | None = None) -> ActorHandle[Any]: ...
 def kill(actor: ActorHandle[Any], *, no_restart: bool = True) -> None: ...

@@ -4,6 +4,7 @@ mod actors;
 mod arguments;
 mod async_actor;
 mod buffers;
+mod cancel;
 mod codec;
 mod completions;
 mod encoded;
@@ -39,6 +40,8 @@ mod _native {
     #[pymodule_export]
     use crate::buffers::{PinnedBuffer, StoreBuffer, create_in_store};
     #[pymodule_export]
+    use crate::cancel::{cancel, is_canceled, renew_interrupt, take_interrupt};
+    #[pymodule_export]
     use crate::completions::CompletionQueue;
     #[pymodule_export]
     use crate::fetch::{get, wait};
@@ -49,7 +52,7 @@ mod _native {
     #[pymodule_export]
     use crate::hooks::set_hooks;
     #[pymodule_export]
-    use crate::lifecycle::{after_fork, is_initialized, shutdown, start};
+    use crate::lifecycle::{after_fork, is_initialized, set_inline, shutdown, start};
     #[pymodule_export]
     use crate::objects::put;
     #[pymodule_export]

@@ -95,6 +95,12 @@ pub(crate) fn shutdown(py: Python<'_>) -> Vec<Lines> {
     })
 }
 
+/// From here on submissions go to the hook `inline_submit`, or to the engine again. Asked only where no engine runs.
+#[pyfunction]
+pub(crate) fn set_inline(is_inline: bool) {
+    session::set_inline(is_inline);
+}
+
 /// Whether there is an engine.
 #[pyfunction]
 pub(crate) fn is_initialized() -> bool {

@@ -1,7 +1,7 @@
 //! The worker's main loop: takes work, runs it, replies.
 
 use crate::errors;
-use crate::process::{exit_now, leave, without_signals};
+use crate::process::{exit_now, leave, say_last_words, without_signals};
 use crate::session::Session;
 use crate::thread_actor::ThreadPool;
 use crate::worker_call::{Runner, Verdict};
@@ -33,6 +33,7 @@ pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
         session.runtime.announce_exit("environment", &message, 1);
         leave(py, 1);
     }
+    crate::cancel::listen(&session.runtime);
     session.runtime.announce_ready(std::process::id());
     let mut runner = Runner::new(session);
     let code = run(py, &mut runner)?;
@@ -46,8 +47,11 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
         let verdict = match runtime.try_next_work() {
             Ok(Some(Work::Call(call))) => runner.run_call(py, call),
             Ok(Some(Work::StartActor(start))) => become_actor(py, runner, *start),
+            // Only a process with an event loop is told so.
+            Ok(Some(Work::Cancel(_))) => Ok(Verdict::GoOn),
             Ok(Some(Work::Leave(Leave { kind, message, code }))) => Ok(Verdict::Exit { kind, message, code }),
             Ok(Some(Work::Exit(reason))) => {
+                say_last_words(py);
                 runtime.announce_exit("out_of_scope", &reason, 0);
                 return Ok(0);
             }
@@ -61,6 +65,7 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
             Ok(Verdict::GoOn) => {}
             Ok(Verdict::Closed) => return Ok(0),
             Ok(Verdict::Exit { kind, message, code }) => {
+                say_last_words(py);
                 runtime.announce_exit(kind, &message, code);
                 return Ok(code);
             }

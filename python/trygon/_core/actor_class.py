@@ -8,6 +8,7 @@ from trygon import _native
 from trygon._core.actor_handle import ActorHandle, ActorMeta, meta_of, options_of, rebuild_handle
 from trygon._core.concurrency import concurrency_of, is_async
 from trygon._core.generators import engine_returns, makes_items
+from trygon._core.inline import current as inline_engine
 from trygon._core.options import actor_resources, check_actor_options, environment_of
 from trygon._core.signature import checker, signature_of
 
@@ -50,9 +51,11 @@ class ActorClass:
         check_actor_options(options, in_options_call="concurrency_groups" in options)
         return ActorClassWithOptions(self._class, {**self._options, **options})
 
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError(f"{self.__name__}.bind() makes a graph, which this version of Trygon does not have.")
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """An actor as a step of a graph (see `trygon.dag`); it is made when the graph is executed."""
+        from trygon.dag.class_node import ClassNode
+
+        return ClassNode(self, self._class, args, kwargs, self._options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
@@ -87,9 +90,11 @@ class ActorClassWithOptions:
         """Makes an actor with these options."""
         return create(self._class, args, kwargs, self._options)
 
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError("bind() makes a graph, which this version of Trygon does not have.")
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """An actor as a step of a graph (see `trygon.dag`); it is made when the graph is executed."""
+        from trygon.dag.class_node import ClassNode
+
+        return ClassNode(self, self._class, args, kwargs, self._options)
 
 
 def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> ActorHandle:
@@ -106,6 +111,9 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
             method_options.setdefault("_generator_backpressure_num_objects", stream_limit)
     concurrency = concurrency_of(cls.__name__, methods, options)
     meta = ActorMeta.encode(cls.__module__, cls.__name__, max_task_retries, methods, concurrency)
+    here = inline_engine()
+    if here is not None:
+        return _create_inline(here, cls, args, kwargs, options, meta)
     actor_id, handle_ref, existing_meta, _ = _native.create_actor(
         lambda: export(cls, "class", cls.__qualname__),
         class_name=cls.__name__,
@@ -123,6 +131,13 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
         environment=environment_of(options),
     )
     return ActorHandle(actor_id, handle_ref, meta_of(existing_meta or meta))
+
+
+def _create_inline(engine: Any, cls: type, args: Any, kwargs: Any, options: dict[str, Any], meta: bytes) -> ActorHandle:
+    from trygon._core.inline.actors import create as create_here
+
+    actor_id, hold, existing_meta = create_here(engine, cls, args, kwargs, options, meta)
+    return ActorHandle(actor_id, hold, meta_of(existing_meta or meta))
 
 
 def _check_constructor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

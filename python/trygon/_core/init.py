@@ -56,6 +56,7 @@ def init(
     log_to_driver: bool | None = None,
     namespace: str | None = None,
     runtime_env: dict[str, Any] | None = None,
+    mode: str | None = None,
     **others: Any,
 ) -> Context:
     """Starts the engine on this machine; everything ends with the program, or with `shutdown()`.
@@ -64,28 +65,53 @@ def init(
     `num_cpus` may be
     more than there are. The first use of the engine calls this by itself. Of Ray's other arguments, those without a
     counterpart on one machine are accepted with one warning, and those that would change what the program means are
-    refused by name.
+    refused by name. With `mode="inline"` nothing is started: tasks and actors run in this process, with the same
+    meaning, for tests and debugging.
     """
     _read_ray_environment()
     given = init_arguments.take(others)
     _refuse_others(init_arguments.address_of(address), local_mode, others)
+    if mode not in (None, "inline"):
+        raise ValueError(f'mode of init() must be None or "inline", but {mode!r} was given.')
     with _starting:
         if _native.is_initialized():
             return _initialized_already(ignore_reinit_error)
-        config = _configuration(num_cpus, num_gpus, resources, object_store_memory, given.memory)
-        config["sys_path"] = [*config["sys_path"], *given.code_search_path]
         given.namespace = init_arguments.check_namespace(namespace if namespace is not None else given.namespace)
         init_arguments.configure_logging(given, logging_level)
-        return _start_with(config, log_to_driver, given.namespace, runtime_env or given.runtime_env)
+        config = _configuration(num_cpus, num_gpus, resources, object_store_memory, given.memory, mode == "inline")
+        runtime_env = given.runtime_env if runtime_env is None else runtime_env
+        return _start_with(config, log_to_driver, runtime_env, given, mode)
 
 
 def _start_with(
-    config: dict[str, Any], log_to_driver: bool | None, namespace: str | None, runtime_env: dict[str, Any] | None
+    config: dict[str, Any],
+    log_to_driver: bool | None,
+    runtime_env: dict[str, Any] | None,
+    given: init_arguments.Given,
+    mode: str | None,
 ) -> Context:
-    config["namespace"] = namespace or _anonymous_namespace()
+    config["namespace"] = given.namespace or _anonymous_namespace()
+    config["sys_path"] = [*config["sys_path"], *given.code_search_path]
     config["log_to_driver"] = _wants_logs() if log_to_driver is None else bool(log_to_driver)
     check_runtime_env("runtime_env", runtime_env)
+    if mode == "inline":
+        return _start_inline(runtime_env, config)
     return _start_in(runtime_env, config) if runtime_env else _start(config)
+
+
+def _start_inline(runtime_env: dict[str, Any] | None, config: dict[str, Any]) -> Context:
+    """Starts nothing: everything runs in this process."""
+    from trygon._core import inline
+
+    if runtime_env:
+        import logging
+
+        logging.getLogger("trygon").warning(
+            'runtime_env has no effect with mode="inline": tasks run in this process, as it is.'
+        )
+    # What tasks print is printed here anyway.
+    config["log_to_driver"] = False
+    return _started(config, inline.start(config))
 
 
 def _start_in(runtime_env: dict[str, Any], config: dict[str, Any]) -> Context:
@@ -112,9 +138,13 @@ def _read_ray_environment() -> None:
 
 
 def _start(config: dict[str, Any]) -> Context:
-    global _context, _driver_pid, _job_directory
+    global _job_directory
     _job_directory = config["job_directory"]
-    info = _native.start(config)
+    return _started(config, _start_daemon(config))
+
+
+def _started(config: dict[str, Any], info: dict[str, Any]) -> Context:
+    global _context, _driver_pid
     _driver_pid = os.getpid()
     _context = Context(
         {**info, "namespace": config["namespace"], "object_store_memory": config["object_store_memory_bytes"]}
@@ -126,11 +156,27 @@ def _start(config: dict[str, Any]) -> Context:
     return _context
 
 
+def _start_daemon(config: dict[str, Any]) -> dict[str, Any]:
+    """Starts the daemon; its workers learn whether this program has a terminal for their debuggers."""
+    if not config["log_to_driver"] or sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
+        return _native.start(config)
+    from trygon._core.debugger import TERMINAL_VARIABLE, driver
+
+    if not driver.can_lend():
+        return _native.start(config)
+    driver.install()
+    os.environ[TERMINAL_VARIABLE] = "1"
+    try:
+        return _native.start(config)
+    finally:
+        del os.environ[TERMINAL_VARIABLE]
+
+
 def _refuse_others(address: str | None, local_mode: bool, others: dict[str, Any]) -> None:
     if local_mode:
         raise RuntimeError(
-            "local_mode does not exist any more, in Ray neither; call the plain function, f.__wrapped__(...), to"
-            " debug it here."
+            'local_mode does not exist any more, in Ray neither; trygon.init(mode="inline") runs everything in this'
+            " process, for tests and debugging."
         )
     if address == "auto":
         raise ConnectionError("No running cluster was found; leave address out to start the engine in this program.")
@@ -165,6 +211,7 @@ def _close_name(name: str) -> str:
         "ignore_reinit_error",
         "log_to_driver",
         "logging_level",
+        "mode",
     ]
     close = get_close_matches(name, own, 1)
     return f" Did you mean {close[0]}?" if close else f" Its arguments are: address, {', '.join(own)}."
@@ -183,7 +230,7 @@ def _initialized_already(ignore: bool) -> Context:
 
 
 def _configuration(
-    num_cpus: Any, num_gpus: Any, resources: Any, object_store_memory: Any, task_memory: int | None
+    num_cpus: Any, num_gpus: Any, resources: Any, object_store_memory: Any, task_memory: int | None, is_inline: bool
 ) -> dict[str, Any]:
     check_resources("resources", resources)
     cpus = _count("num_cpus", num_cpus, machine.cpu_count)
@@ -195,7 +242,7 @@ def _configuration(
     have = init_arguments.override_resources(have)
     cpus = have["CPU"]
     return {
-        "binary": _binary(),
+        "binary": "" if is_inline else _binary(),
         "package_version": VERSION,
         "python_version": sys.version.split()[0],
         "python_executable": sys.executable,
@@ -285,17 +332,26 @@ def auto_init() -> None:
 def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = False) -> None:
     """Ends the engine and everything it started; `init()` can start it again. Does nothing when it does not run."""
     global _context
-    if not _native.is_initialized() or os.getpid() != _driver_pid:
+    if not _native.is_initialized() or os.getpid() != _driver_pid or _native.context()["mode"] != "driver":
         # In a worker, or in a child that the driver forked, the engine is not this process's to end.
         return
     _context = None
     state: Any = sys.modules.get("trygon._core.runtime_env.state")
     if state is not None:
         state.current = None
-    for name, end in (("object_ref", "end_futures"), ("logs", "flush")):
-        module = sys.modules.get(f"trygon._core.{name}")
+    for name, end in (
+        ("util.collective.collective", "leave_all"),
+        ("_core.object_ref", "end_futures"),
+        ("_core.logs", "flush"),
+        ("_core.metrics", "end"),
+        ("_core.debugger.driver", "remove"),
+    ):
+        module = sys.modules.get(f"trygon.{name}")
         if module is not None:
             getattr(module, end)()
+    inline = sys.modules.get("trygon._core.inline")
+    if inline is not None and inline.end():
+        return
     last_lines = _native.shutdown()
     if os.path.isdir(_job_directory):
         # The daemon was killed, or there was more to remove than it had time for.

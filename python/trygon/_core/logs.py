@@ -10,11 +10,14 @@ import threading
 import time
 
 from trygon import _native
+from trygon._core.debugger import OFFER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# Begins what a progress bar in a worker says; see `progress`.
+PROGRESS_MARK = "\x01trygon:bar:"
 WINDOW_S = 5.0
 _POLL_S = 0.2
 _MOST_REMEMBERED = 5000
@@ -81,6 +84,9 @@ class _Printer:
         while not self._ending.is_set() and _native.is_initialized():
             _native.wait_for_log_lines(_POLL_S)
             self.drain()
+            debugger = sys.modules.get("trygon._core.debugger.driver")
+            if debugger is not None:
+                debugger.poke()
 
     def drain(self) -> None:
         """Prints what has arrived. Taking and printing are one step, so that lines keep their order."""
@@ -89,12 +95,27 @@ class _Printer:
 
     def _print(self, batches: list[Any], now_s: float) -> None:
         for pid, name, is_stderr, lines, dropped in batches:
-            chosen = [line for line in lines if self._deduplicator.take(name, pid, is_stderr, line, now_s)]
+            if any(PROGRESS_MARK in line for line in lines):
+                from trygon._core import progress
+
+                lines = progress.take(lines, pid)
+            chosen = []
+            for line in lines:
+                if line.startswith(OFFER):
+                    from trygon._core.debugger.driver import offer
+
+                    chosen.append(offer(pid, line[len(OFFER) :]))
+                elif self._deduplicator.take(name, pid, is_stderr, line, now_s):
+                    chosen.append(line)
             if dropped:
                 chosen.append(f"[{dropped} more lines were dropped: too many at once]")
             _write(name, pid, is_stderr, chosen)
         for name, pid, is_stderr, line in self._deduplicator.expired(now_s):
             _write(name, pid, is_stderr, [line])
+
+    def held(self) -> Any:
+        """Nothing is printed inside of this context."""
+        return self._lock
 
     def end(self, last_lines: list[Any]) -> None:
         self._ending.set()
@@ -102,6 +123,9 @@ class _Printer:
         with self._lock:
             self._print(last_lines, time.monotonic())
             self._print([], float("inf"))
+            progress = sys.modules.get("trygon._core.progress")
+            if progress is not None:
+                progress.end()
 
 
 def _write(name: str, pid: int, is_stderr: bool, lines: list[str]) -> None:
@@ -115,8 +139,13 @@ def _write(name: str, pid: int, is_stderr: bool, lines: list[str]) -> None:
     try:
         if prefix and stream.isatty() and not os.environ.get("NO_COLOR"):
             prefix = f"{_COLOURS[is_stderr]}{prefix}{_RESET}"
-        stream.write("".join(f"{prefix} {line}\n" if prefix else f"{line}\n" for line in lines))
-        stream.flush()
+        text = "".join(f"{prefix} {line}\n" if prefix else f"{line}\n" for line in lines)
+        progress = sys.modules.get("trygon._core.progress")
+        if progress is None:
+            stream.write(text)
+            stream.flush()
+        else:
+            progress.write_above_bars(stream, text)
     except (OSError, ValueError):
         pass  # The stream is closed; there is nowhere to complain.
 
@@ -128,6 +157,37 @@ def start() -> None:
     """Begins to print."""
     global _printer
     _printer = _Printer()
+    shell = _shell()
+    if shell is not None:
+        # What tasks of a cell have printed belongs to it, not to the next one.
+        shell.events.register("post_run_cell", _after_cell)
+
+
+def settle() -> None:
+    """Prints what workers had printed before this was called: the daemon's answer comes after their lines."""
+    if _printer is not None and _native.is_initialized():
+        try:
+            _native.query_state("available_resources")
+        except Exception:
+            return  # The daemon is gone; the next call of the program says so.
+        _printer.drain()
+
+
+def _shell() -> Any:
+    """The notebook or interactive shell that this process is, if it is one."""
+    interactive = sys.modules.get("IPython")
+    return None if interactive is None else interactive.get_ipython()
+
+
+def _after_cell(*_: object) -> None:
+    settle()
+
+
+def held() -> Any:
+    """A context in which nothing is printed; what comes meanwhile is printed afterwards."""
+    from contextlib import nullcontext
+
+    return nullcontext() if _printer is None else _printer.held()
 
 
 def flush() -> None:
@@ -142,3 +202,9 @@ def end(last_lines: list[Any]) -> None:
     if _printer is not None:
         _printer.end(last_lines)
         _printer = None
+        shell = _shell()
+        if shell is not None:
+            try:
+                shell.events.unregister("post_run_cell", _after_cell)
+            except ValueError:
+                pass  # The shell was made anew since.

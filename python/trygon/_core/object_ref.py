@@ -9,7 +9,7 @@ from trygon import _native
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
     from typing import Any
 
@@ -99,8 +99,13 @@ def _complete(future: Any, ref: Any) -> None:
         # A stream: that there is something new is all there is to say.
         future.set_result(None)
         return
+    complete(future, lambda: _native_get(ref, None))
+
+
+def complete(future: Any, take: Callable[[], Any]) -> None:
+    """Gives the future what `take` returns or raises."""
     try:
-        value = _native_get(ref, None)
+        value = take()
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise

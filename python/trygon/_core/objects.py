@@ -14,6 +14,12 @@ _native_put = _native.put
 _native_wait = _native.wait
 
 
+def use(get: Any, put: Any, wait: Any) -> None:
+    """Says who answers from here on: the engine, or the inline mode."""
+    global _native_get, _native_put, _native_wait
+    _native_get, _native_put, _native_wait = get, put, wait
+
+
 def get(object_refs: Any, *, timeout: float | None = None) -> Any:
     """The value of a reference, or the values of a list of them. Waits for them; raises what their tasks raised.
 
@@ -21,13 +27,32 @@ def get(object_refs: Any, *, timeout: float | None = None) -> Any:
     waiting.
     """
     kind = type(object_refs)
-    if kind is ObjectRef or kind is list:
+    if kind is ObjectRef:
         return _native_get(object_refs, timeout)
     if isinstance(object_refs, list):
-        return _native_get(list(object_refs), timeout)
-    if kind is ObjectRefGenerator:
+        try:
+            return _native_get(object_refs if kind is list else list(object_refs), timeout)
+        except (TypeError, ValueError):
+            if not any(_is_graph_result(ref) for ref in object_refs):
+                raise
+    elif isinstance(object_refs, ObjectRef):
+        # One of the inline mode.
+        from trygon._core.inline.values import require_living
+
+        require_living(object_refs)
+        return _native_get(object_refs, timeout)
+    if isinstance(object_refs, ObjectRefGenerator):
         return object_refs
+    if isinstance(object_refs, list) or _is_graph_result(object_refs):
+        from trygon.dag.results import get_results
+
+        return get_results(object_refs, timeout)
     raise ValueError(f"get() takes an ObjectRef or a list of them, but {kind.__name__} was given.{_hint(object_refs)}")
+
+
+def _is_graph_result(value: object) -> bool:
+    """Whether executing a compiled graph returned it."""
+    return hasattr(type(value), "get_graph_result")
 
 
 def _hint(value: object) -> str:
@@ -40,12 +65,12 @@ def _hint(value: object) -> str:
 
 def put(value: Any, *, _owner: Any = None, _tensor_transport: Any = None) -> ObjectRef[Any]:
     """Stores a value once, so that many tasks can use it; returns a reference to it."""
-    if type(value) is ObjectRef:
+    if isinstance(value, ObjectRef):
         raise TypeError(
             "put() takes a value, but an ObjectRef was given: the object is stored already. Put [ref] to store the"
             " reference."
         )
-    if type(value) is ObjectRefGenerator:
+    if isinstance(value, ObjectRefGenerator):
         raise TypeError("put() takes a value, but an ObjectRefGenerator was given: put the references that it yields.")
     if _owner is not None:
         raise ValueError("put(_owner=...) does not exist any more: the caller owns what it puts.")
@@ -83,5 +108,5 @@ def wait(
 def _as_list(refs: Any) -> list[Any]:
     if isinstance(refs, list):
         return list(refs)
-    hint = "[ref]" if type(refs) in (ObjectRef, ObjectRefGenerator) else "list(...)"
+    hint = "[ref]" if isinstance(refs, (ObjectRef, ObjectRefGenerator)) else "list(...)"
     raise TypeError(f"wait() takes a list of ObjectRefs, but {type(refs).__name__} was given; use wait({hint}).")

@@ -50,11 +50,11 @@ class RemoteFunction:
             self._cache[key] = made
         return made
 
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError(
-            f"{self.__name__}.bind() makes a graph of tasks, which this version of Trygon does not have."
-        )
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """A call as a step of a graph (see `trygon.dag`); it runs when the graph is executed."""
+        from trygon.dag.function_node import FunctionNode
+
+        return FunctionNode(self, self.__name__, args, kwargs, self._options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
@@ -80,9 +80,11 @@ class FunctionWithOptions:
         self._options = options
         self.remote = submitter(function, options)
 
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Part of Ray's graphs, which Trygon does not have yet."""
-        raise NotImplementedError("bind() makes a graph of tasks, which this version of Trygon does not have.")
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """A call as a step of a graph (see `trygon.dag`); it runs when the graph is executed."""
+        from trygon.dag.function_node import FunctionNode
+
+        return FunctionNode(self, getattr(self._function, "__name__", "function"), args, kwargs, self._options)
 
     def __reduce__(self) -> Any:
         return FunctionWithOptions, (self._function, self._options)
@@ -99,7 +101,7 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
     refusal = _refusal(function, name)
     if refusal is not None:
         return refusal
-    from trygon._core.serialization import export
+    from trygon._core.retries import retry_rule
 
     num_returns, stream_limit = engine_returns(name, options, makes_items(function), isinstance(function, FunctionType))
     worker_function = regrouped(function, options)
@@ -108,20 +110,38 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
     if max_calls is None:
         # Libraries rarely give a device's memory back before their process ends.
         max_calls = 1 if options.get("num_gpus") else 0
+    retry_errors, retry_classes = retry_rule(options) if options.get("retry_exceptions") else (False, None)
     handle = RemoteFunctionHandle(
-        lambda: export(worker_function, "function", name),
+        Exporter(worker_function, options, name, num_returns, stream_limit),
         name=name,
         resources=task_resources(options),
         num_returns=num_returns,
         stream_limit=stream_limit,
         max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
-        retry_exceptions=bool(options.get("retry_exceptions")),
-        retry_exception_types=None,
+        retry_exceptions=retry_errors,
+        retry_exception_types=retry_classes,
         max_calls=max_calls,
         environment=environment_of(options),
         check=_check(function, name),
     )
     return handle.submit
+
+
+class Exporter:
+    """What gives the engine a function's bytes, at its first call in a session."""
+
+    __slots__ = ("__weakref__", "function", "name", "num_returns", "options", "stream_limit")
+
+    def __init__(
+        self, function: Callable[..., Any], options: dict[str, Any], name: str, num_returns: int, stream_limit: int
+    ) -> None:
+        self.function, self.options, self.name = function, options, name
+        self.num_returns, self.stream_limit = num_returns, stream_limit
+
+    def __call__(self) -> bytes:
+        from trygon._core.serialization import export
+
+        return export(self.function, "function", self.name)
 
 
 def _check(function: Callable[..., Any], name: str) -> tuple[int, int, Callable[..., None]] | None:

@@ -14,6 +14,8 @@ from _pickle import PickleBuffer, Pickler
 from _pickle import dumps as c_dumps
 from _pickle import loads as c_loads
 
+from trygon._core import redefinitions
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,7 @@ def export(value: Any, kind: str, name: str) -> bytes:
     except Exception as error:
         raise _cannot_serialize(value, error, f"the {kind} {name}", name) from error
     assert not buffers
+    redefinitions.note(kind, value)
     return data
 
 
@@ -144,12 +147,28 @@ def _cannot_serialize(value: Any, error: Exception, what: str, name: str) -> Typ
 
 
 def register_serializer(cls: type, *, serializer: Callable[[Any], Any], deserializer: Callable[[Any], Any]) -> None:
-    """Makes this process send instances of `cls` as `serializer(instance)`; receivers call `deserializer` on that."""
+    """Makes this process send instances of `cls` as `serializer(instance)`; receivers call `deserializer` on that, and
+    send what they got on in the same way.
+    """
 
     def reduce(value: Any) -> Any:
-        return deserializer, (serializer(value),)
+        return _rebuild_registered, (serializer, deserializer, serializer(value))
 
     _custom_reducers[cls] = reduce
+
+
+def _rebuild_registered(serializer: Callable[[Any], Any], deserializer: Callable[[Any], Any], data: Any) -> Any:
+    value = deserializer(data)
+    if type(value) not in _custom_reducers and _is_worker():
+        register_serializer(type(value), serializer=serializer, deserializer=deserializer)
+    return value
+
+
+def _is_worker() -> bool:
+    # A driver has what it registered itself, and may have taken it back.
+    from trygon import _native
+
+    return _native.is_initialized() and _native.context().get("mode") == "worker"
 
 
 def deregister_serializer(cls: type) -> None:

@@ -33,6 +33,22 @@ def is_wanted() -> bool:
 # --- in workers
 
 
+def worker_hooks(find_method: Callable[[Any, str], Any]) -> dict[str, Callable[..., Any]]:
+    """Hooks that load functions and methods so that their calls are noted."""
+    from trygon._core.serialization import load_exported
+
+    def method_label(method: Any, instance: Any, name: str) -> str:
+        return f"{type(instance).__name__}.{name}"
+
+    def function_label(function: Any, body: bytes) -> str:
+        return str(getattr(function, "__qualname__", "task")).rpartition(".")[2]
+
+    return {
+        "load_function": recorded(load_exported, function_label),
+        "find_method": recorded(find_method, method_label),
+    }
+
+
 def recorded(load: Callable[..., Any], label: Callable[..., str]) -> Callable[..., Any]:
     """`load`, with what it returns wrapped so that its calls are noted under `label(*arguments of load)`."""
 

@@ -10,9 +10,10 @@ results are `ObjectRef[Any]` each.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, Concatenate, Generic, Literal, NoReturn, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
 
 from trygon._native import ObjectRef, ObjectRefGenerator
+from trygon.dag.class_node import ClassNode
 
 _Call = TypeVar("_Call", bound=Callable[..., Any], covariant=True)
 _P = ParamSpec("_P")
@@ -170,7 +171,7 @@ class Remote(Generic[_Call]):
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> _Out: ...
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn: ...
+    def bind(self, *args: Any, **kwargs: Any) -> Any: ...
 
 class RemoteFunction(Remote[_Call]):
     """A function that runs as tasks. `_Call` is what `remote` does: the function's parameters, and references to its
@@ -230,7 +231,7 @@ class ActorClass(Generic[_Call]):
     __name__: str
     __wrapped__: _Call
     def options(self, **options: Any) -> ActorClass[_Call]: ...
-    def bind(self, *args: Any, **kwargs: Any) -> NoReturn: ...
+    def bind(self, *args: Any, **kwargs: Any) -> ClassNode: ...
     @overload
     def remote(self: ActorClass[Callable[_P, _T]], *args: _P.args, **kwargs: _P.kwargs) -> ActorHandle[_T]: ...
     @overload

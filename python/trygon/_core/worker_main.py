@@ -8,7 +8,7 @@ import os
 import sys
 
 from trygon import _native
-from trygon._core import hooks, output
+from trygon._core import cancel, debugger, hooks, output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,11 +29,20 @@ def run(control_fd: int) -> None:
     # One task has one CPU: libraries that start a thread for each core would fight each other. A program may say
     # otherwise.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    hooks.install(on_task_start=on_task_start, on_worker_start=on_worker_start, **_recording_hooks())
+    debugger.install_in_worker()
+    replaced: dict[str, Any] = {"on_task_start": on_task_start, "on_worker_start": on_worker_start}
+    if debugger.wants_post_mortem():
+        replaced["encode_error"] = _look_and_encode
+    if os.environ.get("TRYGON_TIMELINE", "0") not in ("", "0", "false", "False"):
+        from trygon._core import timeline
+
+        replaced.update(timeline.worker_hooks(find_method))
+    hooks.install(**replaced)
     if "TRYGON_LOGGING_CONFIG" in os.environ:
         from trygon._core.logging_config import apply_in_worker
 
         apply_in_worker()
+    cancel.listen()
     _native.worker_main(control_fd)
 
 
@@ -43,23 +52,13 @@ def on_worker_start() -> str | None:
     return None if enter is None else enter.run_hook()
 
 
-def _recording_hooks() -> dict[str, Any]:
-    """Hooks that note when calls run, if the program asked for it."""
-    if os.environ.get("TRYGON_TIMELINE", "0") in ("", "0", "false", "False"):
-        return {}
-    from trygon._core import timeline
-    from trygon._core.serialization import load_exported
+def _look_and_encode(error: BaseException, name: str) -> bytes:
+    """Hook `encode_error` when failed tasks are to be looked at."""
+    from trygon._core.debugger.worker import post_mortem
+    from trygon._core.errors import encode_error
 
-    def method_label(method: Any, instance: Any, name: str) -> str:
-        return f"{type(instance).__name__}.{name}"
-
-    def function_label(function: Any, body: bytes) -> str:
-        return str(getattr(function, "__qualname__", "task")).rpartition(".")[2]
-
-    return {
-        "load_function": timeline.recorded(load_exported, function_label),
-        "find_method": timeline.recorded(find_method, method_label),
-    }
+    post_mortem(error)
+    return encode_error(error, name)
 
 
 def on_task_start(name: str) -> None:

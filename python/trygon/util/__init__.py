@@ -1,4 +1,7 @@
-"""Helpers around the core: serialisation, names, addresses, typing."""
+"""Helpers around the core: pools, queues, metrics, names, addresses, serialisation, typing.
+
+What few programs need is imported when it is first used.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,29 @@ from trygon._core.serialization import deregister_serializer, register_serialize
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+# Where the names are that are imported at their first use.
+_LAZY = {
+    "ActorPool": "trygon.util.actor_pool",
+    "Executor": "trygon.util.executor",
+    "as_completed": "trygon.util.helpers",
+    "disable_log_once_globally": "trygon.util.debug",
+    "enable_periodic_logging": "trygon.util.debug",
+    "log_once": "trygon.util.debug",
+    "map_unordered": "trygon.util.helpers",
+}
+_LAZY_MODULES = (
+    "actor_pool",
+    "dask",
+    "debug",
+    "executor",
+    "helpers",
+    "iter",
+    "joblib",
+    "metrics",
+    "multiprocessing",
+    "queue",
+)
 
 
 def list_named_actors(all_namespaces: bool = False) -> list[Any]:
@@ -37,10 +63,33 @@ def typed(handle: Any) -> Any:
 
 
 __all__ = [
+    "ActorPool",
+    "Executor",
+    "as_completed",
     "deregister_serializer",
+    "disable_log_once_globally",
+    "enable_periodic_logging",
     "get_node_ip_address",
     "inspect_serializability",
     "list_named_actors",
+    "log_once",
+    "map_unordered",
     "register_serializer",
     "typed",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _LAZY:
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    if name in _LAZY_MODULES:
+        return import_module(f"trygon.util.{name}")
+    raise AttributeError(f"module 'trygon.util' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_LAZY_MODULES})

@@ -105,6 +105,14 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
+def _command(name: str, value: Any) -> str:
+    import shlex
+
+    if not shlex.split(_text(name, value)):
+        raise ValueError(f"The field {name} of a runtime environment names no interpreter, but {value!r} was given.")
+    return str(value)
+
+
 def local_path(name: str, value: str) -> str:
     """The absolute path of a local file or folder that is there. ValueError if it is not."""
     scheme, separator, rest = value.partition("://")
@@ -264,7 +272,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "env_vars": _env_vars,
     "excludes": _texts,
     "pip": _pip,
-    "py_executable": _text,
+    "py_executable": _command,
     "py_modules": _py_modules,
     "uv": _uv,
     "worker_process_setup_hook": _hook,

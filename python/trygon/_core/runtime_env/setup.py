@@ -48,7 +48,7 @@ def prepare(control_fd: int) -> dict[str, Any]:
 
 def _prepare(control_fd: int, described: dict[str, Any]) -> dict[str, Any]:
     prepared = described["prepared"]
-    executable, search_path = sys.executable, list(sys.path)
+    command, search_path = [sys.executable], list(sys.path)
     if "packages" in prepared:
         from trygon._core.runtime_env import installer
 
@@ -57,13 +57,14 @@ def _prepare(control_fd: int, described: dict[str, Any]) -> dict[str, Any]:
         prepared["virtual_environment"] = folder
         # A virtual environment of this very interpreter differs by its name and its search path: nothing is started
         # anew.
-        executable = sys.executable = installer.python_of(folder)
+        command = [installer.python_of(folder)]
+        sys.executable = command[0]
         search_path = sys.path[:] = _with_site(search_path, installer.site_of(folder))
     if "py_executable" in prepared:
-        executable, search_path = _other_interpreter(_commands(control_fd, prepared), prepared, search_path)
+        command = _other_interpreter(_commands(control_fd, prepared), prepared)
     is_early = _set_variables(prepared.get("env_vars") or {})
-    if is_early or executable != sys.executable:
-        _become(executable, search_path, described)
+    if is_early or command != [sys.executable]:
+        _become(command, search_path, described)
     return described
 
 
@@ -83,8 +84,10 @@ def _with_site(search_path: list[str], site: str) -> list[str]:
     return [*search_path[:position], site, *search_path[position:]]
 
 
-def _other_interpreter(commands: Commands, prepared: dict[str, Any], search_path: list[str]) -> tuple[str, list[str]]:
-    """Asks the interpreter that the command starts who it is and what it finds."""
+def _other_interpreter(commands: Commands, prepared: dict[str, Any]) -> list[str]:
+    """The command that starts the interpreter, which is asked first who it is: with the time limit, and before anything
+    waits for it.
+    """
     import shlex
 
     from trygon._core.runtime_env.commands import SetupError
@@ -93,7 +96,7 @@ def _other_interpreter(commands: Commands, prepared: dict[str, Any], search_path
     if os.path.basename(words[0]) == "uv" and "run" in words:
         words.append("python")
     mark = "trygon-interpreter:"
-    question = f"import json,sys; print({mark!r} + json.dumps([sys.executable, sys.version_info[:2], sys.path]))"
+    question = f"import sys; print({mark!r} + '%d.%d' % sys.version_info[:2])"
     where = prepared.get("working_dir")
     if where is not None:
         os.chdir(where)
@@ -101,14 +104,13 @@ def _other_interpreter(commands: Commands, prepared: dict[str, Any], search_path
     found = [line.removeprefix(mark) for line in answer.splitlines() if line.startswith(mark)]
     if not found:
         raise SetupError(f"py_executable={prepared['py_executable']!r} is no Python interpreter")
-    executable, version, own_path = json.loads(found[-1])
-    if tuple(version) != sys.version_info[:2]:
+    own_version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if found[-1] != own_version:
         raise SetupError(
-            f"py_executable={prepared['py_executable']!r} is Python {version[0]}.{version[1]}, and the driver is"
-            f" {sys.version_info[0]}.{sys.version_info[1]}; values cannot be exchanged safely between the two"
+            f"py_executable={prepared['py_executable']!r} is Python {found[-1]}, and the driver is {own_version};"
+            " functions and values cannot be exchanged between the two"
         )
-    own = [path for path in own_path if path]
-    return executable, [*own, *(path for path in search_path if path not in own)]
+    return words
 
 
 def _set_variables(variables: dict[str, str]) -> bool:
@@ -123,22 +125,27 @@ def _expanded(value: str) -> str:
     return _UNKNOWN_VARIABLE.sub("", os.path.expandvars(value))
 
 
-def _become(executable: str, search_path: list[str], described: dict[str, Any]) -> None:
+def _become(command: list[str], search_path: list[str], described: dict[str, Any]) -> None:
     """Starts this zygote anew in another interpreter, which finds the description and the socket where they are."""
     memory = os.memfd_create("environment", 0)
     os.write(memory, json.dumps(described).encode())
     os.lseek(memory, 0, os.SEEK_SET)
+    # Another interpreter has packages of its own, which come first; this one's are on the search path already.
+    is_other = command != [sys.executable]
+    own = "[path for path in sys.path if path]" if is_other else "[]"
     program = (
-        "import os, sys\nsys.path[:] = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n"
+        f"import os, sys\nown = {own}\npassed = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n"
+        "sys.path[:] = own + [path for path in passed if path not in own]\n"
         "from trygon._core.zygote import main\nmain(0)\n"
     )
+    options = ["-I", "-c"] if is_other else ["-I", "-S", "-c"]
     environment = {
         **os.environ,
         "TRYGON_SYS_PATH": "\n".join(search_path),
         "TRYGON_PREPARES_ENVIRONMENT": "1",
         _DESCRIPTION_FD_VARIABLE: str(memory),
     }
-    os.execve(executable, [executable, "-I", "-S", "-c", program], environment)
+    os.execvpe(command[0], [*command, *options, program], environment)
 
 
 def _message(error: BaseException) -> str:

@@ -1,0 +1,1 @@
+"""What a backend of one's own is made from."""
