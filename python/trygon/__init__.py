@@ -43,7 +43,6 @@ _NOT_YET = (
     "data",
     "rllib",
     "serve",
-    "timeline",
     "train",
     "tune",
     "widgets",
@@ -101,6 +100,7 @@ __all__ = [
     "remote",
     "runtime_env",
     "shutdown",
+    "timeline",
     "util",
     "wait",
 ]
@@ -115,6 +115,8 @@ def __getattr__(name: str) -> object:
         value = getattr(import_module("trygon._core.ids"), name)
     elif name == "DynamicObjectRefGenerator":
         value = import_module("trygon._core.generators").DynamicObjectRefGenerator
+    elif name == "timeline":
+        value = import_module("trygon._core.timeline").timeline
     elif name in _OTHER_LANGUAGES:
         value = getattr(import_module("trygon._core.other_languages"), name)
     elif name == "LoggingConfig":

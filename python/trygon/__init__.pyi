@@ -39,6 +39,7 @@ from trygon._core.runtime_context import get_runtime_context as get_runtime_cont
 from trygon._core.state import available_resources as available_resources
 from trygon._core.state import cluster_resources as cluster_resources
 from trygon._core.state import nodes as nodes
+from trygon._core.timeline import timeline as timeline
 from trygon._core.types import (
     ActorClass,
     ActorHandle,

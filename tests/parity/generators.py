@@ -9,12 +9,15 @@ from observe import case, raised, run
 
 @ray.remote
 def count(number):
-    yield from range(number)
+    # `yield from` a plain iterator fails under Ray, which calls `send` on it.
+    for index in range(number):  # noqa: UP028
+        yield index
 
 
 @ray.remote
 def breaks(after):
-    yield from range(after)
+    for index in range(after):  # noqa: UP028
+        yield index
     raise ValueError("broken")
 
 
@@ -149,7 +152,8 @@ def fixed_number():
 def dynamic():
     @ray.remote(num_returns="dynamic")
     def numbers():
-        yield from range(3)
+        for index in range(3):  # noqa: UP028
+            yield index
 
     found = ray.get(numbers.remote())
     return type(found).__name__, [ray.get(ref) for ref in found]

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-_LIMIT_S = 20
+_LIMIT_S = 60
 _cases = []
 
 

@@ -15,7 +15,7 @@ def search(name, seconds):
     return name
 
 
-searches = {name: search.remote(name, seconds) for name, seconds in (("slow", 60), ("quick", 0.1), ("other", 60))}
+searches = {name: search.remote(name, seconds) for name, seconds in (("slow", 60), ("quick", 2), ("other", 60))}
 (first,), rest = ray.wait(list(searches.values()))
 print(ray.get(first))
 for ref in rest:

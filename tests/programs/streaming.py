@@ -23,7 +23,8 @@ print(ray.get(pending))
 @ray.remote
 class Source:
     def numbers(self, count):
-        yield from range(count)
+        for number in range(count):  # noqa: UP028
+            yield number
 
 
 source = Source.remote()

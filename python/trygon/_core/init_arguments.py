@@ -49,12 +49,12 @@ class Given:
 
     def __init__(self) -> None:
         self.code_search_path: list[str] = []
-        self.runtime_env: dict[str, Any] | None = None
         self.configure_logging = True
         self.logging_config: Any = None
         self.logging_format: str | None = None
         self.memory: int | None = None
         self.namespace: str | None = None
+        self.runtime_env: dict[str, Any] | None = None
 
 
 def take(others: dict[str, Any]) -> Given:
@@ -65,8 +65,7 @@ def take(others: dict[str, Any]) -> Given:
     if job is not None:
         given.namespace = job.ray_namespace
         given.code_search_path = job.code_search_path
-        if job.runtime_env:
-            given.runtime_env = job.runtime_env
+        given.runtime_env = job.runtime_env or None
     given.configure_logging = bool(others.pop("configure_logging", True))
     given.logging_format = others.pop("logging_format", None)
     if given.logging_format is not None and not isinstance(given.logging_format, str):

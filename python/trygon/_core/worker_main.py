@@ -33,6 +33,10 @@ def run(control_fd: int) -> None:
     replaced: dict[str, Any] = {"on_task_start": on_task_start, "on_worker_start": on_worker_start}
     if debugger.wants_post_mortem():
         replaced["encode_error"] = _look_and_encode
+    if os.environ.get("TRYGON_TIMELINE", "0") not in ("", "0", "false", "False"):
+        from trygon._core import timeline
+
+        replaced.update(timeline.worker_hooks(find_method))
     hooks.install(**replaced)
     if "TRYGON_LOGGING_CONFIG" in os.environ:
         from trygon._core.logging_config import apply_in_worker

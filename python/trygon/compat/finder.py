@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -103,7 +104,7 @@ class Finder:
         return ModuleSpec(name, _Loader(module, is_package), is_package=is_package)
 
 
-class _Loader:
+class _Loader(Loader):
     """Hands out a module that exists already."""
 
     def __init__(self, module: ModuleType, is_package: bool) -> None:
@@ -128,7 +129,7 @@ def install() -> None:
     """Puts the finder first and replaces a placeholder that is there already."""
     if _finder in sys.meta_path:
         return
-    sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _finder)
     if _ROOT in sys.modules:
         # The placeholder is being imported just now: the import system returns what it finds under the name afterwards.
         del sys.modules[_ROOT]
