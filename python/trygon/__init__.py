@@ -40,7 +40,6 @@ _OTHER_LANGUAGES = ("Language", "client", "cpp_actor_class", "cpp_function", "ja
 _NOT_YET = (
     "ClientBuilder",
     "autoscaler",
-    "cancel",
     "data",
     "rllib",
     "serve",
@@ -77,6 +76,7 @@ __all__ = [
     "__version__",
     "actor",
     "available_resources",
+    "cancel",
     "client",
     "cloudpickle",
     "cluster_resources",
@@ -118,6 +118,8 @@ def __getattr__(name: str) -> object:
         value = getattr(import_module("trygon._core.other_languages"), name)
     elif name == "LoggingConfig":
         value = import_module("trygon._core.logging_config").LoggingConfig
+    elif name == "cancel":
+        value = import_module("trygon._core.cancel").cancel
     elif name == "cloudpickle":
         value = import_module("cloudpickle")
     elif name in _NOT_YET:

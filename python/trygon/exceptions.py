@@ -132,6 +132,8 @@ class TaskCancelledError(RayError):
             return self.error_message
         return "The task was cancelled." if self.task_id is None else f"The task {self.task_id} was cancelled."
 
+    task_id: str | None = None
+
 
 class WorkerCrashedError(_Described):
     """The process that ran a task died, and no retry was left. The text names the one cause."""

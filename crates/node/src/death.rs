@@ -82,8 +82,9 @@ fn cause(process: &Process, status: Option<WaitStatus>) -> Death {
     if let Some((kind, message)) = &process.killed {
         return death(kind, message.clone());
     }
+    // A worker that ends for a forced cancel kills itself: nothing of Python's stands in the way.
     if let Some(announced) = &process.announced
-        && signal == 0
+        && (signal == 0 || announced.kind == "cancelled")
     {
         return death(&announced.kind, announced.message.clone());
     }

@@ -2,7 +2,7 @@
 
 use crate::arguments::ArgumentBuffer;
 use crate::errors;
-use crate::functions::{ArgumentCheck, check_arguments, returned};
+use crate::functions::{ArgumentCheck, check_arguments, retry_rule, returned};
 use crate::reference::{ObjectRef, collecting};
 use crate::session::{self, Session};
 use parking_lot::Mutex;
@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use trygon_ids::ActorId;
 use trygon_wire::control;
-use trygon_worker::ActorRegistration;
 use trygon_worker::core::{ActorState, CallOrder, FunctionIndex, Reference, Submission};
+use trygon_worker::{ActorRegistration, MethodExport, RetryRule};
 
 fn actor_id(bytes: &[u8]) -> PyResult<ActorId> {
     ActorId::from_bytes(bytes).map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
@@ -29,6 +29,7 @@ pub(crate) struct ActorMethodHandle {
     num_returns: u16,
     stream_limit: u32,
     max_task_retries: i32,
+    retries: RetryRule,
     check: Option<ArgumentCheck>,
     /// The concurrency group of the calls; empty for the method's own.
     group: String,
@@ -42,7 +43,8 @@ pub(crate) struct ActorMethodHandle {
 #[pymethods]
 impl ActorMethodHandle {
     #[new]
-    #[pyo3(signature = (actor_id, handle_ref, *, method, class_name, num_returns=1, max_task_retries=0, check=None,
+    #[pyo3(signature = (actor_id, handle_ref, *, method, class_name, num_returns=1, max_task_retries=0,
+        retry_exceptions=false, retry_exception_types=None, check=None,
         group=String::new(), concurrent=false, out_of_order=false, max_pending_calls=-1, stream_limit=0))]
     #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
     fn new(
@@ -52,6 +54,8 @@ impl ActorMethodHandle {
         class_name: String,
         num_returns: u16,
         max_task_retries: i32,
+        retry_exceptions: bool,
+        retry_exception_types: Option<Vec<u8>>,
         check: Option<ArgumentCheck>,
         group: String,
         concurrent: bool,
@@ -67,6 +71,7 @@ impl ActorMethodHandle {
             num_returns,
             stream_limit,
             max_task_retries,
+            retries: retry_rule(retry_exceptions, retry_exception_types),
             check,
             group,
             order: CallOrder { concurrent, out_of_order },
@@ -98,7 +103,8 @@ impl ActorMethodHandle {
                 num_returns: self.num_returns,
                 stream_limit: self.stream_limit,
                 max_retries: self.max_task_retries,
-                retry_errors: false,
+                retry_errors: self.retries.errors,
+                parent: session.current_tag(py),
                 depth,
             })
         })?;
@@ -134,7 +140,13 @@ impl ActorMethodHandle {
             let details: Vec<(&str, &str)> = details.iter().map(|(name, value)| (*name, value.as_str())).collect();
             return Err(errors::system(py, "actor_died", &details));
         }
-        let (index, function) = session.runtime.export_method(self.actor, &self.method, &self.group, self.order);
+        let (index, function) = session.runtime.export_method(&MethodExport {
+            actor: self.actor,
+            name: &self.method,
+            group: &self.group,
+            order: self.order,
+            retries: &self.retries,
+        });
         if let Some(handle) = &self.handle {
             let handle = handle.get().reference();
             session.runtime.lock().core.set_actor_handle(index, &handle);

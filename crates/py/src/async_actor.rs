@@ -1,8 +1,8 @@
 //! An actor with an event loop. The loop's selector sleeps on the engine's descriptor, so the loop's thread reads its own calls.
 
+use crate::cancel;
 use crate::groups::{Concurrency, Groups};
 use crate::hooks::hooks;
-use crate::outgoing::status_of;
 use crate::produce::{StreamSender, whole};
 use crate::reference::collecting;
 use crate::replier::Replier;
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -30,6 +30,8 @@ struct Shared {
     /// The last handle is gone: the loop ends with the last call.
     draining: Mutex<Option<String>>,
     is_over: AtomicBool,
+    /// The loop's tasks of calls that wait for something, by the call's number.
+    tasks: Mutex<HashMap<u32, Py<PyAny>>>,
 }
 
 /// The engine's side of the loop.
@@ -108,6 +110,7 @@ impl AsyncRunner {
                 }
                 Work::Exit(reason) => *self.shared.draining.lock() = Some(reason),
                 Work::Leave(Leave { kind, message, code }) => self.end(Verdict::Exit { kind, message, code }),
+                Work::Cancel(tag) => self.cancel_task(py, tag)?,
                 Work::StartActor(_) => {}
             }
         }
@@ -140,6 +143,12 @@ impl AsyncRunner {
         self.shared.end(verdict);
     }
 
+    /// Cancels the loop's task of a call. A call without one has ended, or returns without waiting.
+    fn cancel_task(&self, py: Python<'_>, tag: u32) -> PyResult<()> {
+        let task = self.shared.tasks.lock().get(&tag).map(|task| task.clone_ref(py));
+        task.map_or(Ok(()), |task| task.call_method0(py, "cancel").map(drop))
+    }
+
     fn end_if_drained(&self) {
         let is_idle = self.shared.groups.lock().is_idle();
         let reason = self.shared.draining.lock().take_if(|_| is_idle);
@@ -156,7 +165,10 @@ impl AsyncRunner {
         let callable = runner.callable(py, &hooks, &call);
         drop(runner);
         session_depth(&replier, &call);
-        self.runtime.begin_concurrent(&call);
+        if !self.runtime.begin_concurrent(&call) {
+            self.shared.release(group);
+            return Ok(());
+        }
         let info = CallInfo::of(&replier.session, &call);
         let (arguments, carried) = collecting(|| replier.arguments(py, call.payload.as_slice()));
         let shared = Arc::clone(&self.shared);
@@ -181,8 +193,10 @@ impl AsyncRunner {
             Ok(value) if value.get_type().is(self.coroutine.bind(py)) => {
                 let running = Bound::new(py, running)?;
                 let drive = self.drive.lock().as_ref().map(|drive| drive.clone_ref(py));
-                if let Some(drive) = drive {
-                    drive.call1(py, (value, running))?;
+                let Some(drive) = drive else { return Ok(()) };
+                let task = drive.call1(py, (value, &running))?;
+                if !task.is_none(py) && !running.get().ended.load(Ordering::Relaxed) {
+                    self.shared.tasks.lock().insert(running.get().info.tag, task);
                 }
                 Ok(())
             }
@@ -207,6 +221,12 @@ fn session_depth(replier: &Replier, call: &Call) {
 }
 
 impl Shared {
+    /// A call of this group ended: the next one has its turn.
+    fn release(&self, group: usize) {
+        let next = self.groups.lock().next(group);
+        self.ready.lock().extend(next.map(|call| (group, call)));
+    }
+
     fn end(&self, verdict: Verdict) {
         let mut ended = self.verdict.lock();
         if ended.is_none() {
@@ -225,14 +245,12 @@ impl RunningCall {
         }
         let hooks = hooks()?;
         let execution_ns = self.began.elapsed().as_nanos() as u64;
-        match self.replier.results(py, &hooks, &self.call, value) {
-            Ok(outgoing) => {
-                self.replier.reply(&self.call, status_of(&outgoing), execution_ns, &outgoing, &self.carried, false);
-            }
-            Err(error) => {
-                self.replier.reply_error(py, &hooks, &self.call, execution_ns, error, &self.carried, false)?;
-            }
+        if cancel::is_end_of_cancelled(py, &hooks, &self.replier.session, &self.call, Ok(())) {
+            self.replier.reply_cancelled(&self.call, execution_ns, &self.carried, false);
+            self.release();
+            return Ok(());
         }
+        self.replier.reply_value(py, &hooks, &self.call, execution_ns, value, &self.carried, false)?;
         self.release();
         Ok(())
     }
@@ -260,14 +278,20 @@ impl RunningCall {
         }
         let hooks = hooks()?;
         let execution_ns = self.began.elapsed().as_nanos() as u64;
-        self.replier.reply_error(py, &hooks, &self.call, execution_ns, error, &self.carried, false)?;
+        if cancel::is_end_of_cancelled(py, &hooks, &self.replier.session, &self.call, Err::<(), _>(&error)) {
+            self.replier.reply_cancelled(&self.call, execution_ns, &self.carried, false);
+        } else {
+            self.replier.reply_error(py, &hooks, &self.call, execution_ns, error, &self.carried, false)?;
+        }
         self.release();
         Ok(())
     }
 
     fn release(&self) {
-        let next = self.shared.groups.lock().next(self.group);
-        self.shared.ready.lock().extend(next.map(|call| (self.group, call)));
+        let task = self.shared.tasks.lock().remove(&self.info.tag);
+        // Dropping may run Python code: not under the lock.
+        drop(task);
+        self.shared.release(self.group);
     }
 }
 
@@ -279,12 +303,14 @@ pub(crate) fn run(
     (_, limits, methods): &Concurrency,
 ) -> PyResult<Verdict> {
     let runtime = Arc::clone(&runner.session.runtime);
+    runtime.set_event_loop();
     let shared = Arc::new(Shared {
         groups: Mutex::new(Groups::new(limits, methods)),
         ready: Mutex::new(VecDeque::new()),
         verdict: Mutex::new(None),
         draining: Mutex::new(None),
         is_over: AtomicBool::new(false),
+        tasks: Mutex::new(HashMap::new()),
     });
     let coroutine = py.import("types")?.getattr("CoroutineType")?.unbind();
     let asynchronous = AsyncRunner {

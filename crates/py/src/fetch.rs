@@ -79,7 +79,7 @@ fn reference_of<'a, 'py>(item: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py,
     })
 }
 
-fn usable(py: Python<'_>, reference: &ObjectRef) -> PyResult<Arc<Session>> {
+pub(crate) fn usable(py: Python<'_>, reference: &ObjectRef) -> PyResult<Arc<Session>> {
     if reference.is_nothing() {
         let message = "the reference is nil: it stands for no object, only for one that was not ready in time";
         return Err(errors::invalid(py, message));

@@ -1,8 +1,8 @@
 //! `f.remote(...)`: the hot call.
 
 use crate::arguments::ArgumentBuffer;
-use crate::hooks::hooks;
 use crate::generator::ObjectRefGenerator;
+use crate::hooks::hooks;
 use crate::reference::{ObjectRef, collecting};
 use crate::session::{self, Session};
 use parking_lot::Mutex;
@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
-use trygon_worker::FunctionExport;
 use trygon_worker::core::{DYNAMIC, FunctionIndex, STREAMING, Submission};
+use trygon_worker::{FunctionExport, RetryRule};
 
 /// A function that is bound to a session: exported there.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub(crate) struct RemoteFunctionHandle {
     num_returns: u16,
     stream_limit: u32,
     max_retries: i32,
-    retry_exceptions: bool,
+    retries: RetryRule,
     max_calls: u32,
     /// Prepares the function's own runtime environment and returns its key; without it, the process's applies.
     environment: Option<Py<PyAny>>,
@@ -55,7 +55,7 @@ impl RemoteFunctionHandle {
         check: Option<ArgumentCheck>,
         stream_limit: u32,
     ) -> Self {
-        let _ = retry_exception_types;
+        let retries = retry_rule(retry_exceptions, retry_exception_types);
         let bound = Mutex::new(None);
         Self {
             exporter,
@@ -64,7 +64,7 @@ impl RemoteFunctionHandle {
             num_returns,
             stream_limit,
             max_retries,
-            retry_exceptions,
+            retries,
             max_calls,
             environment,
             check,
@@ -93,7 +93,8 @@ impl RemoteFunctionHandle {
                 num_returns: self.num_returns,
                 stream_limit: self.stream_limit,
                 max_retries: self.max_retries,
-                retry_errors: self.retry_exceptions,
+                retry_errors: self.retries.errors,
+                parent: session.current_tag(py),
                 depth,
             })
         })?;
@@ -130,11 +131,17 @@ impl RemoteFunctionHandle {
             resources: &self.resources,
             environment: &environment,
             max_calls: self.max_calls,
+            retries: self.retries.clone(),
         });
         let bound = Export { session: Arc::downgrade(&session), function };
         *self.bound.lock() = Some(bound);
         Ok(Some((session, function)))
     }
+}
+
+/// Which errors are worth another attempt: all of them, or those of a pickled tuple of classes.
+pub(crate) fn retry_rule(any: bool, classes: Option<Vec<u8>>) -> RetryRule {
+    RetryRule { errors: any || classes.is_some(), classes: classes.unwrap_or_default() }
 }
 
 /// What a call returns: the references of its results.

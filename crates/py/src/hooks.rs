@@ -30,6 +30,8 @@ hooks! {
     encode_error,
     decode_error,
     system_error,
+    is_retryable,
+    is_end_of_cancelled,
     auto_init,
     load_function,
     load_class,

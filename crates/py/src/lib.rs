@@ -4,6 +4,7 @@ mod actors;
 mod arguments;
 mod async_actor;
 mod buffers;
+mod cancel;
 mod codec;
 mod completions;
 mod encoded;
@@ -38,6 +39,8 @@ mod _native {
     use crate::actors::{ActorMethodHandle, actor_state, create_actor, get_named_actor, kill_actor};
     #[pymodule_export]
     use crate::buffers::{PinnedBuffer, StoreBuffer, create_in_store};
+    #[pymodule_export]
+    use crate::cancel::{cancel, is_canceled, renew_interrupt, take_interrupt};
     #[pymodule_export]
     use crate::completions::CompletionQueue;
     #[pymodule_export]

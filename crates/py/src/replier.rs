@@ -5,14 +5,14 @@ use crate::codec::{Copied, decode, encode};
 use crate::encoded::Encoded;
 use crate::fetch::stored;
 use crate::hooks::Hooks;
-use crate::outgoing::{Outgoing, Unmade, encode_error, failed};
+use crate::outgoing::{Outgoing, Unmade, encode_error, failed, status_of};
 use crate::session::Session;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::sync::Arc;
 use trygon_ids::{ObjectId, WorkerId};
 use trygon_wire::task;
-use trygon_worker::core::{DYNAMIC, Reference, STREAMING, read_dependencies};
+use trygon_worker::core::{DYNAMIC, Reference, STREAMING, read_dependencies, with_summary};
 use trygon_worker::{Call, Finished, ReturnedValue};
 
 /// Reads arguments and writes replies for one session; any thread may use it.
@@ -103,6 +103,29 @@ impl Replier {
         self.session.runtime.finish(call, &Finished { status, execution_ns, returns: &returns, carried, exiting });
     }
 
+    /// Replies with what user code returned, or with the error of making results of it.
+    pub(crate) fn reply_value(
+        &self,
+        py: Python<'_>,
+        hooks: &Hooks,
+        call: &Call,
+        execution_ns: u64,
+        value: &Bound<'_, PyAny>,
+        carried: &[Reference],
+        exiting: bool,
+    ) -> PyResult<()> {
+        match self.results(py, hooks, call, value) {
+            Ok(outgoing) => self.reply(call, status_of(&outgoing), execution_ns, &outgoing, carried, exiting),
+            Err(error) => self.reply_error(py, hooks, call, execution_ns, error, carried, exiting)?,
+        }
+        Ok(())
+    }
+
+    /// Replies that the call was cancelled: it has no results.
+    pub(crate) fn reply_cancelled(&self, call: &Call, execution_ns: u64, carried: &[Reference], exiting: bool) {
+        self.reply(call, task::STATUS_CANCELLED, execution_ns, &[], carried, exiting);
+    }
+
     /// Replies with an error that user code raised.
     pub(crate) fn reply_error(
         &self,
@@ -114,11 +137,38 @@ impl Replier {
         carried: &[Reference],
         exiting: bool,
     ) -> PyResult<()> {
-        let encoded = encode_error(py, hooks, &error, &call.definition.name)?;
+        let mut encoded = encode_error(py, hooks, &error, &call.definition.name)?;
+        let mut status = task::STATUS_ERROR;
+        if call.definition.retries_errors {
+            if is_retryable(py, hooks, &error, &call.definition.retry_classes)? {
+                encoded = with_summary(encoded, &summary(py, &error));
+            } else {
+                status = task::STATUS_FINAL_ERROR;
+            }
+        }
         // The traceback holds the arguments.
         drop(error);
         let outgoing = failed(py, call, encoded)?;
-        self.reply(call, task::STATUS_ERROR, execution_ns, &outgoing, carried, exiting);
+        self.reply(call, status, execution_ns, &outgoing, carried, exiting);
         Ok(())
+    }
+}
+
+/// Whether the error is one of the classes that are worth another attempt; any is when none are named.
+fn is_retryable(py: Python<'_>, hooks: &Hooks, error: &PyErr, classes: &[u8]) -> PyResult<bool> {
+    if classes.is_empty() {
+        return Ok(true);
+    }
+    hooks.is_retryable.call1(py, (PyBytes::new(py, classes), error.value(py)))?.extract(py)
+}
+
+/// One line about an error.
+fn summary(py: Python<'_>, error: &PyErr) -> String {
+    let kind = error.get_type(py).name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
+    // The exception's own `__str__` may raise.
+    let text = error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string());
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => format!("{kind}: {line}"),
+        _ => kind,
     }
 }

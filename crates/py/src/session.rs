@@ -9,7 +9,7 @@ use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use trygon_ids::{ActorId, TaskId};
-use trygon_worker::{Runtime, Setup};
+use trygon_worker::{CallKey, Runtime, Setup};
 
 /// One engine.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Session {
     pub(crate) daemon: Mutex<Option<Child>>,
     /// What runs, in a worker.
     pub(crate) running: Mutex<Running>,
+    /// Number of the call that runs, for what it submits and for `is_canceled`; 0 for none.
+    pub(crate) call_tag: AtomicU32,
     /// Nesting depth of what runs; its children are one deeper.
     pub(crate) depth: AtomicU32,
 }
@@ -32,6 +34,7 @@ pub(crate) struct Session {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Running {
     pub(crate) task: Option<TaskId>,
+    pub(crate) key: CallKey,
     pub(crate) name: String,
     pub(crate) attempt: u32,
     pub(crate) actor: Option<ActorId>,
@@ -49,12 +52,21 @@ pub(crate) struct CallInfo {
     pub(crate) task: TaskId,
     pub(crate) name: String,
     pub(crate) attempt: u32,
+    /// Its number in this process.
+    pub(crate) tag: u32,
+    pub(crate) key: CallKey,
 }
 
 impl CallInfo {
     pub(crate) fn of(session: &Session, call: &trygon_worker::Call) -> Arc<Self> {
         let task = session.runtime.task_id_of(call);
-        Arc::new(Self { task, name: call.definition.name.clone(), attempt: call.push.attempt })
+        Arc::new(Self {
+            task,
+            name: call.definition.name.clone(),
+            attempt: call.push.attempt,
+            tag: call.tag,
+            key: CallKey::of(call),
+        })
     }
 }
 
@@ -188,6 +200,7 @@ impl Session {
             is_worker,
             daemon: Mutex::new(daemon),
             running: Mutex::new(Running::default()),
+            call_tag: AtomicU32::new(0),
             depth: AtomicU32::new(0),
         });
         *CURRENT.write() = Some(Arc::clone(&session));
@@ -204,6 +217,14 @@ impl Session {
     /// Whether this session's engine may be used by this process now.
     pub(crate) fn is_usable(&self) -> bool {
         self.pid == current_pid()
+    }
+
+    /// The call that submits now, or asks about itself; 0 for none.
+    pub(crate) fn current_tag(&self, py: Python<'_>) -> u32 {
+        if !self.is_worker {
+            return 0;
+        }
+        current_call(py).map_or_else(|| self.call_tag.load(Ordering::Relaxed), |call| call.tag)
     }
 
     /// Depth of a task that is submitted now.

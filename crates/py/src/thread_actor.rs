@@ -139,7 +139,7 @@ impl ThreadPool {
                 }
                 Ok(Some(Work::Exit(reason))) => return Step::OutOfScope(reason),
                 Ok(Some(Work::Leave(leave))) => return Step::Leave(leave),
-                Ok(Some(Work::StartActor(_))) => {}
+                Ok(Some(Work::StartActor(_) | Work::Cancel(_))) => {}
                 Ok(None) => {
                     if runtime.wait_for_work(&Patience::for_ever()).is_err() {
                         return Step::Closed;

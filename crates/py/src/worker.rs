@@ -33,6 +33,7 @@ pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
         session.runtime.announce_exit("environment", &message, 1);
         leave(py, 1);
     }
+    crate::cancel::listen(&session.runtime);
     session.runtime.announce_ready(std::process::id());
     let mut runner = Runner::new(session);
     let code = run(py, &mut runner)?;
@@ -46,6 +47,8 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
         let verdict = match runtime.try_next_work() {
             Ok(Some(Work::Call(call))) => runner.run_call(py, call),
             Ok(Some(Work::StartActor(start))) => become_actor(py, runner, *start),
+            // Only a process with an event loop is told so.
+            Ok(Some(Work::Cancel(_))) => Ok(Verdict::GoOn),
             Ok(Some(Work::Leave(Leave { kind, message, code }))) => Ok(Verdict::Exit { kind, message, code }),
             Ok(Some(Work::Exit(reason))) => {
                 runtime.announce_exit("out_of_scope", &reason, 0);

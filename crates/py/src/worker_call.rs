@@ -1,8 +1,9 @@
 //! One task, actor call or constructor: arguments in, user code, results out.
 
+use crate::cancel;
 use crate::errors;
 use crate::hooks::{Hooks, hooks};
-use crate::outgoing::{encode_error, status_of};
+use crate::outgoing::encode_error;
 use crate::produce::drive;
 use crate::reference::collecting;
 use crate::replier::Replier;
@@ -16,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 use trygon_ids::{ActorId, FunctionHash};
 use trygon_wire::control;
-use trygon_worker::{Call, Definition};
+use trygon_worker::{Call, CallKey, Definition};
 
 /// What the main loop does next.
 pub(crate) enum Verdict {
@@ -116,17 +117,23 @@ impl Runner {
             self.session.runtime.set_running_name(&call.definition.name);
             hooks.on_task_start.call1(py, (&call.definition.name,))?;
         }
-        if self.is_concurrent {
-            self.session.runtime.begin_concurrent(&call);
+        let is_begun = if self.is_concurrent {
+            self.session.runtime.begin_concurrent(&call)
         } else {
-            self.session.runtime.begin(&call, expected_ns);
+            self.session.runtime.begin(&call, expected_ns)
+        };
+        if !is_begun {
+            return Ok(Verdict::GoOn);
         }
         let began = Instant::now();
         // Only what came with the arguments is carried: what the code pickles or unpickles itself is its own.
-        let (arguments, carried) = collecting(|| self.replier.arguments(py, call.payload.as_slice()));
-        let result = arguments.and_then(|(args, kwargs)| {
-            let value = callable.call(args, kwargs.as_ref())?;
-            drive(py, &self.session, &call, value)
+        let (result, carried) = cancel::interruptible(&call, || {
+            let (arguments, carried) = collecting(|| self.replier.arguments(py, call.payload.as_slice()));
+            let result = arguments.and_then(|(args, kwargs)| {
+                let value = callable.call(args, kwargs.as_ref())?;
+                drive(py, &self.session, &call, value)
+            });
+            (result, carried)
         });
         if session::is_forked_child() {
             end_forked_child(py, result.err());
@@ -134,16 +141,13 @@ impl Runner {
         let execution_ns = began.elapsed().as_nanos() as u64;
         let exiting = self.note_ran(key, execution_ns, &call);
         match result {
+            result if cancel::is_end_of_cancelled(py, &hooks, &self.session, &call, result.as_ref()) => {
+                // What it made and raised goes first: the reply says what of the arguments is still held.
+                drop(result);
+                self.replier.reply_cancelled(&call, execution_ns, &carried, exiting);
+            }
             Ok(value) => {
-                let outgoing = self.replier.results(py, &hooks, &call, &value);
-                match outgoing {
-                    Ok(outgoing) => {
-                        self.replier.reply(&call, status_of(&outgoing), execution_ns, &outgoing, &carried, exiting)
-                    }
-                    Err(error) => {
-                        self.replier.reply_error(py, &hooks, &call, execution_ns, error, &carried, exiting)?
-                    }
-                }
+                self.replier.reply_value(py, &hooks, &call, execution_ns, &value, &carried, exiting)?;
                 // References inside the results are counted until the reply has lent them.
                 drop(value);
             }
@@ -193,8 +197,10 @@ impl Runner {
 
     fn note_running(&self, call: &Call) {
         self.session.depth.store(u32::from(call.push.depth), Ordering::Relaxed);
+        self.session.call_tag.store(call.tag, Ordering::Relaxed);
         let mut running = self.session.running.lock();
         running.task = Some(self.session.runtime.task_id_of(call));
+        running.key = CallKey::of(call);
         running.attempt = call.push.attempt;
         if !call.is_actor_call {
             running.lease = call.push.lease;

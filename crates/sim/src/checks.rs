@@ -65,6 +65,7 @@ impl World {
                 self.actor_of(&detail("actor_id")).is_none_or(|state| matches!(state, ActorState::Dead { .. }))
             }
             // A process that dies between lending a reference on and saying so takes the knowledge of the borrower with it.
+            "cancelled" => self.workload.cancel_percent > 0,
             "actor_unavailable" | "object_freed" => self.counts.deaths > 0,
             _ => false,
         };
@@ -87,6 +88,9 @@ impl World {
     /// OWN-8: a task begins once and once more for each retry. A reply that came too late to count leaves no trace of its beginning.
     pub(crate) fn note_begun(&mut self, task: String, attempt: u32) {
         let limit = self.limits.get(&task).copied().unwrap_or(usize::MAX);
+        if self.workload.late_percent == 0 && self.cancelled.get(&task).is_some_and(|least| attempt >= *least) {
+            self.fail(format!("CANCEL-1: attempt {attempt} of task {task} began after it was cancelled"));
+        }
         self.begun.insert((task.clone(), attempt));
         let count = self.begun.range((task.clone(), 0)..=(task.clone(), u32::MAX)).count();
         if count > limit && self.workload.late_percent == 0 {

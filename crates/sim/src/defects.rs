@@ -78,6 +78,12 @@ pub const DEFECTS: &[Planted] = &[
         plant: |defects| defects.unstarted_pays = true,
     },
     Planted {
+        label: "CANCEL-1",
+        name: "a cancelled task whose worker died is tried again",
+        workload: "regret",
+        plant: |defects| defects.cancel_forgotten = true,
+    },
+    Planted {
         label: "FLOW-2",
         name: "freed inline bytes stay counted",
         workload: "quiet",

@@ -26,30 +26,47 @@ impl World {
         if number != 0 && self.random.below(10_000) < self.workload.crash_per_10000 {
             return self.end_process(number);
         }
-        match &self.processes[number].running {
-            Some(running) if running.waiting.is_some() => return,
-            Some(_) => self.run_step(number),
-            None => match self.processes[number].work.pop_front() {
-                Some(Work::Call { peer, push }) => self.begin(number, peer, push),
-                Some(Work::StartActor { actor, incarnation, arguments }) => {
-                    let mut kept = Vec::new();
-                    for reference in &arguments {
-                        if self.restore(number, reference) {
-                            kept.push(*reference);
-                        }
-                    }
-                    self.processes[number].kept = kept;
-                    self.send_daemon(number, ToDaemon::ActorStarted { actor, incarnation });
-                }
-                Some(Work::Exit) => return self.exit(number, "out_of_scope"),
-                None => self.settle_and_flush(number),
-            },
+        if self.is_interrupted(number) {
+            if std::mem::take(&mut self.processes[number].blocked) {
+                self.send_daemon(number, ToDaemon::Unblocked);
+            }
+            self.finish(number, Err(freed_error()));
+        } else if self.processes[number].running.is_some() {
+            if self.processes[number].running.as_ref().is_some_and(|running| running.waiting.is_some()) {
+                return;
+            }
+            self.run_step(number);
+        } else if !self.take_work(number) {
+            return;
         }
         let process = &self.processes[number];
         let goes_on = process.running.as_ref().map_or(!process.work.is_empty(), |running| running.waiting.is_none());
         if goes_on && process.is_alive {
             self.plan_step(number);
         }
+    }
+
+    /// Begins what waits. False when the process ends with it.
+    fn take_work(&mut self, number: usize) -> bool {
+        match self.processes[number].work.pop_front() {
+            Some(Work::Call { peer, push }) => self.begin(number, peer, push),
+            Some(Work::StartActor { actor, incarnation, arguments }) => {
+                let mut kept = Vec::new();
+                for reference in &arguments {
+                    if self.restore(number, reference) {
+                        kept.push(*reference);
+                    }
+                }
+                self.processes[number].kept = kept;
+                self.send_daemon(number, ToDaemon::ActorStarted { actor, incarnation });
+            }
+            Some(Work::Exit) => {
+                self.exit(number, "out_of_scope");
+                return false;
+            }
+            None => self.settle_and_flush(number),
+        }
+        true
     }
 
     pub(crate) fn exit(&mut self, number: usize, kind: &'static str) {
@@ -78,6 +95,7 @@ impl World {
         if push.is_actor_call {
             self.check_order(number, peer, &push);
         }
+        self.processes[number].last_tag += 1;
         self.processes[number].core.begin_task();
         let payload = push.payload.clone();
         let Some((dependencies, rest)) = read_dependencies(&payload) else {
@@ -89,6 +107,8 @@ impl World {
         let place = if push.is_actor_call { Place::Actor } else { Place::Task };
         let mut running = Running {
             depth: push.depth,
+            tag: self.processes[number].last_tag,
+            cancelled: false,
             script: Script::of(seed, push.depth, place, &self.workload),
             call: Some((peer, push)),
             position: 0,
@@ -227,6 +247,7 @@ impl World {
     }
 
     fn begin_wait(&mut self, number: usize) {
+        self.maybe_cancel(number);
         let process = &mut self.processes[number];
         let Some(Running { waiting: Some(reference), began_ns, .. }) = &process.running else { return };
         let (reference, since_ns) = (*reference, *began_ns);
@@ -356,6 +377,7 @@ impl World {
             stream_limit: 0,
             max_retries: if actor.is_some() { child.max_retries.min(1) } else { child.max_retries },
             retry_errors: false,
+            parent: running.tag,
             depth: running.depth + 1,
         };
         let (slot, generation) = process.core.submit(&submission, &mut process.links);

@@ -46,8 +46,10 @@ impl World {
             self.processes[number].core.release(reference);
         }
         let caller = self.processes[number].peers[peer.0 as usize];
-        let raised = outcome.is_err();
+        let cancelled = running.cancelled && (!push.is_actor_call || outcome.is_ok());
+        let raised = outcome.is_err() && !cancelled;
         let returns = match &outcome {
+            _ if cancelled => Vec::new(),
             Err(error) => vec![(Value::Error(error.clone()), Vec::new())],
             Ok((value, nested, stored)) => (0..u64::from(push.num_returns))
                 .map(|index| {
@@ -64,6 +66,7 @@ impl World {
             attempt: push.attempt,
             execution_ns,
             raised,
+            cancelled,
             exiting,
         };
         self.reply(number, peer, reply, returns, &running.carried);

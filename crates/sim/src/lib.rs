@@ -5,6 +5,7 @@
 //! seed reproduces a run exactly.
 #![forbid(unsafe_code)]
 
+mod cancel;
 mod checks;
 mod daemon;
 mod daemon_state;

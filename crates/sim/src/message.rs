@@ -34,6 +34,8 @@ pub(crate) enum ToPeer {
     Done(Done),
     HandBack { tasks: Vec<(u32, u32, u32)>, blocked: bool },
     Steal { count: u32 },
+    Cancel { key: (u32, u32, u32), recursive: bool },
+    CancelObject { object: ObjectId, recursive: bool },
     Query { object: ObjectId },
     Answer { object: ObjectId, value: Value, contained: Vec<Reference> },
     Borrow { object: ObjectId, borrower: WorkerId, delta: i64 },

@@ -55,7 +55,14 @@ impl World {
                 self.processes[number].links.out[peer.0 as usize].push(ToPeer::Steal { count })
             }
             Effect::Answer { peer, object } => self.answer(number, peer, object),
-            Effect::Complete { .. } | Effect::TaskEnded { .. } | Effect::StreamCredit { .. } => {}
+            Effect::Cancel { peer, slot, generation, attempt, how } => {
+                let cancel = ToPeer::Cancel { key: (slot, generation, attempt), recursive: how.recursive };
+                self.processes[number].links.out[peer.0 as usize].push(cancel);
+            }
+            Effect::Complete { .. }
+            | Effect::TaskEnded { .. }
+            | Effect::Retried { .. }
+            | Effect::StreamCredit { .. } => {}
             Effect::WatchActor { actor } => self.send_daemon(number, ToDaemon::WatchActor { actor }),
             Effect::ActorOutOfScope { actor, .. } => {
                 self.send_daemon(number, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: true });

@@ -45,6 +45,9 @@ pub(crate) struct Running {
     pub(crate) script: Script,
     pub(crate) position: usize,
     pub(crate) depth: u16,
+    /// Its number in this process: the parent of what it submits.
+    pub(crate) tag: u32,
+    pub(crate) cancelled: bool,
     pub(crate) number: u64,
     pub(crate) held: Held<Reference>,
     /// Views on stored arguments.
@@ -72,6 +75,7 @@ pub(crate) struct Process {
     pub(crate) connecting: BTreeMap<usize, Vec<ToPeer>>,
     pub(crate) work: VecDeque<Work>,
     pub(crate) running: Option<Running>,
+    pub(crate) last_tag: u32,
     pub(crate) blocked: bool,
     pub(crate) is_actor: bool,
     /// References that an actor keeps.
@@ -109,6 +113,7 @@ impl Process {
             connecting: BTreeMap::new(),
             work: VecDeque::new(),
             running: None,
+            last_tag: 0,
             blocked: false,
             is_actor: false,
             kept: Vec::new(),

@@ -25,6 +25,8 @@ impl World {
                 process.core.on_hand_back(&tasks, blocked, now_ns, &mut process.links)
             }
             ToPeer::Steal { count } => self.hand_back(number, Some((peer, count as usize)), false),
+            ToPeer::Cancel { key, recursive } => self.on_cancel(number, peer, key, recursive),
+            ToPeer::CancelObject { object, recursive } => self.cancel_own(number, &object, recursive),
             ToPeer::Query { object } => process.core.on_query(peer, object),
             ToPeer::Answer { object, value, contained } => {
                 process.core.on_object_reply(&object, value, contained, &mut process.links);

@@ -25,6 +25,8 @@ pub struct Workload {
     pub crash_per_10000: u64,
     /// Replies of dead workers that arrive after their death is known, in percent of deaths.
     pub late_percent: u64,
+    /// Steps after which something is cancelled, in percent.
+    pub cancel_percent: u64,
 }
 
 const QUIET: Workload = Workload {
@@ -39,6 +41,7 @@ const QUIET: Workload = Workload {
     exit_percent: 0,
     crash_per_10000: 0,
     late_percent: 0,
+    cancel_percent: 0,
 };
 
 /// All kinds, from the calmest on.
@@ -48,6 +51,17 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "actors", actors: true, raise_percent: 4, ..QUIET },
     Workload { name: "crash", crash_per_10000: 250, raise_percent: 4, ..QUIET },
     Workload { name: "late", crash_per_10000: 500, late_percent: 100, ..QUIET },
+    Workload { name: "cancel", cancel_percent: 20, raise_percent: 4, ..QUIET },
+    Workload {
+        name: "regret",
+        cancel_percent: 15,
+        actors: true,
+        kills: true,
+        exit_percent: 5,
+        crash_per_10000: 150,
+        raise_percent: 4,
+        ..QUIET
+    },
     Workload {
         name: "chaos",
         actors: true,

@@ -96,6 +96,8 @@ pub(crate) struct World {
     pub(crate) begun: BTreeSet<(String, u32)>,
     /// Attempts that a task may begin.
     pub(crate) limits: BTreeMap<String, usize>,
+    /// The first attempt of a cancelled task that must not begin any more.
+    pub(crate) cancelled: BTreeMap<String, u32>,
     pub(crate) late: Vec<(usize, usize, Done)>,
     pub(crate) failure: Option<String>,
     pub(crate) finished: bool,

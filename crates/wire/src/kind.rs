@@ -55,6 +55,10 @@ kinds! {
     Steal = 0x0110,
     /// Reserved: the owner's answer to a borrow report.
     BorrowAck = 0x0111,
+    /// Asks an object's owner to cancel the task that makes it (`peer::CancelObject`).
+    CancelObject = 0x0112,
+    /// The owner's answer, when one was asked for (`peer::CancelAnswer`).
+    CancelAnswer = 0x0113,
 
     // From a driver or worker to its daemon: 0x02xx (`control`).
     /// `control::StartNode`

@@ -19,6 +19,10 @@ messages! {
         #[prost(uint32, tag = "5")] max_calls: u32,
         /// The concurrency group of a method's calls; empty for the one that the class gives it.
         #[prost(string, tag = "6")] group: String,
+        /// An error that user code raises may be retried.
+        #[prost(bool, tag = "7")] retries_errors: bool,
+        /// Only errors of these classes, a pickled tuple; empty for any.
+        #[prost(bytes = "vec", tag = "8")] retry_classes: Vec<u8>,
     }
     /// Asks for the body of a function.
     FunctionFetch {
@@ -70,6 +74,24 @@ messages! {
         #[prost(bool, tag = "2")] force: bool,
         /// And what it submitted.
         #[prost(bool, tag = "3")] recursive: bool,
+    }
+    /// Asks the owner of an object to cancel the task that makes it.
+    CancelObject {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// End the process of a task that runs.
+        #[prost(bool, tag = "2")] force: bool,
+        /// And what it submitted.
+        #[prost(bool, tag = "3")] recursive: bool,
+        /// Number of the answer; 0 when none is wanted.
+        #[prost(uint64, tag = "4")] request_id: u64,
+    }
+    /// What became of a `CancelObject`.
+    CancelAnswer {
+        /// Number of the request.
+        #[prost(uint64, tag = "1")] request_id: u64,
+        /// Refused: the object is made by an actor, whose process is not ended for one call.
+        #[prost(bool, tag = "2")] actor_forced: bool,
     }
     /// A reference: an object and its owner.
     Reference {

@@ -24,6 +24,7 @@ impl Core {
             id,
             state: ActorState::Pending,
             queue: VecDeque::new(),
+            dropped: 0,
             in_flight: CallsInFlight::default(),
             interrupted: Vec::new(),
             next_sequence: 0,
@@ -54,7 +55,8 @@ impl Core {
     /// Calls that wait or are in flight.
     pub fn pending_calls(&self, index: ActorIndex) -> usize {
         let actor = &self.actors[index.0 as usize];
-        actor.queue.len() + actor.in_flight.len() + actor.interrupted.len() + actor.waiting
+        let queued = actor.queue.len() - actor.dropped as usize;
+        queued + actor.in_flight.len() + actor.interrupted.len() + actor.waiting
     }
 
     /// How the actor runs its calls. Settled before the first one; every handle says the same.
@@ -92,7 +94,7 @@ impl Core {
     }
 
     /// The handle is held while calls are pending, also when the program has dropped its own.
-    fn settle_handle(&mut self, index: ActorIndex) {
+    pub(crate) fn settle_handle(&mut self, index: ActorIndex) {
         let is_pending = self.pending_calls(index) > 0;
         let actor = &mut self.actors[index.0 as usize];
         let Some(handle) = actor.handle.filter(|_| actor.holds_handle != is_pending) else { return };
@@ -127,6 +129,7 @@ impl Core {
 
     fn send_calls<O: Outbox>(&mut self, index: ActorIndex, outbox: &mut O) {
         loop {
+            let first = self.first_call(index);
             let actor = &mut self.actors[index.0 as usize];
             let peer = match &actor.state {
                 ActorState::Alive { peer, .. } if actor.order.concurrent || actor.in_flight.len() < WINDOW_CALLS => {
@@ -139,10 +142,7 @@ impl Core {
                 _ => return,
             };
             // A call whose arguments are late holds later calls of this caller back.
-            let Some(slot) = actor.queue.front().copied().filter(|slot| self.table.at(*slot).phase == Phase::Queued)
-            else {
-                return;
-            };
+            let Some(slot) = first.filter(|slot| self.table.at(*slot).phase == Phase::Queued) else { return };
             actor.queue.pop_front();
             if self.fail_if_argument_failed(slot, outbox) {
                 continue;
@@ -178,7 +178,8 @@ impl Core {
             self.fail(slot, error, outbox);
         }
         // One at a time: a call that fails takes those with it that wait for its result.
-        while let Some(slot) = self.actors[index.0 as usize].queue.pop_front() {
+        while let Some(slot) = self.first_call(index) {
+            self.actors[index.0 as usize].queue.pop_front();
             self.fail(slot, error, outbox);
         }
     }
@@ -216,7 +217,10 @@ impl Core {
         };
         // From the back, because each goes to the front of the queue.
         for slot in std::mem::take(&mut actor.interrupted).into_iter().rev() {
-            if self.take_retry(slot) {
+            if self.table.at(slot).cancelled {
+                self.fail_cancelled(slot, outbox);
+            } else if self.take_retry(slot) {
+                self.note_retry(slot, "its actor's process died while it ran");
                 self.resubmit(slot, true, outbox);
             } else {
                 self.fail(slot, &error, outbox);
@@ -233,9 +237,12 @@ impl Core {
         outbox: &mut O,
     ) {
         let actor = &mut self.actors[index.0 as usize];
+        let mut cancelled = Vec::new();
         for slot in actor.in_flight.take().into_iter().rev() {
             let entry = self.table.at_mut(slot);
-            if actor.order.concurrent || started.contains(&slot) {
+            if entry.cancelled {
+                cancelled.push(slot);
+            } else if actor.order.concurrent || started.contains(&slot) {
                 actor.interrupted.insert(0, slot);
             } else {
                 // Sent but not started: the same call, so that a late reply of the dead life cannot be taken for it.
@@ -248,6 +255,10 @@ impl Core {
             actor.state = ActorState::Pending;
         } else {
             self.settle_interrupted(index, outbox);
+        }
+        // Only now: whoever waits for one of them sets the queue going, and nothing may be sent to the dead.
+        for slot in cancelled {
+            self.fail_cancelled(slot, outbox);
         }
         self.pump_actor(index, outbox);
     }

@@ -1,7 +1,6 @@
 //! A new core, what it is told at the start, and what it can be asked.
 
 use crate::effect::Effect;
-use crate::entry::Phase;
 use crate::numbers::{ActorIndex, FunctionIndex};
 use crate::state::{Core, Function, Identity, Statistics};
 use crate::table::Table;
@@ -28,6 +27,7 @@ impl Core {
             next_request: 1,
             watched_completions: 0,
             scratch: Vec::new(),
+            dropping: None,
             to_release: Vec::new(),
             is_releasing: false,
             woken: VecDeque::new(),
@@ -111,7 +111,7 @@ impl Core {
 
     /// Which attempt of a task is under way; `None` when it is done or not known.
     pub fn attempt(&self, slot: u32, generation: u32) -> Option<u32> {
-        self.table.get(slot, generation).filter(|entry| entry.phase != Phase::Done).map(|entry| entry.attempt)
+        self.table.get(slot, generation).filter(|entry| !entry.is_over()).map(|entry| entry.attempt)
     }
 
     /// Counts, for tests and people.

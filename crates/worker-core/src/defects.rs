@@ -24,6 +24,8 @@ pub struct Defects {
     pub retry_free: bool,
     /// OWN-8: a task that had not started uses up a retry.
     pub unstarted_pays: bool,
+    /// CANCEL-1: a cancelled task whose worker died is tried again.
+    pub cancel_forgotten: bool,
     /// FLOW-2: freed bytes stay counted.
     pub bytes_kept: bool,
 }

@@ -36,6 +36,15 @@ pub trait Outbox {
     fn push(&mut self, peer: PeerIndex, task: &Task<'_>);
 }
 
+/// How to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cancel {
+    /// A task that runs is ended with its process.
+    pub force: bool,
+    /// What the task submitted is cancelled too.
+    pub recursive: bool,
+}
+
 /// What is rare or crosses to others.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -100,6 +109,30 @@ pub enum Effect {
         peer: PeerIndex,
         /// How many.
         count: u32,
+    },
+    /// Ask a worker to drop or interrupt a task that was sent to it.
+    Cancel {
+        /// The worker.
+        peer: PeerIndex,
+        /// The task's slot.
+        slot: u32,
+        /// Its generation.
+        generation: u32,
+        /// Which attempt.
+        attempt: u32,
+        /// How.
+        how: Cancel,
+    },
+    /// A task is tried again: for whoever reads the log.
+    Retried {
+        /// Its function.
+        function: FunctionIndex,
+        /// The attempt that failed, from 0.
+        attempt: u32,
+        /// How many retries are left; negative for no end.
+        left: i32,
+        /// Why.
+        reason: String,
     },
     /// Tell whoever makes a stream's items how many were taken, or that no more are wanted.
     StreamCredit {

@@ -118,6 +118,8 @@ pub enum Phase {
     Pushed,
     /// Replied, failed, or made by `put`.
     Done,
+    /// Cancelled while it waited in a queue, which still names the slot: done, but for the slot's next use.
+    Dropped,
 }
 
 /// One slot of the table.
@@ -138,6 +140,10 @@ pub(crate) struct Entry {
     pub(crate) watched: bool,
     /// An error that user code raised is worth another attempt.
     pub(crate) retry_errors: bool,
+    /// CANCEL-1: it is not sent, sent again or retried any more.
+    pub(crate) cancelled: bool,
+    /// The call of this process that submitted it; 0 for none.
+    pub(crate) parent: u32,
     /// Arguments as the executor reads them, without dependencies.
     pub(crate) payload: SmallBytes,
     pub(crate) first: Object,
@@ -194,6 +200,8 @@ impl Entry {
             is_put: false,
             watched: false,
             retry_errors: false,
+            cancelled: false,
+            parent: 0,
             payload: SmallBytes::new(),
             first: Object { value: Value::Pending, local_references: 0, uses: 0, detail: None },
             detail: None,
@@ -232,6 +240,11 @@ impl Entry {
                 }
             }
         }
+    }
+
+    /// Whether its results are settled.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Done | Phase::Dropped)
     }
 
     /// Whether the object was freed while other results of its task live on.

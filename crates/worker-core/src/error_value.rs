@@ -36,6 +36,8 @@ impl SystemError {
 
 const USER: u8 = 0;
 const SYSTEM: u8 = 1;
+/// User code's, after one line about it that the engine can read.
+const DESCRIBED: u8 = 2;
 
 fn put(out: &mut Vec<u8>, field: &[u8]) {
     out.extend_from_slice(&(field.len() as u32).to_le_bytes());
@@ -48,6 +50,24 @@ pub fn user_error(encoded: &[u8]) -> Box<[u8]> {
     out.push(USER);
     out.extend_from_slice(encoded);
     out.into()
+}
+
+/// The byte form of user code's error with a line for the log: whoever decides on another attempt says why, and cannot read the rest.
+/// Errors of the engine stay as they are.
+pub fn with_summary(error: Box<[u8]>, summary: &str) -> Box<[u8]> {
+    let Some((&USER, encoded)) = error.split_first() else { return error };
+    let mut out = Vec::with_capacity(summary.len() + encoded.len() + 5);
+    out.push(DESCRIBED);
+    put(&mut out, summary.as_bytes());
+    out.extend_from_slice(encoded);
+    out.into()
+}
+
+/// The line about an error that came with it.
+pub fn error_summary(bytes: &[u8]) -> Option<&str> {
+    let (tag, mut rest) = bytes.split_first()?;
+    let summary = if *tag == DESCRIBED { take(&mut rest) } else { None };
+    summary.and_then(|summary| std::str::from_utf8(summary).ok())
 }
 
 /// An error's byte form, read in place.
@@ -79,6 +99,10 @@ pub fn error_view(bytes: &[u8]) -> ErrorView<'_> {
     let Some((tag, mut rest)) = bytes.split_first() else { return ErrorView::Malformed };
     match *tag {
         USER => ErrorView::User(rest),
+        DESCRIBED => match take(&mut rest) {
+            Some(_) => ErrorView::User(rest),
+            None => ErrorView::Malformed,
+        },
         SYSTEM => {
             let Some(kind) = take(&mut rest).and_then(|kind| std::str::from_utf8(kind).ok()) else {
                 return ErrorView::Malformed;
@@ -109,5 +133,10 @@ mod tests {
         }
         assert_eq!(error_view(&[9]), ErrorView::Malformed);
         assert_eq!(error_view(&user_error(b"x")), ErrorView::User(b"x"));
+        let described = with_summary(user_error(b"x"), "ValueError: no");
+        assert_eq!(error_view(&described), ErrorView::User(b"x"));
+        assert_eq!(error_summary(&described), Some("ValueError: no"));
+        assert_eq!(error_summary(&user_error(b"x")), None);
+        assert_eq!(error_view(&described[..9]), ErrorView::Malformed);
     }
 }

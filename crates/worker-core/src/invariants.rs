@@ -19,7 +19,7 @@ impl Core {
         let mut inline_bytes = 0;
         for (slot, entry) in self.table.used() {
             live += 1;
-            unfinished += usize::from(entry.phase != Phase::Done);
+            unfinished += usize::from(!entry.is_over());
             let mut held = false;
             for (index, object) in entry.objects() {
                 held |= object.is_held();

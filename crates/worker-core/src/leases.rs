@@ -54,6 +54,7 @@ impl Core {
             resources: resources.clone(),
             environment: environment.to_vec(),
             queue: VecDeque::new(),
+            dropped: 0,
             leases: Vec::new(),
             requested: Vec::new(),
         });
@@ -121,7 +122,7 @@ impl Core {
 
     /// Moves queued tasks of a class to leases with room, and keeps what is asked for in step with what waits.
     pub(crate) fn refill<O: Outbox>(&mut self, class: u32, outbox: &mut O) {
-        while let Some(slot) = self.classes[class as usize].queue.front().copied() {
+        while let Some(slot) = self.first_queued(class) {
             let Some(lease) = self.lease_with_room(class, self.table.at(slot).function) else { break };
             self.classes[class as usize].queue.pop_front();
             if self.fail_if_argument_failed(slot, outbox) {
@@ -134,9 +135,10 @@ impl Core {
 
     /// Asks for as many leases as the waiting work could use, or takes requests back when nothing waits.
     pub(crate) fn request_leases(&mut self, class: u32) {
-        let Class { queue, requested, .. } = &self.classes[class as usize];
+        let first = self.first_queued(class);
+        let Class { queue, dropped, requested, .. } = &self.classes[class as usize];
         let outstanding: u32 = requested.iter().map(|(_, count)| count).sum();
-        let Some(first) = queue.front().copied() else {
+        let Some(first) = first else {
             if outstanding > 0 {
                 for (request, _) in std::mem::take(&mut self.classes[class as usize].requested) {
                     self.effects.push(Effect::CancelRequest { request });
@@ -146,7 +148,7 @@ impl Core {
         };
         let entry = self.table.at(first);
         let function = &self.functions[entry.function.0 as usize];
-        let waiting = queue.len() as u64;
+        let waiting = queue.len() as u64 - u64::from(*dropped);
         // Short tasks share a worker, so that a thousand of them do not ask for a thousand.
         let wanted = match function.average_ns {
             0 => waiting,
@@ -241,7 +243,8 @@ impl Core {
     pub fn fail_queued<O: Outbox>(&mut self, request: u64, error: &[u8], outbox: &mut O) {
         let asked = |class: &Class| class.requested.iter().any(|(number, _)| *number == request);
         let Some(class) = self.classes.iter().position(asked) else { return };
-        while let Some(slot) = self.classes[class].queue.pop_front() {
+        while let Some(slot) = self.first_queued(class as u32) {
+            self.classes[class].queue.pop_front();
             self.fail(slot, error, outbox);
         }
         self.request_leases(class as u32);

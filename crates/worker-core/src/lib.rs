@@ -11,6 +11,7 @@
 //!   edges held by the outer object's owner.
 //! - **OWN-5** when an owner dies, every borrowed object of it holds an error.
 //! - **OWN-7** a reply of another attempt changes nothing.
+//! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
 //! - **OWN-8** of a dead worker's tasks, those not started consume no retry.
 //! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
 //! - **FLOW-2** inline values are counted in bytes.
@@ -22,6 +23,7 @@ mod borrowed;
 mod budget;
 mod bytes;
 mod calls_in_flight;
+mod cancel;
 mod core;
 mod defects;
 mod dependencies;
@@ -46,11 +48,12 @@ mod tests;
 pub use arguments::{DependencyView, read_dependencies};
 pub use budget::Movable;
 pub use bytes::SmallBytes;
+pub use cancel::CancelOutcome;
 #[doc(hidden)]
 pub use defects::Defects;
-pub use effect::{Effect, Outbox, Task};
+pub use effect::{Cancel, Effect, Outbox, Task};
 pub use entry::{Location, Phase, Reference, Value, Waiter};
-pub use error_value::{ErrorView, SystemError, error_view, user_error};
+pub use error_value::{ErrorView, SystemError, error_summary, error_view, user_error, with_summary};
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
 pub use on_peer_lost::{Interrupted, Lost};

@@ -27,6 +27,8 @@ pub struct Reply {
     pub execution_ns: u32,
     /// Whether user code raised: the first result is the error.
     pub raised: bool,
+    /// It ended because it was cancelled; there are no results.
+    pub cancelled: bool,
     /// The worker exits now (`max_calls`).
     pub exiting: bool,
 }
@@ -59,7 +61,13 @@ impl Core {
             Some(actor) => self.on_call_ended(actor, reply.slot),
             None => self.on_lease_served(reply, now_ns),
         }
-        if reply.raised && self.table.at(reply.slot).retry_errors && self.take_retry(reply.slot) {
+        let entry = self.table.at(reply.slot);
+        let is_worth_another = reply.raised && entry.retry_errors && !entry.cancelled;
+        if reply.cancelled {
+            self.refuse_values(reply.slot, reply.generation, returns);
+            self.fail_cancelled(reply.slot, outbox);
+        } else if is_worth_another && self.take_retry(reply.slot) {
+            self.note_raised(reply.slot, returns);
             self.refuse_values(reply.slot, reply.generation, returns);
             self.resubmit(reply.slot, false, outbox);
         } else {
@@ -98,10 +106,13 @@ impl Core {
         let function = &mut self.functions[entry.function.0 as usize];
         // At least 1, because 0 stands for "not known".
         let sample = reply.execution_ns.max(1);
-        function.average_ns = match function.average_ns {
-            0 => sample,
-            average => ((u64::from(average) * 7 + u64::from(sample)) / 8).max(1) as u32,
-        };
+        if !reply.cancelled {
+            // How long it would have taken is not known.
+            function.average_ns = match function.average_ns {
+                0 => sample,
+                average => ((u64::from(average) * 7 + u64::from(sample)) / 8).max(1) as u32,
+            };
+        }
         let (lease_index, expected_ns) = (entry.lease, entry.expected_ns);
         self.take_off_lease(lease_index, expected_ns, now_ns);
         let lease = &mut self.leases[lease_index as usize];
@@ -191,8 +202,10 @@ impl Core {
             self.end_stream(slot, failed, outbox);
             self.release_arguments(slot);
         }
-        // Last: whoever was told may have let go already, and the slot must not be freed before all of it is settled.
-        self.table.at_mut(slot).phase = Phase::Done;
+        // Last: whoever was told may have let go already, and the slot must not be freed before all of it is settled. A task that was
+        // dropped keeps it until its queue has come to it.
+        let is_named = self.dropping.take_if(|dropping| *dropping == slot).is_some();
+        self.table.at_mut(slot).phase = if is_named { Phase::Dropped } else { Phase::Done };
         self.collect(slot);
     }
 
@@ -247,12 +260,16 @@ impl Core {
             }
             let class = function.class;
             entry.phase = Phase::Queued;
-            let (lease, expected_ns) = (entry.lease, entry.expected_ns);
+            let (lease, expected_ns, is_cancelled) = (entry.lease, entry.expected_ns, entry.cancelled);
             if blocked && self.leases[lease as usize].state == LeaseState::Ready {
                 self.leases[lease as usize].state = LeaseState::Blocked;
             }
             self.take_off_lease(lease, expected_ns, now_ns);
-            self.classes[class as usize].queue.push_front(slot);
+            if is_cancelled {
+                self.fail_cancelled(slot, outbox);
+            } else {
+                self.classes[class as usize].queue.push_front(slot);
+            }
             if !classes.contains(&class) {
                 classes.push(class);
             }

@@ -1,6 +1,6 @@
 //! A process died: its tasks are sent elsewhere, retried or failed with the one cause (OWN-8), what it owned fails (OWN-5).
 
-use crate::effect::{Effect, Outbox};
+use crate::effect::Outbox;
 use crate::entry::Phase;
 use crate::error_value::SystemError;
 use crate::numbers::{ActorIndex, PeerIndex};
@@ -78,19 +78,15 @@ impl Core {
         let interrupted = Interrupted { slot, generation: entry.generation, attempt: entry.attempt };
         let was_started = lost.started == Some(interrupted);
         self.take_off_lease(lease, expected_ns, now_ns);
+        if self.table.at(slot).cancelled && !self.defects.cancel_forgotten {
+            return self.fail_cancelled(slot, outbox);
+        }
         if was_started || self.defects.unstarted_pays {
             if !self.take_retry(slot) {
                 let error = self.death_error(slot, lost);
                 return self.fail(slot, &error, outbox);
             }
-            let entry = self.table.at(slot);
-            self.effects.push(Effect::TaskEnded {
-                slot,
-                generation: entry.generation,
-                state: "RETRIED",
-                attempt: entry.attempt,
-                function: entry.function,
-            });
+            self.note_retry(slot, lost.message);
         }
         let entry = self.table.at_mut(slot);
         entry.attempt += 1;

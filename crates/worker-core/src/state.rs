@@ -71,6 +71,8 @@ pub struct Core {
     /// Counts completions of watched objects, so that a waiter looks again only when there is something to see.
     pub(crate) watched_completions: u64,
     pub(crate) scratch: Vec<u8>,
+    /// A task that is being dropped, as long as its queue names it.
+    pub(crate) dropping: Option<u32>,
     /// Uses that are being given back.
     pub(crate) to_release: Vec<Reference>,
     pub(crate) is_releasing: bool,
@@ -96,6 +98,8 @@ pub(crate) struct Class {
     /// Key of the runtime environment; empty for the plain one.
     pub(crate) environment: Vec<u8>,
     pub(crate) queue: VecDeque<u32>,
+    /// How many in the queue were dropped.
+    pub(crate) dropped: u32,
     /// Held leases, as indices.
     pub(crate) leases: Vec<u32>,
     /// Requests without an answer yet: number and leases outstanding.
@@ -165,6 +169,8 @@ pub(crate) struct Actor {
     pub(crate) state: ActorState,
     /// Calls that were not sent, in order; the head may wait for arguments and holds the others back.
     pub(crate) queue: VecDeque<u32>,
+    /// How many in the queue were dropped.
+    pub(crate) dropped: u32,
     /// Calls that were sent, in order.
     pub(crate) in_flight: CallsInFlight,
     /// Calls that a dead life had started: they are settled when it is known whether there will be another.

@@ -176,7 +176,7 @@ impl Core {
     /// Takes the next item, if it is there. While it is not, its coming is counted in [`Core::watched_completions`].
     pub fn take_item(&mut self, slot: u32, generation: u32) -> NextItem {
         let Some(entry) = self.table.get_mut(slot, generation) else { return NextItem::End };
-        let is_done = entry.phase == Phase::Done;
+        let is_done = entry.is_over();
         let Some(stream) = entry.stream_mut() else { return NextItem::End };
         if stream.taken == stream.received {
             if is_done {
@@ -196,7 +196,7 @@ impl Core {
     /// Whether the next item, or the end, is there.
     pub fn watch_stream(&mut self, slot: u32, generation: u32) -> bool {
         let Some(entry) = self.table.get_mut(slot, generation) else { return true };
-        let is_done = entry.phase == Phase::Done;
+        let is_done = entry.is_over();
         let Some(stream) = entry.stream() else { return true };
         let is_ready = is_done || stream.taken < stream.received;
         entry.watched |= !is_ready;
@@ -207,7 +207,7 @@ impl Core {
     pub fn stream_state(&self, slot: u32, generation: u32) -> (u32, bool) {
         let Some(entry) = self.table.get(slot, generation) else { return (0, true) };
         let waiting = entry.stream().map_or(0, |stream| stream.received - stream.taken);
-        (waiting, entry.phase == Phase::Done)
+        (waiting, entry.is_over())
     }
 
     /// Registers who is to be told when the next item or the end is there. False when it is there already.

@@ -33,6 +33,8 @@ pub struct Submission<'a> {
     pub max_retries: i32,
     /// Whether an error raised by user code is retried too.
     pub retry_errors: bool,
+    /// The call of this process that submits it, for recursive cancelling; 0 for none.
+    pub parent: u32,
     /// How deep it is nested: one more than the task that submits it.
     pub depth: u16,
 }
@@ -49,6 +51,7 @@ impl Core {
         entry.retry_errors = submission.retry_errors;
         entry.num_returns = submission.num_returns;
         entry.depth = submission.depth;
+        entry.parent = submission.parent;
         entry.payload = SmallBytes::copy_of(submission.arguments.payload);
         self.argument_bytes += entry.payload.heap_bytes();
         entry.phase = Phase::WaitsForArguments;

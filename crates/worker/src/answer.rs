@@ -17,6 +17,7 @@ pub(crate) enum Answer {
     NodeStarted(control::NodeStarted),
     NodeFailed(control::NodeFailed),
     WorkerSetup(control::WorkerSetup, OwnedFd),
+    Cancelled { actor_forced: bool },
     Failed(String),
 }
 

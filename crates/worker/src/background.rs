@@ -95,6 +95,7 @@ fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
     let now_ns = engine.clock.now_ns();
     let over_budget = engine.core.inline_bytes() > INLINE_BUDGET_BYTES;
     let has_stuck = engine.core.steal_stuck_tasks(now_ns);
+    let has_interrupt = engine.running.interrupt_again(now_ns);
     let leases_held = engine.core.return_idle_leases(now_ns, false) && engine.core.unfinished() == 0;
     if engine.executing.is_none() && engine.links.recorder.is_some() {
         engine.tell_ownership();
@@ -112,7 +113,7 @@ fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
         runtime.changed.notify_all();
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());
     }
-    (engine.activity, leases_held || has_stuck || over_budget || engine.control.has_backlog())
+    (engine.activity, leases_held || has_stuck || has_interrupt || over_budget || engine.control.has_backlog())
 }
 
 fn return_segments(runtime: &Runtime) {

@@ -7,14 +7,18 @@ use std::sync::atomic::Ordering;
 
 impl Runtime {
     /// A call begins beside others. Unlike a plain task it lends out no CPU while it waits.
-    pub fn begin_concurrent(&self, call: &Call) {
+    /// False when it was cancelled, and answered, while it waited for its turn: it is not to be run.
+    pub fn begin_concurrent(&self, call: &Call) -> bool {
         let mut engine = self.lock();
+        if !engine.running.begin(call) {
+            return false;
+        }
         // OWN-4: what one of them lends on is named by the replies of all, as long as any runs.
         if engine.concurrent_calls == 0 {
             engine.core.begin_task();
         }
         engine.concurrent_calls += 1;
-        let _ = call;
+        true
     }
 
     /// Writes what waits to be written.
@@ -32,7 +36,14 @@ impl Runtime {
 
     /// Everything there is to do now.
     pub fn take_work(&self) -> Vec<Work> {
-        self.lock().work.drain(..).collect()
+        let mut engine = self.lock();
+        let mut taken: Vec<Work> = engine.work.drain(..).collect();
+        for work in &mut taken {
+            if let Work::Call(call) = work {
+                engine.running.start(call);
+            }
+        }
+        taken
     }
 
     /// Whether the main thread has to leave its loop: the engine is closed.

@@ -122,6 +122,7 @@ impl Runtime {
         let links = Links::new(Arc::clone(&epoll), None);
         let engine = Engine::new(Core::new(nobody), links, control, Arc::clone(&store), Clock::start());
         Ok(Self {
+            num_cancelled: engine.running.counter(),
             engine: Mutex::new(engine),
             poller: Mutex::new(()),
             changed: Condvar::new(),

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::credit::{Running, StreamKey};
 use crate::link::{ControlLink, Links};
 use crate::log_line::LogLine;
+use crate::running::RunningCalls;
 use crate::work::{Executing, Work};
 use parking_lot::Condvar;
 use rustix::fd::OwnedFd;
@@ -47,6 +48,7 @@ pub struct Engine {
     pub(crate) concurrent_calls: usize,
     /// Generators that came to be run here, until they are replied to.
     pub(crate) streams: HashMap<StreamKey, Running>,
+    pub(crate) running: RunningCalls,
     pub(crate) blocked: bool,
     /// This process is an actor: it takes no plain tasks, and nothing is handed back.
     pub(crate) is_actor: bool,
@@ -116,6 +118,7 @@ impl Engine {
             executing: None,
             concurrent_calls: 0,
             streams: HashMap::new(),
+            running: RunningCalls::default(),
             blocked: false,
             is_actor: false,
             told_owns: false,

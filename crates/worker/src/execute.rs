@@ -38,7 +38,10 @@ impl Runtime {
     /// The next thing to do, if there is one now; when there is none, what waits is written.
     pub fn try_next_work(&self) -> Result<Option<Work>, WorkerExit> {
         let mut engine = self.lock();
-        if let Some(work) = engine.work.pop_front() {
+        if let Some(mut work) = engine.work.pop_front() {
+            if let Work::Call(call) = &mut work {
+                engine.running.start(call);
+            }
             return Ok(Some(work));
         }
         engine.tell_ownership();
@@ -66,10 +69,14 @@ impl Runtime {
         WorkerExit(reason)
     }
 
-    /// Marks a task as started (OWN-8) and makes sure that replies do not wait behind a long one.
-    pub fn begin(&self, call: &Call, expected_ns: Option<u64>) {
+    /// Marks a task as started (OWN-8) and makes sure that replies do not wait behind a long one. False when the task was cancelled, and
+    /// answered, meanwhile: it is not to be run.
+    pub fn begin(&self, call: &Call, expected_ns: Option<u64>) -> bool {
         let mut engine = self.lock();
         let engine = &mut *engine;
+        if !engine.running.begin(call) {
+            return false;
+        }
         let connection = engine.links.peer(call.peer).connection;
         if let Some(recorder) = &mut engine.links.recorder {
             recorder.set_started(connection, call.push.slot, call.push.generation, call.push.attempt);
@@ -79,6 +86,7 @@ impl Runtime {
         if expected_ns.is_none_or(|expected| expected > SHORT_NS) {
             engine.settle_and_flush();
         }
+        true
     }
 
     /// As [`Runtime::begin`], for a constructor.
@@ -198,6 +206,7 @@ impl Engine {
         self.executing = None;
         self.concurrent_calls = self.concurrent_calls.saturating_sub(1);
         self.forget_stream(call);
+        self.running.end(call);
         let caller: WorkerId = self.links.peer(call.peer).worker;
         let mut kept = Vec::new();
         for reference in finished.carried {

@@ -57,8 +57,8 @@ impl Engine {
             Kind::FunctionDefine => {
                 let message: peer::FunctionDefine = decode(body)?;
                 let hash = FunctionHash::from_bytes(&message.hash).ok();
-                let peer::FunctionDefine { name, max_calls, group, .. } = message;
-                let definition = Definition { name, hash, max_calls, group };
+                let peer::FunctionDefine { name, max_calls, group, retries_errors, retry_classes, .. } = message;
+                let definition = Definition { name, hash, max_calls, group, retries_errors, retry_classes };
                 self.links.peer(index).definitions.push(Arc::new(definition));
                 Ok(())
             }
@@ -94,6 +94,12 @@ impl Engine {
                 self.hand_back(Some((index, message.count as usize)), false);
                 Ok(())
             }
+            Kind::Cancel => self.on_cancel(index, &decode(body)?),
+            Kind::CancelObject => self.on_cancel_object(index, &decode(body)?),
+            Kind::CancelAnswer => {
+                self.on_cancel_answer(&decode(body)?);
+                Ok(())
+            }
             other => Err(FrameError::UnknownKind(other as u16)),
         }
     }
@@ -113,6 +119,7 @@ impl Engine {
             attempt: done.attempt,
             execution_ns: done.execution_ns,
             raised: done.status == task::STATUS_ERROR,
+            cancelled: done.status == task::STATUS_CANCELLED,
             exiting: done.flags & task::DONE_EXITING != 0,
         };
         let executor = self.links.peer(index).worker;
@@ -130,7 +137,7 @@ impl Engine {
         let definition = definition.ok_or(FrameError::Malformed("function that was never defined"))?;
         let is_actor_call = flags & task::FLAG_ACTOR != 0;
         let payload = SmallBytes::copy_of(self.note_stream(index, &push, payload)?);
-        self.work.push_back(Work::Call(Call { peer: index, push, is_actor_call, definition, payload }));
+        self.work.push_back(Work::Call(Call { tag: 0, peer: index, push, is_actor_call, definition, payload }));
         if self.blocked && !is_actor_call {
             self.hand_back(None, true);
         }

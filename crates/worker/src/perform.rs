@@ -1,6 +1,7 @@
 //! Effects of the core become frames.
 
 use crate::engine::Engine;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 use trygon_ids::{ObjectId, WorkerId};
 use trygon_wire::{Kind, Message, control, encode_into, peer, stream};
@@ -8,9 +9,23 @@ use trygon_worker_core::{Effect, Location, PeerIndex, Reference, Value};
 
 /// Events kept until the next batch goes out.
 const MAX_EVENTS: usize = 1000;
+/// Of a retry's reason, as much is logged.
+const MAX_REASON_CHARS: usize = 500;
 
 pub(crate) fn wire_reference(reference: &Reference) -> peer::Reference {
     peer::Reference { object_id: reference.object.as_bytes().to_vec(), owner: reference.owner.as_bytes().to_vec() }
+}
+
+/// What the log says of a retry. A long reason is cut: the line must fit into one write.
+fn retry_line(name: &str, attempt: u32, left: i32, reason: &str) -> String {
+    let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
+    let left = match left {
+        0 => "this is the last retry".to_owned(),
+        1 => "1 retry is left after it".to_owned(),
+        left if left < 0 => "there is no limit".to_owned(),
+        left => format!("{left} retries are left after it"),
+    };
+    format!("{name} is tried again after attempt {}: {reason} ({left})", attempt + 1)
 }
 
 impl Engine {
@@ -53,6 +68,16 @@ impl Engine {
                 let flags = if stop { stream::CREDIT_STOP } else { 0 };
                 self.links.send_bytes(peer, &credit.credit(flags));
             }
+            Effect::Cancel { peer, slot, generation, attempt, how } => {
+                let task = Some(peer::TaskKey { slot, generation, attempt });
+                let message = peer::Cancel { task, force: how.force, recursive: how.recursive };
+                self.links.send(peer, Kind::Cancel, &message);
+            }
+            Effect::Retried { function, attempt, left, reason } => {
+                let name = &self.core.function(function).name;
+                let line = retry_line(name, attempt, left, &reason);
+                self.say(&line);
+            }
             Effect::Complete { queue, token } => self.push_token(queue, token),
             Effect::WatchActor { actor } => {
                 let message = control::WatchActor { actor_id: actor.as_bytes().to_vec() };
@@ -68,6 +93,25 @@ impl Engine {
                 let task = self.core.task_id(slot, generation);
                 self.record_event(task.as_bytes().to_vec(), name, state, attempt);
             }
+        }
+    }
+
+    /// A line of the engine itself for whoever reads the log: printed by the driver, written to standard error by a worker.
+    pub(crate) fn say(&mut self, line: &str) {
+        if self.links.recorder.is_none() {
+            return self.on_log_lines(control::LogLines {
+                name: "trygon".to_owned(),
+                is_stderr: true,
+                lines: vec![line.to_owned()],
+                ..Default::default()
+            });
+        }
+        // The daemon reads it. A pipe with room for a page takes a line at once; without room the line is not worth waiting for.
+        let stderr = std::io::stderr();
+        let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        if poll(&mut ready, Some(&now)).is_ok_and(|ready| ready > 0) {
+            let _ = rustix::io::write(&stderr, format!("{line}\n").as_bytes());
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Runtime {
     pub(crate) wake: Arc<OwnedFd>,
     pub(crate) background_wake: Arc<OwnedFd>,
     pub(crate) store: Arc<StoreClient>,
+    /// How many of the running calls are cancelled.
+    pub(crate) num_cancelled: Arc<AtomicUsize>,
     pub(crate) background: Mutex<Option<JoinHandle<()>>>,
 }
 

@@ -96,6 +96,12 @@ impl Engine {
         }
     }
 
+    /// The generator was cancelled before it began.
+    pub(crate) fn drop_stream(&mut self, peer: PeerIndex, key: &trygon_wire::peer::TaskKey) {
+        let trygon_wire::peer::TaskKey { slot, generation, attempt } = *key;
+        self.streams.remove(&StreamKey { peer, slot, generation, attempt });
+    }
+
     /// The owner is gone: what still runs for it stops.
     pub(crate) fn forget_streams_of(&mut self, peer: PeerIndex) {
         let of_peer: Vec<StreamKey> = self.streams.keys().filter(|key| key.peer == peer).copied().collect();

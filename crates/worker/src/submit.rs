@@ -1,6 +1,6 @@
 //! Submitting tasks, and making functions known to those who run them.
 
-use crate::link::Export;
+use crate::link::{Export, RetryRule};
 use crate::runtime::Runtime;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -26,6 +26,23 @@ pub struct FunctionExport<'a> {
     pub environment: &'a [u8],
     /// Its worker exits after so many calls; 0 for never.
     pub max_calls: u32,
+    /// Which errors are worth another attempt.
+    pub retries: RetryRule,
+}
+
+/// A method of an actor to be known to it.
+#[derive(Debug)]
+pub struct MethodExport<'a> {
+    /// The actor.
+    pub actor: ActorId,
+    /// The method's name.
+    pub name: &'a str,
+    /// The concurrency group of the calls; empty for the method's own.
+    pub group: &'a str,
+    /// How the actor runs its calls.
+    pub order: CallOrder,
+    /// Which errors are worth another attempt.
+    pub retries: &'a RetryRule,
 }
 
 impl Runtime {
@@ -60,6 +77,7 @@ impl Runtime {
             actor: None,
             max_calls: export.max_calls,
             group: String::new(),
+            retries: export.retries.clone(),
         });
         engine.core.add_function(export.name, export.resources, export.environment, export.max_calls > 0)
     }
@@ -76,19 +94,19 @@ impl Runtime {
     }
 
     /// Makes a method of an actor known. Actors are watched from their first method on.
-    pub fn export_method(
-        &self,
-        actor: ActorId,
-        name: &str,
-        group: &str,
-        order: CallOrder,
-    ) -> (ActorIndex, FunctionIndex) {
+    pub fn export_method(&self, export: &MethodExport<'_>) -> (ActorIndex, FunctionIndex) {
         let mut engine = self.lock();
-        let index = engine.core.actor(actor);
-        engine.core.set_call_order(index, order);
-        let (name, group) = (name.to_owned(), group.to_owned());
-        engine.links.exports.push(Export { name: name.clone(), hash: None, actor: Some(actor), max_calls: 0, group });
-        let function = engine.core.add_method(index, &name);
+        let index = engine.core.actor(export.actor);
+        engine.core.set_call_order(index, export.order);
+        engine.links.exports.push(Export {
+            name: export.name.to_owned(),
+            hash: None,
+            actor: Some(export.actor),
+            max_calls: 0,
+            group: export.group.to_owned(),
+            retries: export.retries.clone(),
+        });
+        let function = engine.core.add_method(index, export.name);
         engine.settle_and_flush();
         (index, function)
     }
@@ -133,12 +151,6 @@ impl Runtime {
 impl Runtime {
     /// A line of the engine itself for whoever prints the workers' lines.
     pub fn log_line(&self, line: &str) {
-        let mut engine = self.lock();
-        engine.on_log_lines(control::LogLines {
-            name: "trygon".to_owned(),
-            is_stderr: true,
-            lines: vec![line.to_owned()],
-            ..Default::default()
-        });
+        self.lock().say(line);
     }
 }

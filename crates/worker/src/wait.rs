@@ -96,7 +96,8 @@ impl Runtime {
             if condition(&mut engine) {
                 break Outcome::Ready;
             }
-            if interrupted {
+            // Whoever is woken again and again would never find that its sleep was long.
+            if interrupted || began.elapsed() >= SLICE {
                 break Outcome::Interrupted;
             }
         };
@@ -143,7 +144,8 @@ impl Runtime {
         let slept = limit.map_or(SLICE, |limit| limit.min(SLICE));
         let timed_out = self.changed.wait_for(&mut engine, slept).timed_out();
         self.sleepers.fetch_sub(1, Ordering::SeqCst);
-        (engine, timed_out && slept == SLICE)
+        let interrupted = timed_out && slept == SLICE || engine.running.wants_interrupt();
+        (engine, interrupted)
     }
 
     /// One `epoll_wait` and everything that it reported. True when a signal came.
@@ -182,7 +184,8 @@ impl Runtime {
         }
         engine.settle_and_flush();
         self.wake_selector(!engine.work.is_empty() || engine.is_closed());
-        false
+        // The signal came while this thread was no longer asleep: it looks at it as if it had woken it.
+        engine.running.wants_interrupt()
     }
 
     /// Makes sure that the background thread looks after what this thread leaves behind.

@@ -14,6 +14,8 @@ pub enum Work {
     StartActor(Box<control::StartActor>),
     /// Exit, for this reason.
     Exit(String),
+    /// The call with this number, which an event loop runs, was cancelled.
+    Cancel(u32),
     /// Leave at once: a call in another thread ended the process.
     Leave(Leave),
 }
@@ -32,6 +34,8 @@ pub struct Leave {
 /// A task as it came.
 #[derive(Debug)]
 pub struct Call {
+    /// Its number in this process, from when it runs; 0 before.
+    pub tag: u32,
     /// Who sent it.
     pub peer: PeerIndex,
     /// Its fixed part.

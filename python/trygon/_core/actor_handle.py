@@ -12,6 +12,7 @@ from trygon import _native
 from trygon._core.concurrency import check_group
 from trygon._core.generators import engine_returns
 from trygon._core.options import METHOD_OPTIONS, check_items_per_yield, check_options
+from trygon._core.retries import retry_rule, sendable
 from trygon._core.signature import Signature, checker, limits
 
 TYPE_CHECKING = False
@@ -156,6 +157,7 @@ class ActorMethod:
         )
         retries = options.get("max_task_retries")
         concurrency = meta.concurrency or {}
+        retry_errors, retry_classes = retry_rule(options) if options.get("retry_exceptions") else (False, None)
         handle = _native.ActorMethodHandle(
             actor_id,
             handle_ref,
@@ -164,6 +166,8 @@ class ActorMethod:
             num_returns=num_returns,
             stream_limit=stream_limit,
             max_task_retries=meta.max_task_retries if retries is None else retries,
+            retry_exceptions=retry_errors,
+            retry_exception_types=retry_classes,
             check=_check(meta.class_name, name, options.get("signature")),
             group=options.get("concurrency_group") or "",
             concurrent=concurrency.get("concurrent", False),
@@ -175,7 +179,7 @@ class ActorMethod:
 
     def options(self, **options: Any) -> ActorMethod:
         """The same method with other options, for the calls made through what this returns."""
-        key = tuple(sorted(options.items()))
+        key = tuple(sorted((name, tuple(v) if isinstance(v, list) else v) for name, v in options.items()))
         made = self._cache.get(key)
         if made is None:
             check_options(options, METHOD_OPTIONS, "An actor's method")
@@ -183,7 +187,7 @@ class ActorMethod:
             if options.get("concurrency_group") is not None:
                 groups = dict((self._meta.concurrency or {}).get("limits", ()))
                 check_group(self._meta.class_name, self._name, options["concurrency_group"], groups)
-            merged = {**self._options, **options}
+            merged = {**self._options, **sendable(options)}
             made = ActorMethod(self._actor_id, self._handle_ref, self._meta, self._name, merged)
             self._cache[key] = made
         return made
@@ -228,7 +232,7 @@ register_reducer(_native.ActorMethodHandle, lambda handle: (_rebuild_native, _pa
 
 def method(*args: Any, **options: Any) -> Any:
     """Gives a method of an actor options of its own: `@method(num_returns=2)`. Known: `num_returns`,
-    `max_task_retries`, `concurrency_group`.
+    `max_task_retries`, `retry_exceptions`, `concurrency_group`.
 
     Bare `@method` gives none; it lets type checkers see the method through a handle (see `trygon.util.typed`).
     """
@@ -247,4 +251,4 @@ def method(*args: Any, **options: Any) -> Any:
 
 def options_of(function: Any) -> dict[str, Any]:
     """What `method` attached."""
-    return dict(getattr(function, _OPTIONS_ATTRIBUTE, {}))
+    return sendable(getattr(function, _OPTIONS_ATTRIBUTE, {}))

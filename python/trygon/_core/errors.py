@@ -218,12 +218,6 @@ def _decode_one(data: bytes) -> BaseException | None:
         return None
 
 
-def is_retryable(exception_types: bytes, data: bytes) -> bool:
-    """Hook `is_retryable`: whether the error is one of the classes given as `retry_exceptions`."""
-    cause = _decode_chain(loads(data)["chain"])
-    return cause is not None and isinstance(cause, tuple(loads(exception_types)))
-
-
 # --- errors that are also the user's class
 
 

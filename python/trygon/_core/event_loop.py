@@ -62,19 +62,30 @@ def run(runner: Any) -> None:
 
     if sys.version_info >= (3, 12):
 
-        def drive(awaitable: Coroutine[Any, Any, Any], call: Any) -> None:
+        def drive(awaitable: Coroutine[Any, Any, Any], call: Any) -> Any:
             # Runs to its first real wait at once: most calls are over by then.
             task = asyncio.Task(_drive(awaitable, call), loop=loop, eager_start=True)
-            if not task.done():
-                running.add(task)
-                task.add_done_callback(running.discard)
+            if task.done():
+                return None
+            running.add(task)
+            task.add_done_callback(running.discard)
+            return task
 
     else:
 
-        def drive(awaitable: Coroutine[Any, Any, Any], call: Any) -> None:
+        def drive(awaitable: Coroutine[Any, Any, Any], call: Any) -> Any:
             task = loop.create_task(_drive(awaitable, call))
             running.add(task)
-            task.add_done_callback(running.discard)
+
+            def on_done(task: Any) -> None:
+                running.discard(task)
+                if task.cancelled():
+                    # Cancelled before its first step: nothing of `_drive` has run.
+                    awaitable.close()
+                    call.fail(asyncio.CancelledError())
+
+            task.add_done_callback(on_done)
+            return task
 
     runner.set_drive(drive, _current)
     loop.add_reader(runner.fileno(), selector._dispatch)

@@ -25,6 +25,7 @@ def install(**replaced: Any) -> None:
         "decode_error": _decode_error,
         "system_error": _system_error,
         "is_retryable": _is_retryable,
+        "is_end_of_cancelled": _is_end_of_cancelled,
         "auto_init": _auto_init,
         "load_function": load_exported,
         "load_class": load_exported,
@@ -69,10 +70,16 @@ def _system_error(kind: str, details: Any) -> BaseException:
     return system_error(kind, details)
 
 
-def _is_retryable(exception_types: bytes, data: bytes) -> bool:
-    from trygon._core.errors import is_retryable
+def _is_retryable(exception_types: bytes, error: BaseException) -> bool:
+    from trygon._core.retries import is_retryable
 
-    return is_retryable(exception_types, data)
+    return is_retryable(exception_types, error)
+
+
+def _is_end_of_cancelled(error: BaseException) -> bool:
+    from trygon._core.cancel import is_end_of_cancelled
+
+    return is_end_of_cancelled(error)
 
 
 def _auto_init() -> None:

@@ -110,17 +110,9 @@ def _flag(name: str, value: Any) -> None:
 
 
 def _retry_exceptions(name: str, value: Any) -> None:
-    if isinstance(value, bool):
-        return
-    if not isinstance(value, (list, tuple)):
-        raise TypeError(
-            f"The option {name} must be True, False or a list of exception classes, but {type(value).__name__} was"
-            " given."
-        )
-    for kind in value:
-        if not (isinstance(kind, type) and issubclass(kind, Exception)):
-            raise TypeError(f"The option {name} must list exception classes, but {kind!r} is none.")
-    raise unsupported(name, "a list of classes")
+    from trygon._core.retries import check_retry_exceptions
+
+    check_retry_exceptions(name, value)
 
 
 def unsupported(name: str, value: Any) -> NotImplementedError:
@@ -227,7 +219,7 @@ METHOD_OPTIONS: dict[str, Check] = {
     "max_task_retries": _integer(-1),
     "name": _text,
     "concurrency_group": _text,
-    "retry_exceptions": _default_only(None, False),
+    "retry_exceptions": _retry_exceptions,
     "enable_task_events": _default_only(True),
     "tensor_transport": _default_only(None),
     "_generator_backpressure_num_objects": _backpressure,

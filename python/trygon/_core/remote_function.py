@@ -99,6 +99,8 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
     refusal = _refusal(function, name)
     if refusal is not None:
         return refusal
+    from trygon._core.retries import retry_rule
+
     num_returns, stream_limit = engine_returns(name, options, makes_items(function), isinstance(function, FunctionType))
     worker_function = regrouped(function, options)
     max_retries = options.get("max_retries")
@@ -106,6 +108,7 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
     if max_calls is None:
         # Libraries rarely give a device's memory back before their process ends.
         max_calls = 1 if options.get("num_gpus") else 0
+    retry_errors, retry_classes = retry_rule(options) if options.get("retry_exceptions") else (False, None)
     handle = RemoteFunctionHandle(
         Exporter(worker_function, options, name, num_returns, stream_limit),
         name=name,
@@ -113,8 +116,8 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
         num_returns=num_returns,
         stream_limit=stream_limit,
         max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
-        retry_exceptions=bool(options.get("retry_exceptions")),
-        retry_exception_types=None,
+        retry_exceptions=retry_errors,
+        retry_exception_types=retry_classes,
         max_calls=max_calls,
         environment=environment_of(options),
         check=_check(function, name),

@@ -173,8 +173,13 @@ class RuntimeContext:
         return str(_native.context()["node_address"])
 
     def is_canceled(self) -> bool:
-        """Refused: tasks cannot be cancelled yet."""
-        raise _unsupported("is_canceled()")
+        """Whether the running task or call was cancelled: a call of an actor, which is not interrupted, looks here.
+
+        RuntimeError in the driver.
+        """
+        if _native.context()["mode"] != "worker":
+            raise RuntimeError("is_canceled() tells a task or an actor's call about itself; the driver is neither.")
+        return _native.is_canceled()
 
     def get_temp_dir(self) -> str:
         """A folder for temporary files: `TRYGON_TMPDIR`, else the system's. The engine itself keeps none."""

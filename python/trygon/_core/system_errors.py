@@ -149,6 +149,14 @@ def _get_timeout(details: Details) -> BaseException:
     )
 
 
+def _cancelled(details: Details) -> BaseException:
+    task_id = str(details.get("task_id") or "")
+    what = " ".join(part for part in (details.get("name"), f"({task_id})" if task_id else "") if part)
+    error = exceptions.TaskCancelledError(f"Task {what} was cancelled." if what else "The task was cancelled.")
+    error.task_id = task_id or None
+    return error
+
+
 def _store_full(details: Details) -> BaseException:
     capacity, used = details.get("capacity_bytes"), details.get("used_bytes")
     numbers = f" ({_mebibytes(used)} of {_mebibytes(capacity)} used)" if capacity else ""
@@ -220,7 +228,7 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "object_lost": _object_lost,
     "object_freed": _object_freed,
     "get_timeout": _get_timeout,
-    "cancelled": _plain(exceptions.TaskCancelledError, "The task was cancelled"),
+    "cancelled": _cancelled,
     "store_full": _store_full,
     "node_died": _plain(exceptions.LocalRayletDiedError, "The node is gone"),
     "actor_name_taken": _name_taken,

@@ -8,7 +8,7 @@ import os
 import sys
 
 from trygon import _native
-from trygon._core import debugger, hooks, output
+from trygon._core import cancel, debugger, hooks, output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def run(control_fd: int) -> None:
         from trygon._core.logging_config import apply_in_worker
 
         apply_in_worker()
+    cancel.listen()
     _native.worker_main(control_fd)
 
 

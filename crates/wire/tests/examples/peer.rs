@@ -14,6 +14,8 @@ pub(crate) fn put(examples: &mut Examples) {
             actor_id: id(3, 16),
             max_calls: 4,
             group: "io".to_owned(),
+            retries_errors: true,
+            retry_classes: b"classes".to_vec(),
         },
     );
     examples.put(Kind::FunctionFetch, &peer::FunctionFetch { hash: id(1, 32) });
@@ -38,6 +40,11 @@ pub(crate) fn put(examples: &mut Examples) {
             recursive: true,
         },
     );
+    examples.put(
+        Kind::CancelObject,
+        &peer::CancelObject { object_id: id(1, 28), force: true, recursive: true, request_id: 0x2_0000_0002 },
+    );
+    examples.put(Kind::CancelAnswer, &peer::CancelAnswer { request_id: 0x1_0000_0001, actor_forced: true });
     examples.put(Kind::ObjectQuery, &peer::ObjectQuery { object_id: id(1, 28) });
     examples.put(
         Kind::ObjectReply,

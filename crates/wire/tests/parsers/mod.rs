@@ -29,6 +29,8 @@ messages! {
     LeaseBind => peer::LeaseBind,
     HandBack => peer::HandBack,
     Cancel => peer::Cancel,
+    CancelObject => peer::CancelObject,
+    CancelAnswer => peer::CancelAnswer,
     ObjectQuery => peer::ObjectQuery,
     ObjectReply => peer::ObjectReply,
     BorrowReport => peer::BorrowReport,

@@ -82,6 +82,7 @@ impl Env {
             stream_limit: 0,
             max_retries: retries,
             retry_errors: false,
+            parent: 0,
             depth: 1,
         };
         let (slot, generation) = self.core.submit(&submission, &mut self.sink);
@@ -120,7 +121,8 @@ impl Env {
     ) {
         let raised = matches!(value, Value::Error(_));
         let Sent { slot, generation, attempt, .. } = *sent;
-        let reply = Reply { slot, generation, attempt, execution_ns: 1000, raised, exiting: false };
+        let cancelled = false;
+        let reply = Reply { slot, generation, attempt, execution_ns: 1000, raised, cancelled, exiting: false };
         let mut returns = vec![Returned { value, contained }];
         self.core.on_done(&reply, &mut returns, kept, worker(executor), 0, &mut self.sink);
     }

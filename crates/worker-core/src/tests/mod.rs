@@ -2,6 +2,7 @@
 
 mod actors;
 mod arguments;
+mod cancel;
 mod env;
 mod leases;
 mod on_done;

@@ -177,13 +177,21 @@ fn a_freed_result_beside_living_ones_is_known_to_be_freed() {
         stream_limit: 0,
         max_retries: 0,
         retry_errors: false,
+        parent: 0,
         depth: 0,
     };
     let (slot, generation) = env.core.submit(&submission, &mut env.sink);
     env.grant(1, 0);
     let sent = env.sent().remove(0);
-    let reply =
-        crate::Reply { slot, generation, attempt: sent.attempt, execution_ns: 1, raised: false, exiting: false };
+    let reply = crate::Reply {
+        slot,
+        generation,
+        attempt: sent.attempt,
+        execution_ns: 1,
+        raised: false,
+        cancelled: false,
+        exiting: false,
+    };
     let mut returns = vec![
         crate::Returned { value: small(b"a"), contained: Vec::new() },
         crate::Returned { value: small(b"b"), contained: Vec::new() },

@@ -22,6 +22,7 @@ impl Stream {
             stream_limit: limit,
             max_retries: retries,
             retry_errors: true,
+            parent: 0,
             depth: 1,
         };
         let (slot, generation) = env.core.submit(&submission, &mut env.sink);
@@ -49,7 +50,15 @@ impl Stream {
 
     fn done(&mut self, attempt: u32, error: Option<&[u8]>) {
         let (slot, generation) = (self.slot, self.generation);
-        let reply = Reply { slot, generation, attempt, execution_ns: 1, raised: error.is_some(), exiting: false };
+        let reply = Reply {
+            slot,
+            generation,
+            attempt,
+            execution_ns: 1,
+            raised: error.is_some(),
+            cancelled: false,
+            exiting: false,
+        };
         let mut returns = vec![Returned { value: small(b"none"), contained: Vec::new() }];
         returns.extend(error.map(|error| Returned { value: Value::Error(error.into()), contained: Vec::new() }));
         self.env.core.on_done(&reply, &mut returns, &[], worker(9), 0, &mut self.env.sink);
@@ -287,7 +296,8 @@ fn the_list_of_a_dynamic_task_holds_its_items() {
     stream.end(0, 2);
     let list = Returned { value: small(b"list"), contained: vec![stream.reference(1), stream.reference(2)] };
     let (slot, generation) = (stream.slot, stream.generation);
-    let reply = Reply { slot, generation, attempt: 0, execution_ns: 1, raised: false, exiting: false };
+    let reply =
+        Reply { slot, generation, attempt: 0, execution_ns: 1, raised: false, cancelled: false, exiting: false };
     stream.env.core.on_done(&reply, &mut vec![list], &[], worker(9), 0, &mut stream.env.sink);
     stream.env.core.sanity_check().expect("sane");
     let (kept, end) = (stream.reference(2), stream.reference(0));

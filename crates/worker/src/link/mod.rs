@@ -6,5 +6,5 @@ mod peer;
 
 pub(crate) use control::{CONTROL_EVENT, ControlLink};
 pub(crate) use out_buffer::COALESCE_BYTES;
-pub use peer::Definition;
+pub use peer::{Definition, RetryRule};
 pub(crate) use peer::{Export, Links};

@@ -24,6 +24,16 @@ pub(crate) struct Export {
     pub(crate) max_calls: u32,
     /// The concurrency group of a method's calls, when the caller names one.
     pub(crate) group: String,
+    pub(crate) retries: RetryRule,
+}
+
+/// Which errors of user code are worth another attempt.
+#[derive(Debug, Clone, Default)]
+pub struct RetryRule {
+    /// Whether any is.
+    pub errors: bool,
+    /// Only those of these classes, a pickled tuple; empty for all.
+    pub classes: Vec<u8>,
 }
 
 /// A function or method that a peer defined.
@@ -37,6 +47,10 @@ pub struct Definition {
     pub max_calls: u32,
     /// The concurrency group that the caller names; empty for the method's own.
     pub group: String,
+    /// An error that it raises may be retried.
+    pub retries_errors: bool,
+    /// Only errors of these classes, a pickled tuple; empty for any.
+    pub retry_classes: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -200,6 +214,8 @@ impl Links {
             actor_id: export.actor.map(|actor| actor.as_bytes().to_vec()).unwrap_or_default(),
             max_calls: export.max_calls,
             group: export.group.clone(),
+            retries_errors: export.retries.errors,
+            retry_classes: export.retries.classes.clone(),
         };
         let peer = &mut self.peers[index.0 as usize];
         let number = peer.num_sent;
