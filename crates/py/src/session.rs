@@ -26,6 +26,17 @@ pub(crate) struct Session {
     pub(crate) running: Mutex<Running>,
     /// Nesting depth of what runs; its children are one deeper.
     pub(crate) depth: AtomicU32,
+    /// Number of the placement group that children of what runs belong to; 0 for none.
+    pub(crate) capture_number: AtomicU64,
+    /// Groups that have captured something in this process.
+    pub(crate) captured: Mutex<Vec<Captured>>,
+}
+
+/// A group that captures the children of what runs in it, numbered within the process.
+#[derive(Debug, Clone)]
+pub(crate) struct Captured {
+    pub(crate) number: u64,
+    pub(crate) group: String,
 }
 
 /// What a worker runs, for `get_runtime_context`.
@@ -189,6 +200,8 @@ impl Session {
             daemon: Mutex::new(daemon),
             running: Mutex::new(Running::default()),
             depth: AtomicU32::new(0),
+            capture_number: AtomicU64::new(0),
+            captured: Mutex::new(Vec::new()),
         });
         *CURRENT.write() = Some(Arc::clone(&session));
         CURRENT_NUMBER.store(number, Ordering::SeqCst);

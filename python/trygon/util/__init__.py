@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from trygon._core.inspection import inspect_serializability
+from trygon._core.placement_group import (
+    get_current_placement_group,
+    get_placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
 from trygon._core.serialization import deregister_serializer, register_serializer
+
+# The module of the same name is imported before, for a first import of it later would take the function's place.
+from trygon.util.placement_group import placement_group
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,9 +47,14 @@ def typed(handle: Any) -> Any:
 
 __all__ = [
     "deregister_serializer",
+    "get_current_placement_group",
     "get_node_ip_address",
+    "get_placement_group",
     "inspect_serializability",
     "list_named_actors",
+    "placement_group",
+    "placement_group_table",
     "register_serializer",
+    "remove_placement_group",
     "typed",
 ]
