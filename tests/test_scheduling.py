@@ -128,7 +128,7 @@ def test_equal_strategies_are_equal():
 
 def test_on_this_node(engine):
     node = trygon.get_runtime_context().get_node_id()
-    ids = (node, node.upper(), trygon.get_runtime_context().node_id)
+    ids = (node, node.upper(), trygon.NodeID.from_hex(node))
     for node_id in ids:
         assert runs(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False))
     actor = Actor.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote()

@@ -10,6 +10,7 @@ from trygon import actor as actor
 from trygon import exceptions as exceptions
 from trygon import experimental as experimental
 from trygon import job_config as job_config
+from trygon import runtime_env as runtime_env
 from trygon import util as util
 from trygon._core.context import Context as Context
 from trygon._core.ids import ActorClassID as ActorClassID

@@ -29,8 +29,7 @@ class ActorNotInPlacementGroup(exceptions.ActorPlacementGroupRemoved, exceptions
 
 
 def _message(details: Details) -> str:
-    text = str(details.get("message") or "").rstrip(".")
-    return text[:1].upper() + text[1:]
+    return str(details.get("message") or "").rstrip(".")
 
 
 def task_group_removed(details: Details) -> BaseException:

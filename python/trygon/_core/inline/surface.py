@@ -6,6 +6,7 @@ import sys
 import time
 
 from trygon._core.generators import DYNAMIC, STREAMING
+from trygon._core.inline.placement import plain
 from trygon._core.inline.work import Work, current_work
 from trygon._core.options import actor_resources, task_resources
 
@@ -64,7 +65,7 @@ class MethodHandle:
             max_retries=self._max_retries,
             retry_exceptions=self._others.get("retry_exceptions") or self._others.get("retry_exception_types"),
             actor=actor,
-            resources=actor_resources(actor.options)[1],
+            resources=plain(actor_resources(actor.options)[1]),
         )
         work.group = self._others.get("group") or actor.groups.get(method, "")
         results = work.results()
@@ -122,8 +123,10 @@ def submit(exporter: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) 
         stream_limit=exporter.stream_limit,
         max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
         retry_exceptions=options.get("retry_exceptions") or False,
-        resources=task_resources(options),
+        resources=plain(task_resources(options)),
     )
+    if engine.placement.is_used(options):
+        engine.placement.put(work, options)
     results = work.results()
     # A stream begins when it is read.
     if exporter.num_returns != STREAMING:
@@ -165,7 +168,8 @@ def surface(engine: Engine, info: dict[str, Any], started: dict[str, Any]) -> di
         "is_canceled": lambda: (work := current_work.get()) is not None and work.is_cancelled,
         "kill_actor": lambda actor_id, no_restart: actors.kill(engine, actor_id, no_restart),
         "get_named_actor": lambda name, namespace: actors.find(engine, name, namespace),
-        "query_state": lambda what, argument="": _query(engine, info, started, what),
+        "query_state": lambda what, argument="": _query(engine, info, started, what, argument),
+        **engine.placement.functions(),
         "object_stats": lambda: _statistics(engine),
         "wait_for_log_lines": time.sleep,
         "take_log_lines": list,
@@ -180,6 +184,7 @@ def _statistics(engine: Engine) -> dict[str, Any]:
 
 def _context(engine: Engine, info: dict[str, Any], work: Work | None) -> dict[str, Any]:
     actor = work.actor if work is not None else None
+    group_id, captures = engine.placement.here()
     return {
         "mode": "driver" if work is None else "worker",
         "job_id": info["job_id"],
@@ -192,6 +197,8 @@ def _context(engine: Engine, info: dict[str, Any], work: Work | None) -> dict[st
         "node_address": info["node_address"],
         "resources": {} if work is None else dict(work.resources),
         "devices": {},
+        "placement_group_id": group_id or None,
+        "placement_group_captures": captures,
         "actor_name": "" if actor is None else actor.name or "",
         "actor_incarnation": 0 if actor is None else actor.incarnation,
         "actor_meta": b"" if actor is None else actor.meta,
@@ -217,7 +224,7 @@ def _key_value(
     return existed, found if operation == "get" else b"", []
 
 
-def _query(engine: Engine, info: dict[str, Any], started: dict[str, Any], what: str) -> str:
+def _query(engine: Engine, info: dict[str, Any], started: dict[str, Any], what: str, argument: str) -> str:
     import json
     import socket
 
@@ -234,7 +241,11 @@ def _query(engine: Engine, info: dict[str, Any], started: dict[str, Any], what: 
                 "NodeManagerAddress": info["node_address"],
                 "NodeManagerHostname": socket.gethostname(),
                 "Resources": resources,
-                "Labels": started.get("labels") or {},
+                "Labels": {
+                    **started["labels"],
+                    "ray.io/node-id": info["node_id"],
+                    "trygon.io/node-id": info["node_id"],
+                },
                 "DaemonPid": 0,
             }
         ],
@@ -244,6 +255,7 @@ def _query(engine: Engine, info: dict[str, Any], started: dict[str, Any], what: 
             if actor.name and actor.state != "DEAD"
         ],
         "actors": [_describe(engine, actor) for actor in actors],
+        "placement_groups": engine.placement.table(argument) if what == "placement_groups" else [],
         "workers": [],
         "task_events": {"events": [], "dropped": 0},
         "store": {"capacity_bytes": started.get("object_store_memory_bytes", 0), "used_bytes": 0, "objects": 0},
