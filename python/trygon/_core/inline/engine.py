@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trygon._core.inline.actors import Actor
+    from trygon._core.inline.placement import Placement
 
 # While somebody waits, one more helper may start this often.
 _RAMP_S = 0.01
@@ -36,6 +37,7 @@ class Engine(Crew):
         # How each remote function is loaded, once for the session.
         self.functions: WeakKeyDictionary[Any, Callable[[], Any]] = WeakKeyDictionary()
         self.actors: dict[bytes, Actor] = {}
+        self.placement: Placement
         self.names: dict[tuple[str, str | None], Actor] = {}
         # Actors whose last handle is gone, streams that nobody reads any more.
         self.dropped: deque[Any] = deque()
