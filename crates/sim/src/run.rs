@@ -73,6 +73,9 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         pins: Vec::new(),
         carried: Vec::new(),
         waiting: None,
+        promised: None,
+        making: None,
+        taking: None,
         freed: false,
         began_ns: 0,
     });
