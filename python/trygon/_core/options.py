@@ -184,8 +184,9 @@ _COMMON: dict[str, Check] = {
     "placement_group": _default_only(None, "default"),
     "placement_group_bundle_index": _default_only(None, -1),
     "placement_group_capture_child_tasks": _default_only(None),
-    "enable_task_events": _default_only(True),
-    "_labels": _default_only(None),
+    # What runs is on record only for programs that ask for it.
+    "enable_task_events": _flag,
+    "_labels": _default_only(None, {}),
     "_metadata": _default_only(None),
 }
 
@@ -220,7 +221,8 @@ METHOD_OPTIONS: dict[str, Check] = {
     "name": _text,
     "concurrency_group": _text,
     "retry_exceptions": _retry_exceptions,
-    "enable_task_events": _default_only(True),
+    # What runs is on record only for programs that ask for it.
+    "enable_task_events": _flag,
     "tensor_transport": _default_only(None),
     "_generator_backpressure_num_objects": _backpressure,
     "_num_objects_per_yield": _integer(1),
