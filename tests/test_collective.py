@@ -318,3 +318,19 @@ def test_torch_tensors(engine):
         return float(mixed[0])
 
     assert run_all(members(2), tensors, timeout=60) == [2.0, 2.0]
+
+
+def test_the_inline_mode():
+    """Actors share one process there, and are members all the same."""
+    with trygon.init(mode="inline"):
+        actors = members(2)
+
+        def total(rank, count, name):
+            small, large = np.ones(3), np.full(30_000, rank)
+            collective.allreduce(small, name)
+            collective.broadcast(large, 1, name)
+            return small.tolist(), int(large[-1]), collective.get_rank(name)
+
+        assert run_all(actors, total, "default") == [([2.0] * 3, 1, 0), ([2.0] * 3, 1, 1)]
+        collective.create_collective_group(actors, 2, [1, 0], group_name="declared")
+        assert [each[2] for each in run_all(actors, total, "declared")] == [1, 0]

@@ -204,3 +204,14 @@ def test_pictures(engine, tmp_path):
     if not any(os.access(os.path.join(folder, "dot"), os.X_OK) for folder in os.environ["PATH"].split(os.pathsep)):
         with pytest.raises(ImportError, match="Graphviz"):
             compiled.visualize(str(tmp_path / "graph"))
+
+
+def test_the_inline_mode():
+    with trygon.init(mode="inline"):
+        counter = Counter.remote(10)
+        with InputNode() as given:
+            node = add.bind(Counter.bind(3).add.bind(given), counter.add.bind(given))
+        assert [run(node, 1), run(node, 2)] == [4 + 11, 5 + 13]
+        compiled = node.experimental_compile()
+        assert trygon.get([compiled.execute(1), compiled.execute(1)]) == [4 + 14, 5 + 15]
+        compiled.teardown()

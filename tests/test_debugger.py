@@ -214,6 +214,25 @@ print("result", trygon.get(f.remote(3)), trygon.get(ref))
         assert "from the other" in terminal.end()[0]
 
 
+def test_a_stopped_task_can_be_cancelled(tmp_path):
+    text = """
+import threading
+ref = f.remote(1)
+threading.Timer(2.0, trygon.cancel, [ref]).start()
+try:
+    trygon.get(ref)
+except trygon.exceptions.TaskCancelledError:
+    print("cancelled")
+print("next", trygon.get(trygon.remote(lambda: 7).remote()))
+"""
+    with Terminal(program(tmp_path, _TASK + text)) as terminal:
+        terminal.until("(Pdb) ")
+        time.sleep(2.5)
+        terminal.type("p 1\n")
+        shown, code = terminal.end()
+        assert "cancelled" in shown and "next 7" in shown and code == 0
+
+
 def test_post_mortem(tmp_path):
     text = """
 @trygon.remote

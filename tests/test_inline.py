@@ -170,6 +170,46 @@ def test_ctrl_c_in_a_task_reaches_the_program(inline):
     assert trygon.get(trygon.remote(lambda: 1).remote()) == 1
 
 
+def test_placement_groups_wait_for_one_another(inline):
+    groups = pytest.importorskip("trygon.util.placement_group")
+    first = groups.placement_group([{"CPU": 3}], name="first")
+    second = groups.placement_group([{"CPU": 2}])
+    assert trygon.get(first.ready(), timeout=5) == first and first.wait(5)
+    assert not second.wait(0.05)
+    assert groups.get_placement_group("first") == first
+    groups.remove_placement_group(first)
+    assert second.wait(5)
+    assert groups.placement_group_table(second)["state"] == "CREATED"
+
+    strategies = pytest.importorskip("trygon.util.scheduling_strategies")
+    strategy = strategies.PlacementGroupSchedulingStrategy(second, placement_group_capture_child_tasks=True)
+
+    @trygon.remote(num_cpus=1)
+    def where(depth):
+        here = trygon.get_runtime_context().get_placement_group_id()
+        return [here] + (trygon.get(where.remote(depth - 1)) if depth else [])
+
+    assert trygon.get(where.options(scheduling_strategy=strategy).remote(1)) == [second.id.hex()] * 2
+    assert trygon.get(where.remote(0)) == [None]
+
+
+def test_the_engines_queue_of_completions(inline):
+    from trygon import _native
+
+    queue = _native.CompletionQueue()
+    add = trygon.remote(lambda x: x + 1)
+    refs = [add.remote(i) for i in range(5)]
+    for number, ref in enumerate(refs):
+        queue.add(ref, number)
+    seen = []
+    while len(seen) < 5:
+        come = queue.wait(10)
+        assert come
+        seen += [(number, trygon.get(ref)) for ref, number in come]
+    assert sorted(seen) == [(i, i + 1) for i in range(5)]
+    queue.close()
+
+
 def test_modes_follow_one_another():
     add = trygon.remote(lambda x: x + 1)
     for mode in ("inline", None, "inline"):
@@ -202,7 +242,7 @@ def test_inside_of_a_task_init_and_shutdown_do_nothing(inline):
 
 def test_shutdown_ends_what_waits():
     trygon.init(mode="inline", num_cpus=1)
-    future = trygon.remote(time.sleep).remote(0.3).future()
+    future = trygon.remote(time.sleep).remote(1).future()
     waits = trygon.remote(time.sleep).remote(0).future()
     time.sleep(0.1)
     trygon.shutdown()
@@ -306,16 +346,6 @@ def test_quit_in_the_debugger_ends_the_program(tmp_path):
         assert "BdbQuit" in shown and "result 4" not in shown and code == 1
 
 
-def cancel(reference, **options):
-    found = getattr(trygon, "cancel", None)
-    if found is not None:
-        found(reference, **options)
-    else:
-        from trygon._core import inline
-
-        inline.current().cancel(reference._entry, options.get("force", False), options.get("recursive", True))
-
-
 def test_a_call_that_has_not_begun_never_does(inline, tmp_path):
     @trygon.remote
     def touch(path, wait_for=None):
@@ -323,12 +353,12 @@ def test_a_call_that_has_not_begun_never_does(inline, tmp_path):
 
     ref, late = touch.remote(str(tmp_path / "a")), touch.remote(str(tmp_path / "b"))
     child = touch.remote(str(tmp_path / "c"), ref)
-    cancel(ref)
+    trygon.cancel(ref)
     for one in (ref, child):
         with pytest.raises(TaskCancelledError, match="touch"):
             trygon.get(one)
     trygon.get(late)
-    cancel(late)
+    trygon.cancel(late)
     trygon.get(late)
     assert os.listdir(tmp_path) == ["b"]
 
@@ -362,7 +392,7 @@ def test_a_running_task_is_interrupted(inline, how):
     ref = busy.remote(how, actor)
     assert trygon.wait([ref], timeout=0.3)[0] == []
     began = time.monotonic()
-    cancel(ref)
+    trygon.cancel(ref)
     with pytest.raises(TaskCancelledError, match="busy"):
         trygon.get(ref, timeout=10)
     assert time.monotonic() - began < 0.5
@@ -381,7 +411,7 @@ def test_cancelled_calls_of_actors(inline):
     @trygon.remote(max_concurrency=2)
     class Threads:
         def until_cancelled(self):
-            while not trygon._native.context()["is_canceled"]:
+            while not trygon.get_runtime_context().is_canceled():
                 time.sleep(0.005)
             return "seen"
 
@@ -401,8 +431,8 @@ def test_cancelled_calls_of_actors(inline):
     assert trygon.wait(refs, timeout=0.2)[0] == []
     for ref in [queued, *refs]:
         with pytest.raises(ValueError, match="force"):
-            cancel(ref, force=True)
-        cancel(ref)
+            trygon.cancel(ref, force=True)
+        trygon.cancel(ref)
         with pytest.raises(TaskCancelledError):
             trygon.get(ref, timeout=10)
     assert trygon.get(loop.works.remote()) == "yes"
@@ -422,13 +452,13 @@ def test_many_interruptions_leave_the_engine_whole(inline):
     for _ in range(60):
         ref = busy.remote()
         trygon.wait([ref], timeout=0.002)
-        cancel(ref)
+        trygon.cancel(ref)
         with pytest.raises(TaskCancelledError):
             trygon.get(ref, timeout=10)
     assert trygon.get([child.remote(i) for i in range(10)], timeout=10) == list(range(10))
     from trygon._core import inline as mode
 
     deadline = time.monotonic() + 5
-    while mode.current()._active and time.monotonic() < deadline:
+    while mode.current().active() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert mode.current()._active == 0 and not mode.current()._starting
+    assert mode.current().active() == 0 and not mode.current()._starting

@@ -457,3 +457,24 @@ def test_a_zygote_imports_nothing_of_the_job(tmp_path: Path) -> None:
         own = imported.options(runtime_env=fields)
         assert trygon.get(own.remote("only_here"), timeout=20)
     assert marker.read_text() == "only_here "
+
+
+def test_a_zygote_that_is_killed_is_replaced(engine: object) -> None:
+    own = variables.options(num_cpus=0, runtime_env=with_variable("salt"))
+    assert trygon.get(own.remote("FLAVOUR"), timeout=20) == {"FLAVOUR": "salt"}
+    killed = 0
+    for process in leaks.engine_processes():
+        number = process.partition(" ")[0]
+        if b"TRYGON_PREPARES_ENVIRONMENT=1" in Path(f"/proc/{number}/environ").read_bytes() and "worker" not in process:
+            os.kill(int(number), signal.SIGKILL)
+            killed += 1
+    assert killed == 1
+
+    @trygon.remote
+    class Actor:
+        def flavour(self) -> str | None:
+            return os.environ.get("FLAVOUR")
+
+    # More workers than there are, so that new ones are forked.
+    actors = [Actor.options(num_cpus=0, runtime_env=with_variable("salt")).remote() for _ in range(3)]
+    assert trygon.get([actor.flavour.remote() for actor in actors], timeout=20) == ["salt"] * 3

@@ -1,8 +1,8 @@
 //! `f.remote(...)`: the hot call.
 
 use crate::arguments::ArgumentBuffer;
-use crate::hooks::hooks;
 use crate::generator::ObjectRefGenerator;
+use crate::hooks::hooks;
 use crate::reference::{ObjectRef, collecting};
 use crate::session::{self, Session};
 use parking_lot::Mutex;

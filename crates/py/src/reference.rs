@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyTuple, PyType};
 use std::cell::RefCell;
 use std::sync::Arc;
 use trygon_ids::{ObjectId, WorkerId};
-use trygon_worker::core::Reference;
+use trygon_worker::core::{Reference, Value};
 
 /// Size of the id of an object.
 const ID_BYTES: usize = 28;
@@ -192,6 +192,17 @@ impl ObjectRef {
     /// Where the reference was made; not recorded.
     fn call_site(&self) -> &'static str {
         ""
+    }
+
+    /// Size of the encoded value in bytes and whether it lies in the store, once that is known here.
+    fn _place(&self) -> Option<(u64, bool)> {
+        let reference = self.reference();
+        let engine = self.session.runtime.lock();
+        match engine.core.value_of(&reference)? {
+            Value::Inline(bytes) => Some((bytes.as_slice().len() as u64, false)),
+            Value::Stored(location) => Some((location.size_bytes, true)),
+            Value::Pending | Value::Error(_) => None,
+        }
     }
 
     /// How many bytes the id has.

@@ -24,9 +24,9 @@ def cancel(ray_waitable: Any, *, force: bool = False, recursive: bool = True) ->
     TypeError for anything but an ObjectRef or a generator of them, ValueError for `force=True` and an actor's call.
     """
     reference = ray_waitable
-    if type(reference) is not ObjectRef:
-        reference = ray_waitable._generator_ref if type(ray_waitable) is ObjectRefGenerator else None
-        if type(reference) is not ObjectRef:
+    if not isinstance(reference, ObjectRef):
+        reference = ray_waitable._generator_ref if isinstance(ray_waitable, ObjectRefGenerator) else None
+        if not isinstance(reference, ObjectRef):
             raise TypeError(
                 f"cancel() takes the ObjectRef of a task or of an actor's call, but {type(ray_waitable).__name__} was"
                 f" given.{_hint(ray_waitable)}"
@@ -45,17 +45,22 @@ def _hint(value: object) -> str:
     return ""
 
 
-def is_end_of_cancelled(error: BaseException) -> bool:
-    """Hook `is_end_of_cancelled`: whether a call that was cancelled and raised this has ended because of it."""
+def cancelled_error(error: BaseException, name: str, task_id: str) -> BaseException | None:
+    """Hook `cancelled_error`: what a call that was cancelled and raised this ends with; None when it is its own error."""
     from asyncio import CancelledError
 
+    from trygon._core.system_errors import system_error
     from trygon.exceptions import TaskCancelledError
 
-    return isinstance(error, (KeyboardInterrupt, CancelledError, TaskCancelledError))
+    if not isinstance(error, (KeyboardInterrupt, CancelledError, TaskCancelledError)):
+        return None
+    made = system_error("cancelled", {"name": name, "task_id": task_id})
+    made.__suppress_context__ = True
+    return made.with_traceback(error.__traceback__)
 
 
 class _Interrupt(KeyboardInterrupt):
-    """What is raised in a cancelled task, to be told from others where it is swallowed. Seen, and pickled, as its base."""
+    """What is raised in a cancelled task: to be told from others where it is swallowed, else seen as its base."""
 
     __module__, __qualname__ = "builtins", "KeyboardInterrupt"
 

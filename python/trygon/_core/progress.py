@@ -194,8 +194,9 @@ def end() -> None:
 def say(state: dict[str, Any]) -> None:
     """A bar of this process tells where it is."""
     from trygon import _native
+    from trygon._core.completions import is_inline
 
-    if _native.is_initialized() and _native.context()["mode"] == "worker":
+    if not is_inline() and _native.is_initialized() and _native.context()["mode"] == "worker":
         stream = sys.__stdout__
         if stream is not None:
             stream.write(f"{PROGRESS_MARK}{json.dumps(state)}\n")

@@ -9,9 +9,6 @@ from trygon import ObjectRef
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Smaller results travel in messages, and are on no machine's store.
-_INLINE_BYTES = 100 * 1024
-
 
 def get_object_locations(obj_refs: list[ObjectRef[Any]], timeout_ms: int = -1) -> dict[ObjectRef[Any], dict[str, Any]]:
     """For each reference a dict: `node_ids` of the machines whose object store has the object (none while it is not
@@ -38,6 +35,8 @@ def _checked(obj_refs: Iterable[Any]) -> list[ObjectRef[Any]]:
 def _location(ref: ObjectRef[Any]) -> dict[str, Any]:
     from trygon import _native
 
-    size = ref.size()
-    nodes = [str(_native.context()["node_id"])] if size is not None and size > _INLINE_BYTES else []
+    # A reference of the inline mode is a value of this process, and has no place in a store.
+    place = ref._place() if hasattr(ref, "_place") else None
+    size, is_stored = (None, False) if place is None else place
+    nodes = [str(_native.context()["node_id"])] if is_stored else []
     return {"node_ids": nodes, "object_size": size, "did_spill": False}

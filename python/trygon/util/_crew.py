@@ -14,6 +14,8 @@ from collections import OrderedDict, deque
 from types import BuiltinFunctionType, FunctionType
 
 from trygon import _native
+from trygon._core import objects
+from trygon._core.completions import completion_queue
 from trygon.util._calls import Call, Member, deliver, initializer_error, is_death
 
 TYPE_CHECKING = False
@@ -64,7 +66,7 @@ class Crew:
         # Outcomes that a waiting thread has taken and the collector has to hand out.
         self._for_collector: deque[tuple[Call, Any, BaseException | None]] = deque()
         # None once the crew has finished.
-        self._queue: Any = _native.CompletionQueue()
+        self._queue: Any = completion_queue()
         for _ in range(size):
             self._hire()
         self._collector = threading.Thread(target=self._collect, name="trygon-pool", daemon=True)
@@ -175,7 +177,7 @@ class Crew:
             if not refs or queue is None or not queue.is_current():
                 block(min(left, 0.05))
                 continue
-            _native.wait(refs, 1, left, False)
+            objects.wait(refs, num_returns=1, timeout=left, fetch_local=False)
             answers = queue.drain()
             if answers:
                 self._take(answers)
@@ -304,7 +306,7 @@ class Crew:
             if member is None:
                 continue  # It was only to wake the collector.
             try:
-                results.append((member, what, _native.get(ref, None), None))
+                results.append((member, what, objects.get(ref), None))
             except BaseException as raised:
                 # Its traceback would keep everything here alive for as long as the user keeps the error.
                 results.append((member, what, None, raised.with_traceback(None)))
@@ -339,7 +341,7 @@ class Crew:
             self._for_collector += left
             self._is_covered = False
             self._needed.set()
-            self._queue.add(_native.put(None), (None, None))
+            self._queue.add(objects.put(None), (None, None))
         return others
 
     def _settle(
@@ -420,7 +422,7 @@ class Crew:
         self.finished.set()
         if self._queue.is_current():
             # Wakes the collector, which ends.
-            self._queue.add(_native.put(None), (None, None))
+            self._queue.add(objects.put(None), (None, None))
 
 
 def end_with(owner: object, crew: Crew, reason: str | None) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from trygon import _native
+from trygon._core import objects
+from trygon._core.completions import completion_queue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _completed(
             new = refs + list(islice(more, None if limit is None else max(0, limit - len(waiting))))
             refs = []
             if new and queue is None:
-                queue = _native.CompletionQueue()
+                queue = completion_queue()
             for ref in new:
                 waiting[ref] = None
                 queue.add(ref, None)  # type: ignore[union-attr]
@@ -71,14 +72,14 @@ def _completed(
                 return
             ready = queue.drain()  # type: ignore[union-attr]
             if not ready:
-                _native.wait(list(waiting), 1, 1.0, fetch_local)
+                objects.wait(list(waiting), num_returns=1, timeout=1.0, fetch_local=fetch_local)
                 ready = queue.drain() or queue.wait(0.001)  # type: ignore[union-attr]
             done = [ref for ref, _ in ready]
             for ref in done:
                 waiting.pop(ref, None)
             for start in range(0, len(done), chunk_size):
                 chunk = done[start : start + chunk_size]
-                yield from chunk if yield_refs else _native.get(chunk, None)
+                yield from chunk if yield_refs else objects.get(chunk)
     finally:
         if queue is not None:
             queue.close()

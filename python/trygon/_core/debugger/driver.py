@@ -133,10 +133,13 @@ def _talk(connection: socket.socket) -> None:
             sys.stdout.flush()
         elif kind == frames.PROMPT:
             line = _ask(text)
-            if line is None:
-                frames.send(connection, frames.DETACH)
-                return
-            frames.send(connection, frames.LINE, line + "\n")
+            try:
+                if line is None:
+                    frames.send(connection, frames.DETACH)
+                    return
+                frames.send(connection, frames.LINE, line + "\n")
+            except OSError:
+                return  # The task was cancelled, or its process died, while this was typed.
 
 
 def _ask(prompt: str) -> str | None:

@@ -27,6 +27,7 @@ class Session:
     def __init__(self, connection: socket.socket) -> None:
         self._connection: socket.socket | None = connection
         self._partial = ""
+        self.was_interrupted = False
 
     @staticmethod
     def open(what: str, where: str) -> Session:
@@ -71,7 +72,12 @@ class Session:
         """A line that the user types. When the user has left, the program goes on."""
         prompt, self._partial = self._partial, ""
         self._send(frames.PROMPT, prompt)
-        answer = frames.receive(self._connection) if self._connection is not None else None
+        try:
+            answer = frames.receive(self._connection) if self._connection is not None else None
+        except KeyboardInterrupt:
+            # The task was cancelled. pdb would take this for a key that somebody has pressed.
+            self.was_interrupted = True
+            answer = None
         if answer is None or answer[0] != frames.LINE:
             self.close()
             return "continue\n"
@@ -116,6 +122,14 @@ class TaskPdb(Pdb):
         self.botframe = outermost
         self.set_step()
         sys.settrace(self.trace_dispatch)
+
+    def interaction(self, *args: Any, **more: Any) -> None:
+        """The prompt; goes on in the task as an interruption if the task was cancelled meanwhile."""
+        super().interaction(*args, **more)
+        if self._session.was_interrupted:
+            self._session.was_interrupted = False
+            sys.settrace(None)
+            raise KeyboardInterrupt("this task was cancelled")
 
     def set_continue(self) -> None:
         """Goes on; the terminal is given back if nothing can stop the task again."""

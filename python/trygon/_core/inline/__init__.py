@@ -40,7 +40,8 @@ def start(config: dict[str, Any]) -> dict[str, Any]:
     global _engine
     from os import urandom
 
-    from trygon._core import objects
+    # What remembers functions of the engine has to have the engine's own.
+    from trygon._core import object_ref, objects  # noqa: F401
     from trygon._core.inline.engine import Engine
     from trygon._core.inline.surface import surface
     from trygon._core.inline.values import JOB_ID

@@ -39,12 +39,12 @@ class Crew:
         self.is_at_breakpoint = False
         self._queue: deque[Work] = deque()
         self._limit = limit
-        # Threads that run a call and do not wait.
-        self._active = 0
         # One token for each helper that has not taken anything yet.
         self._starting: set[object] = set()
-        self._waiting = 0
+        # Threads that wait for a change.
         self._paused: set[int] = set()
+        # What a thread has taken and not begun.
+        self._claimed: dict[int, Work] = {}
         self._last_use_s = monotonic()
         self._is_watched = False
         self._threads: set[threading.Thread] = set()
@@ -78,9 +78,21 @@ class Crew:
         return work
 
     def _claim(self, work: Work, thread: int) -> None:
+        self._claimed[thread] = work
         work.state, work.thread = RUNNING, thread
         if work.actor is not None:
             work.actor.claim(thread)
+
+    def give_back(self) -> None:
+        """Something was raised in this thread between taking a call and beginning it: it is somebody else's."""
+        with self.lock:
+            work = self._claimed.pop(threading.get_ident(), None)
+            if work is None or work.state != RUNNING:
+                return
+            work.state, work.thread = QUEUED, 0
+            if work.actor is not None and work.actor.is_serial:
+                work.actor.thread = 0
+            self.changed.notify_all()
 
     def _claim_any(self) -> Work | None:
         me = threading.get_ident()
@@ -102,9 +114,10 @@ class Crew:
 
     def execute(self, work: Work, target: Any = None) -> None:
         """Runs a call that this thread has claimed; `target` is what it is run for."""
-        thread = work.thread
-        outer = self._begin(work)
+        thread, depth = threading.get_ident(), self._depth_here()
+        outer = self.tops.get(thread)
         try:
+            self._begin(work, thread, depth)
             if work.actor is not None and not work.actor.is_serial:
                 work.actor.start(work)
                 return
@@ -117,15 +130,14 @@ class Crew:
             self.finish(work, Failure(kind="cancelled", details={"name": work.name, "message": f"{name} in it"}))
             raise
         finally:
-            self._end(thread, outer)
-            if work.actor is not None and work.actor.is_serial:
-                work.actor.done(work)
+            self._end(work, thread, outer, depth)
 
     def run_here(self, work: Work) -> None:
         """Runs a call to its end in a thread of the engine, which no error of it may end."""
-        work.thread = threading.get_ident()
-        outer = self._begin(work)
+        work.thread = thread = threading.get_ident()
+        depth, outer = self._depth_here(), self.tops.get(thread)
         try:
+            self._begin(work, thread, depth)
             outcome = work.run_for(None)
             if outcome is not None:
                 self.finish(work, outcome)
@@ -133,52 +145,58 @@ class Crew:
             message = f"{type(error).__name__} in it"
             self.finish(work, Failure(kind="cancelled", details={"name": work.name, "message": message}))
         finally:
-            self._end(work.thread, outer)
-            if work.actor is not None:
-                work.actor.done(work)
+            self._end(work, thread, outer, depth)
 
-    def _begin(self, work: Work) -> Work | None:
+    # An interruption may come between any two steps here: what is set is set to what it has to be, nothing is counted.
+
+    def _begin(self, work: Work, thread: int, depth: int) -> None:
         with self.lock:
-            depth = self._depth_here()
-            self._active += depth == 0
+            self.tops[thread] = work
             self._depth.value = depth + 1
-            outer = self.tops.get(work.thread)
-            self.tops[work.thread] = work
-            return outer
+            self._claimed.pop(thread, None)
 
-    def _end(self, thread: int, outer: Work | None) -> None:
-        depth = self._depth_here() - 1
+    def _end(self, work: Work, thread: int, outer: Work | None, depth: int) -> None:
         while True:
             try:
-                self._end_at(thread, outer, depth)
+                self._end_at(work, thread, outer, depth)
                 return
             except KeyboardInterrupt:
                 # It came too late for the call: what runs next must not be hit by it.
                 continue
 
-    def _end_at(self, thread: int, outer: Work | None, depth: int) -> None:
+    def _end_at(self, work: Work, thread: int, outer: Work | None, depth: int) -> None:
         with self.lock:
             top = self.tops.get(thread)
             if top is not None and top.is_interrupted:
                 _raise_in(thread, None)
-            if self._depth_here() != depth:
-                self._depth.value = depth
-                self._active -= depth == 0
+            self._depth.value = depth
+            self._paused.discard(thread)
+            if work.actor is not None and work.actor.is_serial:
+                work.actor.done(work)
             if outer is None:
                 self.tops.pop(thread, None)
             else:
                 self.tops[thread] = outer
             self.changed.notify_all()
 
+    def active(self) -> int:
+        """How many threads run a call and do not wait."""
+        return len(self.tops.keys() - self._paused)
+
     def _depth_here(self) -> int:
         return getattr(self._depth, "value", 0)
 
     # --- helpers
 
+    def want_help(self) -> None:
+        """Somebody waits without being able to run anything."""
+        with self.lock:
+            self._start_helper()
+
     def _start_helper(self) -> None:
         """Starts one more thread if there is something to run and a CPU for it."""
         limit = 1 if self.is_at_breakpoint else self._limit
-        if self._active + len(self._starting) >= limit or self.is_closed or not self._queue:
+        if self.active() + len(self._starting) >= limit or self.is_closed or not self._queue:
             return
         while self._queue and self._queue[0].state == DONE:
             self._queue.popleft()
@@ -210,6 +228,7 @@ class Crew:
             with self.lock:
                 self._starting.discard(token)
                 work = None if self.is_closed else self._claim_any()
+                self._claimed.pop(threading.get_ident(), None)
                 if work is None:
                     return
             if work.actor is None or work.actor.is_serial:
@@ -222,7 +241,7 @@ class Crew:
         with self.lock:
             while not self.is_closed and any(work.state == QUEUED for work in self._queue):
                 idle_s = monotonic() - self._last_use_s
-                if idle_s >= _IDLE_S and not self._active and not self._waiting and not self.is_at_breakpoint:
+                if idle_s >= _IDLE_S and not self.tops and not self._paused and not self.is_at_breakpoint:
                     self._start_helper()
                 self.changed.wait(_IDLE_S)
             self._is_watched = False
@@ -244,17 +263,12 @@ class Crew:
     def _pause(self, limit_s: float | None) -> None:
         """Waits for a change. Called with the lock held, once."""
         self._check_interruption()
-        runs = self._depth_here() > 0
         me = threading.get_ident()
-        self._active -= runs
-        self._waiting += 1
-        self._paused.add(me)
         try:
+            self._paused.add(me)
             self.changed.wait(limit_s)
         finally:
             self._paused.discard(me)
-            self._active += runs
-            self._waiting -= 1
         self._check_interruption()
 
     def _check_interruption(self) -> None:

@@ -65,7 +65,8 @@ class Engine(Crew):
             if type(reference) is ObjectRef:
                 raise lost("the object belongs to an earlier session; objects end with shutdown()")
             kind = type(reference).__name__
-            raise system_error("invalid_argument", {"message": f"every item must be an ObjectRef, got {kind}"})
+            message = f"every item must be an ObjectRef, got {kind}"
+            raise system_error("invalid_argument", {"message": message, "class": "TypeError"})
         entry = reference._entry
         if entry.engine is not self:
             raise lost("the object belongs to an earlier session; objects end with shutdown()")
@@ -112,6 +113,14 @@ class Engine(Crew):
             self.changed.notify_all()
         for callback in callbacks:
             callback()
+
+    def settle(self, entry: Entry, outcome: Encoded | Failure) -> None:
+        """Gives a value to an object that no call makes. Called with the lock held."""
+        entry.outcome = outcome
+        callbacks, entry.callbacks = entry.callbacks, []
+        for callback in callbacks:
+            callback()
+        self.changed.notify_all()
 
     def cancel(self, entry: Entry, force: bool, recursive: bool) -> None:
         """Drops a call that has not begun; interrupts one that runs. Nothing happens when it is done."""
@@ -215,6 +224,13 @@ class Engine(Crew):
 
     def work_off(self, target: Any) -> None:
         """Runs in this thread what `target`, an object or a stream, waits for, until it is ready."""
+        try:
+            self._work_off(target)
+        except BaseException:
+            self.give_back()
+            raise
+
+    def _work_off(self, target: Any) -> None:
         needed = [target]
         while needed:
             top = needed[-1]

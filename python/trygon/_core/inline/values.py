@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
+    from trygon._core.ids import JobID, TaskID
     from trygon._core.inline.engine import Engine
     from trygon._core.inline.work import Work
 
@@ -211,13 +212,17 @@ class InlineRef:
         """The id."""
         return self._entry.id
 
-    def task_id(self) -> bytes:
+    def task_id(self) -> TaskID:
         """The id of the task that makes the object."""
-        return self._entry.id[:24]
+        from trygon._core.ids import TaskID
 
-    def job_id(self) -> bytes:
+        return TaskID(self._entry.id[:24])
+
+    def job_id(self) -> JobID:
         """The id of the job."""
-        return self._entry.id[:4]
+        from trygon._core.ids import JobID
+
+        return JobID(self._entry.id[:4])
 
     def owner_address(self) -> str:
         """The id of the owning process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,9 +28,19 @@ DEFAULT_TIMEOUT_MS = 30_000
 _LONGEST_TIMEOUT_MS = 2_000_000_000.0
 _OWN_BACKENDS = ("TRYGON", "TCP", "GLOO", "MPI")
 _registered: dict[str, Any] = {}
-_groups: dict[str, Any] = {}
+_groups: dict[Any, Any] = {}
 # Guards `_groups`: threads of one actor may meet at a group's first use.
 _lock = threading.RLock()
+
+
+def _key(group_name: str) -> Any:
+    """A process is one member of a group; in the inline mode, where actors share the process, an actor is."""
+    inline = sys.modules.get("trygon._core.inline")
+    if inline is None or inline.current() is None:
+        return group_name
+    from trygon import _native
+
+    return group_name, _native.context()["actor_id"]
 
 
 def nccl_available() -> bool:
@@ -79,11 +90,11 @@ def init_collective_group(
     _check_world(world_size, rank)
     timeout_s = _check_timeout(gloo_timeout)
     with _lock:
-        if group_name in _groups:
+        if _key(group_name) in _groups:
             raise RuntimeError(
                 f"This process is in the collective group {group_name!r} already; destroy_collective_group leaves it."
             )
-        _groups[group_name] = _make(backend, world_size, rank, group_name, timeout_s)
+        _groups[_key(group_name)] = _make(backend, world_size, rank, group_name, timeout_s)
 
 
 def _make(backend: str, world_size: int, rank: int, group_name: str, timeout_s: float) -> Any:
@@ -160,18 +171,18 @@ def _join_declared(group_name: str) -> Any:
     if declared is None or rank is None:
         return None
     group = _make(declared["backend"], declared["world_size"], rank, group_name, declared["timeout_s"])
-    _groups[group_name] = group
+    _groups[_key(group_name)] = group
     return group
 
 
 def get_group_handle(group_name: str = "default") -> Any:
     """The group itself: what the other calls use. RuntimeError if this process is not in it."""
-    group = _groups.get(group_name)
+    group = _groups.get(_key(group_name))
     if group is not None:
         return group
     _check_name(group_name)
     with _lock:
-        group = _groups.get(group_name) or _join_declared(group_name)
+        group = _groups.get(_key(group_name)) or _join_declared(group_name)
     if group is None:
         raise RuntimeError(
             f"The collective group {group_name!r} is not initialized in this process: call init_collective_group here,"
@@ -182,14 +193,14 @@ def get_group_handle(group_name: str = "default") -> Any:
 
 def is_group_initialized(group_name: str = "default") -> bool:
     """Whether this process is in the group."""
-    return group_name in _groups
+    return _key(group_name) in _groups
 
 
 def destroy_collective_group(group_name: str = "default") -> None:
     """Leaves the group, and takes its declaration back. Nothing happens if there is neither."""
     _check_name(group_name)
     with _lock:
-        group = _groups.pop(group_name, None)
+        group = _groups.pop(_key(group_name), None)
     if group is not None:
         group.destroy_group()
     from trygon import _native
@@ -211,13 +222,13 @@ def leave_all() -> None:
 
 def get_rank(group_name: str = "default") -> int:
     """This process's rank in the group; -1 if it is not in it."""
-    group = _groups.get(group_name)
+    group = _groups.get(_key(group_name))
     return -1 if group is None else int(group.rank)
 
 
 def get_collective_group_size(group_name: str = "default") -> int:
     """The number of members; -1 if this process is not in the group."""
-    group = _groups.get(group_name)
+    group = _groups.get(_key(group_name))
     return -1 if group is None else int(group.world_size)
 
 

@@ -151,7 +151,7 @@ class _Graph:
         task = self._tasks[key]
         if isinstance(task, DataNode):
             value = task()
-            self._known[key] = value if type(value) is trygon.ObjectRef else trygon.put(value)
+            self._known[key] = value if isinstance(value, trygon.ObjectRef) else trygon.put(value)
             return
         needed = {name: self._known[name] for name in task.dependencies}
         if isinstance(task, Alias):
@@ -169,7 +169,7 @@ class _Graph:
         for hook in hooks.ray_presubmit or ():
             given = hook(task, key, needed)
             if given is not None:
-                return given if type(given) is trygon.ObjectRef else trygon.put(given)
+                return given if isinstance(given, trygon.ObjectRef) else trygon.put(given)
         for hook in self._observers[2]:
             hook(key, self._dsk, self._state)
         options = self._options.get(key) or self._common
@@ -234,10 +234,10 @@ _run_task = trygon.remote(_run_in_worker)
 
 
 def _holds_reference(node: Any) -> bool:
-    if type(node) is trygon.ObjectRef:
+    if isinstance(node, trygon.ObjectRef):
         return True
     if isinstance(node, DataNode):
-        return type(node.value) is trygon.ObjectRef
+        return isinstance(node.value, trygon.ObjectRef)
     if isinstance(node, Task):
         return any(map(_holds_reference, node.args)) or any(map(_holds_reference, node.kwargs.values()))
     if type(node) is dict:
@@ -247,9 +247,9 @@ def _holds_reference(node: Any) -> bool:
 
 def _with_values(node: Any) -> Any:
     """The task with values in the places of references."""
-    if type(node) is trygon.ObjectRef:
+    if isinstance(node, trygon.ObjectRef):
         return trygon.get(node)
-    if isinstance(node, DataNode) and type(node.value) is trygon.ObjectRef:
+    if isinstance(node, DataNode) and isinstance(node.value, trygon.ObjectRef):
         return DataNode(node.key, trygon.get(node.value))
     if isinstance(node, Task):
         changed = node.copy()
