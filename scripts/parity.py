@@ -10,6 +10,7 @@ What Ray showed is kept in tests/parity/observed, so nobody needs Ray to compare
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -31,7 +32,10 @@ ray.init = lambda *arguments, **options: init(*arguments, **{**options, "log_to_
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
-sys.path.insert(0, str(PROGRAMS))
+# Loaded by its path: a folder of programs is no place to import from.
+_spec = importlib.util.spec_from_file_location("surface", PROGRAMS / "surface.py")
+surface = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(surface)
 
 
 def names() -> list[str]:
@@ -73,16 +77,12 @@ def observe_scripts(python: str) -> None:
 
 def absence(case: str) -> str | None:
     """Why the case is absent, if it is."""
-    import surface
-
     return surface.ABSENT.get(case) or surface.ABSENT.get(case.partition(".")[0])
 
 
 def unexpected(name: str, shown: dict[str, object]) -> list[str]:
     """Cases that should show what Ray showed and do not, and cases that do although a difference is noted."""
     observed = json.loads((OBSERVED / f"{name}.json").read_text(encoding="utf-8"))
-    import surface
-
     noted = surface.DIFFERS
     found = []
     for case, theirs in observed.items():
@@ -108,8 +108,6 @@ def compare(python: str = sys.executable) -> list[str]:
 
 def page() -> str:
     """The text of docs/api-coverage.md."""
-    import surface
-
     lines = [
         "# What of Ray's API there is",
         "",
@@ -137,8 +135,6 @@ def page() -> str:
 
 
 def _verdict(cases: str) -> tuple[str, str]:
-    import surface
-
     listed = cases.split()
     if not listed or listed[0].startswith("absent:"):
         return "absent", cases.partition("absent:")[2].strip()
