@@ -10,6 +10,7 @@ What Ray showed is kept in tests/parity/observed, so nobody needs Ray to compare
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -23,15 +24,28 @@ OBSERVED = PROGRAMS / "observed"
 SCRIPTS = ROOT / "tests" / "programs"
 PAGE = ROOT / "docs" / "api-coverage.md"
 _LIMIT_S = 400
-# Runs a script under a Ray that does not print what its processes say of themselves.
+# Runs a script under Ray without what Ray's threads print of its processes: only the main thread's output counts.
 _QUIET = """
-import ray, runpy, sys
-init = ray.init
-ray.init = lambda *arguments, **options: init(*arguments, **{**options, "log_to_driver": False})
+import runpy, sys, threading
+
+class OfTheMainThread:
+    def __init__(self, stream):
+        self.stream = stream
+    def write(self, text):
+        if threading.current_thread() is threading.main_thread():
+            self.stream.write(text)
+        return len(text)
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+sys.stdout = OfTheMainThread(sys.stdout)
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
-sys.path.insert(0, str(PROGRAMS))
+# Loaded by its path: a folder of programs is no place to import from.
+_spec = importlib.util.spec_from_file_location("surface", PROGRAMS / "surface.py")
+surface = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(surface)
 
 
 def names() -> list[str]:
@@ -68,21 +82,19 @@ def observe_scripts(python: str) -> None:
     for path in sorted(SCRIPTS.glob("*.py")):
         command = [python, "-c", _QUIET, str(path)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=True)
-        (SCRIPTS / "observed" / f"{path.stem}.txt").write_text(done.stdout, encoding="utf-8")
+        # What is left over is printed at the end.
+        lines = [line for line in done.stdout.splitlines(keepends=True) if "(raylet)" not in line]
+        (SCRIPTS / "observed" / f"{path.stem}.txt").write_text("".join(lines), encoding="utf-8")
 
 
 def absence(case: str) -> str | None:
     """Why the case is absent, if it is."""
-    import surface
-
     return surface.ABSENT.get(case) or surface.ABSENT.get(case.partition(".")[0])
 
 
 def unexpected(name: str, shown: dict[str, object]) -> list[str]:
     """Cases that should show what Ray showed and do not, and cases that do although a difference is noted."""
     observed = json.loads((OBSERVED / f"{name}.json").read_text(encoding="utf-8"))
-    import surface
-
     noted = surface.DIFFERS
     found = []
     for case, theirs in observed.items():
@@ -108,8 +120,6 @@ def compare(python: str = sys.executable) -> list[str]:
 
 def page() -> str:
     """The text of docs/api-coverage.md."""
-    import surface
-
     lines = [
         "# What of Ray's API there is",
         "",
@@ -137,8 +147,6 @@ def page() -> str:
 
 
 def _verdict(cases: str) -> tuple[str, str]:
-    import surface
-
     listed = cases.split()
     if not listed or listed[0].startswith("absent:"):
         return "absent", cases.partition("absent:")[2].strip()

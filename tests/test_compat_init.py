@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import time
 import warnings
 
 import pytest
@@ -59,6 +61,25 @@ def test_job_config(tmp_path):
 
     assert trygon.get(read.remote()) == 11
     assert trygon.get_runtime_context().namespace == "mine" and config.metadata == {"k": "v"}
+
+
+def test_actors_may_outlive_their_handles_by_default(monkeypatch):
+    monkeypatch.setenv("TRYGON_DEFAULT_ACTOR_LIFETIME", "")
+    trygon.init(num_cpus=1, job_config=trygon.job_config.JobConfig(default_actor_lifetime="detached"))
+
+    @trygon.remote
+    class Kept:
+        def ping(self):
+            return "pong"
+
+    kept = Kept.options(name="kept").remote()
+    trygon.get(kept.ping.remote())
+    del kept
+    time.sleep(0.5)
+    assert trygon.get(trygon.get_actor("kept").ping.remote()) == "pong"
+    trygon.shutdown()
+    trygon.init(num_cpus=1)
+    assert "TRYGON_DEFAULT_ACTOR_LIFETIME" not in os.environ
 
 
 def test_an_argument_outranks_the_job_config():

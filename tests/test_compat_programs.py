@@ -1,5 +1,6 @@
 """Programs written for Ray, as people write them, run unchanged and print what they print under Ray."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -9,14 +10,13 @@ import pytest
 import trygon
 
 FOLDER = Path(__file__).resolve().parent / "programs"
-sys.path.insert(0, str(FOLDER.parent / "parity"))
-
-from surface import ABSENT_SCRIPTS  # noqa: E402
-
+_spec = importlib.util.spec_from_file_location("surface", FOLDER.parent / "parity" / "surface.py")
+surface = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(surface)
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ABSENT_SCRIPTS])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in surface.ABSENT_SCRIPTS])
 def test_program(name, tmp_path):
     path = os.pathsep.join([str(Path(trygon.__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(

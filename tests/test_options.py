@@ -137,7 +137,7 @@ def test_async_functions_are_refused_at_the_call():
 
 def test_names_of_ray_that_are_not_here_say_so():
     with pytest.raises(AttributeError, match="does not have yet"):
-        trygon.tune  # noqa: B018
+        trygon.serve  # noqa: B018
     with pytest.raises(AttributeError, match="no attribute"):
         trygon.nonsense  # noqa: B018
 

@@ -102,7 +102,6 @@ def right_for_tasks():
         {"runtime_env": None},
         {"accelerator_type": None},
         {"num_gpus": 0},
-        {"_metadata": {}},
         {"_labels": {}},
         {"enable_task_events": False},
     ]

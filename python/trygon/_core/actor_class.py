@@ -129,7 +129,7 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
         handle_meta=meta,
         options=meta,
         get_if_exists=bool(options.get("get_if_exists")),
-        detached=options.get("lifetime") == "detached",
+        detached=is_detached(options),
         environment=environment_of(options),
         placement=where,
     )
@@ -141,6 +141,13 @@ def _create_inline(engine: Any, cls: type, args: Any, kwargs: Any, options: dict
 
     actor_id, hold, existing_meta = create_here(engine, cls, args, kwargs, options, meta)
     return ActorHandle(actor_id, hold, meta_of(existing_meta or meta))
+
+
+def is_detached(options: dict[str, Any]) -> bool:
+    """Whether the actor outlives its handles: as its options say, else as the job's configuration says."""
+    import os
+
+    return (options.get("lifetime") or os.environ.get("TRYGON_DEFAULT_ACTOR_LIFETIME")) == "detached"
 
 
 def _check_constructor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

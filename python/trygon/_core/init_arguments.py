@@ -62,9 +62,13 @@ def take(others: dict[str, Any]) -> Given:
     given = Given()
     _warn(others)
     job = _job_config(others.pop("job_config", None))
+    # Workers inherit it.
+    os.environ.pop("TRYGON_DEFAULT_ACTOR_LIFETIME", None)
     if job is not None:
         given.namespace = job.ray_namespace
         given.code_search_path = job.code_search_path
+        if job.default_actor_lifetime == "detached":
+            os.environ["TRYGON_DEFAULT_ACTOR_LIFETIME"] = "detached"
         given.runtime_env = job.runtime_env or None
     given.configure_logging = bool(others.pop("configure_logging", True))
     given.logging_format = others.pop("logging_format", None)

@@ -231,8 +231,9 @@ _COMMON: dict[str, Check] = {
     "placement_group": _scheduling("check_group"),
     "placement_group_bundle_index": _bundle_index,
     "placement_group_capture_child_tasks": _flag_or_none,
-    "enable_task_events": _default_only(True),
-    "_labels": _default_only(None),
+    # What runs is on record only for programs that ask for it.
+    "enable_task_events": _flag,
+    "_labels": _default_only(None, {}),
     "_metadata": _default_only(None),
 }
 
@@ -269,7 +270,8 @@ METHOD_OPTIONS: dict[str, Check] = {
     "name": _text,
     "concurrency_group": _text,
     "retry_exceptions": _retry_exceptions,
-    "enable_task_events": _default_only(True),
+    # What runs is on record only for programs that ask for it.
+    "enable_task_events": _flag,
     "tensor_transport": _default_only(None),
     "_generator_backpressure_num_objects": _backpressure,
     "_num_objects_per_yield": _integer(1),

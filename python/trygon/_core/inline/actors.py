@@ -68,7 +68,9 @@ class Actor:
         self.id = new_actor_id()
         self.name: str | None = options.get("name")
         self.namespace = options.get("namespace") or engine.namespace
-        self.is_detached = options.get("lifetime") == "detached"
+        from trygon._core.actor_class import is_detached
+
+        self.is_detached = is_detached(options)
         self.is_serial = not concurrency.get("concurrent")
         self._is_out_of_order = bool(concurrency.get("out_of_order"))
         self.make = make
