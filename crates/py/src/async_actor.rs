@@ -1,6 +1,5 @@
 //! An actor with an event loop. The loop's selector sleeps on the engine's descriptor, so the loop's thread reads its own calls.
 
-use crate::cancel;
 use crate::groups::{Concurrency, Groups};
 use crate::hooks::hooks;
 use crate::produce::{StreamSender, whole};
@@ -245,12 +244,10 @@ impl RunningCall {
         }
         let hooks = hooks()?;
         let execution_ns = self.began.elapsed().as_nanos() as u64;
-        if cancel::is_end_of_cancelled(py, &hooks, &self.replier.session, &self.call, Ok(())) {
-            self.replier.reply_cancelled(&self.call, execution_ns, &self.carried, false);
-            self.release();
-            return Ok(());
+        let (call, carried) = (&self.call, &self.carried);
+        if !self.replier.reply_if_cancelled(py, &hooks, call, execution_ns, Ok(()), carried, false)? {
+            self.replier.reply_value(py, &hooks, call, execution_ns, value, carried, false)?;
         }
-        self.replier.reply_value(py, &hooks, &self.call, execution_ns, value, &self.carried, false)?;
         self.release();
         Ok(())
     }
@@ -278,10 +275,10 @@ impl RunningCall {
         }
         let hooks = hooks()?;
         let execution_ns = self.began.elapsed().as_nanos() as u64;
-        if cancel::is_end_of_cancelled(py, &hooks, &self.replier.session, &self.call, Err::<(), _>(&error)) {
-            self.replier.reply_cancelled(&self.call, execution_ns, &self.carried, false);
-        } else {
-            self.replier.reply_error(py, &hooks, &self.call, execution_ns, error, &self.carried, false)?;
+        let (call, carried) = (&self.call, &self.carried);
+        let result = Err::<(), _>(&error);
+        if !self.replier.reply_if_cancelled(py, &hooks, call, execution_ns, result, carried, false)? {
+            self.replier.reply_error(py, &hooks, call, execution_ns, error, carried, false)?;
         }
         self.release();
         Ok(())

@@ -93,24 +93,36 @@ pub(crate) fn cancel(py: Python<'_>, reference: &Bound<'_, ObjectRef>, force: bo
     }
 }
 
-/// Whether a call that was cancelled ends as a cancelled one. A task may swallow the interrupt and return, or raise something else: that
-/// is its result. An actor's call ends cancelled whatever it returns.
-pub(crate) fn is_end_of_cancelled<T>(
+/// How a call that was cancelled ends.
+pub(crate) enum End {
+    /// As any other: it was not cancelled, or it made something else of it.
+    Own,
+    /// As cancelled, with nothing to show.
+    Cancelled,
+    /// As cancelled, with the error that says where it was interrupted.
+    Interrupted(PyErr),
+}
+
+/// A task may swallow the interrupt and return, or raise something else: that is its result. An actor's call ends cancelled whatever it
+/// returns.
+pub(crate) fn end_of<T>(
     py: Python<'_>,
     hooks: &Hooks,
     session: &Arc<Session>,
     call: &Call,
     result: Result<T, &PyErr>,
-) -> bool {
+) -> PyResult<End> {
     if !session.runtime.is_cancelled(CallKey::of(call), call.tag) {
-        return false;
+        return Ok(End::Own);
     }
     match result {
-        Ok(_) => call.is_actor_call,
-        Err(error) if error.is_instance_of::<PySystemExit>(py) => false,
+        Ok(_) => Ok(if call.is_actor_call { End::Cancelled } else { End::Own }),
+        Err(error) if error.is_instance_of::<PySystemExit>(py) => Ok(End::Own),
         Err(error) => {
-            let answer = hooks.is_end_of_cancelled.call1(py, (error.value(py),));
-            answer.and_then(|answer| answer.extract(py)).unwrap_or(false)
+            let task = session.runtime.task_id_of(call).hex();
+            let exception = error.clone_ref(py).into_value(py);
+            let made = hooks.cancelled_error.call1(py, (exception, &call.definition.name, task))?.into_bound(py);
+            Ok(if made.is_none() { End::Own } else { End::Interrupted(PyErr::from_value(made)) })
         }
     }
 }

@@ -31,7 +31,7 @@ hooks! {
     decode_error,
     system_error,
     is_retryable,
-    is_end_of_cancelled,
+    cancelled_error,
     auto_init,
     load_function,
     load_class,

@@ -1,6 +1,7 @@
 //! The engine's side of one call: arguments out of their bytes, results and errors into theirs, the reply.
 
 use crate::arguments;
+use crate::cancel::{End, end_of};
 use crate::codec::{Copied, decode, encode};
 use crate::encoded::Encoded;
 use crate::fetch::stored;
@@ -121,9 +122,25 @@ impl Replier {
         Ok(())
     }
 
-    /// Replies that the call was cancelled: it has no results.
-    pub(crate) fn reply_cancelled(&self, call: &Call, execution_ns: u64, carried: &[Reference], exiting: bool) {
-        self.reply(call, task::STATUS_CANCELLED, execution_ns, &[], carried, exiting);
+    /// Replies to a call that was cancelled while it ran, if it ended for that. False when it ended in its own way.
+    #[expect(clippy::too_many_arguments, reason = "a reply has as many parts")]
+    pub(crate) fn reply_if_cancelled<T>(
+        &self,
+        py: Python<'_>,
+        hooks: &Hooks,
+        call: &Call,
+        execution_ns: u64,
+        result: Result<T, &PyErr>,
+        carried: &[Reference],
+        exiting: bool,
+    ) -> PyResult<bool> {
+        let outgoing = match end_of(py, hooks, &self.session, call, result)? {
+            End::Own => return Ok(false),
+            End::Cancelled => Vec::new(),
+            End::Interrupted(error) => vec![Outgoing::Error(encode_error(py, hooks, &error, &call.definition.name)?)],
+        };
+        self.reply(call, task::STATUS_CANCELLED, execution_ns, &outgoing, carried, exiting);
+        Ok(true)
     }
 
     /// Replies with an error that user code raised.

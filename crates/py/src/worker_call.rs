@@ -140,12 +140,10 @@ impl Runner {
         }
         let execution_ns = began.elapsed().as_nanos() as u64;
         let exiting = self.note_ran(key, execution_ns, &call);
+        let shown = result.as_ref();
+        let is_answered = self.replier.reply_if_cancelled(py, &hooks, &call, execution_ns, shown, &carried, exiting)?;
         match result {
-            result if cancel::is_end_of_cancelled(py, &hooks, &self.session, &call, result.as_ref()) => {
-                // What it made and raised goes first: the reply says what of the arguments is still held.
-                drop(result);
-                self.replier.reply_cancelled(&call, execution_ns, &carried, exiting);
-            }
+            _ if is_answered => {}
             Ok(value) => {
                 self.replier.reply_value(py, &hooks, &call, execution_ns, &value, &carried, exiting)?;
                 // References inside the results are counted until the reply has lent them.

@@ -21,7 +21,7 @@ pub const STATUS_OK: u8 = 0;
 pub const STATUS_ERROR: u8 = 1;
 /// The worker could not run it (function missing, arguments could not be read); the first return holds the encoded error.
 pub const STATUS_SYSTEM_ERROR: u8 = 2;
-/// The task was cancelled; there are no returns.
+/// The task was cancelled; there are no returns, or an error that says where it was interrupted.
 pub const STATUS_CANCELLED: u8 = 3;
 /// As `STATUS_ERROR`, but the error is none of those that are worth another attempt.
 pub const STATUS_FINAL_ERROR: u8 = 4;

@@ -27,7 +27,7 @@ pub struct Reply {
     pub execution_ns: u32,
     /// Whether user code raised: the first result is the error.
     pub raised: bool,
-    /// It ended because it was cancelled; there are no results.
+    /// It ended because it was cancelled; there are no results, or an error that says where.
     pub cancelled: bool,
     /// The worker exits now (`max_calls`).
     pub exiting: bool,
@@ -64,8 +64,14 @@ impl Core {
         let entry = self.table.at(reply.slot);
         let is_worth_another = reply.raised && entry.retry_errors && !entry.cancelled;
         if reply.cancelled {
-            self.refuse_values(reply.slot, reply.generation, returns);
-            self.fail_cancelled(reply.slot, outbox);
+            match returns.first() {
+                // It says where the task was interrupted.
+                Some(Returned { value: Value::Error(_), .. }) => self.complete(reply.slot, returns, outbox),
+                _ => {
+                    self.refuse_values(reply.slot, reply.generation, returns);
+                    self.fail_cancelled(reply.slot, outbox);
+                }
+            }
         } else if is_worth_another && self.take_retry(reply.slot) {
             self.note_raised(reply.slot, returns);
             self.refuse_values(reply.slot, reply.generation, returns);

@@ -45,13 +45,18 @@ def _hint(value: object) -> str:
     return ""
 
 
-def is_end_of_cancelled(error: BaseException) -> bool:
-    """Hook `is_end_of_cancelled`: whether a call that was cancelled and raised this has ended because of it."""
+def cancelled_error(error: BaseException, name: str, task_id: str) -> BaseException | None:
+    """Hook `cancelled_error`: what a call that was cancelled and raised this ends with; None when it is its own error."""
     from asyncio import CancelledError
 
+    from trygon._core.system_errors import system_error
     from trygon.exceptions import TaskCancelledError
 
-    return isinstance(error, (KeyboardInterrupt, CancelledError, TaskCancelledError))
+    if not isinstance(error, (KeyboardInterrupt, CancelledError, TaskCancelledError)):
+        return None
+    made = system_error("cancelled", {"name": name, "task_id": task_id})
+    made.__suppress_context__ = True
+    return made.with_traceback(error.__traceback__)
 
 
 class _Interrupt(KeyboardInterrupt):

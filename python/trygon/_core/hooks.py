@@ -25,7 +25,7 @@ def install(**replaced: Any) -> None:
         "decode_error": _decode_error,
         "system_error": _system_error,
         "is_retryable": _is_retryable,
-        "is_end_of_cancelled": _is_end_of_cancelled,
+        "cancelled_error": _cancelled_error,
         "auto_init": _auto_init,
         "load_function": load_exported,
         "load_class": load_exported,
@@ -76,10 +76,10 @@ def _is_retryable(exception_types: bytes, error: BaseException) -> bool:
     return is_retryable(exception_types, error)
 
 
-def _is_end_of_cancelled(error: BaseException) -> bool:
-    from trygon._core.cancel import is_end_of_cancelled
+def _cancelled_error(error: BaseException, name: str, task_id: str) -> BaseException | None:
+    from trygon._core.cancel import cancelled_error
 
-    return is_end_of_cancelled(error)
+    return cancelled_error(error, name, task_id)
 
 
 def _auto_init() -> None:
