@@ -72,6 +72,7 @@ pub(crate) struct PeerDied {
 #[derive(Debug, Clone)]
 pub(crate) enum ToProcess {
     Granted { request: u64, lease: u64, worker: usize },
+    Revoked { lease: u64 },
     Connected { worker: usize },
     Died(PeerDied),
     Actor { actor: ActorId, state: &'static str, incarnation: u32, worker: Option<usize>, message: String },

@@ -94,6 +94,7 @@ impl World {
                 Some(peer) => process.core.on_lease_granted(request, lease, peer, now_ns, &mut process.links),
                 None => process.core.on_grant_unusable(request, lease),
             },
+            ToProcess::Revoked { lease } => process.core.on_lease_revoked(lease, &mut process.links),
             ToProcess::Connected { worker } => {
                 let peer = PeerIndex(process.peers.len() as u32);
                 process.peers.push(worker);
