@@ -29,7 +29,8 @@ class ActorNotInPlacementGroup(exceptions.ActorPlacementGroupRemoved, exceptions
 
 
 def _message(details: Details) -> str:
-    return str(details.get("message") or "").rstrip(".")
+    text = str(details.get("message") or "").rstrip(".")
+    return text[:1].upper() + text[1:]
 
 
 def task_group_removed(details: Details) -> BaseException:
