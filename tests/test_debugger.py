@@ -266,14 +266,14 @@ def _run(path: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_without_a_terminal_it_is_passed_over(tmp_path):
-    done = _run(program(tmp_path, _TASK + 'print("result", trygon.get(f.remote(20)))\n'))
+    done = _run(program(tmp_path, _TASK + 'print(f"result {trygon.get(f.remote(20))}")\n'))
     assert done.returncode == 0 and "result 41" in done.stdout
     assert "was passed over" in done.stderr and 'mode="inline"' in done.stderr
 
 
 @pytest.mark.parametrize(("value", "expected"), [("0", "result 41"), ("os.getpid", "result 41")])
 def test_pythonbreakpoint_decides(tmp_path, value, expected):
-    done = _run(program(tmp_path, _TASK + 'print("result", trygon.get(f.remote(20)))\n'), PYTHONBREAKPOINT=value)
+    done = _run(program(tmp_path, _TASK + 'print(f"result {trygon.get(f.remote(20))}")\n'), PYTHONBREAKPOINT=value)
     assert expected in done.stdout and "passed over" not in done.stderr
 
 

@@ -363,6 +363,16 @@ def test_a_call_that_has_not_begun_never_does(inline, tmp_path):
     assert os.listdir(tmp_path) == ["b"]
 
 
+def test_what_cannot_be_interrupted_is_not_waited_for(inline):
+    ref = trygon.remote(time.sleep).remote(1.5)
+    assert trygon.wait([ref], timeout=0.1)[0] == []
+    began = time.monotonic()
+    trygon.cancel(ref)
+    with pytest.raises(TaskCancelledError):
+        trygon.get(ref)
+    assert time.monotonic() - began < 1.0
+
+
 @pytest.mark.parametrize("how", ["loop", "get", "nested"])
 def test_a_running_task_is_interrupted(inline, how):
     ended = threading.Event()

@@ -6,15 +6,20 @@
 //! - **ACTOR-3** what is said of an earlier incarnation changes nothing.
 //! - **ACTOR-4** a dead actor stays dead, has one cause, and every watcher hears it.
 //! - **ACTOR-5** when its creator dies, an actor that is not detached ends with that as its cause.
+//! - **PLACE-1** a name belongs to at most one placement group that is not removed.
+//! - **PLACE-2** a removed placement group stays removed, and every watcher hears it.
+//! - **PLACE-3** a group of a detached actor ends with it, unless it is detached too; others end with the job.
 //! - **RECORD-1** every table that grows by itself is bounded, and says what it dropped.
 #![forbid(unsafe_code)]
 
 mod actors;
 mod functions;
 mod key_values;
+mod placement_groups;
 mod task_events;
 
 pub use actors::{Actor, ActorSpec, ActorState, Actors, Created, Death, Effect};
 pub use functions::Functions;
 pub use key_values::{KeyValueAnswer, KeyValues};
+pub use placement_groups::{Group, GroupCreated, GroupEffect, GroupSpec, GroupState, PlacementGroups, Strategy};
 pub use task_events::{TaskEvent, TaskEvents};

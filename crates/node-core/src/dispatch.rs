@@ -1,5 +1,6 @@
 //! The pass over what waits: grants leases, and starts workers where only a worker is missing.
 
+use crate::demand::{Demand, describe};
 use crate::lease::{Lease, Purpose};
 use crate::ledger::Held;
 use crate::queue::Place;
@@ -8,7 +9,6 @@ use crate::{Effect, EnvironmentId, Node, StopReason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::repeat_n;
 use trygon_ids::WorkerId;
-use trygon_resources::ResourceSet;
 
 impl Node {
     /// Grants what can be granted, in the order of QUEUE-1.
@@ -20,25 +20,32 @@ impl Node {
         let starting = self.starting();
         // Environments in which no more may start now: whoever needs another one does not wait for that.
         let mut full: BTreeSet<EnvironmentId> = BTreeSet::new();
-        let mut too_large: BTreeSet<ResourceSet> = BTreeSet::new();
+        self.update_hold(now_ms, effects);
+        let mut too_large: BTreeSet<Demand> = BTreeSet::new();
+        // Groups that do not fit: they are compared bundle by bundle, so that their sums say nothing of one another.
+        let mut skipped: BTreeSet<u64> = BTreeSet::new();
         // What is taken for workers that start, so that no later request gets it in this pass.
         let mut planned: Vec<Held> = Vec::new();
         let mut wanted: BTreeMap<EnvironmentId, usize> = BTreeMap::new();
         let mut stuck: Option<Place> = None;
-        while let Some(place) = self.next_candidate(&too_large, &full) {
+        while let Some(place) = self.next_candidate(&too_large, &skipped, &full) {
             let Some(waiting) = self.queue.at(place) else {
                 break;
             };
-            let (resources, environment) = (waiting.resources.clone(), waiting.environment);
-            let Some(held) = self.ledger.acquire(&resources) else {
-                if !self.ledger.is_feasible(&resources) {
+            if matches!(waiting.purpose, Purpose::Group { .. }) {
+                skipped.extend(self.dispatch_group(place, now_ms, effects));
+                continue;
+            }
+            let (demand, environment) = (waiting.demand.clone(), waiting.environment);
+            let Some(held) = self.acquire_if_labelled(&demand) else {
+                if !self.is_feasible(&demand) {
                     self.tell_infeasible(place, effects);
                 }
-                too_large.insert(resources);
+                too_large.insert(demand);
                 continue;
             };
             if let Some(worker) = self.take_idle(place) {
-                self.grant(place, worker, held, effects);
+                self.grant(place, worker, held, now_ms, effects);
                 continue;
             }
             planned.push(held);
@@ -57,7 +64,7 @@ impl Node {
             }
         }
         for held in &planned {
-            self.ledger.release(held);
+            self.release(held);
         }
         let missing = missing(&wanted, &starting).flat_map(|(environment, count)| repeat_n(environment, count));
         for environment in missing.take(startable) {
@@ -68,6 +75,25 @@ impl Node {
             self.make_place(place, effects);
             self.tell_cap(place, effects);
         }
+    }
+
+    /// Reserves a placement group. Its ticket when it does not fit now.
+    fn dispatch_group(&mut self, place: Place, now_ms: u64, effects: &mut Vec<Effect>) -> Option<u64> {
+        let waiting = self.queue.at(place)?;
+        let (ticket, demand) = (waiting.ticket, waiting.demand.clone());
+        let Purpose::Group { group, bundles, apart } = waiting.purpose.clone() else {
+            return None;
+        };
+        let may_fit = !(apart && bundles.len() > 1) && self.has_labels(&demand);
+        if may_fit && self.reserve(group, &bundles) {
+            self.finish_grant(place, now_ms);
+            effects.push(Effect::GroupReserved { group });
+            return None;
+        }
+        if !may_fit || !self.is_feasible(&demand) {
+            self.tell_infeasible(place, effects);
+        }
+        Some(ticket)
     }
 
     /// The idle worker used last; for an actor, one that owns nothing, because an actor may be killed.
@@ -126,15 +152,26 @@ impl Node {
     }
 
     /// QUEUE-1: the first of the requests with the highest rank, among those that may fit.
-    fn next_candidate(&self, too_large: &BTreeSet<ResourceSet>, full: &BTreeSet<EnvironmentId>) -> Option<Place> {
+    fn next_candidate(
+        &self,
+        too_large: &BTreeSet<Demand>,
+        skipped: &BTreeSet<u64>,
+        full: &BTreeSet<EnvironmentId>,
+    ) -> Option<Place> {
         let mut best: Option<(u32, Place)> = None;
         let mut owner_rank: Option<(WorkerId, bool)> = None;
         for (place, waiting) in self.queue.iter() {
-            if waiting.planned >= waiting.left
-                || too_large.contains(&waiting.resources)
-                || !self.prepared.contains(&waiting.environment)
-                || full.contains(&waiting.environment)
-            {
+            let is_out = match waiting.purpose {
+                // It needs no worker.
+                Purpose::Group { .. } => skipped.contains(&waiting.ticket),
+                _ => {
+                    waiting.planned >= waiting.left
+                        || too_large.contains(&waiting.demand)
+                        || !self.prepared.contains(&waiting.environment)
+                        || full.contains(&waiting.environment)
+                }
+            };
+            if is_out {
                 continue;
             }
             let blocked = match owner_rank {
@@ -143,6 +180,9 @@ impl Node {
             };
             owner_rank = Some((place.owner, blocked));
             let rank = if blocked { waiting.depth.saturating_add(1) } else { 0 };
+            if rank == 0 && self.hold.as_ref().is_some_and(|hold| hold.keeps_back(waiting.ticket, &waiting.demand)) {
+                continue;
+            }
             if best.is_none_or(|(other, _)| rank > other) {
                 best = Some((rank, place));
             }
@@ -150,13 +190,13 @@ impl Node {
         best.map(|(_, place)| place)
     }
 
-    fn grant(&mut self, place: Place, worker: WorkerId, held: Held, effects: &mut Vec<Effect>) {
+    fn grant(&mut self, place: Place, worker: WorkerId, held: Held, now_ms: u64, effects: &mut Vec<Effect>) {
         let Some(waiting) = self.queue.at(place) else {
             return;
         };
         let purpose = waiting.purpose.clone();
         let (name, environment) = (waiting.name.clone(), waiting.environment);
-        self.queue.granted(place);
+        self.finish_grant(place, now_ms);
         let lease = self.next_lease;
         self.next_lease += 1;
         let devices = held.devices();
@@ -168,29 +208,78 @@ impl Node {
                 let lifetime = lifetime.clone();
                 Effect::ActorPlaced { actor: *actor, incarnation: *incarnation, worker, devices, lifetime }
             }
+            // It needs no worker.
+            Purpose::Group { group, .. } => Effect::GroupReserved { group: *group },
         });
         self.workers.insert(worker, Life::Leased { lease });
-        self.leases.insert(lease, Lease { worker, owner: place.owner, purpose, held, name, environment, lent: None });
+        let owner = place.owner;
+        let granted = Lease { worker, owner, purpose, held, name, environment, lent: None, revoked: false };
+        self.leases.insert(lease, granted);
+    }
+
+    /// One lease of a request, or a group, was granted.
+    fn finish_grant(&mut self, place: Place, now_ms: u64) {
+        let ticket = self.ticket_of(place);
+        self.forget_hold(ticket);
+        self.queue.granted(place, now_ms);
+    }
+
+    fn ticket_of(&mut self, place: Place) -> u64 {
+        self.queue.at(place).map_or(u64::MAX, |waiting| waiting.ticket)
+    }
+
+    fn acquire_if_labelled(&mut self, demand: &Demand) -> Option<Held> {
+        if self.has_labels(demand) { self.acquire(demand) } else { None }
     }
 
     fn tell_infeasible(&mut self, place: Place, effects: &mut Vec<Effect>) {
-        let total = describe(&self.ledger.total);
         let Some(waiting) = self.queue.at(place).filter(|waiting| !waiting.told) else {
             return;
         };
         waiting.told = true;
-        let message = format!(
-            "{} needs {}, more than this node has ({total}). It waits until a node with enough joins; \
-             ask for less, or start with more resources.",
-            waiting.name,
-            describe(&waiting.resources),
-        );
-        effects.push(match &waiting.purpose {
+        let (name, demand, purpose) = (waiting.name.clone(), waiting.demand.clone(), waiting.purpose.clone());
+        let why = self.why_infeasible(&demand, &purpose);
+        let message = format!("{name} {why}");
+        effects.push(match purpose {
             Purpose::Tasks { request_id } => {
-                Effect::LeaseWaits { owner: place.owner, request_id: *request_id, message, cap_reached: false }
+                Effect::LeaseWaits { owner: place.owner, request_id, message, cap_reached: false }
             }
-            Purpose::Actor { actor, .. } => Effect::ActorWaits { actor: *actor, message },
+            Purpose::Actor { actor, .. } => Effect::ActorWaits { actor, message },
+            Purpose::Group { group, .. } => Effect::GroupWaits { group, message },
         });
+    }
+
+    fn why_infeasible(&self, demand: &Demand, purpose: &Purpose) -> String {
+        if let Purpose::Group { bundles, apart: true, .. } = purpose
+            && bundles.len() > 1
+        {
+            let count = bundles.len();
+            return format!(
+                "has {count} bundles that must be on different nodes (STRICT_SPREAD), and there is one node. It waits \
+                 until enough nodes join; use SPREAD, or PACK, to run on one."
+            );
+        }
+        if !self.has_labels(demand) {
+            let labels = &self.options.labels;
+            let own: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let wanted = demand.labels.as_deref().unwrap_or_default();
+            return format!(
+                "wants a node with the labels {wanted}, and this one has {}. It waits until such a node joins.",
+                own.join(", ")
+            );
+        }
+        if demand.part.is_some() {
+            return format!(
+                "needs {}, more than any such bundle has. It waits for ever; ask for less, or make larger bundles.",
+                demand.describe()
+            );
+        }
+        format!(
+            "needs {}, more than this node has ({}). It waits until a node with enough joins; ask for less, or start \
+             with more resources.",
+            demand.describe(),
+            describe(&self.ledger.total)
+        )
     }
 
     /// The request lacks only a process, and every process that there may be waits for others.
@@ -219,13 +308,10 @@ impl Node {
                 Effect::LeaseWaits { owner: place.owner, request_id: *request_id, message, cap_reached: true }
             }
             Purpose::Actor { actor, .. } => Effect::ActorWaits { actor: *actor, message },
+            // It needs no process.
+            Purpose::Group { group, .. } => Effect::GroupWaits { group: *group, message },
         });
     }
-}
-
-fn describe(resources: &ResourceSet) -> String {
-    let parts: Vec<String> = resources.iter().map(|(name, amount)| format!("{name}: {}", amount.as_f64())).collect();
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
 /// How many workers of each environment are wanted beyond those that start.

@@ -1,7 +1,7 @@
 //! Everything a node can ask for.
 
-use crate::{DeviceList, EnvironmentId, LeaseId};
-use trygon_ids::{ActorId, WorkerId};
+use crate::{DeviceList, EnvironmentId, LeaseId, Refusal};
+use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
 use trygon_resources::ResourceSet;
 
 /// Why a worker is to end.
@@ -11,6 +11,8 @@ pub enum StopReason {
     Idle,
     /// The owner of what it runs is dead: end it at once.
     OwnerDied,
+    /// What it runs is in a placement group that was removed: end it at once.
+    GroupRemoved,
     /// It did not become ready in time: end it at once.
     StartTimeout,
     /// What it was to run in cannot be made, and it has not begun yet: forget it.
@@ -59,7 +61,7 @@ pub enum Effect {
         worker: WorkerId,
         /// Device instances held.
         devices: DeviceList,
-        /// What it holds once it runs.
+        /// What it holds once it runs, by name.
         lifetime: ResourceSet,
     },
     /// Tell an owner why its request waits.
@@ -73,19 +75,42 @@ pub enum Effect {
         /// It waits for a process, all are blocked and no more are allowed: without help it waits for ever.
         cap_reached: bool,
     },
-    /// Tell an owner that its request is forgotten: its environment cannot be made.
+    /// Tell an owner that its request will never be met.
     LeaseRefused {
         /// Who asked.
         owner: WorkerId,
         /// What it asked.
         request_id: u64,
+        /// Why.
+        refusal: Refusal,
         /// Why, for people.
         message: String,
     },
-    /// An actor's request is forgotten: its environment cannot be made.
+    /// An actor will never have a worker.
     ActorRefused {
         /// The actor.
         actor: ActorId,
+        /// Why.
+        refusal: Refusal,
+        /// Why, for people.
+        message: String,
+    },
+    /// Ask an owner to give a lease back when what runs has ended (FAIR-1).
+    Revoke {
+        /// Who holds it.
+        owner: WorkerId,
+        /// The lease.
+        lease: LeaseId,
+    },
+    /// All bundles of a placement group are reserved.
+    GroupReserved {
+        /// The group.
+        group: PlacementGroupId,
+    },
+    /// Tell people why a placement group waits.
+    GroupWaits {
+        /// The group.
+        group: PlacementGroupId,
         /// Why, for people.
         message: String,
     },

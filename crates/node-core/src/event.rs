@@ -1,7 +1,7 @@
 //! Everything that can happen to a node.
 
 use crate::{EnvironmentId, LeaseId};
-use trygon_ids::{ActorId, WorkerId};
+use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
 use trygon_resources::ResourceSet;
 
 /// An owner asks for leases of one scheduling class.
@@ -11,7 +11,7 @@ pub struct LeaseRequest {
     pub owner: WorkerId,
     /// Chosen by the asker.
     pub request_id: u64,
-    /// What one lease holds.
+    /// What one lease holds, by the names of `demand.rs`.
     pub resources: ResourceSet,
     /// How many leases are wanted.
     pub count: u32,
@@ -32,9 +32,9 @@ pub struct ActorRequest {
     pub incarnation: u32,
     /// Its creator, in whose turn it is placed.
     pub owner: WorkerId,
-    /// What must be free to place it; held while the constructor runs.
+    /// What must be free to place it, by name; held while the constructor runs.
     pub placement: ResourceSet,
-    /// What it holds while it lives.
+    /// What it holds while it lives, by name.
     pub lifetime: ResourceSet,
     /// Nesting depth of its creator.
     pub depth: u32,
@@ -42,6 +42,23 @@ pub struct ActorRequest {
     pub name: String,
     /// What its worker must run in.
     pub environment: EnvironmentId,
+}
+
+/// A placement group is to be reserved.
+#[derive(Debug, Clone)]
+pub struct GroupRequest {
+    /// The group.
+    pub group: PlacementGroupId,
+    /// Its creator, in whose turn it is served.
+    pub owner: WorkerId,
+    /// What each bundle holds.
+    pub bundles: Vec<ResourceSet>,
+    /// Each bundle must be on a node of its own.
+    pub apart: bool,
+    /// Selectors of labels that the node must have.
+    pub labels: Option<String>,
+    /// What it is called, for messages.
+    pub name: String,
 }
 
 /// What happened.
@@ -73,6 +90,13 @@ pub enum Event {
     ActorUnwanted {
         /// The actor.
         actor: ActorId,
+    },
+    /// A placement group is to be reserved.
+    GroupWanted(GroupRequest),
+    /// A placement group ends, whether it was reserved or not.
+    GroupRemoved {
+        /// The group.
+        group: PlacementGroupId,
     },
     /// The constructor of the actor on this worker is done: it keeps what it holds for life.
     ActorRunning {

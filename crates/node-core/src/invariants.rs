@@ -36,28 +36,51 @@ impl Node {
     }
 
     fn check_ledger(&self) -> Result<(), String> {
-        let mut sum = self.ledger.free.clone();
-        let mut lent = Amount::ZERO;
-        for lease in self.leases.values() {
-            sum.add(&lease.held.amounts);
-            lent = lent + lease.lent.unwrap_or(Amount::ZERO);
+        let in_groups = self.groups.iter().flat_map(|(group, bundles)| {
+            bundles.iter().enumerate().map(|(index, bundle)| (Some((*group, index)), &bundle.ledger))
+        });
+        for (bundle, ledger) in std::iter::once((None, &self.ledger)).chain(in_groups) {
+            let mut sum = ledger.free.clone();
+            let mut lent = Amount::ZERO;
+            for lease in self.leases.values().filter(|lease| lease.held.bundle == bundle) {
+                sum.add(&lease.held.amounts);
+                lent = lent + lease.lent.unwrap_or(Amount::ZERO);
+            }
+            if bundle.is_none() {
+                self.groups.values().flatten().for_each(|bundle| sum.add(&bundle.held.amounts));
+            }
+            sum.set(CPU, sum.get(CPU) - lent);
+            if sum != ledger.total {
+                return Err(format!("LEDGER-1, GROUP-1: {sum:?} is not {:?} in {bundle:?}", ledger.total));
+            }
         }
-        sum.set(CPU, sum.get(CPU) - lent);
-        if sum == self.ledger.total { Ok(()) } else { Err(format!("LEDGER-1: {sum:?} is not {:?}", self.ledger.total)) }
+        let gone = |lease: &&crate::lease::Lease| {
+            lease.held.bundle.is_some_and(|(group, _)| !self.groups.contains_key(&group))
+        };
+        match self.leases.values().find(gone) {
+            Some(lease) => Err(format!("GROUP-2: {} runs in a group that is gone", lease.name)),
+            None => Ok(()),
+        }
     }
 
     fn check_devices(&self) -> Result<(), String> {
         for (name, instances) in &self.ledger.instances {
             let mut sum = instances.clone();
-            let shares = self.leases.values().flat_map(|lease| lease.held.shares.get(name).into_iter().flatten());
-            for (index, share) in shares {
+            let of_node = self.leases.values().filter(|lease| lease.held.bundle.is_none()).map(|lease| &lease.held);
+            let of_bundles = self.groups.values().flatten().map(|bundle| &bundle.held);
+            for (index, share) in of_node.chain(of_bundles).flat_map(|held| held.shares.get(name).into_iter().flatten())
+            {
                 sum[*index as usize] = sum[*index as usize] + *share;
             }
             if instances.iter().any(|free| *free < Amount::ZERO) || sum.iter().any(|whole| *whole != Amount::whole(1)) {
                 return Err(format!("LEDGER-2: shares of {name} do not add up: {sum:?}"));
             }
         }
-        Ok(())
+        let bundles = self.groups.values().flatten().flat_map(|bundle| bundle.ledger.instances.values().flatten());
+        match bundles.into_iter().find(|free| **free < Amount::ZERO || **free > Amount::whole(1)) {
+            Some(free) => Err(format!("LEDGER-2: {free:?} of a device is free in a bundle")),
+            None => Ok(()),
+        }
     }
 
     fn check_pool(&self) -> Result<(), String> {

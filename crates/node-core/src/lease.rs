@@ -2,7 +2,7 @@
 
 use crate::EnvironmentId;
 use crate::ledger::Held;
-use trygon_ids::{ActorId, WorkerId};
+use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
 use trygon_resources::{Amount, ResourceSet};
 
 /// The number of a lease, unique in the node's life.
@@ -13,8 +13,32 @@ pub type LeaseId = u64;
 pub(crate) enum Purpose {
     /// Tasks of an owner.
     Tasks { request_id: u64 },
-    /// One actor; it keeps `lifetime` once it runs.
+    /// One actor; it keeps `lifetime` (by name) once it runs.
     Actor { actor: ActorId, incarnation: u32, lifetime: ResourceSet },
+    /// A placement group: its bundles, which `apart` wants on different nodes. It needs no worker.
+    Group { group: PlacementGroupId, bundles: Vec<ResourceSet>, apart: bool },
+}
+
+/// Why a request will never be met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The placement group that it names was removed.
+    GroupRemoved,
+    /// The only node that it may run on does not exist, or is too small.
+    Unschedulable,
+    /// Its runtime environment cannot be made.
+    NoEnvironment,
+}
+
+impl Refusal {
+    /// The reason in a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GroupRemoved => "placement_group_removed",
+            Self::Unschedulable => "unschedulable",
+            Self::NoEnvironment => "runtime_env_failed",
+        }
+    }
 }
 
 /// A lease that lives.
@@ -29,6 +53,8 @@ pub(crate) struct Lease {
     pub(crate) environment: EnvironmentId,
     /// CPUs lent out while the worker waits; `None` when it runs.
     pub(crate) lent: Option<Amount>,
+    /// Its owner was asked to give it back when what runs has ended.
+    pub(crate) revoked: bool,
 }
 
 /// A lease, for people who look.

@@ -1,6 +1,7 @@
 //! What the node has, what is free, and which device instances are whose.
 
 use std::collections::BTreeMap;
+use trygon_ids::PlacementGroupId;
 use trygon_resources::{Amount, ResourceSet};
 
 /// Resources whose instances are told apart, because programs address them by index.
@@ -23,7 +24,12 @@ pub(crate) struct Held {
     pub(crate) amounts: ResourceSet,
     /// For each device resource: instances and the share taken of each.
     pub(crate) shares: BTreeMap<String, Vec<(u32, Amount)>>,
+    /// The bundle of a placement group that it was taken from; `None` for the node itself.
+    pub(crate) bundle: Option<BundleKey>,
 }
+
+/// A bundle: its group and its number there.
+pub(crate) type BundleKey = (PlacementGroupId, usize);
 
 impl Held {
     /// The devices, without their shares.
@@ -53,6 +59,30 @@ impl Ledger {
         Self { free: total.clone(), total, instances }
     }
 
+    /// Books of what was taken from others: a bundle. Device instances keep their numbers.
+    pub(crate) fn of_held(held: &Held, node: &Self) -> Self {
+        let mut instances = BTreeMap::new();
+        for (name, shares) in &held.shares {
+            let count = node.instances.get(name).map_or(0, Vec::len);
+            let mut own = vec![Amount::ZERO; count];
+            for (index, share) in shares {
+                own[*index as usize] = *share;
+            }
+            instances.insert(name.clone(), own);
+        }
+        Self { free: held.amounts.clone(), total: held.amounts.clone(), instances }
+    }
+
+    /// Takes over what is free in the books of a bundle that ends.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.free.add(&other.free);
+        for (name, free) in &other.instances {
+            let shares: Vec<(u32, Amount)> =
+                free.iter().enumerate().map(|(index, share)| (index as u32, *share)).collect();
+            self.change_shares(name, &shares, |free, share| free + share);
+        }
+    }
+
     /// Whether the node could ever hold this.
     pub(crate) fn is_feasible(&self, demand: &ResourceSet) -> bool {
         self.total.covers(demand)
@@ -73,7 +103,7 @@ impl Ledger {
             self.change_shares(name, taken, |free, share| free - share);
         }
         self.free.subtract(demand);
-        Some(Held { amounts: demand.clone(), shares })
+        Some(Held { amounts: demand.clone(), shares, bundle: None })
     }
 
     /// Gives everything back.

@@ -1,19 +1,25 @@
 //! Actors ask for a worker of their own, and start to run there.
 
-use crate::lease::Purpose;
+use crate::demand::Demand;
+use crate::lease::{Purpose, Refusal};
+use crate::on_group::refused;
 use crate::queue::Waiting;
-use crate::{ActorRequest, Node};
+use crate::{ActorRequest, Effect, Node};
 use trygon_ids::WorkerId;
 use trygon_resources::ResourceSet;
 
 impl Node {
     /// The actor joins its creator's line, with whatever it needs at any time.
-    pub(crate) fn on_actor_wanted(&mut self, request: ActorRequest) {
+    pub(crate) fn on_actor_wanted(&mut self, now_ms: u64, request: ActorRequest, effects: &mut Vec<Effect>) {
         let ActorRequest { actor, incarnation, owner, placement, lifetime, depth, name, environment } = request;
-        let resources = larger_of_each(&placement, &lifetime);
+        let demand = Demand::parse(&larger_of_each(&placement, &lifetime));
         let purpose = Purpose::Actor { actor, incarnation, lifetime };
-        let waiting = Waiting { purpose, resources, left: 1, depth, name, environment, told: false, planned: 0 };
-        self.queue.push(owner, waiting);
+        if let Some(why) = self.refusal(&demand) {
+            let message = format!("{name} cannot be scheduled: {why}");
+            effects.push(refused(owner, &purpose, Refusal::Unschedulable, message));
+            return;
+        }
+        self.queue.push(owner, Waiting::new(purpose, demand, 1, now_ms).of(depth, name, environment));
     }
 
     /// The constructor is done: what was only needed to place the actor is free again.
@@ -27,10 +33,18 @@ impl Node {
         let Purpose::Actor { lifetime, .. } = &lease.purpose else {
             return;
         };
-        if let Some(lent) = lease.lent.take() {
-            self.ledger.take_back_cpus(lent);
+        let keep = Demand::parse(lifetime).amounts;
+        let (lent, mut held) = (lease.lent.take(), std::mem::take(&mut lease.held));
+        let id = self.workers.get(&worker).and_then(|life| life.lease());
+        if let Some(books) = self.books(held.bundle) {
+            if let Some(lent) = lent {
+                books.take_back_cpus(lent);
+            }
+            books.shrink(&mut held, &keep);
         }
-        self.ledger.shrink(&mut lease.held, lifetime);
+        if let Some(lease) = id.and_then(|id| self.leases.get_mut(&id)) {
+            lease.held = held;
+        }
     }
 }
 

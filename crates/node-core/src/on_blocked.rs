@@ -12,9 +12,11 @@ impl Node {
             return;
         };
         if lease.lent.is_none() {
-            let lent = lease.held.amounts.get(CPU);
+            let (lent, bundle) = (lease.held.amounts.get(CPU), lease.held.bundle);
             lease.lent = Some(lent);
-            self.ledger.lend_cpus(lent);
+            if let Some(books) = self.books(bundle) {
+                books.lend_cpus(lent);
+            }
         }
     }
 
@@ -23,8 +25,11 @@ impl Node {
         let Some(lease) = lease_of(&self.workers, &mut self.leases, worker) else {
             return;
         };
-        if let Some(lent) = lease.lent.take() {
-            self.ledger.take_back_cpus(lent);
+        let bundle = lease.held.bundle;
+        if let Some(lent) = lease.lent.take()
+            && let Some(books) = self.books(bundle)
+        {
+            books.take_back_cpus(lent);
         }
     }
 }

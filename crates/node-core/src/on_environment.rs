@@ -1,6 +1,7 @@
 //! Environments can be used, or cannot be made.
 
-use crate::lease::Purpose;
+use crate::lease::Refusal;
+use crate::on_group::refused;
 use crate::worker::Life;
 use crate::{Effect, EnvironmentId, Node, StopReason};
 use trygon_ids::WorkerId;
@@ -23,10 +24,7 @@ impl Node {
         self.prepared.remove(&environment);
         for (owner, purpose) in self.queue.take_environment(environment) {
             let message = message.to_owned();
-            effects.push(match purpose {
-                Purpose::Tasks { request_id } => Effect::LeaseRefused { owner, request_id, message },
-                Purpose::Actor { actor, .. } => Effect::ActorRefused { actor, message },
-            });
+            effects.push(refused(owner, &purpose, Refusal::NoEnvironment, message));
         }
         let of_it = |worker: &WorkerId| self.environment_of.get(worker) == Some(&environment);
         let starting =

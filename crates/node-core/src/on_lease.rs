@@ -1,21 +1,28 @@
 //! Leases are asked for and given back.
 
-use crate::lease::{Lease, Purpose};
+use crate::demand::Demand;
+use crate::lease::{Lease, Purpose, Refusal};
+use crate::on_group::refused;
 use crate::queue::Waiting;
 use crate::worker::Life;
-use crate::{LeaseId, LeaseRequest, Node};
+use crate::{Effect, LeaseId, LeaseRequest, Node};
 use trygon_ids::WorkerId;
 
 impl Node {
-    /// A request joins its owner's line.
-    pub(crate) fn on_lease_requested(&mut self, request: LeaseRequest) {
+    /// A request joins its owner's line, unless it can never be met.
+    pub(crate) fn on_lease_requested(&mut self, now_ms: u64, request: LeaseRequest, effects: &mut Vec<Effect>) {
         if request.count == 0 {
             return;
         }
         let purpose = Purpose::Tasks { request_id: request.request_id };
         let LeaseRequest { owner, resources, count, depth, name, environment, .. } = request;
-        let waiting = Waiting { purpose, resources, left: count, depth, name, environment, told: false, planned: 0 };
-        self.queue.push(owner, waiting);
+        let demand = Demand::parse(&resources);
+        if let Some(why) = self.refusal(&demand) {
+            let message = format!("{name} cannot be scheduled: {why}");
+            effects.push(refused(owner, &purpose, Refusal::Unschedulable, message));
+            return;
+        }
+        self.queue.push(owner, Waiting::new(purpose, demand, count, now_ms).of(depth, name, environment));
     }
 
     /// LEASE-2: a lease that ended before, or that is another's, is left alone.
@@ -39,10 +46,12 @@ impl Node {
     /// Takes a lease off the books. The worker's life is the caller's to change.
     pub(crate) fn end_lease(&mut self, lease: LeaseId) -> Option<Lease> {
         let lease = self.leases.remove(&lease)?;
-        self.ledger.release(&lease.held);
-        if let Some(lent) = lease.lent {
+        self.release(&lease.held);
+        if let Some(lent) = lease.lent
+            && let Some(books) = self.books(lease.held.bundle)
+        {
             // What it holds went back as a whole, and what it lent had gone back before.
-            self.ledger.take_back_cpus(lent);
+            books.take_back_cpus(lent);
         }
         Some(lease)
     }

@@ -19,7 +19,11 @@ impl Node {
         // Only while work waits does a delayed start matter; it is then found out by the pass that follows the tick.
         let delayed = (self.start_failures > 0 && !self.queue.is_empty()).then_some(self.no_start_before_ms);
         let idle = self.oldest_idle_ms().map(|since_ms| since_ms + self.options.idle_worker_ms);
-        starting.chain(delayed.filter(|_| self.may_be_delayed())).chain(idle).min()
+        let held = self.hold.as_ref().map(|hold| hold.until_ms);
+        // Only what could be met grows impatient, so that an idle node with a hopeless request sleeps.
+        let impatient = self.queue.iter().filter(|(_, waiting)| !waiting.is_aged && !waiting.told);
+        let impatient = impatient.map(|(_, waiting)| waiting.patient_until_ms).min();
+        starting.chain(delayed.filter(|_| self.may_be_delayed())).chain(idle).chain(held).chain(impatient).min()
     }
 
     /// Ends what is overdue.

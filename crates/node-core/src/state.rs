@@ -1,12 +1,15 @@
 //! The state of a node's decisions, and read-only views of it.
 
+use crate::bundle::Bundle;
+use crate::hold::Hold;
+use crate::labels::Labels;
 use crate::lease::{Lease, Purpose};
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::worker::Life;
 use crate::{EnvironmentId, LeaseId, LeaseView, LifeName, PLAIN, WorkerView};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use trygon_ids::WorkerId;
+use trygon_ids::{PlacementGroupId, WorkerId};
 use trygon_resources::ResourceSet;
 
 /// What a node is to be.
@@ -14,6 +17,10 @@ use trygon_resources::ResourceSet;
 pub struct Options {
     /// Its resources.
     pub resources: ResourceSet,
+    /// Its id, in hexadecimal.
+    pub node_id: String,
+    /// Its labels.
+    pub labels: Labels,
     /// Workers started ahead, and kept when idle.
     pub prestart_workers: usize,
     /// Idle time after which a worker above that number is ended.
@@ -44,6 +51,10 @@ pub struct Node {
     pub(crate) owners: BTreeSet<WorkerId>,
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
     pub(crate) queue: Queue,
+    /// Placement groups that are reserved, by bundle.
+    pub(crate) groups: BTreeMap<PlacementGroupId, Vec<Bundle>>,
+    /// Resources that are held for a request.
+    pub(crate) hold: Option<Hold>,
     pub(crate) next_lease: LeaseId,
     pub(crate) next_worker: u64,
     /// Workers that died while starting, since the last one that became ready.
@@ -65,6 +76,8 @@ impl Node {
             owners: BTreeSet::new(),
             leases: BTreeMap::new(),
             queue: Queue::default(),
+            groups: BTreeMap::new(),
+            hold: None,
             next_lease: 1,
             next_worker: 1,
             start_failures: 0,
@@ -75,6 +88,11 @@ impl Node {
     /// What the node has.
     pub fn total(&self) -> &ResourceSet {
         &self.ledger.total
+    }
+
+    /// The node's labels.
+    pub fn labels(&self) -> &Labels {
+        &self.options.labels
     }
 
     /// What is free now; CPUs may be below zero while blocked workers go on.

@@ -7,12 +7,14 @@ impl Node {
     pub fn step(&mut self, now_ms: u64, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::Start => self.on_start(now_ms, effects),
-            Event::LeaseRequested(request) => self.on_lease_requested(request),
+            Event::LeaseRequested(request) => self.on_lease_requested(now_ms, request, effects),
             Event::LeaseCancelled { owner, request_id } => self.queue.cancel_tasks(owner, request_id),
             Event::LeaseReturned { owner, lease, worker_exiting } => {
                 self.on_lease_returned(now_ms, owner, lease, worker_exiting)
             }
-            Event::ActorWanted(request) => self.on_actor_wanted(request),
+            Event::ActorWanted(request) => self.on_actor_wanted(now_ms, request, effects),
+            Event::GroupWanted(request) => self.on_group_wanted(now_ms, request),
+            Event::GroupRemoved { group } => self.on_group_removed(group, effects),
             Event::ActorUnwanted { actor } => self.queue.cancel_actor(actor),
             Event::ActorRunning { worker } => self.on_actor_running(worker),
             Event::EnvironmentReady { environment } => self.on_environment_ready(now_ms, environment, effects),

@@ -32,6 +32,7 @@ impl Service {
         self.graveyard.bury(number, death.clone());
         self.on_store_user_died(number);
         let mut effects = Vec::new();
+        self.groups.on_process_died(worker);
         self.actors.on_process_died(worker, &death_from_wire(&death), &mut effects);
         self.node_step(Event::ProcessDied { process: worker });
         self.perform_actor_effects(effects);

@@ -9,11 +9,13 @@
 
 mod connection;
 mod death;
+mod early_group_use;
 mod graveyard;
 mod json;
 mod log_tail;
 mod on_actor_frame;
 mod on_frame;
+mod on_group_frame;
 mod peers;
 mod perform;
 mod poller;

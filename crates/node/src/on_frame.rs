@@ -3,7 +3,7 @@
 use crate::process::DRIVER;
 use crate::service::Service;
 use crate::translate::{resource_set, task_event};
-use trygon_node_core::{Event, LeaseRequest};
+use trygon_node_core::{Event, LeaseRequest, Refusal};
 use trygon_wire::control::{self, FunctionReply, KeyValueReply, KeyValueRequest};
 use trygon_wire::{FrameError, Header, Kind, decode};
 
@@ -73,6 +73,9 @@ impl Service {
             Kind::CreateActor | Kind::WatchActor | Kind::KillActor | Kind::ActorStarted | Kind::GetNamedActor => {
                 self.on_actor_frame(from, worker, header.kind, body)?
             }
+            Kind::CreatePlacementGroup | Kind::RemovePlacementGroup | Kind::WatchPlacementGroup => {
+                self.on_group_frame(from, worker, header.kind, body)?
+            }
             Kind::LeaseRequest
             | Kind::LeaseReturn
             | Kind::LeaseCancel
@@ -91,7 +94,12 @@ impl Service {
     fn on_lease_frame(&mut self, from: u64, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
         let worker = self.node.worker_id(from);
         match kind {
-            Kind::LeaseRequest => self.on_lease_request(from, decode(body)?),
+            Kind::LeaseRequest => {
+                let request = decode(body)?;
+                if !self.is_lease_of_absent_group(from, &request) {
+                    self.on_lease_request(from, request);
+                }
+            }
             Kind::LeaseReturn => {
                 let control::LeaseReturn { lease_id, worker_exiting } = decode(body)?;
                 self.node_step(Event::LeaseReturned { owner: worker, lease: lease_id, worker_exiting });
@@ -113,13 +121,13 @@ impl Service {
         Ok(())
     }
 
-    fn on_lease_request(&mut self, from: u64, message: control::LeaseRequest) {
+    pub(crate) fn on_lease_request(&mut self, from: u64, message: control::LeaseRequest) {
         let control::LeaseRequest { request_id, resources, count, depth, name, environment } = message;
         let owner = self.node.worker_id(from);
         let resources = resource_set(&resources);
         let environment = self.environments.number_of(&environment);
         if let Err(message) = self.want_environment(environment) {
-            return self.refuse_lease(from, request_id, message);
+            return self.refuse_lease(from, request_id, Refusal::NoEnvironment, message);
         }
         let request = LeaseRequest { owner, request_id, resources, count, depth, name, environment };
         self.node_step(Event::LeaseRequested(request));

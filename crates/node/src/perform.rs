@@ -5,10 +5,10 @@ use crate::translate::{amounts, death_to_wire, devices};
 use rustix::process::Signal;
 use trygon_control_core::{ActorState, Effect as ActorEffect};
 use trygon_ids::{ActorId, WorkerId};
-use trygon_node_core::{ActorRequest, DeviceList, Effect, Event, StopReason};
+use trygon_node_core::{ActorRequest, DeviceList, Effect, Event, Refusal, StopReason};
 use trygon_resources::ResourceSet;
 use trygon_wire::Kind;
-use trygon_wire::control::{ActorUpdate, ExitWorker, LeaseGranted, LeaseWaits, StartActor};
+use trygon_wire::control::{ActorUpdate, ExitWorker, LeaseGranted, LeaseRevoke, LeaseWaits, StartActor};
 
 impl Service {
     /// Gives an event to the node's brain and does what it asks for.
@@ -35,14 +35,21 @@ impl Service {
                 let owner = self.number_of(owner);
                 self.send(owner, Kind::LeaseWaits, &LeaseWaits { request_id, message, cap_reached });
             }
+            Effect::LeaseRefused { owner, request_id, refusal, message } => {
+                self.refuse_lease(self.number_of(owner), request_id, refusal, message);
+            }
+            Effect::ActorRefused { actor, refusal, message } => self.refuse_actor(actor, refusal, message),
+            Effect::Revoke { owner, lease } => {
+                self.send(self.number_of(owner), Kind::LeaseRevoke, &LeaseRevoke { lease_id: lease });
+            }
+            Effect::GroupReserved { group } => self.on_group_reserved(group),
+            Effect::GroupWaits { group, message } => {
+                self.say(message.clone());
+                self.groups.note_waits(group, message);
+            }
             Effect::ActorPlaced { actor, incarnation, worker, devices, lifetime } => {
                 self.on_actor_placed(actor, incarnation, worker, devices, &lifetime);
             }
-            Effect::LeaseRefused { owner, request_id, message } => {
-                let owner = self.number_of(owner);
-                self.refuse_lease(owner, request_id, message);
-            }
-            Effect::ActorRefused { actor, message } => self.refuse_actor(actor, message),
             Effect::ActorWaits { actor, message } => {
                 self.say(message.clone());
                 self.actors.note_waits(actor, message);
@@ -58,6 +65,10 @@ impl Service {
             }
             StopReason::OwnerDied => self.kill_worker(worker, "killed", "the owner of what it ran is dead".to_owned()),
             StopReason::NoEnvironment => self.forget_worker(worker),
+            StopReason::GroupRemoved => {
+                let message = "the placement group that it ran in was removed".to_owned();
+                self.kill_worker(worker, "placement_group_removed", message);
+            }
             StopReason::StartTimeout => {
                 self.kill_worker(worker, "killed", "it did not become ready in time".to_owned())
             }
@@ -149,7 +160,10 @@ impl Service {
         self.send(number, Kind::ExitWorker, &ExitWorker { reason: "out_of_scope".to_owned(), drain: true });
     }
 
-    fn place_actor(&mut self, actor: ActorId) {
+    pub(crate) fn place_actor(&mut self, actor: ActorId) {
+        if self.is_actor_of_absent_group(actor) {
+            return;
+        }
         let Some(entry) = self.actors.get(actor) else {
             return;
         };
@@ -166,7 +180,7 @@ impl Service {
         };
         match self.want_environment(request.environment) {
             Ok(()) => self.node_step(Event::ActorWanted(request)),
-            Err(message) => self.refuse_actor(actor, message),
+            Err(message) => self.refuse_actor(actor, Refusal::NoEnvironment, message),
         }
     }
 
@@ -188,6 +202,11 @@ impl Service {
             class_name: entry.spec.class_name.clone(),
             name: entry.spec.name.clone(),
         };
+        if entry.is_dead() && entry.spec.detached {
+            let mut effects = Vec::new();
+            self.groups.on_actor_dead(actor, &mut effects);
+            self.perform_group_effects(effects);
+        }
         if let Some(worker) = alive_on {
             let number = self.number_of(worker);
             self.connect(watcher, number);

@@ -1,6 +1,7 @@
 //! The daemon's state, and the few things that every part of it does.
 
 use crate::connection::Flow;
+use crate::early_group_use::EarlyGroupUse;
 use crate::graveyard::Graveyard;
 use crate::poller::{Poller, Role};
 use crate::process::Process;
@@ -9,7 +10,7 @@ use rustix::process::WaitStatus;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
-use trygon_control_core::{Actors, Functions, KeyValues, TaskEvents};
+use trygon_control_core::{Actors, Functions, KeyValues, PlacementGroups, TaskEvents};
 use trygon_ids::{ActorId, JobId, NodeId, WorkerId};
 use trygon_node_core::{EnvironmentId, Event, Node};
 use trygon_store::server::StoreServer;
@@ -54,6 +55,7 @@ pub(crate) struct Service {
     pub(crate) identity: Identity,
     pub(crate) node: Node,
     pub(crate) actors: Actors,
+    pub(crate) groups: PlacementGroups,
     pub(crate) functions: Functions,
     pub(crate) key_values: KeyValues,
     pub(crate) task_events: TaskEvents,
@@ -65,6 +67,8 @@ pub(crate) struct Service {
     pub(crate) job_environment: EnvironmentId,
     /// Folder of the job's files, removed at the end; empty when there is none.
     pub(crate) job_directory: String,
+    /// Uses of placement groups that are not known yet.
+    pub(crate) early_groups: Vec<EarlyGroupUse>,
     pub(crate) processes: HashMap<u64, Process>,
     pub(crate) by_pid: BTreeMap<i32, u64>,
     /// Statuses of processes that ended before they were known.
@@ -87,6 +91,11 @@ impl Service {
     /// Milliseconds since the daemon began.
     pub(crate) fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Microseconds since the daemon began, never 0.
+    pub(crate) fn now_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX).max(1)
     }
 
     /// The number of a process of this node; one that no process has for the ids of others.

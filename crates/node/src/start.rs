@@ -10,7 +10,7 @@ use crate::worker_pool::{Environments, ZygoteConfig, inherited_socket};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::time::Instant;
-use trygon_control_core::{Actors, Functions, KeyValues, TaskEvents};
+use trygon_control_core::{Actors, Functions, KeyValues, PlacementGroups, TaskEvents};
 use trygon_ids::{JobId, NodeId};
 use trygon_node_core::{Event, Node, Options, PLAIN};
 use trygon_store::server::StoreServer;
@@ -23,6 +23,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const MAX_TASK_EVENTS: usize = 10_000;
 /// Idle time of workers above the prestarted number, unless the driver says otherwise.
 const IDLE_WORKER_MS: u32 = 1_000;
+
+/// Labels that every node has.
+const NODE_ID_LABELS: [&str; 2] = ["ray.io/node-id", "trygon.io/node-id"];
 
 /// Runs the node of the driver that left its socket under descriptor 3, until the driver ends.
 ///
@@ -101,7 +104,7 @@ fn build(start: StartNode, connection: Connection, poller: Poller, config: Zygot
     prefix.copy_from_slice(&entropy[28..48]);
     salt.copy_from_slice(&entropy[48..]);
     let (environments, job_environment) = Environments::new(config, &start.environment);
-    let options = Options { environment: job_environment, ..options(&start, prefix) };
+    let options = Options { environment: job_environment, ..options(&start, prefix, NodeId::new(node_id)) };
     let identity = Identity {
         node_id: NodeId::new(node_id),
         job_id: JobId::new([1, 0, 0, 0]),
@@ -125,6 +128,7 @@ fn build(start: StartNode, connection: Connection, poller: Poller, config: Zygot
         identity,
         node,
         actors: Actors::default(),
+        groups: PlacementGroups::default(),
         functions: Functions::default(),
         key_values: KeyValues::default(),
         task_events: TaskEvents::new(MAX_TASK_EVENTS),
@@ -133,6 +137,7 @@ fn build(start: StartNode, connection: Connection, poller: Poller, config: Zygot
         environments,
         job_environment,
         job_directory: start.job_directory,
+        early_groups: Vec::new(),
         processes: HashMap::from([(DRIVER, driver)]),
         by_pid: BTreeMap::new(),
         unclaimed: BTreeMap::new(),
@@ -147,7 +152,7 @@ fn build(start: StartNode, connection: Connection, poller: Poller, config: Zygot
     })
 }
 
-fn options(start: &StartNode, worker_id_prefix: [u8; 20]) -> Options {
+fn options(start: &StartNode, worker_id_prefix: [u8; 20], node_id: NodeId) -> Options {
     let resources = resource_set(&start.resources);
     let cpus = usize::try_from(resources.get("CPU").units() / 10_000).unwrap_or(0);
     let idle_worker_ms = match start.idle_worker_ms {
@@ -156,6 +161,8 @@ fn options(start: &StartNode, worker_id_prefix: [u8; 20]) -> Options {
     };
     Options {
         resources,
+        node_id: node_id.hex(),
+        labels: labels(start, node_id),
         prestart_workers: start.prestart_workers as usize,
         idle_worker_ms: u64::from(idle_worker_ms),
         max_workers: start.max_workers as usize,
@@ -163,6 +170,12 @@ fn options(start: &StartNode, worker_id_prefix: [u8; 20]) -> Options {
         environment: PLAIN,
         worker_id_prefix,
     }
+}
+
+/// The labels that the driver gave, and the node's id under both of the names that programs use.
+fn labels(start: &StartNode, node_id: NodeId) -> BTreeMap<String, String> {
+    let given = start.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
+    given.chain(NODE_ID_LABELS.map(|key| (key.to_owned(), node_id.hex()))).collect()
 }
 
 impl Service {

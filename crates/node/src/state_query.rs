@@ -14,11 +14,12 @@ impl Service {
         let argument = query.argument.as_str();
         let answer = match query.what.as_str() {
             "nodes" => Some(array([self.node_json()])),
-            "cluster_resources" => Some(resources_json(self.node.total())),
-            "available_resources" => Some(resources_json(self.node.free())),
+            "cluster_resources" => Some(resources_json(&self.node.total_by_name())),
+            "available_resources" => Some(resources_json(&self.node.free_by_name())),
             "named_actors" => Some(self.names_json(argument)),
             "task_events" => Some(self.task_events_json(argument)),
             "actors" => Some(array(self.actors.iter().map(|(_, actor)| self.actor_json(actor)))),
+            "placement_groups" => Some(self.groups_json(argument)),
             "workers" => Some(self.workers_json()),
             "leases" => Some(self.leases_json()),
             "store" => Some(self.store_json()),
@@ -35,8 +36,8 @@ impl Service {
             ("Alive", "true".to_owned()),
             ("NodeManagerAddress", string(&self.identity.address)),
             ("NodeManagerHostname", string(&hostname())),
-            ("Resources", resources_json(self.node.total())),
-            ("Labels", "{}".to_owned()),
+            ("Resources", resources_json(&self.node.total_by_name())),
+            ("Labels", object(self.node.labels().iter().map(|(key, value)| (key.as_str(), string(value))))),
             ("DaemonPid", std::process::id().to_string()),
         ])
     }
@@ -97,7 +98,8 @@ impl Service {
     }
 }
 
-fn resources_json(resources: &ResourceSet) -> String {
+/// Named amounts.
+pub(crate) fn resources_json(resources: &ResourceSet) -> String {
     let members: Vec<(&str, String)> =
         resources.iter().map(|(name, amount)| (name, format!("{:?}", amount.as_f64()))).collect();
     object(members)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use trygon_control_core as control;
-use trygon_ids::{ActorId, WorkerId};
+use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
 use trygon_node_core::DeviceList;
 use trygon_resources::{Amount, ResourceSet};
 use trygon_wire::control as wire;
@@ -30,6 +30,30 @@ pub(crate) fn worker_id(bytes: &[u8]) -> WorkerId {
 /// An actor's id; nil for bytes of another length.
 pub(crate) fn actor_id(bytes: &[u8]) -> ActorId {
     ActorId::from_bytes(bytes).unwrap_or(ActorId::nil())
+}
+
+/// A placement group's id; nil for bytes of another length.
+pub(crate) fn group_id(bytes: &[u8]) -> PlacementGroupId {
+    PlacementGroupId::from_bytes(bytes).unwrap_or(PlacementGroupId::nil())
+}
+
+/// A new placement group's description. A strategy that nobody knows is the first one.
+pub(crate) fn group_spec(
+    creator: WorkerId,
+    message: wire::CreatePlacementGroup,
+    creator_actor: Option<ActorId>,
+) -> control::GroupSpec {
+    control::GroupSpec {
+        group: group_id(&message.group_id),
+        creator,
+        creator_actor,
+        name: message.name,
+        namespace: message.namespace,
+        strategy: control::Strategy::from_name(&message.strategy).unwrap_or(control::Strategy::Pack),
+        bundles: message.bundles.iter().map(|bundle| resource_set(&bundle.resources)).collect(),
+        labels: message.labels,
+        detached: message.detached,
+    }
 }
 
 /// A death for a frame.

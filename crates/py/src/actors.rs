@@ -3,6 +3,7 @@
 use crate::arguments::ArgumentBuffer;
 use crate::errors;
 use crate::functions::{ArgumentCheck, check_arguments, retry_rule, returned};
+use crate::placement::{Placement, placed};
 use crate::reference::{ObjectRef, collecting};
 use crate::session::{self, Session};
 use parking_lot::Mutex;
@@ -163,7 +164,7 @@ type Created<'py> = (Bound<'py, PyBytes>, Option<ObjectRef>, Option<Bound<'py, P
 /// Registers an actor. Its constructor runs in a worker of its own; errors come with the first call's result.
 #[pyfunction]
 #[pyo3(signature = (exporter, *, class_name, args, kwargs, name, namespace, placement_resources, lifetime_resources, max_restarts,
-    handle_meta, options, get_if_exists, detached=false, environment=None))]
+    handle_meta, options, get_if_exists, detached=false, environment=None, placement=None))]
 #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
 pub(crate) fn create_actor<'py>(
     py: Python<'py>,
@@ -181,8 +182,10 @@ pub(crate) fn create_actor<'py>(
     get_if_exists: bool,
     detached: bool,
     environment: Option<Bound<'py, PyAny>>,
+    placement: Placement,
 ) -> PyResult<Created<'py>> {
     let session = session::require(py)?;
+    let placement = if placement.is_some() { placement } else { session.inherited().1 };
     let class_hash = export_class(py, &session, exporter)?;
     let environment: Vec<u8> = match environment {
         Some(prepare) => prepare.call0()?.extract()?,
@@ -197,8 +200,8 @@ pub(crate) fn create_actor<'py>(
         class_name,
         name: name.clone().unwrap_or_default(),
         namespace: namespace.unwrap_or_else(|| session.setup.namespace.clone()),
-        placement_resources,
-        lifetime_resources,
+        placement_resources: placed(&placement_resources, &placement),
+        lifetime_resources: placed(&lifetime_resources, &placement),
         max_restarts,
         arguments,
         handle_meta,

@@ -248,7 +248,6 @@ impl RunningCall {
         if !self.replier.reply_if_cancelled(py, &hooks, call, execution_ns, Ok(()), carried, false)? {
             self.replier.reply_value(py, &hooks, call, execution_ns, value, carried, false)?;
         }
-        self.replier.reply_value(py, &hooks, &self.call, execution_ns, value, &self.carried, false)?;
         self.release();
         Ok(())
     }

@@ -3,6 +3,7 @@
 use crate::arguments::ArgumentBuffer;
 use crate::generator::ObjectRefGenerator;
 use crate::hooks::hooks;
+use crate::placement::{Placement, placed};
 use crate::reference::{ObjectRef, collecting};
 use crate::session::{self, Session};
 use parking_lot::Mutex;
@@ -18,6 +19,8 @@ use trygon_worker::{FunctionExport, RetryRule};
 struct Export {
     session: Weak<Session>,
     function: FunctionIndex,
+    /// The placement group that it was captured by, or 0.
+    capture_number: u64,
 }
 
 /// A remote function with its options. Exported to the engine at its first call in each session.
@@ -26,6 +29,7 @@ pub(crate) struct RemoteFunctionHandle {
     exporter: Py<PyAny>,
     name: String,
     resources: BTreeMap<String, f64>,
+    placement: Placement,
     num_returns: u16,
     stream_limit: u32,
     max_retries: i32,
@@ -40,7 +44,7 @@ pub(crate) struct RemoteFunctionHandle {
 #[pymethods]
 impl RemoteFunctionHandle {
     #[new]
-    #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0, environment=None, check=None, stream_limit=0))]
+    #[pyo3(signature = (exporter, *, name, resources, num_returns, max_retries, retry_exceptions=false, retry_exception_types=None, max_calls=0, environment=None, check=None, stream_limit=0, placement=None))]
     #[expect(clippy::too_many_arguments, reason = "each is an option that a user may give")]
     fn new(
         exporter: Py<PyAny>,
@@ -54,6 +58,7 @@ impl RemoteFunctionHandle {
         environment: Option<Py<PyAny>>,
         check: Option<ArgumentCheck>,
         stream_limit: u32,
+        placement: Placement,
     ) -> Self {
         let retries = retry_rule(retry_exceptions, retry_exception_types);
         let bound = Mutex::new(None);
@@ -61,6 +66,7 @@ impl RemoteFunctionHandle {
             exporter,
             name,
             resources,
+            placement,
             num_returns,
             stream_limit,
             max_retries,
@@ -108,6 +114,8 @@ impl RemoteFunctionHandle {
         if let Some(bound) = &*self.bound.lock()
             && let Some(session) = bound.session.upgrade()
             && session.number == session::current_number()
+            && (self.placement.is_some()
+                || bound.capture_number == session.capture_number.load(std::sync::atomic::Ordering::Relaxed))
         {
             return Ok(Some((session, bound.function)));
         }
@@ -125,15 +133,17 @@ impl RemoteFunctionHandle {
             Some(prepare) => prepare.call0(py)?.extract(py)?,
             None => session.setup.environment.clone(),
         };
+        let (capture_number, inherited) = session.inherited();
+        let placement = if self.placement.is_some() { &self.placement } else { &inherited };
         let function = session.runtime.export_function(&FunctionExport {
             name: &self.name,
             body: body.as_bytes(),
-            resources: &self.resources,
+            resources: &placed(&self.resources, placement),
             environment: &environment,
             max_calls: self.max_calls,
             retries: self.retries.clone(),
         });
-        let bound = Export { session: Arc::downgrade(&session), function };
+        let bound = Export { session: Arc::downgrade(&session), function, capture_number };
         *self.bound.lock() = Some(bound);
         Ok(Some((session, function)))
     }

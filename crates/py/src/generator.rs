@@ -1,12 +1,12 @@
 //! `ObjectRefGenerator`: the caller's side of a generator.
 
 use crate::hooks::hooks;
-use crate::reference::ObjectRef;
+use crate::reference::{ObjectRef, identifier};
 use crate::session::Session;
 use crate::waiting::{closed, patience, usable_session};
 use pyo3::exceptions::{PyNotImplementedError, PyStopAsyncIteration, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple, PyType};
+use pyo3::types::{PyTuple, PyType};
 use std::sync::Arc;
 use trygon_worker::core::NextItem;
 
@@ -163,10 +163,10 @@ impl ObjectRefGenerator {
         is_done && waiting == 0
     }
 
-    /// The id of the task that makes the items, 24 bytes.
-    fn task_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let engine = self.session.runtime.lock();
-        PyBytes::new(py, engine.core.task_id(self.slot, self.generation).as_bytes())
+    /// The `TaskID` of the task that makes the items.
+    fn task_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let task = self.session.runtime.lock().core.task_id(self.slot, self.generation);
+        identifier(py, "TaskID", task.as_bytes())
     }
 
     #[pyo3(signature = (*_args))]

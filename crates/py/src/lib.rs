@@ -18,6 +18,7 @@ mod hooks;
 mod lifecycle;
 mod objects;
 mod outgoing;
+mod placement;
 mod process;
 mod produce;
 mod queries;
@@ -55,6 +56,10 @@ mod _native {
     use crate::lifecycle::{after_fork, is_initialized, set_inline, shutdown, start};
     #[pymodule_export]
     use crate::objects::put;
+    #[pymodule_export]
+    use crate::placement::{
+        create_placement_group, placement_group_ready, remove_placement_group, wait_placement_group,
+    };
     #[pymodule_export]
     use crate::queries::{context, key_value, object_stats, query_state, take_log_lines, wait_for_log_lines};
     #[pymodule_export]

@@ -45,6 +45,7 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
         environment: item(config, "environment")?.extract()?,
         environment_description: item(config, "environment_description")?.extract()?,
         job_directory: item(config, "job_directory")?.extract()?,
+        labels: item(config, "labels")?.extract()?,
     };
     let launched = trygon_worker::launch(Path::new(&binary), place_descriptor);
     let (socket, mut child) =

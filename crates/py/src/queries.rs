@@ -97,7 +97,10 @@ pub(crate) fn context(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     context.set_item("task_name", running.name)?;
     context.set_item("namespace", &setup.namespace)?;
     context.set_item("node_address", &setup.node_address)?;
-    context.set_item("resources", resources.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
+    let (resources, group, captures) = crate::placement::unplaced(resources);
+    context.set_item("resources", resources)?;
+    context.set_item("placement_group_id", group)?;
+    context.set_item("placement_group_captures", captures)?;
     context.set_item("devices", devices.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
     context.set_item("actor_name", running.actor_name)?;
     context.set_item("actor_incarnation", running.actor_incarnation)?;

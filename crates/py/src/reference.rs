@@ -260,7 +260,7 @@ impl ObjectRef {
     }
 }
 
-fn identifier<'py>(py: Python<'py>, kind: &str, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn identifier<'py>(py: Python<'py>, kind: &str, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     py.import("trygon._core.ids")?.call_method1(kind, (PyBytes::new(py, bytes),))
 }
 

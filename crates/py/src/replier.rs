@@ -123,7 +123,6 @@ impl Replier {
     }
 
     /// Replies to a call that was cancelled while it ran, if it ended for that. False when it ended in its own way.
-    #[expect(clippy::too_many_arguments, reason = "a reply has as many parts")]
     pub(crate) fn reply_if_cancelled<T>(
         &self,
         py: Python<'_>,

@@ -28,6 +28,17 @@ pub(crate) struct Session {
     pub(crate) call_tag: AtomicU32,
     /// Nesting depth of what runs; its children are one deeper.
     pub(crate) depth: AtomicU32,
+    /// Number of the placement group that children of what runs belong to; 0 for none.
+    pub(crate) capture_number: AtomicU64,
+    /// Groups that have captured something in this process.
+    pub(crate) captured: Mutex<Vec<Captured>>,
+}
+
+/// A group that captures the children of what runs in it, numbered within the process.
+#[derive(Debug, Clone)]
+pub(crate) struct Captured {
+    pub(crate) number: u64,
+    pub(crate) group: String,
 }
 
 /// What a worker runs, for `get_runtime_context`.
@@ -202,6 +213,8 @@ impl Session {
             running: Mutex::new(Running::default()),
             call_tag: AtomicU32::new(0),
             depth: AtomicU32::new(0),
+            capture_number: AtomicU64::new(0),
+            captured: Mutex::new(Vec::new()),
         });
         *CURRENT.write() = Some(Arc::clone(&session));
         CURRENT_NUMBER.store(number, Ordering::SeqCst);

@@ -113,6 +113,7 @@ impl Runner {
         }
         if self.last_definition != key || self.last_lease != call.push.lease {
             self.last_definition = key;
+            self.note_lease(&call);
             self.last_lease = call.push.lease;
             self.session.runtime.set_running_name(&call.definition.name);
             hooks.on_task_start.call1(py, (&call.definition.name,))?;
@@ -208,6 +209,14 @@ impl Runner {
         }
     }
 
+    /// Another lease may lie in another placement group.
+    fn note_lease(&self, call: &Call) {
+        if !call.is_actor_call && self.last_lease != call.push.lease {
+            let lease = self.session.runtime.lease_info(call.push.lease).unwrap_or_default();
+            self.session.note_placement(lease.resources);
+        }
+    }
+
     /// Updates the function's average; true when it has been called often enough.
     fn note_ran(&mut self, key: usize, execution_ns: u64, call: &Call) -> bool {
         let Some(loaded) = self.loaded.get_mut(&key) else {
@@ -279,6 +288,7 @@ impl Runner {
         running.actor_incarnation = start.incarnation;
         running.devices = start.devices.iter().map(|held| (held.resource.clone(), held.indices.clone())).collect();
         running.resources = start.resources.iter().map(|(name, amount)| (name.clone(), *amount)).collect();
+        self.session.note_placement(running.resources.clone());
     }
 }
 

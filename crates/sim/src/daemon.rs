@@ -77,10 +77,16 @@ impl World {
                 self.send_process(number_of(worker), ToProcess::StartActor { actor, incarnation, arguments });
                 self.perform_actors(effects);
             }
+            Effect::Revoke { owner, lease } => {
+                self.send_process(number_of(owner), ToProcess::Revoked { lease });
+            }
             Effect::LeaseWaits { message, .. }
             | Effect::ActorWaits { message, .. }
             | Effect::LeaseRefused { message, .. }
-            | Effect::ActorRefused { message, .. } => self.fail(format!("daemon: {message}")),
+            | Effect::ActorRefused { message, .. }
+            | Effect::GroupWaits { message, .. } => self.fail(format!("daemon: {message}")),
+            // No workload makes groups.
+            Effect::GroupReserved { .. } => {}
         }
     }
 

@@ -84,6 +84,18 @@ pub const DEFECTS: &[Planted] = &[
         plant: |defects| defects.cancel_forgotten = true,
     },
     Planted {
+        label: "OWN-3",
+        name: "items that nobody took outlive their generator",
+        workload: "streams",
+        plant: |defects| defects.untaken_leaked = true,
+    },
+    Planted {
+        label: "OWN-7",
+        name: "a replay sends again what its owner has",
+        workload: "streams-crash",
+        plant: |defects| defects.skip_forgotten = true,
+    },
+    Planted {
         label: "FLOW-2",
         name: "freed inline bytes stay counted",
         workload: "quiet",

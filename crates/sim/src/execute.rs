@@ -3,13 +3,15 @@
 use crate::encoded::{decoded, freed_error, number_of};
 use crate::message::{Push, ToDaemon};
 use crate::plain::{Plain, picked};
-use crate::process::{Running, Work};
+use crate::process::{Running, Taking, Work};
 use crate::random::mix;
 use crate::script::{Child, Place, Script, Step};
 use crate::world::{Event, Stored, World};
 use std::rc::Rc;
 use trygon_ids::{ActorId, SegmentId};
-use trygon_worker_core::{Arguments, Location, PeerIndex, Reference, SmallBytes, Submission, Value, read_dependencies};
+use trygon_worker_core::{
+    Arguments, Location, PeerIndex, Reference, STREAMING, SmallBytes, Submission, Value, read_dependencies,
+};
 
 const REFERENCE_BYTES: usize = 56;
 
@@ -35,7 +37,11 @@ impl World {
             if self.processes[number].running.as_ref().is_some_and(|running| running.waiting.is_some()) {
                 return;
             }
-            self.run_step(number);
+            if self.processes[number].running.as_ref().is_some_and(|running| running.making.is_some()) {
+                self.make_item(number);
+            } else {
+                self.run_step(number);
+            }
         } else if !self.take_work(number) {
             return;
         }
@@ -97,7 +103,9 @@ impl World {
         }
         self.processes[number].last_tag += 1;
         self.processes[number].core.begin_task();
-        let payload = push.payload.clone();
+        let Some((payload, promised)) = self.split_head(&push) else {
+            return self.fail("a generator came without its head");
+        };
         let Some((dependencies, rest)) = read_dependencies(&payload) else {
             return self.fail("a payload is malformed");
         };
@@ -117,6 +125,9 @@ impl World {
             pins: Vec::new(),
             carried: Vec::new(),
             waiting: None,
+            promised,
+            making: None,
+            taking: None,
             freed: false,
             began_ns: self.now_ns,
         };
@@ -301,6 +312,9 @@ impl World {
         let Some(mut running) = self.processes[number].running.take() else { return };
         let Some(reference) = running.waiting.take() else { return };
         self.compare(number, &reference);
+        if let Some(taking) = running.taking.take() {
+            return self.take_items(number, running, &taking);
+        }
         let value = self.processes[number].core.value_of(&reference).cloned();
         let contained = self.processes[number].core.contained_in(&reference).to_vec();
         let outcome = match value {
@@ -373,7 +387,7 @@ impl World {
         let submission = Submission {
             function,
             arguments: Arguments { payload: &payload, dependencies: &dependencies, contained: &contained },
-            num_returns: child.num_returns,
+            num_returns: if child.taken.is_some() { STREAMING } else { child.num_returns },
             stream_limit: 0,
             max_retries: if actor.is_some() { child.max_retries.min(1) } else { child.max_retries },
             retry_errors: false,
@@ -388,6 +402,11 @@ impl World {
         let dependencies: Vec<Rc<Plain>> = dependencies.iter().filter_map(plain).collect();
         let contained: Vec<Rc<Plain>> = contained.iter().filter_map(plain).collect();
         let results = crate::plain::results(child, &dependencies, &contained, running.depth + 1, place, &self.workload);
+        if let Some(taken) = child.taken {
+            let is_failed = dependencies.iter().any(|plain| plain.mark().is_some());
+            let taking = Taking { slot, generation, taken };
+            return self.expect_items(number, running, &taking, results, is_failed);
+        }
         for (index, result) in results.into_iter().enumerate() {
             let object = task.object(index as u32);
             self.expected.insert(object, result);

@@ -2,10 +2,11 @@
 
 use crate::message::{Done, ToPeer};
 use crate::plain::picked;
+use crate::process::Running;
 use crate::random::mix;
 use crate::script::End;
 use crate::world::World;
-use trygon_worker_core::{PeerIndex, Reference, Reply, Value, user_error};
+use trygon_worker_core::{PeerIndex, Reference, Reply, Value, is_stream, user_error};
 
 impl World {
     pub(crate) fn end_script(&mut self, number: usize) {
@@ -36,8 +37,12 @@ impl World {
 
     /// The task is done: its value or error travels back, and what it held goes.
     pub(crate) fn finish(&mut self, number: usize, outcome: Result<(u64, Vec<Reference>, bool), Box<[u8]>>) {
-        let Some(running) = self.processes[number].running.take() else { return };
-        let Some((peer, push)) = running.call else { return };
+        let Some(mut running) = self.processes[number].running.take() else { return };
+        let Some((peer, push)) = running.call.take() else { return };
+        if is_stream(push.num_returns) {
+            let running = Running { call: Some((peer, push)), ..running };
+            return self.make_items(number, running, outcome);
+        }
         let returned = outcome.as_ref().map_or(&[][..], |(_, nested, _)| nested);
         for reference in returned {
             self.processes[number].core.retain(reference);
@@ -81,7 +86,7 @@ impl World {
     }
 
     /// As the real runtime: what is kept is named, what is inside the results is lent, and lends leave before the reply.
-    fn reply(
+    pub(crate) fn reply(
         &mut self,
         number: usize,
         peer: PeerIndex,

@@ -21,6 +21,7 @@ mod random;
 mod receive;
 mod run;
 mod script;
+mod streams;
 mod workload;
 mod world;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use trygon_control_core::Death;
 use trygon_ids::{ActorId, ObjectId, WorkerId};
-use trygon_worker_core::{FunctionIndex, Reference, Reply, Value};
+use trygon_worker_core::{FunctionIndex, ItemKey, Reference, Reply, Value};
 
 /// A task as it travels.
 #[derive(Debug, Clone)]
@@ -32,13 +32,50 @@ pub(crate) struct Done {
 pub(crate) enum ToPeer {
     Push(Push),
     Done(Done),
-    HandBack { tasks: Vec<(u32, u32, u32)>, blocked: bool },
-    Steal { count: u32 },
-    Cancel { key: (u32, u32, u32), recursive: bool },
-    CancelObject { object: ObjectId, recursive: bool },
-    Query { object: ObjectId },
-    Answer { object: ObjectId, value: Value, contained: Vec<Reference> },
-    Borrow { object: ObjectId, borrower: WorkerId, delta: i64 },
+    /// One item of a generator.
+    Item {
+        key: ItemKey,
+        value: Value,
+        contained: Vec<Reference>,
+    },
+    /// A generator made so many items; its reply follows.
+    ItemsEnd {
+        key: ItemKey,
+    },
+    /// Nobody wants more items of this task.
+    Stop {
+        slot: u32,
+        generation: u32,
+        attempt: u32,
+    },
+    HandBack {
+        tasks: Vec<(u32, u32, u32)>,
+        blocked: bool,
+    },
+    Steal {
+        count: u32,
+    },
+    Cancel {
+        key: (u32, u32, u32),
+        recursive: bool,
+    },
+    CancelObject {
+        object: ObjectId,
+        recursive: bool,
+    },
+    Query {
+        object: ObjectId,
+    },
+    Answer {
+        object: ObjectId,
+        value: Value,
+        contained: Vec<Reference>,
+    },
+    Borrow {
+        object: ObjectId,
+        borrower: WorkerId,
+        delta: i64,
+    },
 }
 
 /// From a process to its node's daemon.
@@ -65,13 +102,14 @@ pub(crate) struct PeerDied {
     pub(crate) worker: usize,
     pub(crate) death: Death,
     pub(crate) started: Option<(u32, u32, u32)>,
-    pub(crate) frames: Vec<Done>,
+    pub(crate) frames: Vec<ToPeer>,
 }
 
 /// From the daemon to a process.
 #[derive(Debug, Clone)]
 pub(crate) enum ToProcess {
     Granted { request: u64, lease: u64, worker: usize },
+    Revoked { lease: u64 },
     Connected { worker: usize },
     Died(PeerDied),
     Actor { actor: ActorId, state: &'static str, incarnation: u32, worker: Option<usize>, message: String },

@@ -19,6 +19,11 @@ pub(crate) enum Plain {
 }
 
 impl Plain {
+    /// The mark of what raised.
+    pub(crate) fn mark(&self) -> Option<u64> {
+        if let Self::Raised(mark) = self { Some(*mark) } else { None }
+    }
+
     pub(crate) fn is_handle(&self) -> bool {
         matches!(self, Self::Handle)
     }
@@ -48,14 +53,16 @@ pub(crate) fn results(
     workload: &Workload,
 ) -> Vec<Rc<Plain>> {
     let count = usize::from(child.num_returns);
+    // A generator that raises makes one item of it.
+    let failed = if child.taken.is_some() { 1 } else { count };
     for dependency in dependencies {
         if let Plain::Raised(mark) = &**dependency {
-            return (0..count).map(|_| Rc::new(Plain::Raised(*mark))).collect();
+            return (0..failed).map(|_| Rc::new(Plain::Raised(*mark))).collect();
         }
     }
     let script = Script::of(child.seed, depth, place, workload);
     match run(&script, dependencies, contained, depth, workload) {
-        Err(mark) => (0..count).map(|_| Rc::new(Plain::Raised(mark))).collect(),
+        Err(mark) => (0..failed).map(|_| Rc::new(Plain::Raised(mark))).collect(),
         Ok((number, nested)) => (0..count as u64)
             .map(|index| {
                 let nested = if index == 0 { nested.clone() } else { Vec::new() };
@@ -92,12 +99,12 @@ fn run(
                 }
             }
             Step::Submit(child) => {
-                let made = submit(child, &held, depth, Place::Task, workload);
+                let made = submit(child, &held, depth, Place::Task, workload)?;
                 held.extend(made.into_iter().map(Some));
             }
             Step::Call { handle, child } => {
                 if picked(&held, *handle, |plain| plain.is_handle()).is_some() {
-                    let made = submit(child, &held, depth, Place::Actor, workload);
+                    let made = submit(child, &held, depth, Place::Actor, workload)?;
                     held.extend(made.into_iter().map(Some));
                 }
             }
@@ -138,9 +145,24 @@ fn take_in(plain: &Rc<Plain>, number: &mut u64, held: &mut Held<Rc<Plain>>) -> R
     }
 }
 
-fn submit(child: &Child, held: &Held<Rc<Plain>>, depth: u16, place: Place, workload: &Workload) -> Vec<Rc<Plain>> {
+/// What a script holds after submitting a child. Of a generator it waits for the end, which raises when an argument did.
+fn submit(
+    child: &Child,
+    held: &Held<Rc<Plain>>,
+    depth: u16,
+    place: Place,
+    workload: &Workload,
+) -> Result<Vec<Rc<Plain>>, u64> {
     let (dependencies, contained) = arguments(child, held, place, |plain| plain.is_handle());
-    results(child, &dependencies, &contained, depth + 1, place, workload)
+    let mark = dependencies.iter().find_map(|dependency| dependency.mark());
+    let mut made = results(child, &dependencies, &contained, depth + 1, place, workload);
+    if let Some(taken) = child.taken {
+        made.truncate(usize::from(taken));
+        if let Some(mark) = mark.filter(|_| taken > 0) {
+            return Err(mark);
+        }
+    }
+    Ok(made)
 }
 
 /// Chooses a child's arguments. Handles are passed as they are, and never to actors: a call to itself would wait for ever.

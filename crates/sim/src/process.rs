@@ -1,6 +1,6 @@
 //! One simulated process: an owner's core and what the real runtime keeps around it.
 
-use crate::message::{Done, Push, ToPeer};
+use crate::message::{Push, ToPeer};
 use crate::plain::Held;
 use crate::script::Script;
 use std::collections::{BTreeMap, VecDeque};
@@ -37,6 +37,30 @@ pub(crate) enum Work {
     Exit,
 }
 
+/// What a caller said of a generator: the first part of its payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Promised {
+    pub(crate) skip: u32,
+    pub(crate) is_stopped: bool,
+}
+
+/// The items that a generator has to send yet.
+#[derive(Debug)]
+pub(crate) struct Making {
+    pub(crate) items: VecDeque<(u64, Vec<Reference>, bool)>,
+    pub(crate) made: u32,
+    pub(crate) total: u32,
+    pub(crate) error: Option<Box<[u8]>>,
+}
+
+/// A generator whose items are taken when it has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taking {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+    pub(crate) taken: u16,
+}
+
 /// What the main thread runs.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -54,6 +78,12 @@ pub(crate) struct Running {
     pub(crate) pins: Vec<Reference>,
     pub(crate) carried: Vec<Reference>,
     pub(crate) waiting: Option<Reference>,
+    /// What its caller said of its items, if it is a generator.
+    pub(crate) promised: Option<Promised>,
+    /// The items that it still has to send.
+    pub(crate) making: Option<Making>,
+    /// The generator whose end it waits for.
+    pub(crate) taking: Option<Taking>,
     /// An own object that was freed came back as a reference.
     pub(crate) freed: bool,
     pub(crate) began_ns: u64,
@@ -127,11 +157,13 @@ impl Process {
         }
     }
 
-    /// Replies that were written and not flushed: the flight recorder keeps them.
-    pub(crate) fn staged(&self, peer: usize) -> Vec<Done> {
+    /// Replies and items that were written and not flushed: the flight recorder keeps them.
+    pub(crate) fn staged(&self, peer: usize) -> Vec<ToPeer> {
         let Some(index) = self.peer_of.get(&peer) else { return Vec::new() };
         let frames = self.links.out[index.0 as usize].iter();
-        frames.filter_map(|frame| if let ToPeer::Done(done) = frame { Some(done.clone()) } else { None }).collect()
+        let is_kept =
+            |frame: &&ToPeer| matches!(frame, ToPeer::Done(_) | ToPeer::Item { .. } | ToPeer::ItemsEnd { .. });
+        frames.filter(is_kept).cloned().collect()
     }
 
     /// The method of an actor, as this process numbers it.

@@ -21,6 +21,11 @@ impl World {
                 self.plan_step(number);
             }
             ToPeer::Done(done) => self.on_done(number, from, done),
+            ToPeer::Item { key, value, contained } => {
+                process.core.on_stream_item(&key, Returned { value, contained }, &mut process.links);
+            }
+            ToPeer::ItemsEnd { key } => process.core.on_stream_end(&key),
+            ToPeer::Stop { slot, generation, attempt } => process.stop_making(peer, (slot, generation, attempt)),
             ToPeer::HandBack { tasks, blocked } => {
                 process.core.on_hand_back(&tasks, blocked, now_ns, &mut process.links)
             }
@@ -94,6 +99,7 @@ impl World {
                 Some(peer) => process.core.on_lease_granted(request, lease, peer, now_ns, &mut process.links),
                 None => process.core.on_grant_unusable(request, lease),
             },
+            ToProcess::Revoked { lease } => process.core.on_lease_revoked(lease, &mut process.links),
             ToProcess::Connected { worker } => {
                 let peer = PeerIndex(process.peers.len() as u32);
                 process.peers.push(worker);
@@ -130,7 +136,7 @@ impl World {
                 .into_iter()
                 .filter_map(|message| if let Message::Peer(message) = message { Some(message) } else { None })
                 .collect();
-            messages.extend(frames.into_iter().map(ToPeer::Done));
+            messages.extend(frames);
             for message in messages {
                 match message {
                     ToPeer::Done(done) if is_late => self.late.push((number, worker, done)),

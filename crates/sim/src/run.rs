@@ -49,6 +49,8 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
     let resources: ResourceSet = [("CPU".to_owned(), Amount::whole(cpus))].into_iter().collect();
     let node = Node::new(Options {
         resources,
+        node_id: String::new(),
+        labels: trygon_node_core::Labels::new(),
         prestart_workers: cpus as usize,
         idle_worker_ms: u64::MAX / 2_000_000,
         max_workers: 0,
@@ -71,6 +73,9 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         pins: Vec::new(),
         carried: Vec::new(),
         waiting: None,
+        promised: None,
+        making: None,
+        taking: None,
         freed: false,
         began_ns: 0,
     });

@@ -49,6 +49,8 @@ pub(crate) struct Child {
     pub(crate) dependencies: Vec<u32>,
     pub(crate) contained: Vec<u32>,
     pub(crate) num_returns: u16,
+    /// A generator: so many of its items are taken at most; with none it is dropped at once.
+    pub(crate) taken: Option<u16>,
     pub(crate) exits: bool,
     pub(crate) max_retries: i32,
 }
@@ -97,14 +99,26 @@ fn picks(random: &mut Random, limit: u64) -> Vec<u32> {
 }
 
 fn child(random: &mut Random, workload: &Workload) -> Child {
-    Child {
+    let mut child = Child {
         seed: mix(random.number(), 1),
         dependencies: picks(random, 3),
         contained: picks(random, 3),
         num_returns: if random.percent(15) { 2 + random.below(2) as u16 } else { 1 },
         exits: random.percent(workload.exit_percent),
         max_retries: if random.percent(70) { 3 } else { 0 },
+        taken: None,
+    };
+    // Asked last, so that workloads without generators keep their scripts.
+    if workload.stream_percent > 0 && random.percent(workload.stream_percent) {
+        child.num_returns = item_count(child.seed);
+        child.taken = Some(if random.percent(75) { child.num_returns } else { random.below(5) as u16 });
     }
+    child
+}
+
+/// How many items a generator makes follows from its seed, as all that it does.
+pub(crate) fn item_count(seed: u64) -> u16 {
+    (seed % 5) as u16
 }
 
 fn step(random: &mut Random, depth: u16, place: Place, workload: &Workload) -> Option<Step> {
@@ -115,14 +129,21 @@ fn step(random: &mut Random, depth: u16, place: Place, workload: &Workload) -> O
         0..12 => Step::Put { stored: random.percent(workload.stored_percent) },
         12..22 => Step::PutNested { pick },
         22..45 => {
-            let child = child(random, workload);
+            let mut child = child(random, workload);
+            if place == Place::Actor {
+                // It may not wait, so it takes nothing.
+                child.taken = child.taken.map(|_| 0);
+            }
             if !may_submit {
                 return None;
             }
             Step::Submit(child)
         }
         45..58 => {
-            let mut child = Child { num_returns: 1, exits: false, ..child(random, workload) };
+            let mut child = Child { exits: false, ..child(random, workload) };
+            if child.taken.is_none() {
+                child.num_returns = 1;
+            }
             if place == Place::Task {
                 // Callers are told apart by process: a call whose argument is late would hold back those of later tasks there, and one of
                 // them may be what makes the argument.

@@ -21,6 +21,8 @@ pub struct Workload {
     pub stored_percent: u64,
     /// Tasks after which their worker exits, in percent.
     pub exit_percent: u64,
+    /// Children that are generators, in percent.
+    pub stream_percent: u64,
     /// Steps in ten thousand at which the worker crashes.
     pub crash_per_10000: u64,
     /// Replies of dead workers that arrive after their death is known, in percent of deaths.
@@ -39,6 +41,7 @@ const QUIET: Workload = Workload {
     raise_percent: 0,
     stored_percent: 25,
     exit_percent: 0,
+    stream_percent: 0,
     crash_per_10000: 0,
     late_percent: 0,
     cancel_percent: 0,
@@ -51,6 +54,16 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "actors", actors: true, raise_percent: 4, ..QUIET },
     Workload { name: "crash", crash_per_10000: 250, raise_percent: 4, ..QUIET },
     Workload { name: "late", crash_per_10000: 500, late_percent: 100, ..QUIET },
+    Workload { name: "streams", stream_percent: 40, raise_percent: 8, ..QUIET },
+    Workload {
+        name: "streams-crash",
+        stream_percent: 40,
+        actors: true,
+        exit_percent: 5,
+        crash_per_10000: 200,
+        raise_percent: 4,
+        ..QUIET
+    },
     Workload { name: "cancel", cancel_percent: 20, raise_percent: 4, ..QUIET },
     Workload {
         name: "regret",

@@ -113,6 +113,12 @@ kinds! {
     Shutdown = 0x0219,
     /// `control::WorkerOwns`
     WorkerOwns = 0x021a,
+    /// `control::CreatePlacementGroup`
+    CreatePlacementGroup = 0x0230,
+    /// `control::RemovePlacementGroup`
+    RemovePlacementGroup = 0x0231,
+    /// `control::WatchPlacementGroup`
+    WatchPlacementGroup = 0x0232,
 
     // From the daemon to a driver or worker: 0x03xx (`control`).
     /// `control::NodeStarted`
@@ -125,7 +131,7 @@ kinds! {
     LeaseGranted = 0x0304,
     /// `control::LeaseWaits`
     LeaseWaits = 0x0305,
-    /// Reserved: the daemon takes a lease back.
+    /// `control::LeaseRevoke`
     LeaseRevoke = 0x0306,
     /// `control::PeerConnected`, with a descriptor
     PeerConnected = 0x0307,
@@ -163,6 +169,10 @@ kinds! {
     ReturnSegments = 0x0317,
     /// `control::LeaseRefused`
     LeaseRefused = 0x0318,
+    /// `control::PlacementGroupReply`
+    PlacementGroupReply = 0x0330,
+    /// `control::PlacementGroupUpdate`
+    PlacementGroupUpdate = 0x0331,
 
     // Between the daemon and the zygote: 0x04xx (`control`).
     /// `control::ForkWorker`, with descriptors

@@ -26,6 +26,10 @@ pub struct Defects {
     pub unstarted_pays: bool,
     /// CANCEL-1: a cancelled task whose worker died is tried again.
     pub cancel_forgotten: bool,
+    /// OWN-3: items that nobody took outlive their generator.
+    pub untaken_leaked: bool,
+    /// OWN-7: a replay is not told what its owner has.
+    pub skip_forgotten: bool,
     /// FLOW-2: freed bytes stay counted.
     pub bytes_kept: bool,
 }

@@ -72,7 +72,7 @@ impl Core {
         scratch.clear();
         let entry = self.table.at(slot);
         if let Some(stream) = entry.stream() {
-            stream.put_head(&mut scratch);
+            stream.put_head(self.defects.skip_forgotten, &mut scratch);
         }
         let dependencies = entry.detail.as_ref().map_or(&[][..], |detail| &detail.dependencies);
         scratch.extend_from_slice(&(dependencies.len() as u32).to_le_bytes());

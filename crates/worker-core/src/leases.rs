@@ -262,6 +262,35 @@ impl Core {
         self.effects.push(Effect::ReturnLease { lease_id, worker_exiting });
     }
 
+    /// The daemon wants a lease back: others have waited long for what it holds. It goes when what its worker has begun is done.
+    pub fn on_lease_revoked<O: Outbox>(&mut self, lease_id: u64, outbox: &mut O) {
+        let Some(index) = self.leases.iter().position(|lease| lease.is_held() && lease.lease_id == lease_id) else {
+            return;
+        };
+        let lease = &mut self.leases[index];
+        let (class, in_flight, peer) = (lease.class, lease.in_flight, lease.peer);
+        if in_flight == 0 {
+            self.return_lease(index as u32, false);
+        } else if lease.state != LeaseState::Exiting {
+            lease.state = LeaseState::Revoked;
+            if in_flight > 1 {
+                self.effects.push(Effect::Steal { peer, count: in_flight - 1 });
+            }
+        }
+        self.refill(class, outbox);
+    }
+
+    /// Gives back the idle leases of everything in the placement group that ends its names with `group`.
+    pub fn return_leases_of_group(&mut self, group: &str) {
+        for index in 0..self.leases.len() {
+            let lease = &self.leases[index];
+            let is_inside = |class: &Class| class.resources.keys().any(|name| name.ends_with(group));
+            if lease.is_held() && lease.in_flight == 0 && is_inside(&self.classes[lease.class as usize]) {
+                self.return_lease(index as u32, false);
+            }
+        }
+    }
+
     /// Gives back leases that have been idle for a while, or all idle ones when `all` is set. True while leases are held.
     pub fn return_idle_leases(&mut self, now_ns: u64, all: bool) -> bool {
         let mut held = false;

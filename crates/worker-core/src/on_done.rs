@@ -138,8 +138,10 @@ impl Core {
         lease.load_ns -= u64::from(expected_ns);
         if lease.in_flight == 0 {
             lease.idle_since_ns = now_ns;
-            if lease.state == LeaseState::Exiting {
-                self.return_lease(lease_index, true);
+            match lease.state {
+                LeaseState::Exiting => self.return_lease(lease_index, true),
+                LeaseState::Revoked => self.return_lease(lease_index, false),
+                _ => {}
             }
         }
     }
@@ -215,7 +217,7 @@ impl Core {
         self.collect(slot);
     }
 
-    fn set_result<O: Outbox>(&mut self, slot: u32, index: u32, returned: Returned, outbox: &mut O) {
+    pub(crate) fn set_result<O: Outbox>(&mut self, slot: u32, index: u32, returned: Returned, outbox: &mut O) {
         if let Value::Inline(bytes) = &returned.value {
             self.inline_bytes += bytes.heap_bytes();
         }

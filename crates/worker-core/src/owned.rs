@@ -3,6 +3,7 @@
 use crate::effect::{Effect, Outbox};
 use crate::entry::{Phase, Reference, Value, Waiter};
 use crate::numbers::{ActorIndex, PeerIndex};
+use crate::on_done::Returned;
 use crate::state::Core;
 use trygon_ids::{ObjectId, PUT_INDEX_BIT};
 
@@ -49,6 +50,15 @@ impl Core {
         if !contained.is_empty() {
             entry.first.detail_mut().contained = contained.to_vec();
         }
+    }
+
+    /// Gives a reserved object its value when others may wait for it already. Nothing when it is gone, or has one.
+    pub fn fulfil<O: Outbox>(&mut self, slot: u32, generation: u32, value: Value, outbox: &mut O) {
+        let entry = self.table.get_mut(slot, generation);
+        let Some(entry) = entry.filter(|entry| entry.is_put && !entry.first.value.is_ready()) else { return };
+        self.watched_completions += u64::from(std::mem::take(&mut entry.watched));
+        self.set_result(slot, 0, Returned { value, contained: Vec::new() }, outbox);
+        self.collect(slot);
     }
 
     /// The value of an own object; `None` when it is not in the table.

@@ -114,6 +114,8 @@ pub(crate) enum LeaseState {
     Blocked,
     /// Its worker exits after what it runs.
     Exiting,
+    /// The daemon wants it back after what it runs.
+    Revoked,
     Returned,
 }
 

@@ -90,10 +90,11 @@ impl Stream {
         })
     }
 
-    pub(crate) fn put_head(&self, out: &mut Vec<u8>) {
+    pub(crate) fn put_head(&self, skip_forgotten: bool, out: &mut Vec<u8>) {
         // Nothing is taken of a dynamic stream before its end: a limit would never be lifted.
         let limit = if self.is_dynamic { 0 } else { self.limit };
-        StreamHead { limit, taken: self.taken, skip: self.received, is_stopped: !self.is_open }.put(out);
+        let skip = if skip_forgotten { 0 } else { self.received };
+        StreamHead { limit, taken: self.taken, skip, is_stopped: !self.is_open }.put(out);
     }
 
     /// Indices of the objects that the stream itself holds.
@@ -231,6 +232,9 @@ impl Core {
         let untaken = stream.untaken();
         stream.is_open = false;
         stream.taken = stream.received;
+        if self.defects.untaken_leaked {
+            return;
+        }
         for index in untaken {
             if let Some(object) = self.table.at_mut(slot).object_mut(index) {
                 object.local_references -= 1;

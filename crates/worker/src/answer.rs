@@ -12,6 +12,7 @@ pub(crate) enum Answer {
     SegmentRefused(control::SegmentRefused),
     ActorCreated(control::CreateActorReply),
     NamedActor(control::NamedActor),
+    GroupCreated(control::PlacementGroupReply),
     State(control::StateReply),
     KeyValue(control::KeyValueReply),
     NodeStarted(control::NodeStarted),

@@ -58,6 +58,8 @@ impl Engine {
     fn on_control_frame(&mut self, header: Header, body: &[u8]) -> Result<(), FrameError> {
         match header.kind {
             Kind::LeaseGranted => self.on_lease_granted(decode(body)?),
+            Kind::LeaseRevoke => self.on_lease_revoke(&decode(body)?),
+            Kind::PlacementGroupUpdate => self.on_group_update(&decode(body)?),
             Kind::PeerConnected => self.on_peer_connected(&decode(body)?),
             Kind::PeerDied => self.on_peer_died(&decode(body)?),
             Kind::ActorUpdate => self.on_actor_update(&decode(body)?),
@@ -137,6 +139,10 @@ impl Engine {
                 let message: control::NamedActor = decode(body)?;
                 (message.request_id, Answer::NamedActor(message))
             }
+            Kind::PlacementGroupReply => {
+                let message: control::PlacementGroupReply = decode(body)?;
+                (message.request_id, Answer::GroupCreated(message))
+            }
             Kind::StateReply => {
                 let message: control::StateReply = decode(body)?;
                 (message.request_id, Answer::State(message))
@@ -160,31 +166,48 @@ impl Engine {
                 (0, Answer::WorkerSetup(decode(body)?, descriptor))
             }
             Kind::LeaseRefused => {
-                let control::LeaseRefused { request_id, kind, message } = decode(body)?;
-                let kind = if kind == "runtime_env_failed" { "runtime_env_failed" } else { "system" };
-                let error = SystemError::new(kind).with("message", &message).encode();
-                self.core.fail_queued(request_id, &error, &mut self.links);
+                self.on_lease_refused(&decode(body)?);
                 return Ok(());
             }
             Kind::LeaseWaits => {
-                let message: control::LeaseWaits = decode(body)?;
-                if message.cap_reached {
-                    let error = SystemError::new("blocked_cap").with("message", &message.message).encode();
-                    self.core.fail_queued(message.request_id, &error, &mut self.links);
-                    return Ok(());
-                }
-                self.on_log_lines(control::LogLines {
-                    name: "trygon".to_owned(),
-                    is_stderr: true,
-                    lines: vec![message.message],
-                    ..Default::default()
-                });
+                self.on_lease_waits(decode(body)?);
                 return Ok(());
             }
             other => return Err(FrameError::UnknownKind(other as u16)),
         };
         self.answers.insert(request_id, answer);
         Ok(())
+    }
+
+    fn on_lease_revoke(&mut self, message: &control::LeaseRevoke) -> Result<(), FrameError> {
+        self.core.on_lease_revoked(message.lease_id, &mut self.links);
+        Ok(())
+    }
+
+    /// A request will never be met: the tasks that wait for it fail.
+    fn on_lease_refused(&mut self, message: &control::LeaseRefused) {
+        let kind = match message.kind.as_str() {
+            "placement_group_removed" => "task_placement_group_removed",
+            "unschedulable" => "task_unschedulable",
+            "runtime_env_failed" => "runtime_env_failed",
+            _ => "system",
+        };
+        let error = SystemError::new(kind).with("message", &message.message).encode();
+        self.core.fail_queued(message.request_id, &error, &mut self.links);
+    }
+
+    /// A request waits for something unusual; if that may last for ever, the tasks that wait for it fail.
+    fn on_lease_waits(&mut self, message: control::LeaseWaits) {
+        if message.cap_reached {
+            let error = SystemError::new("blocked_cap").with("message", &message.message).encode();
+            return self.core.fail_queued(message.request_id, &error, &mut self.links);
+        }
+        self.on_log_lines(control::LogLines {
+            name: "trygon".to_owned(),
+            is_stderr: true,
+            lines: vec![message.message],
+            ..Default::default()
+        });
     }
 
     fn on_lease_granted(&mut self, message: control::LeaseGranted) -> Result<(), FrameError> {

@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::clock::Clock;
 use crate::credit::{Running, StreamKey};
+use crate::known_group::KnownGroup;
 use crate::link::{ControlLink, Links};
 use crate::log_line::LogLine;
 use crate::running::RunningCalls;
@@ -11,7 +12,7 @@ use parking_lot::Condvar;
 use rustix::fd::OwnedFd;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use trygon_ids::{FunctionHash, OwnerIncarnation, WorkerId};
+use trygon_ids::{FunctionHash, OwnerIncarnation, PlacementGroupId, WorkerId};
 use trygon_store::client::StoreClient;
 use trygon_wire::{Kind, control};
 use trygon_worker_core::{Core, Effect, PeerIndex, Returned};
@@ -55,6 +56,8 @@ pub struct Engine {
     /// What the daemon was told: whether this worker owns objects.
     pub(crate) told_owns: bool,
     pub(crate) leases: HashMap<u32, LeaseInfo>,
+    /// Placement groups that live, as far as this process was told.
+    pub(crate) groups: HashMap<PlacementGroupId, KnownGroup>,
     pub(crate) completions: Vec<Option<Completion>>,
     pub(crate) logs: VecDeque<LogLine>,
     pub(crate) log_lines: usize,
@@ -123,6 +126,7 @@ impl Engine {
             is_actor: false,
             told_owns: false,
             leases: HashMap::new(),
+            groups: HashMap::new(),
             completions: Vec::new(),
             logs: VecDeque::new(),
             log_lines: 0,

@@ -10,6 +10,7 @@ from trygon._core.concurrency import concurrency_of, is_async
 from trygon._core.generators import engine_returns, makes_items
 from trygon._core.inline import current as inline_engine
 from trygon._core.options import actor_resources, check_actor_options, environment_of
+from trygon._core.options import placement as placement_of
 from trygon._core.signature import checker, signature_of
 
 TYPE_CHECKING = False
@@ -103,6 +104,7 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
 
     _check_constructor(cls, args, kwargs)
     placement, lifetime = actor_resources(options)
+    where = placement_of(options, placement, cls.__name__)
     max_task_retries = options.get("max_task_retries") or 0
     methods = methods_of(cls)
     stream_limit = options.get("_actor_generator_backpressure_num_objects")
@@ -129,6 +131,7 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
         get_if_exists=bool(options.get("get_if_exists")),
         detached=is_detached(options),
         environment=environment_of(options),
+        placement=where,
     )
     return ActorHandle(actor_id, handle_ref, meta_of(existing_meta or meta))
 

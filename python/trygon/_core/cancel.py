@@ -46,7 +46,7 @@ def _hint(value: object) -> str:
 
 
 def cancelled_error(error: BaseException, name: str, task_id: str) -> BaseException | None:
-    """Hook `cancelled_error`: what a call that was cancelled and raised this ends with; None when it is its own error."""
+    """Hook `cancelled_error`: what a cancelled call that raised this ends with; None when it is its own error."""
     from asyncio import CancelledError
 
     from trygon._core.system_errors import system_error

@@ -60,7 +60,9 @@ class Context(Mapping):  # type: ignore[type-arg]
         resources = info.get("resources") or {}
         has = [f"{_number(resources.get('CPU', 0))} CPU"]
         has += [
-            f"{_number(amount)} {name}" for name, amount in sorted(resources.items()) if name not in ("CPU", "memory")
+            f"{_number(amount)} {name}"
+            for name, amount in sorted(resources.items())
+            if name not in ("CPU", "memory", "object_store_memory") and ":" not in name
         ]
         store = info.get("object_store_memory")
         if store:

@@ -10,7 +10,7 @@ from _thread import RLock
 from trygon import _native
 from trygon._core import init_arguments, machine
 from trygon._core.context import Context
-from trygon._core.options import check_resources, check_runtime_env
+from trygon._core.options import check_init_labels, check_resources, check_runtime_env
 from trygon._core.runtime_env.job_directory import new_path
 from trygon._core.version import VERSION
 
@@ -27,7 +27,6 @@ _LARGEST_STORE_BYTES = 200 * 10**9
 # Ray's further arguments that would change what a program means, with the values that mean what Trygon does anyway. The
 # harmless ones are in `init_arguments`.
 _OTHER_ARGUMENTS: dict[str, tuple[Any, ...]] = {
-    "labels": (None, {}),
     "enable_resource_isolation": (False,),
     "cgroup_path": (None, "/sys/fs/cgroup"),
     "system_reserved_cpu": (None,),
@@ -49,6 +48,7 @@ def init(
     num_cpus: float | None = None,
     num_gpus: float | None = None,
     resources: dict[str, float] | None = None,
+    labels: dict[str, str] | None = None,
     object_store_memory: int | None = None,
     local_mode: bool = False,
     ignore_reinit_error: bool = False,
@@ -79,6 +79,7 @@ def init(
         given.namespace = init_arguments.check_namespace(namespace if namespace is not None else given.namespace)
         init_arguments.configure_logging(given, logging_level)
         config = _configuration(num_cpus, num_gpus, resources, object_store_memory, given.memory, mode == "inline")
+        config["labels"] = check_init_labels(labels)
         runtime_env = given.runtime_env if runtime_env is None else runtime_env
         return _start_with(config, log_to_driver, runtime_env, given, mode)
 
@@ -205,6 +206,7 @@ def _close_name(name: str) -> str:
         "num_cpus",
         "num_gpus",
         "resources",
+        "labels",
         "object_store_memory",
         "namespace",
         "runtime_env",
@@ -237,8 +239,17 @@ def _configuration(
     gpus = _count("num_gpus", num_gpus, machine.gpu_count)
     memory = machine.memory_bytes()
     store = _store_bytes(object_store_memory, memory)
-    free = max(memory - store, 0) if task_memory is None else task_memory
-    have = {"CPU": cpus, "GPU": gpus, "memory": float(free), **(resources or {})}
+    have = {
+        "CPU": cpus,
+        "GPU": gpus,
+        "memory": float(max(memory - store, 0) if task_memory is None else task_memory),
+        "object_store_memory": float(store),
+        # A task that asks for a little of these runs on this node, or on the one that the program began with.
+        "node:127.0.0.1": 1.0,
+        "node:__internal_head__": 1.0,
+        **_accelerators(gpus),
+        **(resources or {}),
+    }
     have = init_arguments.override_resources(have)
     cpus = have["CPU"]
     return {
@@ -259,6 +270,11 @@ def _configuration(
         "environment_description": b"",
         "job_directory": new_path(),
     }
+
+
+def _accelerators(gpus: float) -> dict[str, float]:
+    kind = machine.gpu_type() if gpus else ""
+    return {f"accelerator_type:{kind}": 1.0} if kind else {}
 
 
 def _count(name: str, value: Any, default: Any) -> float:

@@ -70,3 +70,18 @@ def gpu_count() -> int:
         return present
     named = [name for name in visible.split(",") if name.strip() and name.strip() not in ("-1", "NoDevFiles")]
     return min(present, len(named))
+
+
+def gpu_type() -> str:
+    """The model of the first NVIDIA device as Ray's programs name it ("A100", "H200"), or empty."""
+    folder = "/proc/driver/nvidia/gpus"
+    try:
+        devices = sorted(os.listdir(folder))
+    except OSError:
+        return ""
+    for line in _read(f"{folder}/{devices[0]}/information").splitlines() if devices else ():
+        name, _, value = line.partition(":")
+        if name.strip() == "Model":
+            words = [word for word in value.split() if word not in ("NVIDIA", "Tesla")]
+            return words[0].split("-")[0] if words else ""
+    return ""

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 GRANULARITY = 10_000
 _RESERVED = ("CPU", "GPU", "memory", "object_store_memory")
 _MOST_RETURNS = 1000
+_DEMANDING = ("accelerator_type", "label_selector", "fallback_strategy", "scheduling_strategy")
+_PLACING = (
+    "scheduling_strategy",
+    "placement_group",
+    "placement_group_bundle_index",
+    "placement_group_capture_child_tasks",
+)
 
 
 def _amount(name: str, value: Any) -> None:
@@ -115,6 +122,47 @@ def _retry_exceptions(name: str, value: Any) -> None:
     check_retry_exceptions(name, value)
 
 
+def _accelerator_type(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"The option {name} must be a str such as 'A100', but {type(value).__name__} was given.")
+
+
+def check_init_labels(labels: Any) -> dict[str, str]:
+    """Labels of a node, as `init` takes them."""
+    if labels is None:
+        return {}
+    from trygon._core.scheduling import check_labels
+
+    return check_labels("labels of init()", labels)
+
+
+def _not_for_tasks(name: str, value: Any) -> None:
+    if value is not None:
+        raise ValueError(f"The option {name} is not for tasks; give it to init(), or leave it out.")
+
+
+def _scheduling(check_name: str) -> Check:
+    """A check of `scheduling.py`, which few programs need."""
+
+    def check(name: str, value: Any) -> None:
+        if value is not None:
+            from trygon._core import scheduling
+
+            getattr(scheduling, check_name)(name, value)
+
+    return check
+
+
+def _bundle_index(name: str, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise TypeError(f"The option {name} must be an int, but {type(value).__name__} was given.")
+
+
+def _flag_or_none(name: str, value: Any) -> None:
+    if value is not None:
+        _flag(name, value)
+
+
 def unsupported(name: str, value: Any) -> NotImplementedError:
     """The refusal of something that Ray has and Trygon does not have yet."""
     return NotImplementedError(
@@ -175,15 +223,14 @@ _COMMON: dict[str, Check] = {
     "memory": _memory,
     "resources": check_resources,
     "name": _text,
-    "accelerator_type": _default_only(None),
-    "object_store_memory": _default_only(None),
-    "label_selector": _default_only(None),
-    "fallback_strategy": _default_only(None),
+    "accelerator_type": _accelerator_type,
+    "label_selector": _scheduling("check_selector"),
+    "fallback_strategy": _scheduling("check_fallback"),
     "runtime_env": check_runtime_env,
-    "scheduling_strategy": _default_only(None, "DEFAULT"),
-    "placement_group": _default_only(None, "default"),
-    "placement_group_bundle_index": _default_only(None, -1),
-    "placement_group_capture_child_tasks": _default_only(None),
+    "scheduling_strategy": _scheduling("check_strategy"),
+    "placement_group": _scheduling("check_group"),
+    "placement_group_bundle_index": _bundle_index,
+    "placement_group_capture_child_tasks": _flag_or_none,
     # What runs is on record only for programs that ask for it.
     "enable_task_events": _flag,
     "_labels": _default_only(None, {}),
@@ -192,6 +239,7 @@ _COMMON: dict[str, Check] = {
 
 TASK_OPTIONS: dict[str, Check] = {
     **_COMMON,
+    "object_store_memory": _not_for_tasks,
     "num_returns": _num_returns,
     "max_retries": _integer(-1),
     "retry_exceptions": _retry_exceptions,
@@ -202,6 +250,7 @@ TASK_OPTIONS: dict[str, Check] = {
 
 ACTOR_OPTIONS: dict[str, Check] = {
     **_COMMON,
+    "object_store_memory": _memory,
     "namespace": _text,
     "get_if_exists": _flag,
     "max_restarts": _integer(-1),
@@ -287,6 +336,8 @@ def _explicit(options: Mapping[str, Any]) -> dict[str, float]:
         found["GPU"] = float(options["num_gpus"])
     if options.get("memory"):
         found["memory"] = float(options["memory"])
+    if options.get("object_store_memory"):
+        found["object_store_memory"] = float(options["object_store_memory"])
     return {name: amount for name, amount in found.items() if amount}
 
 
@@ -304,11 +355,28 @@ def environment_of(options: Mapping[str, Any]) -> Callable[[], bytes] | None:
     return prepare
 
 
+def _demands(options: Mapping[str, Any]) -> dict[str, float]:
+    if not any(options.get(name) for name in _DEMANDING):
+        return {}
+    from trygon._core.scheduling import demands
+
+    return demands(options)
+
+
+def placement(options: Mapping[str, Any], resources: Mapping[str, float], name: str) -> tuple[str, bool] | None:
+    """Where in which placement group; None when the options do not say."""
+    if not any(option in options for option in _PLACING):
+        return None
+    from trygon._core import scheduling
+
+    return scheduling.placement(options, resources, name)
+
+
 def task_resources(options: Mapping[str, Any]) -> dict[str, float]:
     """What one task holds while it runs; one CPU unless it says otherwise."""
     num_cpus = options.get("num_cpus")
     cpus = 1.0 if num_cpus is None else float(num_cpus)
-    return {**({"CPU": cpus} if cpus else {}), **_explicit(options)}
+    return {**({"CPU": cpus} if cpus else {}), **_explicit(options), **_demands(options)}
 
 
 def actor_resources(options: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
@@ -317,6 +385,7 @@ def actor_resources(options: Mapping[str, Any]) -> tuple[dict[str, float], dict[
     """
     named = [options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources")]
     if all(value is None for value in named):
-        return {"CPU": 1.0}, {}
-    held = task_resources(options)
-    return held, held
+        return {"CPU": 1.0, **_demands(options)}, _explicit(options)
+    needed = task_resources(options)
+    # Where it may be is asked once: it does not move.
+    return needed, {name: amount for name, amount in needed.items() if not name.startswith(("node_id:", "labels:"))}

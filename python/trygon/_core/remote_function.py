@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import BuiltinFunctionType, FunctionType
 
 from trygon._core.generators import ASYNC_GENERATOR, engine_returns, makes_items, regrouped
-from trygon._core.options import check_task_options, environment_of, task_resources
+from trygon._core.options import check_task_options, environment_of, placement, task_resources
 from trygon._core.signature import checker, limits, signature_of
 from trygon._native import RemoteFunctionHandle
 
@@ -111,10 +111,11 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
         # Libraries rarely give a device's memory back before their process ends.
         max_calls = 1 if options.get("num_gpus") else 0
     retry_errors, retry_classes = retry_rule(options) if options.get("retry_exceptions") else (False, None)
+    resources = task_resources(options)
     handle = RemoteFunctionHandle(
         Exporter(worker_function, options, name, num_returns, stream_limit),
         name=name,
-        resources=task_resources(options),
+        resources=resources,
         num_returns=num_returns,
         stream_limit=stream_limit,
         max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
@@ -123,6 +124,7 @@ def submitter(function: Callable[..., Any], options: dict[str, Any]) -> Callable
         max_calls=max_calls,
         environment=environment_of(options),
         check=_check(function, name),
+        placement=placement(options, resources, name),
     )
     return handle.submit
 

@@ -150,22 +150,28 @@ class RuntimeContext:
         return RuntimeEnv(_validate=False, **(state.current["fields"] if state.current else {}))
 
     def get_node_labels(self) -> dict[str, str]:
-        """The machine's labels: it has none."""
-        return {}
+        """The machine's labels."""
+        from trygon._core.state import nodes
+
+        here = self.get_node_id()
+        return next((dict(node["Labels"]) for node in nodes() if node["NodeID"] == here), {})
 
     def get_placement_group_id(self) -> str | None:
-        """The placement group's id: there is none."""
-        return None
+        """The id of the placement group that this code runs in, hexadecimal; None outside of groups."""
+        return _native.context()["placement_group_id"] or None
 
     @property
-    def current_placement_group_id(self) -> None:
-        """The placement group's id: there is none."""
-        return
+    def current_placement_group_id(self) -> ids.PlacementGroupID:
+        """The id of the placement group that this code runs in; nil outside of groups."""
+        from trygon._core.ids import PlacementGroupID
+
+        text = self.get_placement_group_id()
+        return PlacementGroupID.nil() if text is None else PlacementGroupID.from_hex(text)
 
     @property
     def should_capture_child_tasks_in_placement_group(self) -> bool:
-        """False: there is no placement group."""
-        return False
+        """Whether what this code submits runs in its placement group, unless it says where."""
+        return bool(_native.context()["placement_group_captures"])
 
     @property
     def gcs_address(self) -> str:

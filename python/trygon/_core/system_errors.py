@@ -6,6 +6,7 @@ The engine names a kind and gives details; the class and the sentence are made h
 from __future__ import annotations
 
 from trygon import exceptions
+from trygon._core import placement_errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def _message(details: Details) -> str:
 
 
 def _worker_died(details: Details) -> BaseException:
+    if details.get("cause_kind") == "placement_group_removed":
+        return placement_errors.task_ended_with_group(details)
     name = details.get("name") or "a task"
     attempts = int(details.get("attempts") or 1)
     tries = "" if attempts == 1 else f" It was tried {attempts} times."
@@ -85,6 +88,9 @@ def _actor_name(details: Details) -> str:
 
 
 def _actor_died(details: Details) -> BaseException:
+    of_placement = placement_errors.actor_error(details)
+    if of_placement is not None:
+        return of_placement
     kind, message = details.get("cause_kind") or "", _message(details)
     if kind == "out_of_scope":
         why = "its last handle is gone; keep a handle for as long as the actor is needed"
@@ -239,6 +245,8 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "function_too_large": _function_too_large,
     "replay_inconsistent": lambda details: exceptions.StreamingGeneratorReplayInconsistentError(_message(details)),
     "runtime_env_failed": _runtime_env,
+    "task_placement_group_removed": placement_errors.task_group_removed,
+    "task_unschedulable": placement_errors.task_unschedulable,
     "blocked_cap": _plain(exceptions.RaySystemError, "Too many workers wait for one another"),
     "system": _plain(exceptions.RaySystemError, "The engine could not go on"),
 }

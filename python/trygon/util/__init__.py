@@ -6,7 +6,16 @@ What few programs need is imported when it is first used.
 from __future__ import annotations
 
 from trygon._core.inspection import inspect_serializability
+from trygon._core.placement_group import (
+    get_current_placement_group,
+    get_placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
 from trygon._core.serialization import deregister_serializer, register_serializer
+
+# The module of the same name is imported before, for a first import of it later would take the function's place.
+from trygon.util.placement_group import placement_group
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,12 +78,17 @@ __all__ = [
     "deregister_serializer",
     "disable_log_once_globally",
     "enable_periodic_logging",
+    "get_current_placement_group",
     "get_node_ip_address",
+    "get_placement_group",
     "inspect_serializability",
     "list_named_actors",
     "log_once",
     "map_unordered",
+    "placement_group",
+    "placement_group_table",
     "register_serializer",
+    "remove_placement_group",
     "typed",
 ]
 

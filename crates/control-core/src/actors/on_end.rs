@@ -5,7 +5,7 @@ use crate::actors::{Actor, ActorState, Actors, Death, Effect};
 use trygon_ids::{ActorId, WorkerId};
 
 /// Causes after which an actor does not come back: it, or its program, wanted to end.
-const FINAL_KINDS: [&str; 3] = ["user_exit", "out_of_scope", "constructor"];
+const FINAL_KINDS: [&str; 4] = ["user_exit", "out_of_scope", "constructor", "placement_group_removed"];
 
 impl Actors {
     /// `kill()`: with `no_restart` for good, else as if it had crashed.

@@ -27,6 +27,8 @@ impl Env {
     pub(crate) fn with(resources: ResourceSet, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options {
             resources,
+            node_id: "aa".to_owned(),
+            labels: crate::Labels::from([("zone".to_owned(), "a".to_owned())]),
             prestart_workers: 0,
             idle_worker_ms: 1_000,
             max_workers: 0,

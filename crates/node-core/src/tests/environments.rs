@@ -1,7 +1,7 @@
 //! Environments: prepared before workers start, kept apart, refused when they cannot be made (ENV-1).
 
 use crate::tests::env::{DRIVER, Env, cpus, set};
-use crate::{Effect, Event, PLAIN, StopReason};
+use crate::{Effect, Event, PLAIN, Refusal, StopReason};
 use trygon_ids::ActorId;
 
 fn prepared(env: &mut Env, environment: u32) {
@@ -64,10 +64,10 @@ fn what_waits_for_an_environment_that_cannot_be_made_is_refused() {
     env.request(DRIVER, 1, 3, cpus(1.0));
     env.actor(DRIVER, 7, cpus(1.0), set(&[]));
     failed(&mut env, 1);
-    let message = "no such package".to_owned();
+    let (message, refusal) = ("no such package".to_owned(), Refusal::NoEnvironment);
     let refused = [
-        Effect::LeaseRefused { owner: env.id(DRIVER), request_id: 1, message: message.clone() },
-        Effect::ActorRefused { actor: ActorId::new([7; 16]), message },
+        Effect::LeaseRefused { owner: env.id(DRIVER), request_id: 1, refusal, message: message.clone() },
+        Effect::ActorRefused { actor: ActorId::new([7; 16]), refusal, message },
     ];
     assert_eq!(env.take(), refused);
     assert_eq!(env.node.waiting_leases(), 0);

@@ -2,8 +2,10 @@
 
 mod actors;
 mod blocking;
-mod env;
+pub(crate) mod env;
 mod environments;
+mod fairness;
+mod groups;
 mod leases;
 mod random;
 mod workers;

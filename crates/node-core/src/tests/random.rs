@@ -1,6 +1,7 @@
 //! Any order of events keeps the laws (LEASE-1 and all others), and when everything ended nothing is held (LEDGER-1).
 
 use crate::tests::env::{Env, set};
+use crate::tests::groups;
 use crate::{Effect, Event};
 use std::collections::BTreeSet;
 use trygon_ids::ActorId;
@@ -23,6 +24,8 @@ struct World {
     alive: BTreeSet<u64>,
     leases: Vec<(u64, u64)>,
     next_actor: u8,
+    groups: Vec<u8>,
+    next_group: u8,
 }
 
 impl World {
@@ -54,12 +57,25 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
         set(&[]),
         set(&[("CPU", 1.0), ("GPU", 1.0)]),
     ];
-    let shape = shapes[dice.below(5) as usize].clone();
+    let mut shape = shapes[dice.below(5) as usize].clone();
+    if !world.groups.is_empty() && dice.below(3) == 0 {
+        let group = groups::id(world.groups[dice.below(world.groups.len() as u64) as usize]);
+        let bundle = [None, Some(0), Some(1)][dice.below(3) as usize];
+        shape = shape
+            .iter()
+            .flat_map(|(name, amount)| {
+                groups::inside(group, bundle, name, amount.as_f64())
+                    .iter()
+                    .map(|(name, amount)| (name.to_owned(), amount))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+    }
     let process = world.any(dice);
     let worker = env.id(process);
     env.now_ms += dice.below(300);
     env.environment = dice.below(3) as u32;
-    match dice.below(17) {
+    match dice.below(20) {
         0 | 1 => env.request_at(process, dice.below(5), dice.below(4) as u32, shape, dice.below(3) as u32),
         2 => env.request(0, dice.below(5), 1, shape),
         3 => env.step(Event::LeaseCancelled { owner: worker, request_id: dice.below(5) }),
@@ -86,6 +102,16 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
             env.step(Event::EnvironmentFailed { environment, message: "it cannot be made".to_owned() });
         }
         13 if process != 0 => env.step(Event::WorkerOwns { worker, owns: dice.below(2) == 0 }),
+        17 | 18 if world.next_group < 200 => {
+            world.next_group += 1;
+            world.groups.push(world.next_group);
+            let bundles = [set(&[("CPU", 1.0)]), set(&[("CPU", 1.5), ("GPU", 0.5)]), set(&[("GPU", 1.0)])];
+            groups::want(env, groups::id(world.next_group), &bundles[..1 + dice.below(3) as usize], dice.below(8) == 0);
+        }
+        19 if !world.groups.is_empty() => {
+            let group = world.groups.swap_remove(dice.below(world.groups.len() as u64) as usize);
+            env.step(Event::GroupRemoved { group: groups::id(group) });
+        }
         _ => env.step(Event::WorkerReady { worker }),
     }
 }
@@ -113,6 +139,9 @@ fn any_order_of_events_keeps_the_laws_and_leaves_nothing_held() {
         }
         for actor in 0..=255 {
             env.step(Event::ActorUnwanted { actor: ActorId::new([actor; 16]) });
+        }
+        for group in std::mem::take(&mut world.groups) {
+            env.step(Event::GroupRemoved { group: groups::id(group) });
         }
         world.take(&mut env);
         for process in world.alive.clone().into_iter().chain([0]) {

@@ -4,14 +4,11 @@ use crate::poller::Role;
 use crate::service::Service;
 use crate::worker_pool::zygote::{ZYGOTE, Zygote};
 use rustix::process::{Pid, PidfdFlags};
-use trygon_control_core::Effect as ActorEffect;
-use trygon_ids::{ActorId, WorkerId};
+use trygon_ids::WorkerId;
 use trygon_node_core::{EnvironmentId, Event, PLAIN};
 use trygon_wire::Kind;
-use trygon_wire::control::{LeaseRefused, PrepareEnvironment};
+use trygon_wire::control::PrepareEnvironment;
 
-/// Kind of the error of tasks and actors whose environment cannot be made.
-pub(crate) const FAILED: &str = "runtime_env_failed";
 /// Where drivers and workers put the descriptions of environments, by their keys.
 const NAMESPACE: &str = "trygon.runtime_env";
 /// The key there of the job's folder.
@@ -137,17 +134,5 @@ impl Service {
                 format!("{MAX_START_FAILURES} workers in a row died before they were ready; the last: {message}");
             self.fail_environment(environment, message);
         }
-    }
-
-    /// Tells the owner of a request that its tasks cannot run.
-    pub(crate) fn refuse_lease(&mut self, owner: u64, request_id: u64, message: String) {
-        self.send(owner, Kind::LeaseRefused, &LeaseRefused { request_id, kind: FAILED.to_owned(), message });
-    }
-
-    /// An actor will never have a worker.
-    pub(crate) fn refuse_actor(&mut self, actor: ActorId, message: String) {
-        let mut effects: Vec<ActorEffect> = Vec::new();
-        self.actors.on_refused(actor, FAILED, message, &mut effects);
-        self.perform_actor_effects(effects);
     }
 }

@@ -6,9 +6,11 @@
 mod actors;
 mod environments;
 mod objects;
+mod placement_groups;
 mod processes;
 
 pub use actors::*;
 pub use environments::*;
 pub use objects::*;
+pub use placement_groups::*;
 pub use processes::*;

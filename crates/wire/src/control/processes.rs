@@ -40,6 +40,8 @@ messages! {
         #[prost(bytes = "vec", tag = "21")] environment_description: Vec<u8>,
         /// Folder of the job's files, which the daemon removes at the end; empty when there is none.
         #[prost(string, tag = "22")] job_directory: String,
+        /// Labels of the node.
+        #[prost(map = "string, string", tag = "30")] labels: HashMap<String, String>,
     }
     /// The node runs.
     NodeStarted {
@@ -207,7 +209,7 @@ messages! {
     LeaseRefused {
         /// The request.
         #[prost(uint64, tag = "1")] request_id: u64,
-        /// Kind of the error that its tasks fail with.
+        /// Why, in a word: `placement_group_removed`, `unschedulable`, `runtime_env_failed`.
         #[prost(string, tag = "2")] kind: String,
         /// Why, for people.
         #[prost(string, tag = "3")] message: String,

@@ -4,6 +4,7 @@ mod actors;
 mod leases;
 mod objects;
 mod peer;
+mod placement_groups;
 mod processes;
 mod service;
 mod tasks;
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Vec<(Kind, Vec<u8>)> {
     leases::put(&mut examples);
     actors::put(&mut examples);
     objects::put(&mut examples);
+    placement_groups::put(&mut examples);
     service::put(&mut examples);
     examples.0
 }

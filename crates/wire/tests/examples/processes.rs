@@ -25,6 +25,7 @@ pub(crate) fn put(examples: &mut Examples) {
             environment: id(4, 32),
             environment_description: b"description".to_vec(),
             job_directory: "/tmp/job".to_owned(),
+            labels: std::collections::HashMap::from([("zone".to_owned(), "a".to_owned())]),
         },
     );
     examples.put(Kind::WorkerReady, &control::WorkerReady { pid: 1 });

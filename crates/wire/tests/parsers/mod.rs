@@ -15,7 +15,6 @@ macro_rules! messages {
                 Kind::PeerHello
                 | Kind::LocationUpdate
                 | Kind::BorrowAck
-                | Kind::LeaseRevoke
                 | Kind::Drain => None,
             }
         }
@@ -61,6 +60,9 @@ messages! {
     WorkerExiting => control::WorkerExiting,
     Shutdown => control::Shutdown,
     WorkerOwns => control::WorkerOwns,
+    CreatePlacementGroup => control::CreatePlacementGroup,
+    RemovePlacementGroup => control::RemovePlacementGroup,
+    WatchPlacementGroup => control::WatchPlacementGroup,
     NodeStarted => control::NodeStarted,
     NodeFailed => control::NodeFailed,
     WorkerSetup => control::WorkerSetup,
@@ -82,6 +84,9 @@ messages! {
     CreateActorReply => control::CreateActorReply,
     SegmentRefused => control::SegmentRefused,
     ReturnSegments => control::ReturnSegments,
+    LeaseRevoke => control::LeaseRevoke,
+    PlacementGroupReply => control::PlacementGroupReply,
+    PlacementGroupUpdate => control::PlacementGroupUpdate,
     ForkWorker => control::ForkWorker,
     ZygoteReady => control::ZygoteReady,
     WorkerForked => control::WorkerForked,

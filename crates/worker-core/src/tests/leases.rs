@@ -77,3 +77,60 @@ fn environments_do_not_share_leases() {
     env.core.fail_queued(1, b"no such package", &mut env.sink);
     assert_eq!(env.core.unfinished(), 1, "and it goes on when the other is refused");
 }
+
+/// FAIR-1 as the owner sees it: a lease that is wanted back takes nothing more and goes when what runs is done.
+#[test]
+fn a_lease_that_is_wanted_back_goes_after_what_runs() {
+    let mut env = Env::new();
+    let results: Vec<_> = (0..4).map(|_| env.submit()).collect();
+    env.grant(1, 0);
+    let first = env.sent().remove(0);
+    env.done(&first, small(b"r"), Vec::new(), &[], 9);
+    let running = env.sent();
+    assert_eq!(running.len(), 3);
+    env.effects();
+    env.core.on_lease_revoked(1, &mut env.sink);
+    env.core.on_lease_revoked(77, &mut env.sink);
+    let effects = env.effects();
+    assert!(matches!(effects.as_slice(), [Effect::Steal { count: 2, .. }]), "{effects:?}");
+    // The others come back unstarted: they wait for another lease, though this one has room.
+    let back: Vec<_> = running[1..].iter().map(|sent| (sent.slot, sent.generation, sent.attempt)).collect();
+    env.core.on_hand_back(&back, false, 0, &mut env.sink);
+    assert!(env.sent().is_empty());
+    let effects = env.effects();
+    let [Effect::RequestLeases { request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let request = *request;
+    env.done(&running[0], small(b"r"), Vec::new(), &[], 9);
+    assert_eq!(returned(&env.effects()), [1]);
+    env.core.on_lease_granted(request, 2, PeerIndex(0), 0, &mut env.sink);
+    for sent in env.sent() {
+        env.done(&sent, small(b"r"), Vec::new(), &[], 9);
+    }
+    for result in &results {
+        env.core.release(result);
+    }
+    // An idle one goes at once.
+    env.effects();
+    env.core.on_lease_revoked(2, &mut env.sink);
+    assert_eq!(returned(&env.effects()), [2]);
+    env.end();
+}
+
+/// An object that waits for its value can be waited for, and gets it once.
+#[test]
+fn a_reserved_object_is_fulfilled_once() {
+    let mut env = Env::new();
+    let (slot, generation) = env.core.reserve();
+    assert!(!env.core.watch_own(slot, generation, 0));
+    let before = env.core.watched_completions();
+    env.core.fulfil(slot, generation, small(b"first"), &mut env.sink);
+    env.core.fulfil(slot, generation, small(b"second"), &mut env.sink);
+    let value = format!("{:?}", env.core.value(slot, generation, 0));
+    assert_eq!(value, format!("{:?}", Some(&small(b"first"))));
+    assert_eq!(env.core.watched_completions(), before + 1);
+    let reference = env.core.handle_reference(slot, generation);
+    env.core.release(&reference);
+    // It is gone: nobody is told.
+    env.core.fulfil(slot, generation, small(b"third"), &mut env.sink);
+    env.end();
+}

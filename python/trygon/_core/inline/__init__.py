@@ -43,6 +43,7 @@ def start(config: dict[str, Any]) -> dict[str, Any]:
     # What remembers functions of the engine has to have the engine's own.
     from trygon._core import object_ref, objects  # noqa: F401
     from trygon._core.inline.engine import Engine
+    from trygon._core.inline.placement import Placement
     from trygon._core.inline.surface import surface
     from trygon._core.inline.values import JOB_ID
 
@@ -58,6 +59,7 @@ def start(config: dict[str, Any]) -> dict[str, Any]:
         "daemon_pid": 0,
         "mode": "inline",
     }
+    _engine.placement = Placement(_engine, node_id, resources)
     for name, function in surface(_engine, info, config).items():
         _replaced[name] = getattr(_native, name, None)
         setattr(_native, name, function)

@@ -429,6 +429,8 @@ def create(engine: Engine, cls: type, args: Any, kwargs: Any, options: dict[str,
         if name:
             engine.names[namespace, name] = actor
     hold = Hold(actor)
+    if engine.placement.is_used(options):
+        engine.placement.put_actor(actor, work, options)
     actor.submit(work)
     return actor.id, hold, None
 

@@ -56,10 +56,13 @@ class Crew:
         """Sets the results of a call, once."""
         raise NotImplementedError
 
-    def _step(self, work: Work) -> Work | Entry | None:
+    def _step(self, work: Work | None) -> Work | Entry | None:
         """What has to be run first so that `work` comes to its end: a call, now this thread's; an object that is not
         there yet; None when it can only be waited for.
         """
+        if work is None:
+            # The gate of a placement group.
+            return None
         me = threading.get_ident()
         if work.state == QUEUED and work.actor is not None and work.actor.is_serial:
             if work.actor.thread == me:

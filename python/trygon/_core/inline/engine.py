@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trygon._core.inline.actors import Actor
+    from trygon._core.inline.placement import Placement
 
 # While somebody waits, one more helper may start this often.
 _RAMP_S = 0.01
+# A cancelled call gets so long to notice.
+_PATIENCE_S = 0.3
 
 
 class Engine(Crew):
@@ -36,6 +39,7 @@ class Engine(Crew):
         # How each remote function is loaded, once for the session.
         self.functions: WeakKeyDictionary[Any, Callable[[], Any]] = WeakKeyDictionary()
         self.actors: dict[bytes, Actor] = {}
+        self.placement: Placement
         self.names: dict[tuple[str, str | None], Actor] = {}
         # Actors whose last handle is gone, streams that nobody reads any more.
         self.dropped: deque[Any] = deque()
@@ -149,7 +153,18 @@ class Engine(Crew):
             work.cancel()
         elif work.actor is None:
             self._interrupt(work)
+            self.spawn(lambda: self._abandon(work))
         self.changed.notify_all()
+
+    def _abandon(self, work: Work) -> None:
+        """A long sleep cannot be interrupted: after a while nobody waits for it any more, and another call may run."""
+        end_s = monotonic() + _PATIENCE_S
+        with self.lock:
+            while work.state != DONE and not self.is_closed and (left_s := end_s - monotonic()) > 0:
+                self.changed.wait(left_s)
+            if work.state != DONE and work.is_interrupted and self.tops.get(work.thread) is work:
+                self._paused.add(work.thread)
+                self.finish(work, cancelled(work.name))
 
     # --- waiting
 

@@ -7,7 +7,7 @@ import time
 
 from trygon._core.generators import DYNAMIC, STREAMING
 from trygon._core.inline.completions import CompletionQueue
-from trygon._core.inline.groups import Groups, placement_of
+from trygon._core.inline.placement import plain
 from trygon._core.inline.work import Work, current_work
 from trygon._core.options import actor_resources, task_resources
 
@@ -66,8 +66,7 @@ class MethodHandle:
             max_retries=self._max_retries,
             retry_exceptions=self._others.get("retry_exceptions") or self._others.get("retry_exception_types"),
             actor=actor,
-            resources=actor_resources(actor.options)[1],
-            placement=placement_of(actor.options),
+            resources=plain(actor_resources(actor.options)[1]),
         )
         work.group = self._others.get("group") or actor.groups.get(method, "")
         results = work.results()
@@ -125,9 +124,10 @@ def submit(exporter: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) 
         stream_limit=exporter.stream_limit,
         max_retries=DEFAULT_MAX_RETRIES if max_retries is None else max_retries,
         retry_exceptions=options.get("retry_exceptions") or False,
-        resources=task_resources(options),
-        placement=placement_of(options),
+        resources=plain(task_resources(options)),
     )
+    if engine.placement.is_used(options):
+        engine.placement.put(work, options)
     results = work.results()
     # A stream begins when it is read.
     if exporter.num_returns != STREAMING:
@@ -159,16 +159,11 @@ def surface(engine: Engine, info: dict[str, Any], started: dict[str, Any]) -> di
         actor = engine.actors.get(actor_id)
         return "DEAD" if actor is None else actor.state
 
-    groups = Groups(engine, info["resources"], info["node_id"])
     return {
         "get": engine.get,
         "put": engine.put,
         "wait": engine.wait,
         "CompletionQueue": CompletionQueue,
-        "create_placement_group": groups.create,
-        "remove_placement_group": groups.remove,
-        "wait_placement_group": groups.wait,
-        "placement_group_ready": groups.ready,
         "is_initialized": lambda: True,
         "context": context,
         "key_value": key_value,
@@ -178,7 +173,8 @@ def surface(engine: Engine, info: dict[str, Any], started: dict[str, Any]) -> di
         "is_canceled": lambda: (work := current_work.get()) is not None and work.is_cancelled,
         "kill_actor": lambda actor_id, no_restart: actors.kill(engine, actor_id, no_restart),
         "get_named_actor": lambda name, namespace: actors.find(engine, name, namespace),
-        "query_state": lambda what, argument="": _query(engine, info, started, groups, what, argument),
+        "query_state": lambda what, argument="": _query(engine, info, started, what, argument),
+        **engine.placement.functions(),
         "object_stats": lambda: _statistics(engine),
         "wait_for_log_lines": time.sleep,
         "take_log_lines": list,
@@ -193,6 +189,7 @@ def _statistics(engine: Engine) -> dict[str, Any]:
 
 def _context(engine: Engine, info: dict[str, Any], work: Work | None) -> dict[str, Any]:
     actor = work.actor if work is not None else None
+    group_id, captures = engine.placement.here()
     return {
         "mode": "driver" if work is None else "worker",
         "job_id": info["job_id"],
@@ -205,12 +202,12 @@ def _context(engine: Engine, info: dict[str, Any], work: Work | None) -> dict[st
         "node_address": info["node_address"],
         "resources": {} if work is None else dict(work.resources),
         "devices": {},
+        "placement_group_id": group_id or None,
+        "placement_group_captures": captures,
         "actor_name": "" if actor is None else actor.name or "",
         "actor_incarnation": 0 if actor is None else actor.incarnation,
         "actor_meta": b"" if actor is None else actor.meta,
         "attempt": 0 if work is None else work.attempt,
-        "placement_group_id": None if work is None else work.placement[0],
-        "placement_group_captures": work is not None and work.placement[1],
         "is_canceled": work is not None and work.is_cancelled,
         "argv": list(sys.argv),
         "num_cpus": info["resources"].get("CPU", 0.0),
@@ -232,9 +229,7 @@ def _key_value(
     return existed, found if operation == "get" else b"", []
 
 
-def _query(
-    engine: Engine, info: dict[str, Any], started: dict[str, Any], groups: Groups, what: str, argument: str
-) -> str:
+def _query(engine: Engine, info: dict[str, Any], started: dict[str, Any], what: str, argument: str) -> str:
     import json
     import socket
 
@@ -251,7 +246,11 @@ def _query(
                 "NodeManagerAddress": info["node_address"],
                 "NodeManagerHostname": socket.gethostname(),
                 "Resources": resources,
-                "Labels": started.get("labels") or {},
+                "Labels": {
+                    **started["labels"],
+                    "ray.io/node-id": info["node_id"],
+                    "trygon.io/node-id": info["node_id"],
+                },
                 "DaemonPid": 0,
             }
         ],
@@ -261,8 +260,8 @@ def _query(
             if actor.name and actor.state != "DEAD"
         ],
         "actors": [_describe(engine, actor) for actor in actors],
+        "placement_groups": engine.placement.table(argument) if what == "placement_groups" else [],
         "workers": [],
-        "placement_groups": groups.query(argument) if what == "placement_groups" else [],
         "task_events": {"events": [], "dropped": 0},
         "store": {"capacity_bytes": started.get("object_store_memory_bytes", 0), "used_bytes": 0, "objects": 0},
     }

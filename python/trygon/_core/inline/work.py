@@ -46,7 +46,6 @@ class Work:
         "name",
         "num_returns",
         "parent",
-        "placement",
         "resources",
         "retry_exceptions",
         "state",
@@ -68,11 +67,10 @@ class Work:
         retry_exceptions: Any = False,
         actor: Actor | None = None,
         resources: dict[str, float] | None = None,
-        placement: tuple[str | None, bool] = (None, False),
     ) -> None:
         self.engine, self.name, self._load, self.actor = engine, name, load, actor
         self.num_returns, self.max_retries, self.retry_exceptions = num_returns, max_retries, retry_exceptions
-        self.resources, self.placement = resources or {}, placement
+        self.resources = resources or {}
         self.task_id = new_task_id()
         self.dependencies: list[Entry] = []
         self._arguments = [self._take(value) for value in args]
@@ -89,8 +87,6 @@ class Work:
         self.children: dict[int, Work] = {}
         if self.parent is not None:
             self.parent.children[id(self)] = self
-            if placement[0] is None and self.parent.placement[1]:
-                self.placement = self.parent.placement
 
     def _take(self, value: Any) -> Entry | Encoded:
         if type(value) is InlineRef:

@@ -1,0 +1,60 @@
+//! Placement groups are wanted and removed.
+
+use crate::demand::Demand;
+use crate::lease::{Lease, Purpose, Refusal};
+use crate::queue::Waiting;
+use crate::worker::Life;
+use crate::{Effect, GroupRequest, LeaseId, Node, PLAIN, StopReason};
+use trygon_ids::{PlacementGroupId, WorkerId};
+use trygon_resources::ResourceSet;
+
+impl Node {
+    /// The group joins its creator's line: it is served in turn with leases, and reserved as a whole.
+    pub(crate) fn on_group_wanted(&mut self, now_ms: u64, request: GroupRequest) {
+        let GroupRequest { group, owner, bundles, apart, labels, name } = request;
+        let mut amounts = ResourceSet::new();
+        bundles.iter().for_each(|bundle| amounts.add(bundle));
+        let demand = Demand { labels, ..Demand::plain(amounts) };
+        let purpose = Purpose::Group { group, bundles, apart };
+        let waiting = Waiting::new(purpose, demand, 1, now_ms).of(0, name, PLAIN);
+        self.queue.push(owner, waiting);
+    }
+
+    /// GROUP-2: nothing of a group outlives it; what waits for it is refused, what runs in it is ended.
+    pub(crate) fn on_group_removed(&mut self, group: PlacementGroupId, effects: &mut Vec<Effect>) {
+        self.queue.cancel_group(group);
+        for (owner, waiting) in self.queue.take_of_group(group) {
+            let message = format!("{} waited in placement group {group}, which was removed", waiting.name);
+            effects.push(refused(owner, &waiting.purpose, Refusal::GroupRemoved, message));
+        }
+        let is_inside = |lease: &Lease| lease.held.bundle.is_some_and(|(of, _)| of == group);
+        let inside: Vec<(LeaseId, WorkerId)> =
+            self.leases.iter().filter(|(_, lease)| is_inside(lease)).map(|(id, lease)| (*id, lease.worker)).collect();
+        for (lease, worker) in inside {
+            self.workers.insert(worker, Life::Exiting { lease: Some(lease) });
+            effects.push(Effect::StopWorker { worker, reason: StopReason::GroupRemoved });
+        }
+        self.dissolve(group);
+    }
+
+    /// Why a request cannot be met by this node, whatever ends: then it is refused at once.
+    pub(crate) fn refusal(&self, demand: &Demand) -> Option<String> {
+        let wanted = demand.node.as_ref()?;
+        if *wanted != self.options.node_id {
+            return Some(format!("node {wanted}, which it is bound to (soft=False), does not exist"));
+        }
+        let total = crate::demand::describe(&self.ledger.total);
+        (!self.is_feasible(demand)).then(|| {
+            format!("it needs {}, more than the node has that it is bound to (soft=False): {total}", demand.describe())
+        })
+    }
+}
+
+/// What tells an owner that its request will never be met.
+pub(crate) fn refused(owner: WorkerId, purpose: &Purpose, refusal: Refusal, message: String) -> Effect {
+    match purpose {
+        Purpose::Tasks { request_id } => Effect::LeaseRefused { owner, request_id: *request_id, refusal, message },
+        Purpose::Actor { actor, .. } => Effect::ActorRefused { actor: *actor, refusal, message },
+        Purpose::Group { group, .. } => Effect::GroupWaits { group: *group, message },
+    }
+}
