@@ -91,7 +91,7 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {
         ("method", "actors.several_results"),
         ("nodes", "context.nodes"),
         ("cluster_resources, available_resources", "context.cluster_resources context.available_resources"),
-        ("timeline", "names.exported"),
+        ("timeline", "tests/test_timeline.py"),
         ("get_gpu_ids", "context.gpus"),
     ],
     "1.4 Tasks": [
@@ -216,11 +216,12 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {
         ("as_completed, map_unordered", "helpers.completions"),
         ("names in ray.util", "names.in_util helpers.small_things"),
         ("tqdm", "helpers.progress_bars"),
+        ("concurrent.futures Executor (Ray has none)", "tests/test_util_executor.py"),
         ("ray.util.iter", "absent: deprecated by Ray"),
     ],
     "2.3 Metrics": [("Counter, Gauge, Histogram", "helpers.metrics")],
     "2.4-2.8": [
-        ("collective", "tests/test_collective.py"),
+        ("collective", "tests/test_collective.py tests/test_collective_errors.py"),
         ("Dask", "tests/test_util_dask.py"),
         ("joblib", "tests/test_util_joblib.py"),
         ("state API, tracing, Spark, TPU", "absent: not in this version"),
