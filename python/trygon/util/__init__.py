@@ -42,6 +42,7 @@ _LAZY_MODULES = (
     "metrics",
     "multiprocessing",
     "queue",
+    "scheduling_strategies",
 )
 
 

@@ -28,9 +28,11 @@ _PLACES = ("node_id:", "labels:")
 
 
 class _Group:
-    def __init__(self, engine: Engine, bundles: list[dict[str, float]], strategy: str, name: str) -> None:
+    def __init__(
+        self, engine: Engine, bundles: list[dict[str, float]], strategy: str, name: str, namespace: str
+    ) -> None:
         self.id = (JOB_ID + urandom(14)).hex()
-        self.bundles, self.strategy, self.name = bundles, strategy, name
+        self.bundles, self.strategy, self.name, self.namespace = bundles, strategy, name, namespace
         self.state = "PENDING"
         self.gate = Entry(engine, None, new_task_id(), 0)
         self.members: WeakSet[Any] = WeakSet()
@@ -114,10 +116,10 @@ class Placement:
     ) -> bytes:
         """Makes a group."""
         with self._engine.lock:
-            taken = [group for group in self._groups.values() if name and group.name == name]
-            if any(group.state != "REMOVED" for group in taken):
+            namespace = namespace or self._engine.namespace
+            if name and self._named(namespace, name):
                 raise system_error("system", {"message": f"the placement group name {name!r} is taken"})
-            group = _Group(self._engine, bundles, strategy, name)
+            group = _Group(self._engine, bundles, strategy, name, namespace)
             self._groups[group.id] = group
             self._settle()
         return bytes.fromhex(group.id)
@@ -188,15 +190,20 @@ class Placement:
         with self._engine.lock:
             groups = list(self._groups.values())
         if name:
-            groups = [group for group in groups if group.name == name and group.state != "REMOVED"]
+            groups = self._named(namespace, name)
         elif namespace:
             groups = [group for group in groups if group.id == argument]
         return [self._entry(group) for group in groups]
+
+    def _named(self, namespace: str, name: str) -> list[_Group]:
+        living = [group for group in self._groups.values() if group.state != "REMOVED"]
+        return [group for group in living if (group.namespace, group.name) == (namespace, name)]
 
     def _entry(self, group: _Group) -> dict[str, Any]:
         return {
             "placement_group_id": group.id,
             "name": group.name,
+            "namespace": group.namespace,
             "bundles": group.bundles,
             "node_id": "" if group.state == "PENDING" else self._node_id,
             "strategy": group.strategy,
