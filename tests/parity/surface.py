@@ -26,7 +26,6 @@ DIFFERS = {
     "options.wrong_for_tasks": "wrong values are refused where they are written, also those that Ray lets pass",
     "placement.actors_inside": "the error is an ActorDiedError too, and says by its class that the group is gone",
     "placement.node_affinity": "a node's id of the wrong type is a TypeError, not an AttributeError",
-    "placement.resources_while_it_lives": "`cluster_resources` names the resources of groups, too",
 }
 
 # Cases, and whole programs, that need what Trygon does not have yet. Not checked: when it comes, take the line out.
