@@ -149,13 +149,7 @@ impl World {
                 self.take_reference(number, &mut running, inner);
             }
         }
-        for bytes in rest[8..].chunks_exact(REFERENCE_BYTES) {
-            let object = trygon_ids::ObjectId::from_bytes(&bytes[..28]);
-            let owner = trygon_ids::WorkerId::from_bytes(&bytes[28..]);
-            if let (Ok(object), Ok(owner)) = (object, owner) {
-                self.take_reference(number, &mut running, &Reference { object, owner });
-            }
-        }
+        self.take_references(number, &mut running, &rest[8..]);
         let is_broken = running.freed;
         self.processes[number].running = Some(running);
         if is_broken {
@@ -164,6 +158,17 @@ impl World {
             let error =
                 trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode();
             self.finish(number, Err(error));
+        }
+    }
+
+    /// References inside the arguments.
+    fn take_references(&mut self, number: usize, running: &mut Running, bytes: &[u8]) {
+        for bytes in bytes.chunks_exact(REFERENCE_BYTES) {
+            let object = trygon_ids::ObjectId::from_bytes(&bytes[..28]);
+            let owner = trygon_ids::WorkerId::from_bytes(&bytes[28..]);
+            if let (Ok(object), Ok(owner)) = (object, owner) {
+                self.take_reference(number, running, &Reference { object, owner });
+            }
         }
     }
 

@@ -10,3 +10,5 @@ except ImportError as error:
     ) from error
 
 install()
+
+__all__ = ["install"]
