@@ -197,6 +197,8 @@ def resources_while_it_lives():
     group = placement_group([{"CPU": 2}, {"widget": 1}])
     group.wait(10)
     until(lambda: ray.available_resources().get("CPU") == 2)
+    until(lambda: any(group.id.hex() in name for name in ray.cluster_resources()))
+    until(lambda: "widget" not in ray.available_resources())
     left = ray.available_resources()
     whole = ray.cluster_resources()
     shown = sorted(name.replace(group.id.hex(), "ID") for name in whole if group.id.hex() in name)

@@ -7,9 +7,10 @@ import threading
 
 import pytest
 from trygon import exceptions
-from trygon._core import errors, ids, machine, output
+from trygon._core import ids, machine, output
 from trygon._core.errors import decode_error, encode_error
 from trygon._core.logs import WINDOW_S, Deduplicator
+from trygon._core.retries import is_retryable
 from trygon._core.system_errors import system_error
 
 
@@ -102,8 +103,8 @@ def test_an_unknown_class_leaves_its_text():
 
 def test_retryable():
     kinds = pickle.dumps((OSError, ValueError))
-    assert errors.is_retryable(kinds, encode_error(raised(FileNotFoundError(2, "x")), "f"))
-    assert not errors.is_retryable(kinds, encode_error(raised(TypeError()), "f"))
+    assert is_retryable(kinds, raised(FileNotFoundError(2, "x")))
+    assert not is_retryable(kinds, raised(TypeError()))
 
 
 @pytest.mark.parametrize(
