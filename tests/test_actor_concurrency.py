@@ -145,7 +145,7 @@ def test_references_are_awaited_inside(engine):
 def test_each_call_knows_its_own_task(engine):
     actor = Loop.remote()
     refs = [actor.who.remote() for _ in range(10)]
-    assert trygon.get(refs) == [(ref.task_id().hex(), "who") for ref in refs]
+    assert trygon.get(refs) == [(ref.task_id().hex(), "Loop.who") for ref in refs]
     threads = Threads.options(max_concurrency=4).remote()
     refs = [threads.who.remote() for _ in range(10)]
     assert trygon.get(refs) == [ref.task_id().hex() for ref in refs]
