@@ -99,12 +99,7 @@ sim: ## the seeded simulator: SEEDS=200 of them, then its planted defects
 test-python: wheel ## end-to-end tests of the newest wheel, on every CPython from 3.11 on that is found (K=... selects)
 	@mkdir -p $(REPORTS)
 	@$(ENVIRONMENTS) test > target/test-interpreters
-	@mapfile -t pythons < target/test-interpreters; for python in "$${pythons[@]}"; do \
-		name=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-		echo "== end to end on $$("$$python" --version)"; \
-		TRYGON_TEST_INSTALLED=1 "$$python" -m pytest -c python/pyproject.toml --rootdir . tests $(if $(K),-k '$(K)') \
-			--junitxml "$(REPORTS)/python-$$name.xml" -o junit_suite_name="python-$$name"; \
-	done
+	@mapfile -t pythons < target/test-interpreters; scripts/end-to-end.sh "$(REPORTS)" $(if $(K),-k '$(K)') -- "$${pythons[@]}"
 
 .PHONY: typing
 typing: wheel ## mypy and pyright on the package and on the corpus of typed programs
