@@ -130,6 +130,10 @@ class ActorMethodHandle:
         retry_exceptions: bool = False,
         retry_exception_types: bytes | None = None,
         check: tuple[int, int, Callable[..., None]] | None = None,
+        group: str = "",
+        concurrent: bool = False,
+        out_of_order: bool = False,
+        max_pending_calls: int = -1,
         stream_limit: int = 0,
     ) -> None: ...
     def submit(self, *args: Any, **kwargs: Any) -> Any: ...

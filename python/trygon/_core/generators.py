@@ -37,7 +37,7 @@ def engine_returns(name: str, options: dict[str, Any], is_generator: bool, is_kn
     `is_known`: whether `is_generator` was read from the function's code. ValueError for a stream of a function that is
     no generator.
     """
-    num_returns = options.get("num_returns")
+    num_returns: Any = options.get("num_returns")
     if num_returns is None:
         num_returns = "streaming" if is_generator else 1
     limit = options.get("_generator_backpressure_num_objects")

@@ -189,11 +189,6 @@ def _lifetime(name: str, value: Any) -> None:
         raise ValueError(f"The option {name} must be None, 'detached' or 'non_detached', but {value!r} was given.")
 
 
-def _flag_or_none(name: str, value: Any) -> None:
-    if value is not None:
-        _flag(name, value)
-
-
 def _concurrency_groups(name: str, value: Any) -> None:
     if value is None:
         return
