@@ -240,16 +240,27 @@ def test_inside_of_a_task_init_and_shutdown_do_nothing(inline):
     assert trygon.get(nested.remote()) is True
 
 
+_began, _gate = threading.Event(), threading.Event()
+
+
+def held():
+    _began.set()
+    _gate.wait(20)
+
+
 def test_shutdown_ends_what_waits():
     trygon.init(mode="inline", num_cpus=1)
-    future = trygon.remote(time.sleep).remote(1).future()
+    future = trygon.remote(held).remote().future()
+    assert _began.wait(10)
     waits = trygon.remote(time.sleep).remote(0).future()
-    time.sleep(0.1)
-    trygon.shutdown()
-    with pytest.raises(RaySystemError):
-        waits.result(5)
-    with pytest.raises(RaySystemError):
-        future.result(5)
+    try:
+        trygon.shutdown()
+        with pytest.raises(RaySystemError):
+            waits.result(5)
+        with pytest.raises(RaySystemError):
+            future.result(5)
+    finally:
+        _gate.set()
 
 
 _PROGRAM = """
