@@ -137,7 +137,8 @@ def pool_map(engine, context):
 
 @row("Pool.apply_async of x + 1")
 def pool_apply(engine, context):
-    pool_map(engine, context) if "pool" not in context.state else None
+    if "pool" not in context.state:
+        pool_map(engine, context)
     pool = context.state["pool"]
     count = context.size(1000, ray=200)
 
@@ -153,3 +154,31 @@ def pool_apply(engine, context):
         return seconds
 
     return context.rate("Pool.apply_async of x + 1", count, once)
+
+
+@row("Executor.submit of x + 1", skip={"ray": "Ray has no concurrent.futures executor"})
+def executor_submit(engine, context):
+    from trygon.util import Executor
+
+    executor = context.state.get("executor")
+    if executor is None:
+        executor = context.state["executor"] = Executor(2)
+
+    def increment(x):
+        return x + 1
+
+    return context.rate("Executor.submit of x + 1", 1000, submitted(context, executor, increment))
+
+
+def submitted(context, executor, increment):
+    """A round: a thousand futures, then their results."""
+
+    def once() -> float:
+        values = context.values(1000)
+        start = clock()
+        results = [future.result() for future in [executor.submit(increment, value) for value in values]]
+        seconds = clock() - start
+        check(results == [value + 1 for value in values], True, "results in order")
+        return seconds
+
+    return once

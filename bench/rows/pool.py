@@ -3,7 +3,9 @@
 import multiprocessing
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
 
+from rows.concurrency import submitted
 from rows.context import check, clock
 from rows.fresh import EXTRA_WORKERS
 from rows.registry import pool_row
@@ -89,6 +91,14 @@ def pool_map(pool, context):
 @pool_row("Pool.apply_async of x + 1")
 def pool_apply(pool, context):
     return context.rate("Pool.apply_async of x + 1", 1000, submit_and_get(pool, context, 1000))
+
+
+@pool_row("Executor.submit of x + 1")
+def executor_submit(pool, context):
+    executor = context.state.get("executor")
+    if executor is None:
+        executor = context.state["executor"] = ProcessPoolExecutor(2)
+    return context.rate("Executor.submit of x + 1", 1000, submitted(context, executor, increment))
 
 
 @pool_row("submit 100k then drain")
