@@ -47,8 +47,8 @@ class TrygonBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads, **backend_kwargs)
         if nesting_level:
-            # A library's `Parallel(n_jobs=None)` inside a call means no processes of its own, as with joblib's backends:
-            # otherwise each of n processes would start n more.
+            # A library's `Parallel(n_jobs=None)` inside a call means no processes of its own, as with joblib's
+            # backends: otherwise each of n processes would start n more.
             self.default_n_jobs = 1
         self._remote_args = ray_remote_args
         self._crew: Crew | None = None
