@@ -155,6 +155,20 @@ def test_what_is_absent_is_named(tmp_path, name, says):
     assert says in out and name.startswith(out.rpartition("| ")[2])
 
 
+@pytest.mark.parametrize("statement", ["from ray import tune", "from ray import data, train", "import ray.serve"])
+def test_what_is_absent_is_named_by_every_import(tmp_path, statement):
+    out = run_program(
+        tmp_path,
+        f"""
+        try:
+            {statement}
+        except ImportError as error:
+            print(error)
+        """,
+    )
+    assert "is not part of Trygon" in out
+
+
 def test_absent_attributes_are_named(tmp_path):
     out = run_program(
         tmp_path,

@@ -92,6 +92,16 @@ def test_nested():
     assert results == [("TrygonBackend", 4 * i * i) for i in range(4)]
 
 
+def test_a_library_that_does_not_say_n_jobs_starts_nothing_inside_a_call():
+    def outer(i):
+        inner = joblib.Parallel()
+        pids = inner(joblib.delayed(os.getpid)() for _ in range(3))
+        return inner.n_jobs, set(pids) == {os.getpid()}
+
+    with joblib.parallel_config("trygon", n_jobs=2):
+        assert joblib.Parallel()(joblib.delayed(outer)(i) for i in range(4)) == [(1, True)] * 4
+
+
 def test_large_arguments_are_stored_once():
     import numpy
 

@@ -94,9 +94,13 @@ class Finder:
             return None
         found = table.target_of(name)
         if found is None:
+            reason = table.refusal(name)
+            if reason is not None:
+                # Not under its own name: `from ray import tune` swallows an error that has it, and then says only
+                # "cannot import name".
+                raise ModuleNotFoundError(reason, name=_ROOT)
             raise ModuleNotFoundError(
-                table.refusal(name) or f"No module named {name!r}: Trygon has nothing under this name of Ray's.",
-                name=name,
+                f"No module named {name!r}: Trygon has nothing under this name of Ray's.", name=name
             )
         module = import_module(found)
         # Packages from elsewhere are safe as they are: their submodules are at the same places.

@@ -46,6 +46,10 @@ class TrygonBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         **backend_kwargs: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads, **backend_kwargs)
+        if nesting_level:
+            # A library's `Parallel(n_jobs=None)` inside a call means no processes of its own, as with joblib's
+            # backends: otherwise each of n processes would start n more.
+            self.default_n_jobs = 1
         self._remote_args = ray_remote_args
         self._crew: Crew | None = None
         # Large arguments of the current call by identity; holding them keeps the identities unique.
@@ -126,7 +130,8 @@ class TrygonBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
             self._hire(crew.size)
 
     def get_nested_backend(self) -> tuple[Any, int | None]:
-        """What `joblib.Parallel` uses inside a call: this backend once more, then one after the other."""
+        """What `joblib.Parallel` uses inside a call: this backend once more if it says `n_jobs`, then one after the
+        other."""
         level = (self.nesting_level or 0) + 1
         if level > _DEEPEST_PARALLEL_LEVEL:
             return SequentialBackend(nesting_level=level), None
