@@ -28,6 +28,11 @@ impl Waiting {
         (self.places.len() - 1) as u64
     }
 
+    /// Everything that waits.
+    fn take_all(&mut self) -> Vec<(Py<PyAny>, Py<PyAny>)> {
+        std::mem::take(self).places.into_iter().flatten().collect()
+    }
+
     fn take(&mut self, number: u64) -> Option<(Py<PyAny>, Py<PyAny>)> {
         let taken = self.places.get_mut(number as usize)?.take()?;
         self.free.push(number as u32);
@@ -86,10 +91,15 @@ impl CompletionQueue {
         self.session.runtime.complete_with_credit(&self.queue, &key, made, number);
     }
 
-    /// References whose objects have come since, and generators whose next items have, with their tokens.
+    /// References whose objects have come since, and generators whose next items have, with their tokens. All of them once the
+    /// engine is closed: asking for them then says so.
     fn drain(&self) -> Vec<(Py<PyAny>, Py<PyAny>)> {
         let numbers = self.session.runtime.drain(&self.queue);
+        let is_closed = self.session.runtime.lock().is_closed();
         let mut waiting = self.waiting.lock();
+        if is_closed {
+            return waiting.take_all();
+        }
         numbers.iter().filter_map(|number| waiting.take(*number)).collect()
     }
 
@@ -109,11 +119,9 @@ impl CompletionQueue {
         Ok(self.drain())
     }
 
-    /// Nobody waits for these any more.
-    fn close(&self) {
+    /// Nobody is told of these any more; what still waited is returned.
+    fn close(&self) -> Vec<(Py<PyAny>, Py<PyAny>)> {
         self.session.runtime.close_queue(&self.queue);
-        let waiting = std::mem::take(&mut *self.waiting.lock());
-        // Without the lock: dropping a reference may run anything.
-        drop(waiting);
+        self.waiting.lock().take_all()
     }
 }

@@ -174,7 +174,12 @@ pub(crate) fn wait<'py>(
     let found = look.again(&mut session.runtime.lock());
     if !found {
         let patience = patience(py, &session, timeout)?;
-        crate::gil::wait(py, &session.runtime, &patience, |engine| look.again(engine) || engine.is_closed())?;
+        let woken =
+            crate::gil::wait(py, &session.runtime, &patience, |engine| look.again(engine) || engine.is_closed())?;
+        if woken && look.left > 0 {
+            // Nothing comes any more: a list without what was asked for would be asked for again and again.
+            return Err(closed(py));
+        }
     }
     let ready = look.ready;
     let (mut there, mut missing) = (Vec::with_capacity(num_returns), Vec::with_capacity(items.len()));

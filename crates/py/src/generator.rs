@@ -131,6 +131,7 @@ impl ObjectRefGenerator {
         usable_session(py, &self.session)?;
         match self.take() {
             NextItem::Item(index) => Ok(Some(self.reference(index))),
+            NextItem::Pending if self.session.runtime.lock().is_closed() => Err(closed(py)),
             NextItem::Pending => Ok(None),
             NextItem::End => Err(PyStopAsyncIteration::new_err(())),
         }

@@ -118,6 +118,8 @@ impl Producer {
             drop(item);
             self.wait_for_room(py)?;
             if self.is_stopped() {
+                // A cancelled task is interrupted here, not in the clean-up that closing it runs.
+                py.check_signals()?;
                 return Ok(false);
             }
         }

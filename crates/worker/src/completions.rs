@@ -40,6 +40,9 @@ impl Runtime {
             engine.push_token(queue.number, token);
         }
         engine.settle_and_flush();
+        if engine.is_closed() {
+            wake(&queue.event);
+        }
         drop(engine);
         self.ensure_ticking();
     }
@@ -53,6 +56,9 @@ impl Runtime {
             engine.push_token(queue.number, token);
         }
         engine.settle_and_flush();
+        if engine.is_closed() {
+            wake(&queue.event);
+        }
         drop(engine);
         self.ensure_ticking();
     }
@@ -73,7 +79,19 @@ impl Runtime {
     }
 }
 
+fn wake(event: &OwnedFd) {
+    // A full counter cannot be: it is read whenever the tokens are.
+    let _ = rustix::io::write(event, &1u64.to_ne_bytes());
+}
+
 impl crate::engine::Engine {
+    /// Nothing comes any more: whoever waits is woken to see that.
+    pub(crate) fn wake_completions(&self) {
+        for completion in self.completions.iter().flatten() {
+            wake(&completion.event);
+        }
+    }
+
     pub(crate) fn push_token(&mut self, queue: u32, token: u64) {
         self.awaited_tokens = self.awaited_tokens.saturating_sub(1);
         let Some(Some(completion)) = self.completions.get_mut(queue as usize) else {
@@ -81,8 +99,7 @@ impl crate::engine::Engine {
         };
         completion.tokens.push(token);
         if completion.tokens.len() == 1 {
-            // A full counter cannot be: it is read whenever the tokens are.
-            let _ = rustix::io::write(&*completion.event, &1u64.to_ne_bytes());
+            wake(&completion.event);
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct Engine {
     pub(crate) is_actor: bool,
     /// What the daemon was told: whether this worker owns objects.
     pub(crate) told_owns: bool,
+    /// Whether those that wait for completions were woken because the engine is closed.
+    pub(crate) told_closed: bool,
     pub(crate) leases: HashMap<u32, LeaseInfo>,
     /// Placement groups that live, as far as this process was told.
     pub(crate) groups: HashMap<PlacementGroupId, KnownGroup>,
@@ -125,6 +127,7 @@ impl Engine {
             blocked: false,
             is_actor: false,
             told_owns: false,
+            told_closed: false,
             leases: HashMap::new(),
             groups: HashMap::new(),
             completions: Vec::new(),
@@ -148,6 +151,10 @@ impl Engine {
         self.perform();
         self.links.flush();
         self.control.flush();
+        if self.control.closed && !self.told_closed {
+            self.told_closed = true;
+            self.wake_completions();
+        }
     }
 
     /// Tells the daemon when the process begins or ends to own objects: an idle worker that owns some is not ended.
@@ -172,6 +179,7 @@ impl Engine {
             self.links.close(PeerIndex(index));
         }
         self.control.close();
+        self.wake_completions();
         self.completions.clear();
         self.store = Arc::new(StoreClient::new());
     }

@@ -75,9 +75,24 @@ class _LoopQueue:
                 _complete(future, ref)
 
     def _close(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not loop.is_closed():
-            loop.remove_reader(self._queue.fileno())
-        self._queue.close()
+        import asyncio
+
+        waiting = self._queue.close()
+        if loop.is_closed():
+            return
+        if loop.is_running() and asyncio._get_running_loop() is not loop:
+            # Another thread's loop: it is told, and does it itself.
+            loop.call_soon_threadsafe(self._end, loop, waiting)
+        else:
+            self._end(loop, waiting)
+
+    def _end(self, loop: asyncio.AbstractEventLoop, waiting: list[tuple[Any, Any]]) -> None:
+        from trygon.exceptions import RaySystemError
+
+        loop.remove_reader(self._queue.fileno())
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(RaySystemError("Trygon was shut down before the result came."))
 
 
 async def wait_for_item(generator: Any) -> None:

@@ -79,7 +79,7 @@ class Queue:
         try:
             if block:
                 _check_timeout(timeout)
-                await actor.put.remote(item, timeout)
+                await _or_cancel(actor.put.remote(item, timeout))
             else:
                 await actor.put_nowait.remote(item)
         except Full:
@@ -104,7 +104,7 @@ class Queue:
         try:
             if block:
                 _check_timeout(timeout)
-                return await actor.get.remote(timeout)
+                return await _or_cancel(actor.get.remote(timeout))
             return await actor.get_nowait.remote()
         except Empty:
             raise Empty("The queue has no item.") from None
@@ -173,3 +173,14 @@ def _check_timeout(timeout: float | None) -> None:
 def _said(error: BaseException) -> str:
     cause = getattr(error, "cause", None)
     return str(cause) if cause is not None else ""
+
+
+async def _or_cancel(call: Any) -> Any:
+    """What the call returns. When whoever awaits it is cancelled, so is the call: it would take an item for nobody."""
+    import asyncio
+
+    try:
+        return await call
+    except asyncio.CancelledError:
+        trygon.cancel(call)
+        raise
