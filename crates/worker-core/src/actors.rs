@@ -26,6 +26,7 @@ impl Core {
             queue: VecDeque::new(),
             dropped: 0,
             in_flight: CallsInFlight::default(),
+            sent_to: None,
             interrupted: Vec::new(),
             next_sequence: 0,
             order: CallOrder::default(),
@@ -149,6 +150,7 @@ impl Core {
             }
             let actor = &mut self.actors[index.0 as usize];
             let ticket = actor.in_flight.push(slot);
+            actor.sent_to = Some(peer);
             let sequence = actor.next_sequence;
             actor.next_sequence += 1;
             let entry = self.table.at_mut(slot);

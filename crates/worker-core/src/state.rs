@@ -175,6 +175,8 @@ pub(crate) struct Actor {
     pub(crate) dropped: u32,
     /// Calls that were sent, in order.
     pub(crate) in_flight: CallsInFlight,
+    /// The connection that they went to. The actor's state may be another by now: whoever kills it knows before its process has ended.
+    pub(crate) sent_to: Option<PeerIndex>,
     /// Calls that a dead life had started: they are settled when it is known whether there will be another.
     pub(crate) interrupted: Vec<u32>,
     pub(crate) next_sequence: u64,

@@ -73,6 +73,24 @@ fn a_restart_keeps_what_was_not_started() {
     env.end();
 }
 
+/// OWN-8: whoever kills an actor knows before its process has ended. Another process's end meanwhile says nothing of its calls.
+#[test]
+fn the_end_of_another_process_touches_no_call() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    alive(&mut env, index, 4, 0);
+    let call = env.submit_with(method, &[], &[], 0);
+    let sent = env.sent().remove(0);
+    dead(&mut env, index);
+    env.lose(8, 5, None);
+    assert_eq!(env.error_kind(&call), None, "it may still have ended well");
+    env.done(&sent, small(b"r"), Vec::new(), &[], 9);
+    assert!(matches!(env.core.value_of(&call), Some(Value::Inline(bytes)) if bytes.as_slice() == b"r"));
+    env.lose(9, 4, None);
+    env.core.release(&call);
+    env.end();
+}
+
 /// A dead actor fails every call, those that wait for one another too, and lets its constructor's arguments go.
 #[test]
 fn a_dead_actor_fails_every_call() {
