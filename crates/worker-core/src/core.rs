@@ -33,6 +33,7 @@ impl Core {
             woken: VecDeque::new(),
             is_waking: false,
             lent_on: None,
+            is_replaying: false,
             dead: BTreeSet::new(),
             defects: crate::defects::Defects::default(),
         }

@@ -89,7 +89,17 @@ impl Core {
         }
     }
 
+    /// Says whether what comes from now on was kept by a dead process's flight recorder. The recorder keeps a frame until every frame in it
+    /// was written, so some come a second time. Of a dead process nothing else can come that is not awaited any more: what is refused then
+    /// was taken when it came by its socket, and what it brought is in use.
+    pub fn set_replaying(&mut self, is_replaying: bool) {
+        self.is_replaying = is_replaying && !self.defects.replays_refused;
+    }
+
     fn refuse(&mut self, reply: &Reply, returns: &mut Vec<Returned>) {
+        if self.is_replaying {
+            return returns.clear();
+        }
         self.refuse_values(reply.slot, reply.generation, returns);
     }
 

@@ -81,6 +81,8 @@ pub struct Core {
     pub(crate) is_waking: bool,
     /// Borrowed objects that were lent on since the running task began; `None` in a process that runs none.
     pub(crate) lent_on: Option<BTreeSet<ObjectId>>,
+    /// What comes now was kept by a dead process's flight recorder.
+    pub(crate) is_replaying: bool,
     /// Processes that died: nothing is lent to them any more.
     pub(crate) dead: BTreeSet<WorkerId>,
     /// Rules that a test takes away.
