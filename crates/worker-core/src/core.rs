@@ -27,7 +27,7 @@ impl Core {
             next_request: 1,
             watched_completions: 0,
             scratch: Vec::new(),
-            dropping: None,
+            dropping: Vec::new(),
             to_release: Vec::new(),
             is_releasing: false,
             woken: VecDeque::new(),

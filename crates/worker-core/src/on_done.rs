@@ -222,7 +222,7 @@ impl Core {
         }
         // Last: whoever was told may have let go already, and the slot must not be freed before all of it is settled. A task that was
         // dropped keeps it until its queue has come to it.
-        let is_named = self.dropping.take_if(|dropping| *dropping == slot).is_some();
+        let is_named = self.forget_dropping(slot);
         self.table.at_mut(slot).phase = if is_named { Phase::Dropped } else { Phase::Done };
         self.collect(slot);
     }

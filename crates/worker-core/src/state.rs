@@ -71,8 +71,8 @@ pub struct Core {
     /// Counts completions of watched objects, so that a waiter looks again only when there is something to see.
     pub(crate) watched_completions: u64,
     pub(crate) scratch: Vec<u8>,
-    /// A task that is being dropped, as long as its queue names it.
-    pub(crate) dropping: Option<u32>,
+    /// Tasks that are being dropped, as long as their queues name them: one, and a call that fails with it.
+    pub(crate) dropping: Vec<u32>,
     /// Uses that are being given back.
     pub(crate) to_release: Vec<Reference>,
     pub(crate) is_releasing: bool,
