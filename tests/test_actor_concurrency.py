@@ -380,3 +380,33 @@ def test_a_hundred_thousand_awaits_stay_small(engine):
 
     grown_mb = asyncio.run(main())
     assert grown_mb < 115, f"{grown_mb:.0f} MB"
+
+
+def test_an_actor_that_waits_for_its_last_call_ends_with_it(engine):
+    """Nobody holds the actor, and the caller of its last call is dead: the call may still end the process itself."""
+
+    @trygon.remote(max_concurrency=2, num_cpus=0)
+    class Leaves:
+        def pid(self):
+            return os.getpid()
+
+        def leave_later(self):
+            time.sleep(0.8)
+            trygon.actor.exit_actor()
+
+    @trygon.remote(max_retries=0)
+    def calls_and_dies(actor):
+        actor.leave_later.remote()
+        time.sleep(0.3)
+        os._exit(1)
+
+    actor = Leaves.remote()
+    pid = trygon.get(actor.pid.remote())
+    caller = calls_and_dies.remote(actor)
+    del actor
+    with pytest.raises(trygon.exceptions.WorkerCrashedError):
+        trygon.get(caller)
+    deadline = time.monotonic() + 10
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not os.path.exists(f"/proc/{pid}")

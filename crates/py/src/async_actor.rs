@@ -242,13 +242,8 @@ impl RunningCall {
         if self.ended.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        let hooks = hooks()?;
-        let execution_ns = self.began.elapsed().as_nanos() as u64;
-        let (call, carried) = (&self.call, &self.carried);
-        if !self.replier.reply_if_cancelled(py, &hooks, call, execution_ns, Ok(()), carried, false)? {
-            self.replier.reply_value(py, &hooks, call, execution_ns, value, carried, false)?;
-        }
-        self.release();
+        let replied = self.reply_value(py, value);
+        self.end(py, replied);
         Ok(())
     }
 
@@ -273,15 +268,40 @@ impl RunningCall {
             self.shared.end(exit_verdict(py, &error));
             return Ok(());
         }
+        let replied = self.reply_error(py, error);
+        self.end(py, replied);
+        Ok(())
+    }
+
+    fn reply_value(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let hooks = hooks()?;
+        let execution_ns = self.began.elapsed().as_nanos() as u64;
+        let (call, carried) = (&self.call, &self.carried);
+        if self.replier.reply_if_cancelled(py, &hooks, call, execution_ns, Ok(()), carried, false)? {
+            return Ok(());
+        }
+        self.replier.reply_value(py, &hooks, call, execution_ns, value, carried, false)
+    }
+
+    fn reply_error(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
         let hooks = hooks()?;
         let execution_ns = self.began.elapsed().as_nanos() as u64;
         let (call, carried) = (&self.call, &self.carried);
         let result = Err::<(), _>(&error);
-        if !self.replier.reply_if_cancelled(py, &hooks, call, execution_ns, result, carried, false)? {
-            self.replier.reply_error(py, &hooks, call, execution_ns, error, carried, false)?;
+        if self.replier.reply_if_cancelled(py, &hooks, call, execution_ns, result, carried, false)? {
+            return Ok(());
+        }
+        self.replier.reply_error(py, &hooks, call, execution_ns, error, carried, false)
+    }
+
+    /// The next call has its turn. A call that cannot be replied to would be waited for for ever: the process ends, as any worker's does.
+    fn end(&self, py: Python<'_>, replied: PyResult<()>) {
+        if let Err(error) = replied {
+            let message = format!("the worker failed: {error}");
+            error.print(py);
+            self.shared.end(Verdict::Exit { kind: "exit", message, code: 1 });
         }
         self.release();
-        Ok(())
     }
 
     fn release(&self) {

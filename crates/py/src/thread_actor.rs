@@ -23,6 +23,8 @@ struct Ready {
 struct State {
     groups: Groups,
     ready: Vec<Ready>,
+    /// A call ended the process. It never ends itself, so that nobody may wait for it.
+    is_leaving: bool,
 }
 
 /// The threads of one actor.
@@ -59,13 +61,11 @@ impl ThreadPool {
             session::set_call(None);
             match verdict {
                 Ok(Verdict::GoOn | Verdict::Closed) => self.end_call(group),
-                Ok(Verdict::Exit { kind, message, code }) => {
-                    self.session.runtime.leave_soon(Leave { kind, message, code });
-                }
+                Ok(Verdict::Exit { kind, message, code }) => self.leave(Leave { kind, message, code }),
                 Err(error) => {
                     let message = format!("the worker failed: {error}");
                     error.print(py);
-                    self.session.runtime.leave_soon(Leave { kind: "exit", message, code: 1 });
+                    self.leave(Leave { kind: "exit", message, code: 1 });
                 }
             }
         }
@@ -80,7 +80,7 @@ impl ThreadPool {
         Some(Self {
             session: Arc::clone(&runner.session),
             instance: runner.instance(py)?,
-            state: Mutex::new(State { groups, ready }),
+            state: Mutex::new(State { groups, ready, is_leaving: false }),
             arrived: (0..count).map(|_| Condvar::new()).collect(),
             quiet: Condvar::new(),
         })
@@ -104,6 +104,13 @@ impl ThreadPool {
         }
     }
 
+    /// Has the main thread end the process, also when it waits for the last calls already.
+    fn leave(&self, leave: Leave) {
+        self.session.runtime.leave_soon(leave);
+        self.state.lock().is_leaving = true;
+        self.quiet.notify_all();
+    }
+
     fn end_call(&self, group: usize) {
         let mut state = self.state.lock();
         if let Some(call) = state.groups.next(group) {
@@ -117,9 +124,11 @@ impl ThreadPool {
     fn hand_over(&self, call: Call) -> Option<usize> {
         let mut state = self.state.lock();
         let (group, call) = state.groups.admit(call)?;
+        let limit = state.groups.groups[group].limit;
         let ready = &mut state.ready[group];
         ready.calls.push_back(call);
-        if ready.calls.len() > ready.idle {
+        // With as many threads as calls may run, one that is not idle yet has ended its call and comes for this one.
+        if ready.calls.len() > ready.idle && ready.threads < limit {
             ready.threads += 1;
             return Some(group);
         }
@@ -153,12 +162,13 @@ impl ThreadPool {
         }
     }
 
-    /// Waits until every call has ended.
-    fn drain(&self) {
+    /// Waits until every call has ended. False when one of them ended the process.
+    fn drain(&self) -> bool {
         let mut state = self.state.lock();
-        while !state.groups.is_idle() {
+        while !state.groups.is_idle() && !state.is_leaving {
             self.quiet.wait(&mut state);
         }
+        !state.is_leaving
     }
 }
 
@@ -177,8 +187,10 @@ pub(crate) fn run(py: Python<'_>, pool: ThreadPool) -> PyResult<Verdict> {
                 threading.getattr("Thread")?.call((), Some(&options))?.call_method0("start")?;
             }
             Step::OutOfScope(message) => {
-                crate::gil::detached(py, || threads.drain());
-                return Ok(Verdict::Exit { kind: "out_of_scope", message, code: 0 });
+                // Otherwise how it ends comes next.
+                if crate::gil::detached(py, || threads.drain()) {
+                    return Ok(Verdict::Exit { kind: "out_of_scope", message, code: 0 });
+                }
             }
             Step::Leave(Leave { kind, message, code }) => return Ok(Verdict::Exit { kind, message, code }),
             Step::Closed => return Ok(Verdict::Closed),

@@ -175,7 +175,8 @@ impl World {
                 .started
                 .filter(|started| started.0 == peer)
                 .map(|(_, slot, generation, attempt)| (slot, generation, attempt));
-            let died = PeerDied { worker: number, death: death.clone(), started, frames: process.staged(peer) };
+            let (written, frames) = process.staged(peer);
+            let died = PeerDied { worker: number, death: death.clone(), started, written, frames };
             self.send_process(peer, ToProcess::Died(died));
         }
         self.daemon.graveyard.insert(number, death.clone());
@@ -266,7 +267,7 @@ impl World {
 
     fn on_connect(&mut self, from: usize, other: usize) {
         if let Some(death) = self.daemon.graveyard.get(&other).cloned() {
-            let died = PeerDied { worker: other, death, started: None, frames: Vec::new() };
+            let died = PeerDied { worker: other, death, started: None, written: Vec::new(), frames: Vec::new() };
             return self.send_process(from, ToProcess::Died(died));
         }
         self.connect(from, other);

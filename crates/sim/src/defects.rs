@@ -96,6 +96,12 @@ pub const DEFECTS: &[Planted] = &[
         plant: |defects| defects.skip_forgotten = true,
     },
     Planted {
+        label: "OWN-7",
+        name: "a reply that comes again from a recorder is given back",
+        workload: "chaos",
+        plant: |defects| defects.replays_refused = true,
+    },
+    Planted {
         label: "FLOW-2",
         name: "freed inline bytes stay counted",
         workload: "quiet",

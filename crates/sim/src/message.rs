@@ -102,6 +102,9 @@ pub(crate) struct PeerDied {
     pub(crate) worker: usize,
     pub(crate) death: Death,
     pub(crate) started: Option<(u32, u32, u32)>,
+    /// What the recorder kept although it was written: it came, or comes before this.
+    pub(crate) written: Vec<ToPeer>,
+    /// What the recorder kept and nobody has got.
     pub(crate) frames: Vec<ToPeer>,
 }
 

@@ -27,6 +27,11 @@ impl World {
         for index in 0..self.processes[number].links.out.len() {
             let frames = std::mem::take(&mut self.processes[number].links.out[index]);
             let to = self.processes[number].peers[index];
+            if !frames.is_empty() {
+                let written = &mut self.processes[number].links.written;
+                written.resize(written.len().max(index + 1), Vec::new());
+                written[index].clone_from(&frames);
+            }
             for frame in frames {
                 self.send(number, to, Message::Peer(frame));
             }

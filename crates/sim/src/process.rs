@@ -11,6 +11,8 @@ use trygon_worker_core::{Core, FunctionIndex, Identity, Outbox, PeerIndex, Refer
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     pub(crate) out: Vec<Vec<ToPeer>>,
+    /// What was written last: the recorder keeps it until something else was written.
+    pub(crate) written: Vec<Vec<ToPeer>>,
 }
 
 impl Outbox for Links {
@@ -157,13 +159,14 @@ impl Process {
         }
     }
 
-    /// Replies and items that were written and not flushed: the flight recorder keeps them.
-    pub(crate) fn staged(&self, peer: usize) -> Vec<ToPeer> {
-        let Some(index) = self.peer_of.get(&peer) else { return Vec::new() };
-        let frames = self.links.out[index.0 as usize].iter();
+    /// Replies and items that the flight recorder keeps: those that were sent last, and those that were not sent.
+    pub(crate) fn staged(&self, peer: usize) -> (Vec<ToPeer>, Vec<ToPeer>) {
+        let Some(index) = self.peer_of.get(&peer) else { return Default::default() };
         let is_kept =
             |frame: &&ToPeer| matches!(frame, ToPeer::Done(_) | ToPeer::Item { .. } | ToPeer::ItemsEnd { .. });
-        frames.filter(is_kept).cloned().collect()
+        let kept = |frames: &[ToPeer]| frames.iter().filter(is_kept).cloned().collect();
+        let index = index.0 as usize;
+        (self.links.written.get(index).map(|frames| kept(frames)).unwrap_or_default(), kept(&self.links.out[index]))
     }
 
     /// The method of an actor, as this process numbers it.

@@ -125,7 +125,7 @@ impl World {
     }
 
     fn on_peer_died(&mut self, number: usize, died: PeerDied) {
-        let PeerDied { worker, death, started, frames } = died;
+        let PeerDied { worker, death, started, written, frames } = died;
         let peer = self.processes[number].peer_of.get(&worker).copied();
         if let Some(peer) = peer {
             // What it managed to write comes before what only its recorder kept.
@@ -136,13 +136,18 @@ impl World {
                 .into_iter()
                 .filter_map(|message| if let Message::Peer(message) = message { Some(message) } else { None })
                 .collect();
+            let num_sent = messages.len();
+            // What comes late came from nowhere else: it is not to be taken for a copy.
+            messages.extend(written.into_iter().filter(|_| !is_late));
             messages.extend(frames);
-            for message in messages {
+            for (position, message) in messages.into_iter().enumerate() {
+                self.processes[number].core.set_replaying(position >= num_sent);
                 match message {
                     ToPeer::Done(done) if is_late => self.late.push((number, worker, done)),
                     message => self.on_peer_message(number, peer, worker, message),
                 }
             }
+            self.processes[number].core.set_replaying(false);
             self.processes[number]
                 .work
                 .retain(|work| !matches!(work, Work::Call { peer: caller, .. } if *caller == peer));

@@ -26,6 +26,7 @@ impl Core {
             queue: VecDeque::new(),
             dropped: 0,
             in_flight: CallsInFlight::default(),
+            sent_to: None,
             interrupted: Vec::new(),
             next_sequence: 0,
             order: CallOrder::default(),
@@ -102,15 +103,6 @@ impl Core {
         if is_pending { self.retain_use(&handle) } else { self.release_use(&handle) }
     }
 
-    pub(crate) fn forget_call(&mut self, index: ActorIndex, slot: u32) {
-        let actor = &mut self.actors[index.0 as usize];
-        if actor.order.out_of_order {
-            actor.waiting -= 1;
-        } else {
-            actor.queue.retain(|queued| *queued != slot);
-        }
-    }
-
     /// Puts a call back before all others: it was made before them.
     pub(crate) fn requeue_call(&mut self, index: ActorIndex, slot: u32) {
         self.actors[index.0 as usize].queue.push_front(slot);
@@ -149,6 +141,7 @@ impl Core {
             }
             let actor = &mut self.actors[index.0 as usize];
             let ticket = actor.in_flight.push(slot);
+            actor.sent_to = Some(peer);
             let sequence = actor.next_sequence;
             actor.next_sequence += 1;
             let entry = self.table.at_mut(slot);
@@ -237,13 +230,13 @@ impl Core {
         outbox: &mut O,
     ) {
         let actor = &mut self.actors[index.0 as usize];
-        let mut cancelled = Vec::new();
+        let (mut cancelled, mut interrupted) = (Vec::new(), Vec::new());
         for slot in actor.in_flight.take().into_iter().rev() {
             let entry = self.table.at_mut(slot);
             if entry.cancelled {
                 cancelled.push(slot);
             } else if actor.order.concurrent || started.contains(&slot) {
-                actor.interrupted.insert(0, slot);
+                interrupted.push(slot);
             } else {
                 // Sent but not started: the same call, so that a late reply of the dead life cannot be taken for it.
                 entry.attempt += 1;
@@ -251,6 +244,8 @@ impl Core {
                 actor.queue.push_front(slot);
             }
         }
+        interrupted.reverse();
+        actor.interrupted.splice(0..0, interrupted);
         if matches!(actor.state, ActorState::Alive { peer: alive, .. } if alive == peer) {
             actor.state = ActorState::Pending;
         } else {

@@ -118,10 +118,20 @@ impl Core {
 
     /// As [`Core::fail_cancelled`], for one that a queue names.
     fn drop_queued<O: Outbox>(&mut self, slot: u32, outbox: &mut O) {
-        // From here on, because those that wait for its result are told before it is settled, and set the queue going.
-        self.table.at_mut(slot).phase = Phase::Dropped;
-        self.dropping = Some(slot);
+        self.begin_drop(slot);
         self.fail_cancelled(slot, outbox);
+    }
+
+    /// From here on, because those that wait for its result are told before it is settled, and set the queue going.
+    fn begin_drop(&mut self, slot: u32) {
+        self.table.at_mut(slot).phase = Phase::Dropped;
+        self.dropping.push(slot);
+    }
+
+    /// Whether a queue still names a task that is being dropped.
+    pub(crate) fn forget_dropping(&mut self, slot: u32) -> bool {
+        let position = self.dropping.iter().rposition(|dropping| *dropping == slot);
+        position.map(|position| self.dropping.swap_remove(position)).is_some()
     }
 
     fn drop_task<O: Outbox>(&mut self, class: u32, slot: u32, outbox: &mut O) {
@@ -141,6 +151,28 @@ impl Core {
     fn drop_call<O: Outbox>(&mut self, actor: ActorIndex, slot: u32, outbox: &mut O) {
         self.actors[actor.0 as usize].dropped += 1;
         self.drop_queued(slot, outbox);
+        self.forget_dropped_calls(actor);
+        // It may have held later calls back.
+        self.pump_actor(actor, outbox);
+    }
+
+    /// A call whose argument failed fails at once, wherever it stands. What fails many of them costs each the same.
+    pub(crate) fn fail_call<O: Outbox>(&mut self, actor: ActorIndex, slot: u32, error: &[u8], outbox: &mut O) {
+        let calls = &mut self.actors[actor.0 as usize];
+        if calls.order.out_of_order {
+            // It is in no queue yet.
+            calls.waiting -= 1;
+        } else {
+            calls.dropped += 1;
+            self.begin_drop(slot);
+        }
+        self.fail(slot, error, outbox);
+        self.forget_dropped_calls(actor);
+        self.pump_actor(actor, outbox);
+    }
+
+    /// Takes the dropped calls out of a queue when half of it is such calls.
+    fn forget_dropped_calls(&mut self, actor: ActorIndex) {
         let calls = &mut self.actors[actor.0 as usize];
         if calls.dropped as usize * 2 >= calls.queue.len() {
             calls.dropped = 0;
@@ -148,19 +180,16 @@ impl Core {
             queue.retain(|queued| !self.forget_dropped(*queued));
             self.actors[actor.0 as usize].queue = queue;
         }
-        // It may have held later calls back.
-        self.pump_actor(actor, outbox);
     }
 
     /// The queue names a dropped task no more: its slot is free. False when the task was not dropped.
     fn forget_dropped(&mut self, slot: u32) -> bool {
-        let entry = self.table.at_mut(slot);
-        if entry.phase != Phase::Dropped {
+        if self.table.at(slot).phase != Phase::Dropped {
             return false;
         }
         // One that is being dropped is settled first.
-        if self.dropping.take_if(|dropping| *dropping == slot).is_none() {
-            entry.phase = Phase::Done;
+        if !self.forget_dropping(slot) {
+            self.table.at_mut(slot).phase = Phase::Done;
             self.collect(slot);
         }
         true

@@ -30,6 +30,8 @@ pub struct Defects {
     pub untaken_leaked: bool,
     /// OWN-7: a replay is not told what its owner has.
     pub skip_forgotten: bool,
+    /// OWN-7: what a dead process's recorder kept although it had arrived is given back, and its results are in use.
+    pub replays_refused: bool,
     /// FLOW-2: freed bytes stay counted.
     pub bytes_kept: bool,
 }

@@ -89,7 +89,17 @@ impl Core {
         }
     }
 
+    /// Says whether what comes from now on was kept by a dead process's flight recorder. The recorder keeps a frame until every frame in it
+    /// was written, so some come a second time. Of a dead process nothing else can come that is not awaited any more: what is refused then
+    /// was taken when it came by its socket, and what it brought is in use.
+    pub fn set_replaying(&mut self, is_replaying: bool) {
+        self.is_replaying = is_replaying && !self.defects.replays_refused;
+    }
+
     fn refuse(&mut self, reply: &Reply, returns: &mut Vec<Returned>) {
+        if self.is_replaying {
+            return returns.clear();
+        }
         self.refuse_values(reply.slot, reply.generation, returns);
     }
 
@@ -212,7 +222,7 @@ impl Core {
         }
         // Last: whoever was told may have let go already, and the slot must not be freed before all of it is settled. A task that was
         // dropped keeps it until its queue has come to it.
-        let is_named = self.dropping.take_if(|dropping| *dropping == slot).is_some();
+        let is_named = self.forget_dropping(slot);
         self.table.at_mut(slot).phase = if is_named { Phase::Dropped } else { Phase::Done };
         self.collect(slot);
     }

@@ -113,11 +113,8 @@ impl Core {
         for index in 0..self.actors.len() {
             let actor = &self.actors[index];
             let uses_peer = matches!(actor.state, crate::ActorState::Alive { peer: alive, .. } if alive == peer);
-            if !uses_peer && actor.in_flight.is_empty() {
-                continue;
-            }
-            let on_peer = uses_peer || self.actor_peer_was(index, peer);
-            if !on_peer {
+            // OWN-8: a call in flight to another process is not touched, whatever is known of its actor.
+            if !uses_peer && (actor.in_flight.is_empty() || actor.sent_to != Some(peer)) {
                 continue;
             }
             let started: Vec<u32> = lost
@@ -132,10 +129,5 @@ impl Core {
                 .collect();
             self.on_actor_connection_lost(ActorIndex(index as u32), peer, &started, outbox);
         }
-    }
-
-    /// Whether the calls in flight of an actor went to this connection: its state changed before the connection's end was known.
-    fn actor_peer_was(&self, index: usize, _peer: PeerIndex) -> bool {
-        !matches!(self.actors[index].state, crate::ActorState::Alive { .. })
     }
 }

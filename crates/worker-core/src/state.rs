@@ -71,8 +71,8 @@ pub struct Core {
     /// Counts completions of watched objects, so that a waiter looks again only when there is something to see.
     pub(crate) watched_completions: u64,
     pub(crate) scratch: Vec<u8>,
-    /// A task that is being dropped, as long as its queue names it.
-    pub(crate) dropping: Option<u32>,
+    /// Tasks that are being dropped, as long as their queues name them: one, and a call that fails with it.
+    pub(crate) dropping: Vec<u32>,
     /// Uses that are being given back.
     pub(crate) to_release: Vec<Reference>,
     pub(crate) is_releasing: bool,
@@ -81,6 +81,8 @@ pub struct Core {
     pub(crate) is_waking: bool,
     /// Borrowed objects that were lent on since the running task began; `None` in a process that runs none.
     pub(crate) lent_on: Option<BTreeSet<ObjectId>>,
+    /// What comes now was kept by a dead process's flight recorder.
+    pub(crate) is_replaying: bool,
     /// Processes that died: nothing is lent to them any more.
     pub(crate) dead: BTreeSet<WorkerId>,
     /// Rules that a test takes away.
@@ -175,6 +177,8 @@ pub(crate) struct Actor {
     pub(crate) dropped: u32,
     /// Calls that were sent, in order.
     pub(crate) in_flight: CallsInFlight,
+    /// The connection that they went to. The actor's state may be another by now: whoever kills it knows before its process has ended.
+    pub(crate) sent_to: Option<PeerIndex>,
     /// Calls that a dead life had started: they are settled when it is known whether there will be another.
     pub(crate) interrupted: Vec<u32>,
     pub(crate) next_sequence: u64,

@@ -106,7 +106,13 @@ impl Stream {
 impl Core {
     /// An item came. OWN-7: one of another attempt changes nothing but what it brought.
     pub fn on_stream_item<O: Outbox>(&mut self, key: &ItemKey, returned: Returned, outbox: &mut O) {
-        let Some(stream) = self.running_stream(key) else { return self.refuse_item(key, returned) };
+        let is_replaying = self.is_replaying;
+        let Some(stream) = self.running_stream(key) else {
+            if !is_replaying {
+                self.refuse_item(key, returned);
+            }
+            return;
+        };
         if key.number < stream.received {
             // The dead worker's recorder kept a frame that had arrived: what it brought is counted already.
             return;

@@ -92,14 +92,10 @@ impl Core {
         if entry.detail.is_some()
             && let Some(error) = self.failed_dependency(slot)
         {
-            if let Some(actor) = actor {
-                self.forget_call(actor, slot);
-            }
-            self.fail(slot, &error, outbox);
-            if let Some(actor) = actor {
-                self.pump_actor(actor, outbox);
-            }
-            return;
+            return match actor {
+                Some(actor) => self.fail_call(actor, slot, &error, outbox),
+                None => self.fail(slot, &error, outbox),
+            };
         }
         match actor {
             Some(actor) => {

@@ -18,6 +18,28 @@ const QUIET_TICKS: u32 = 10;
 /// Segments without an object go back to the daemon after this.
 const IDLE_SEGMENT_TICKS: u32 = 1000;
 
+/// How long nothing has moved.
+#[derive(Default)]
+struct Quiet {
+    ticks: u32,
+    /// The activity count at the last tick.
+    seen: u64,
+}
+
+impl Quiet {
+    /// Has the thread sleep when nothing has moved for a while. Under the engine's lock: whoever leaves something in the engine later looks
+    /// at the mode later, and finds that it has to wake the thread.
+    fn note(&mut self, runtime: &Runtime, activity: u64, is_needed: bool) {
+        self.ticks = if activity == self.seen && !is_needed { self.ticks + 1 } else { 0 };
+        self.seen = activity;
+        if self.ticks >= QUIET_TICKS {
+            self.ticks = 0;
+            let (from, to) = (Mode::Ticking as u8, Mode::Sleeping as u8);
+            let _ = runtime.mode.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+}
+
 /// Starts the thread. It ends with the runtime.
 pub(crate) fn start(runtime: &Arc<Runtime>) -> std::io::Result<std::thread::JoinHandle<()>> {
     let runtime = Arc::clone(runtime);
@@ -25,9 +47,8 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> std::io::Result<std::thread::Join
 }
 
 fn run(runtime: &Runtime) {
-    let mut quiet_ticks = 0;
+    let mut quiet = Quiet::default();
     let mut ticks = 0u32;
-    let mut seen = 0;
     loop {
         match runtime.mode.load(Ordering::SeqCst) {
             mode if mode == Mode::Stopping as u8 => return,
@@ -36,14 +57,7 @@ fn run(runtime: &Runtime) {
                 let reads_for_loop = runtime.polling.load(Ordering::SeqCst) == 0 && runtime.lock().awaited_tokens > 0;
                 sleep(runtime, reads_for_loop, Some(&TICK));
                 ticks = ticks.wrapping_add(1);
-                let (activity, is_needed) = tick(runtime, ticks.is_multiple_of(IDLE_SEGMENT_TICKS));
-                quiet_ticks = if activity == seen && !is_needed { quiet_ticks + 1 } else { 0 };
-                seen = activity;
-                if quiet_ticks >= QUIET_TICKS {
-                    quiet_ticks = 0;
-                    let (from, to) = (Mode::Ticking as u8, Mode::Sleeping as u8);
-                    let _ = runtime.mode.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
-                }
+                tick(runtime, ticks.is_multiple_of(IDLE_SEGMENT_TICKS), &mut quiet);
             }
             _ => {
                 let others_poll = runtime.polling.load(Ordering::SeqCst) > 0;
@@ -54,7 +68,7 @@ fn run(runtime: &Runtime) {
                     let from = Mode::Sleeping as u8;
                     let _ =
                         runtime.mode.compare_exchange(from, Mode::Ticking as u8, Ordering::SeqCst, Ordering::SeqCst);
-                    tick(runtime, false);
+                    tick(runtime, false, &mut Quiet::default());
                 } else {
                     return_segments(runtime);
                 }
@@ -75,8 +89,8 @@ fn sleep(runtime: &Runtime, sockets: bool, limit: Option<&Timespec>) -> bool {
     woken
 }
 
-/// Reads if nobody else does, writes what waits, gives idle leases back. Returns the activity count and whether more ticks are needed.
-fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
+/// Reads if nobody else does, writes what waits, gives idle leases back.
+fn tick(runtime: &Runtime, with_segments: bool, quiet: &mut Quiet) {
     if let Some(role) = runtime.poller.try_lock() {
         runtime.poll_sockets(Some(Duration::ZERO));
         drop(role);
@@ -107,13 +121,14 @@ fn tick(runtime: &Runtime, with_segments: bool) -> (u64, bool) {
         drop(engine);
         trygon_processes::end_descendants(crate::execute::ORPHANS_LIMIT);
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-        return (0, false);
+        return;
     }
     if engine.is_closed() {
         runtime.changed.notify_all();
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());
     }
-    (engine.activity, leases_held || has_stuck || has_interrupt || over_budget || engine.control.has_backlog())
+    let is_needed = leases_held || has_stuck || has_interrupt || over_budget || engine.control.has_backlog();
+    quiet.note(runtime, engine.activity, is_needed);
 }
 
 fn return_segments(runtime: &Runtime) {

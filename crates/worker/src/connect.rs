@@ -111,7 +111,7 @@ impl Runtime {
         Ok((runtime.with_background()?, described))
     }
 
-    fn new(socket: OwnedFd) -> std::io::Result<Self> {
+    pub(crate) fn new(socket: OwnedFd) -> std::io::Result<Self> {
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let (wake, background_wake) = (Arc::new(eventfd(0, flags)?), Arc::new(eventfd(0, flags)?));

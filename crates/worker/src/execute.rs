@@ -111,13 +111,17 @@ impl Runtime {
         let is_full = engine.reply(call, finished);
         if is_full {
             engine.settle_and_flush();
-            if engine.links.recorder.as_ref().is_some_and(|recorder| recorder.staged_bytes() > 0) {
+            if !engine.links.replies_are_written() {
                 drop(engine);
                 // Replies that have no place in the recorder would be lost with the process: let the readers catch up first.
                 self.wait_through(&Patience::for_ever(), |engine| {
-                    engine.links.recorder.as_ref().is_none_or(|recorder| recorder.staged_bytes() == 0)
-                        || engine.is_closed()
+                    engine.links.replies_are_written() || engine.is_closed()
                 });
+                engine = self.lock();
+            }
+            // OWN-8: one that nothing else keeps counts as started until it is written, and is not sent elsewhere for nothing.
+            if let Some(recorder) = &mut engine.links.recorder {
+                recorder.clear_started();
             }
         } else {
             drop(engine);
@@ -204,9 +208,11 @@ impl Engine {
     /// Appends a reply to its connection. True when the recorder is full, and everything has to be written first.
     fn reply(&mut self, call: &Call, finished: &Finished<'_>) -> bool {
         self.executing = None;
-        self.concurrent_calls = self.concurrent_calls.saturating_sub(1);
         self.forget_stream(call);
-        self.running.end(call);
+        // OWN-4: one that is answered without having begun, because its method is not there, leaves the others counted.
+        if self.running.end(call) {
+            self.concurrent_calls = self.concurrent_calls.saturating_sub(1);
+        }
         let caller: WorkerId = self.links.peer(call.peer).worker;
         let mut kept = Vec::new();
         for reference in finished.carried {
@@ -261,7 +267,8 @@ impl Engine {
         out[start..start + Header::LEN + task::Done::LEN].copy_from_slice(&done.head(payload_len));
         let frame_len = out.len() - start;
         let is_full = self.stage_last(index, frame_len);
-        if let Some(recorder) = &mut self.links.recorder {
+        let is_kept = !self.links.has_unstaged;
+        if let Some(recorder) = self.links.recorder.as_mut().filter(|_| is_kept) {
             recorder.clear_started();
         }
         self.links.mark_dirty(index);
@@ -277,7 +284,9 @@ impl Engine {
         if let Some(recorder) = &mut self.links.recorder {
             let out = peer.out.bytes_mut();
             let frame = &out[out.len() - frame_len..];
-            is_full |= recorder.stage(connection, &[frame]).is_err();
+            let is_unstaged = recorder.stage(connection, &[frame]).is_err();
+            self.links.has_unstaged |= is_unstaged;
+            is_full |= is_unstaged;
         }
         is_full
     }

@@ -33,6 +33,8 @@ mod running;
 mod runtime;
 mod streams;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod work;
 

@@ -44,7 +44,9 @@ impl Engine {
     /// Handles frames that a dead peer's flight recorder kept.
     pub(crate) fn on_late_frame(&mut self, index: PeerIndex, frame: &[u8]) {
         if let Ok(header) = Header::parse(frame) {
+            self.core.set_replaying(true);
             let _ = self.on_frame(index, header, &frame[Header::LEN..]);
+            self.core.set_replaying(false);
         }
     }
 

@@ -146,12 +146,13 @@ impl RunningCalls {
         }
     }
 
-    /// The call has its reply.
-    pub(crate) fn end(&mut self, call: &Call) {
+    /// The call has its reply. Whether its code had begun.
+    pub(crate) fn end(&mut self, call: &Call) -> bool {
         let key = CallKey::of(call);
-        if self.get(key).is_some_and(|running| running.tag == call.tag) {
-            self.forget(key);
-        }
+        let Some(running) = self.get(key).filter(|running| running.tag == call.tag) else { return false };
+        let has_begun = running.has_begun;
+        self.forget(key);
+        has_begun
     }
 
     pub(crate) fn forget(&mut self, key: CallKey) {

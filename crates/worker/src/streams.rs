@@ -68,7 +68,7 @@ impl Engine {
 
     /// Whether the flight recorder has room again: every frame in it was written.
     pub fn items_are_written(&self) -> bool {
-        self.links.recorder.as_ref().is_none_or(|recorder| recorder.staged_bytes() == 0)
+        self.links.replies_are_written()
     }
 
     /// A task came. If it is a generator, the rest of its payload follows the head that is noted here.
@@ -91,8 +91,12 @@ impl Engine {
 
     /// The generator was replied to, or given back.
     pub(crate) fn forget_stream(&mut self, call: &Call) {
-        if is_stream(call.push.num_returns) {
-            self.streams.remove(&StreamKey::of(call));
+        if !is_stream(call.push.num_returns) {
+            return;
+        }
+        // One that was cancelled while it waited for leave to go on: whoever waited lets go of what it holds.
+        if let Some((queue, token)) = self.streams.remove(&StreamKey::of(call)).and_then(|running| running.waiter) {
+            self.push_token(queue, token);
         }
     }
 

@@ -73,6 +73,24 @@ fn a_restart_keeps_what_was_not_started() {
     env.end();
 }
 
+/// OWN-8: whoever kills an actor knows before its process has ended. Another process's end meanwhile says nothing of its calls.
+#[test]
+fn the_end_of_another_process_touches_no_call() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    alive(&mut env, index, 4, 0);
+    let call = env.submit_with(method, &[], &[], 0);
+    let sent = env.sent().remove(0);
+    dead(&mut env, index);
+    env.lose(8, 5, None);
+    assert_eq!(env.error_kind(&call), None, "it may still have ended well");
+    env.done(&sent, small(b"r"), Vec::new(), &[], 9);
+    assert!(matches!(env.core.value_of(&call), Some(Value::Inline(bytes)) if bytes.as_slice() == b"r"));
+    env.lose(9, 4, None);
+    env.core.release(&call);
+    env.end();
+}
+
 /// A dead actor fails every call, those that wait for one another too, and lets its constructor's arguments go.
 #[test]
 fn a_dead_actor_fails_every_call() {
@@ -121,6 +139,78 @@ fn a_call_with_a_failed_argument_does_not_block() {
     for reference in calls.iter().chain([&late]) {
         env.core.release(reference);
     }
+    env.end();
+}
+
+/// Many calls fail with one argument, some of them with others that fail so: each leaves the queue once, and the rest keep their order.
+#[test]
+fn many_calls_fail_with_one_argument() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    alive(&mut env, index, 4, 0);
+    let late = env.submit();
+    let head = env.submit();
+    let mut calls = vec![env.submit_with(method, &[head], &[], 0)];
+    let mut good = vec![calls[0]];
+    for number in 1..1000 {
+        let argument = if number % 3 == 0 { calls[number / 3] } else { late };
+        let dependencies = if number % 5 == 0 { &[][..] } else { &[argument][..] };
+        calls.push(env.submit_with(method, dependencies, &[], 0));
+        if number % 5 == 0 {
+            good.push(calls[number]);
+        }
+    }
+    // What waits for a call that is well stays too.
+    env.grant(1, 0);
+    let task = env.sent().remove(0);
+    env.done(&task, Value::Error(user_error(b"no")), Vec::new(), &[], 9);
+    env.core.sanity_check().expect("sane");
+    let failed = calls.iter().filter(|call| env.error_kind(call).is_some()).count();
+    assert!(failed > 500, "{failed}");
+    assert_eq!(env.core.pending_calls(index), calls.len() - failed);
+    let task = env.sent().remove(0);
+    env.done(&task, small(b"v"), Vec::new(), &[], 9);
+    let mut left = Vec::new();
+    loop {
+        let sent = env.sent();
+        if sent.is_empty() {
+            break;
+        }
+        for sent in &sent {
+            left.push(sent.slot);
+            env.done(sent, small(b"r"), Vec::new(), &[], 4);
+        }
+    }
+    assert!(left.is_sorted(), "slots are in the order of submission");
+    assert_eq!(left.len() + failed, calls.len());
+    assert!(good.iter().all(|call| left.contains(&call.object.task_id().slot())));
+    for reference in calls.iter().chain([&late, &head]) {
+        env.core.release(reference);
+    }
+    env.end();
+}
+
+/// A cancelled call fails one that waits for it while both are named by the same queue.
+#[test]
+fn a_cancelled_call_takes_one_along_that_waits_for_it() {
+    let mut env = Env::new();
+    let (index, method) = actor(&mut env);
+    let first = env.submit_with(method, &[], &[], 0);
+    let second = env.submit_with(method, &[first], &[], 0);
+    let third = env.submit_with(method, &[second], &[], 0);
+    let last = env.submit_with(method, &[], &[], 0);
+    let task = first.object.task_id();
+    env.core.cancel(task.slot(), task.generation(), crate::Cancel::default(), &mut env.sink);
+    for call in [&first, &second, &third] {
+        assert_eq!(env.error_kind(call).as_deref(), Some("cancelled"));
+        env.core.release(call);
+    }
+    env.core.sanity_check().expect("sane");
+    alive(&mut env, index, 4, 0);
+    let sent = env.sent();
+    assert_eq!(sent.len(), 1);
+    env.done(&sent[0], small(b"r"), Vec::new(), &[], 4);
+    env.core.release(&last);
     env.end();
 }
 

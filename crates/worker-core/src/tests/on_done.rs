@@ -1,7 +1,8 @@
 //! Replies and tasks that come back.
 
 use crate::tests::env::{Env, Sent, core, small, worker};
-use crate::{Effect, Reference, Value};
+use crate::{Effect, Location, Reference, Value};
+use trygon_ids::SegmentId;
 
 /// OWN-7: the reply of an earlier attempt changes nothing, and what it brought is given back.
 #[test]
@@ -85,5 +86,30 @@ fn an_unwanted_result_is_freed_at_once() {
     let sent = env.sent().remove(0);
     env.core.release(&result);
     env.done(&sent, small(&[1; 100]), Vec::new(), &[], 9);
+    env.end();
+}
+
+/// OWN-7: the recorder of a dead worker keeps replies that had arrived. What they brought is counted once and stays in use.
+#[test]
+fn a_reply_that_comes_again_from_a_recorder_frees_nothing() {
+    let mut env = Env::new();
+    let result = env.submit();
+    env.grant(1, 0);
+    let sent = env.sent().remove(0);
+    let mut other = core(2);
+    let (slot, generation) = other.put(small(b"x"), &[]);
+    let inner = Reference { object: other.object_id(slot, generation, 0), owner: worker(2) };
+    let location = Location { segment: SegmentId(3), offset_bytes: 64, size_bytes: 1 << 20 };
+    env.done(&sent, Value::Stored(location), vec![inner], &[], 9);
+    env.effects();
+    env.core.set_replaying(true);
+    env.done(&sent, Value::Stored(location), vec![inner], &[], 9);
+    env.core.set_replaying(false);
+    assert!(env.effects().is_empty(), "the place would be written over while it is read");
+    env.lose(9, 0, None);
+    env.effects();
+    env.core.release(&result);
+    let (object, returned) = (result.object, Effect::ReportBorrow { reference: inner, borrower: worker(1), delta: -1 });
+    assert_eq!(env.effects(), [Effect::FreeStored { object, location }, returned]);
     env.end();
 }

@@ -344,3 +344,23 @@ fn whoever_waits_for_the_next_item_is_told_of_it_and_of_the_end() {
     stream.close();
     stream.env.end();
 }
+
+/// OWN-7: so with items of a stream that has ended, and of an earlier attempt.
+#[test]
+fn items_that_come_again_from_a_recorder_free_nothing() {
+    let (mut stream, _) = Stream::running(STREAMING, 0);
+    let location = crate::Location { segment: trygon_ids::SegmentId(3), offset_bytes: 64, size_bytes: 1 << 20 };
+    stream.item(0, 0, Value::Stored(location), Vec::new());
+    stream.done(0, None);
+    assert_eq!(stream.take(), NextItem::Item(1));
+    stream.env.effects();
+    stream.env.core.set_replaying(true);
+    stream.item(0, 0, Value::Stored(location), Vec::new());
+    stream.env.core.set_replaying(false);
+    assert_eq!(stream.env.effects(), []);
+    let item = stream.reference(1);
+    stream.env.core.release(&item);
+    assert_eq!(stream.env.effects(), [Effect::FreeStored { object: item.object, location }]);
+    stream.close();
+    stream.env.end();
+}

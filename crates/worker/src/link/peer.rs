@@ -86,11 +86,13 @@ pub(crate) struct Links {
     epoll: Arc<OwnedFd>,
     /// In a worker: replies that were not written yet survive it here (OWN-8).
     pub(crate) recorder: Option<Recorder>,
+    /// A reply had no room in it: until it is written, nothing else keeps it.
+    pub(crate) has_unstaged: bool,
 }
 
 impl Links {
     pub(crate) fn new(epoll: Arc<OwnedFd>, recorder: Option<Recorder>) -> Self {
-        Self { peers: Vec::new(), dirty: Vec::new(), exports: Vec::new(), epoll, recorder }
+        Self { peers: Vec::new(), dirty: Vec::new(), exports: Vec::new(), epoll, recorder, has_unstaged: false }
     }
 
     pub(crate) fn add(&mut self, worker: WorkerId, connection: u64, socket: OwnedFd) -> PeerIndex {
@@ -161,12 +163,18 @@ impl Links {
             self.peer(index).is_dirty = false;
             self.flush_peer(index);
         }
-        if let Some(recorder) = &mut self.recorder
-            && recorder.staged_bytes() > 0
+        if !self.replies_are_written()
             && self.peers.iter().all(|peer| peer.out.is_empty())
+            && let Some(recorder) = &mut self.recorder
         {
             recorder.clear_staged();
+            self.has_unstaged = false;
         }
+    }
+
+    /// Whether every reply is on its way, so that the flight recorder is empty and has room.
+    pub(crate) fn replies_are_written(&self) -> bool {
+        self.recorder.as_ref().is_none_or(|recorder| recorder.staged_bytes() == 0 && !self.has_unstaged)
     }
 
     pub(crate) fn flush_peer(&mut self, index: PeerIndex) {
