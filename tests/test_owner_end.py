@@ -119,3 +119,52 @@ def test_clean_up_of_a_generator_is_not_interrupted(engine, tmp_path):
 
 async def _value(reference):
     return await reference
+
+
+@trygon.remote
+def after(delay_s, value=5):
+    time.sleep(delay_s)
+    return value
+
+
+@trygon.remote
+def wrong():
+    raise KeyError("not there")
+
+
+@trygon.remote
+class Keeper:
+    def __init__(self, value=0):
+        self.value = value
+
+    def get(self):
+        return self.value
+
+    def spread(self, count):
+        return [after.remote(0.05 * i, i) for i in range(count)]
+
+
+def test_an_actor_is_made_before_its_arguments(engine):
+    began = time.monotonic()
+    keeper = Keeper.remote(after.remote(0.5))
+    assert time.monotonic() - began < 0.4
+    assert trygon.get(keeper.get.remote(), timeout=10) == 5
+
+
+def test_an_argument_that_fails_fails_the_actor(engine):
+    keeper = Keeper.remote(wrong.remote())
+    with pytest.raises(trygon.exceptions.ActorDiedError, match="not there"):
+        trygon.get(keeper.get.remote(), timeout=10)
+
+
+def test_an_actor_that_waits_for_an_argument_can_be_killed(engine):
+    keeper = Keeper.remote(after.remote(30))
+    time.sleep(0.2)
+    trygon.kill(keeper)
+    with pytest.raises(trygon.exceptions.ActorDiedError):
+        trygon.get(keeper.get.remote(), timeout=10)
+
+
+def test_an_actor_without_handles_stays_while_its_objects_are_in_use(engine):
+    refs = trygon.get(Keeper.remote().spread.remote(8), timeout=10)
+    assert trygon.get(refs, timeout=10) == list(range(8))

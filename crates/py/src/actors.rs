@@ -192,7 +192,7 @@ pub(crate) fn create_actor<'py>(
         None => session.setup.environment.clone(),
     };
     let actor = new_actor_id(&session)?;
-    let (arguments, pinned, _pins) = constructor_arguments(py, &session, args, kwargs)?;
+    let (arguments, pinned, _pins) = constructor_arguments(&session, args, kwargs)?;
     let message = control::CreateActor {
         request_id: 0,
         actor_id: actor.as_bytes().to_vec(),
@@ -266,29 +266,20 @@ fn new_actor_id(session: &Arc<Session>) -> PyResult<ActorId> {
     Ok(ActorId::new(bytes))
 }
 
-/// The constructor's arguments in the form of a task's, once those that are references exist, what has to stay for a restart, and
+/// The constructor's arguments in the form of a task's, what has to stay for a restart, and
 /// references that hold it until it is pinned.
 fn constructor_arguments(
-    py: Python<'_>,
     session: &Arc<Session>,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
 ) -> PyResult<(Vec<u8>, Vec<Reference>, Vec<ObjectRef>)> {
-    let runtime = &session.runtime;
     // The references are kept by the arguments until the payload is built and pinned.
     let (payload, pins, dependencies, contained) = ArgumentBuffer::with(session, args, Some(kwargs), |arguments| {
         let pins: Vec<ObjectRef> =
             arguments.dependencies.iter().filter_map(|reference| ObjectRef::retain(session, reference)).collect();
         (arguments.payload.to_vec(), pins, arguments.dependencies.to_vec(), arguments.contained.to_vec())
     })?;
-    if !dependencies.is_empty() {
-        let patience = trygon_worker::Patience::for_ever().lending_cpu();
-        crate::gil::wait(py, runtime, &patience, |engine| {
-            engine.is_closed() || dependencies.iter().all(|reference| engine.core.watch(reference))
-        })?;
-    }
-    let built = runtime.lock().core.constructor_payload(&payload, &dependencies);
-    let payload = built.map_err(|error| errors::from_bytes(py, &error))?;
+    let payload = session.runtime.lock().core.constructor_payload(&payload, &dependencies);
     let mut pinned = dependencies;
     pinned.extend(contained);
     Ok((payload, pinned, pins))

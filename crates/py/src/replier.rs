@@ -4,7 +4,7 @@ use crate::arguments;
 use crate::cancel::{End, end_of};
 use crate::codec::{Copied, decode, encode};
 use crate::encoded::Encoded;
-use crate::fetch::stored;
+use crate::fetch::{get, stored};
 use crate::hooks::Hooks;
 use crate::outgoing::{Outgoing, Unmade, encode_error, failed, status_of};
 use crate::session::Session;
@@ -35,7 +35,11 @@ impl Replier {
             if let Some(bytes) = dependency.inline {
                 return decode(py, &self.session, &Copied(bytes));
             }
-            let location = dependency.stored.ok_or_else(crate::codec::malformed)?;
+            let Some(location) = dependency.stored else {
+                // A constructor's argument that did not exist when the actor was made.
+                let awaited = crate::reference::restore(py, &self.session, dependency.reference)?;
+                return get(py, Bound::new(py, awaited)?.as_any(), None);
+            };
             // Views on the value hold this reference: if they outlive the call, the caller is told (OWN-4).
             let pin = crate::reference::restore(py, &self.session, dependency.reference)?;
             stored(py, &self.session, location, &Bound::new(py, pin)?.unbind())

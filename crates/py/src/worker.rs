@@ -10,6 +10,11 @@ use rustix::fd::{FromRawFd, OwnedFd};
 use trygon_wire::control;
 use trygon_worker::{Leave, Patience, Runtime, Work, WorkerExit};
 
+/// The last handle of the actor is gone.
+const OUT_OF_SCOPE: &str = "out_of_scope";
+/// As long as Ray gives an actor whose handles are gone.
+const LINGER_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Runs tasks, or one actor, until the daemon says to exit. Does not return.
 #[pyfunction]
 pub(crate) fn worker_main(py: Python<'_>, control_fd: i32) -> PyResult<()> {
@@ -51,6 +56,7 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
             Ok(Some(Work::Cancel(_))) => Ok(Verdict::GoOn),
             Ok(Some(Work::Leave(Leave { kind, message, code }))) => Ok(Verdict::Exit { kind, message, code }),
             Ok(Some(Work::Exit(reason))) => {
+                linger(py, &runtime);
                 say_last_words(py);
                 runtime.announce_exit("out_of_scope", &reason, 0);
                 return Ok(0);
@@ -65,6 +71,9 @@ fn run(py: Python<'_>, runner: &mut Runner) -> PyResult<i32> {
             Ok(Verdict::GoOn) => {}
             Ok(Verdict::Closed) => return Ok(0),
             Ok(Verdict::Exit { kind, message, code }) => {
+                if kind == OUT_OF_SCOPE {
+                    linger(py, &runtime);
+                }
                 say_last_words(py);
                 runtime.announce_exit(kind, &message, code);
                 return Ok(code);
@@ -96,4 +105,11 @@ fn become_actor(py: Python<'_>, runner: &mut Runner, start: control::StartActor)
             ended => Ok(ended),
         },
     }
+}
+
+/// What an actor without handles made may still be in use: it stays until others have let go of it, within a limit.
+fn linger(py: Python<'_>, runtime: &Runtime) {
+    let patience = Patience::until(LINGER_LIMIT);
+    // A signal that ends the wait early ends the process, which it was about to do.
+    let _ = crate::gil::wait(py, runtime, &patience, |engine| !engine.core.is_lent_out() || engine.is_closed());
 }

@@ -42,12 +42,6 @@ pub(crate) enum ToPeer {
     ItemsEnd {
         key: ItemKey,
     },
-    /// Nobody wants more items of this task.
-    Stop {
-        slot: u32,
-        generation: u32,
-        attempt: u32,
-    },
     HandBack {
         tasks: Vec<(u32, u32, u32)>,
         blocked: bool,

@@ -25,7 +25,6 @@ impl World {
                 process.core.on_stream_item(&key, Returned { value, contained }, &mut process.links);
             }
             ToPeer::ItemsEnd { key } => process.core.on_stream_end(&key),
-            ToPeer::Stop { slot, generation, attempt } => process.stop_making(peer, (slot, generation, attempt)),
             ToPeer::HandBack { tasks, blocked } => {
                 process.core.on_hand_back(&tasks, blocked, now_ns, &mut process.links)
             }

@@ -2,31 +2,16 @@
 
 use crate::message::{Push, ToPeer};
 use crate::plain::Plain;
-use crate::process::{Making, Process, Promised, Running, Taking};
+use crate::process::{Making, Promised, Running, Taking};
 use crate::random::mix;
 use crate::script::item_count;
 use crate::world::World;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use trygon_worker_core::{
-    ErrorView, ItemKey, NextItem, PeerIndex, Reference, Reply, StreamHead, Value, error_view, is_stream,
-};
+use trygon_worker_core::{ErrorView, ItemKey, NextItem, Reference, Reply, StreamHead, Value, error_view, is_stream};
 
 /// The value of a generator's end.
 const END: u64 = 77;
-
-impl Process {
-    /// The caller wants no more items.
-    pub(crate) fn stop_making(&mut self, from: PeerIndex, task: (u32, u32, u32)) {
-        let Some(running) = &mut self.running else { return };
-        let is_it = running.call.as_ref().is_some_and(|(peer, push)| {
-            *peer == from && (push.slot, push.generation, push.attempt) == task && is_stream(push.num_returns)
-        });
-        if let Some(promised) = running.promised.as_mut().filter(|_| is_it) {
-            promised.is_stopped = true;
-        }
-    }
-}
 
 impl World {
     /// The payload without a generator's head, and the head.

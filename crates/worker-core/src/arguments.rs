@@ -1,6 +1,6 @@
 //! The byte form of a task's payload: `{dependencies: u32, each dependency}`, then the arguments, opaque here.
 //!
-//! A dependency: object 28, owner 28, form u8 (0 inline, 1 stored), inline: `{length u32, bytes}`, stored: `{segment u64, offset u64,
+//! A dependency: object 28, owner 28, form u8 (0 inline, 1 stored, 2 to be asked for), inline: `{length u32, bytes}`, stored: `{segment u64, offset u64,
 //! length u64}`; then `{contained: u32, each: object 28, owner 28}`.
 
 use crate::entry::{Location, Reference, Value};
@@ -11,6 +11,7 @@ pub(crate) const NO_DEPENDENCIES: [u8; 4] = [0; 4];
 
 const INLINE: u8 = 0;
 const STORED: u8 = 1;
+const AWAITED: u8 = 2;
 
 /// One dependency, read in place.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct DependencyView<'a> {
     pub reference: Reference,
     /// The encoded value, when it travels inline.
     pub inline: Option<&'a [u8]>,
-    /// Where it lies otherwise.
+    /// Where it lies otherwise; with neither, it is to be asked for.
     pub stored: Option<Location>,
     /// References inside it.
     pub contained: Vec<Reference>,
@@ -30,7 +31,7 @@ fn put_reference(out: &mut Vec<u8>, reference: &Reference) {
     out.extend_from_slice(reference.owner.as_bytes());
 }
 
-/// Appends a dependency; its value is there and is no error.
+/// Appends a dependency. For a task its value is there and is no error.
 pub(crate) fn put_dependency(out: &mut Vec<u8>, reference: &Reference, value: &Value, contained: &[Reference]) {
     put_reference(out, reference);
     match value {
@@ -45,7 +46,8 @@ pub(crate) fn put_dependency(out: &mut Vec<u8>, reference: &Reference, value: &V
             out.extend_from_slice(&location.offset_bytes.to_le_bytes());
             out.extend_from_slice(&location.size_bytes.to_le_bytes());
         }
-        Value::Pending | Value::Error(_) => unreachable!("a task is not sent before its arguments exist"),
+        // Only a constructor is sent before its arguments exist: it asks for them itself.
+        Value::Pending | Value::Error(_) => out.push(AWAITED),
     }
     out.extend_from_slice(&(contained.len() as u32).to_le_bytes());
     for inner in contained {
@@ -90,6 +92,7 @@ impl<'a> Reader<'a> {
                 let segment = SegmentId(self.u64()?);
                 (None, Some(Location { segment, offset_bytes: self.u64()?, size_bytes: self.u64()? }))
             }
+            AWAITED => (None, None),
             _ => return None,
         };
         let mut contained = Vec::new();

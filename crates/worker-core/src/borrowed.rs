@@ -50,6 +50,16 @@ impl Core {
         was_lent_on
     }
 
+    /// Whether another process holds an object of this one.
+    pub fn is_lent_out(&self) -> bool {
+        self.table.used().any(|(_, entry)| {
+            let objects = (0..entry.num_objects()).filter_map(|index| entry.object(index));
+            objects
+                .filter_map(|object| object.detail.as_ref())
+                .any(|detail| detail.borrowers.values().any(|lends| *lends > 0))
+        })
+    }
+
     /// Records or forwards that `borrower` now borrows what this process can reach itself.
     pub fn lend(&mut self, reference: &Reference, borrower: WorkerId) {
         if reference.owner == borrower {

@@ -102,19 +102,15 @@ impl Core {
 }
 
 impl Core {
-    /// The payload of a constructor: dependencies with their values, then the arguments. The error of a failed argument otherwise.
-    pub fn constructor_payload(&self, payload: &[u8], dependencies: &[Reference]) -> Result<Vec<u8>, Box<[u8]>> {
+    /// The payload of a constructor: dependencies with those of their values that are there, then the arguments. An actor is created at
+    /// once: its process waits for the others, and fails as its constructor does with one that failed.
+    pub fn constructor_payload(&self, payload: &[u8], dependencies: &[Reference]) -> Vec<u8> {
         let mut built = (dependencies.len() as u32).to_le_bytes().to_vec();
         for reference in dependencies {
-            match self.value_of(reference) {
-                Some(Value::Error(error)) => return Err(error.clone()),
-                Some(value) if value.is_ready() => {
-                    put_dependency(&mut built, reference, value, self.contained_in(reference))
-                }
-                _ => return Err(SystemError::new("object_freed").with("object_id", reference.object.hex()).encode()),
-            }
+            let value = self.value_of(reference).unwrap_or(&Value::Pending);
+            put_dependency(&mut built, reference, value, self.contained_in(reference));
         }
         built.extend_from_slice(&payload[NO_DEPENDENCIES.len()..]);
-        Ok(built)
+        built
     }
 }

@@ -146,8 +146,6 @@ pub enum Effect {
         attempt: u32,
         /// Items that were taken.
         taken: u32,
-        /// No more are wanted.
-        stop: bool,
     },
     /// Put a token into a completion queue.
     Complete {

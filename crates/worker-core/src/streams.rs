@@ -91,10 +91,10 @@ impl Stream {
     }
 
     pub(crate) fn put_head(&self, skip_forgotten: bool, out: &mut Vec<u8>) {
-        // Nothing is taken of a dynamic stream before its end: a limit would never be lifted.
-        let limit = if self.is_dynamic { 0 } else { self.limit };
+        // Nothing is taken of a dynamic stream before its end, or of one that was dropped: a limit would never be lifted.
+        let limit = if self.is_dynamic || !self.is_open { 0 } else { self.limit };
         let skip = if skip_forgotten { 0 } else { self.received };
-        StreamHead { limit, taken: self.taken, skip, is_stopped: !self.is_open }.put(out);
+        StreamHead { limit, taken: self.taken, skip, is_stopped: false }.put(out);
     }
 
     /// Indices of the objects that the stream itself holds.
@@ -195,7 +195,7 @@ impl Core {
         stream.taken += 1;
         let (taken, has_limit) = (stream.taken, stream.limit > 0);
         if has_limit && !is_done {
-            self.send_credit(slot, false);
+            self.send_credit(slot);
         }
         NextItem::Item(taken)
     }
@@ -226,10 +226,11 @@ impl Core {
         stream.map(|stream| stream.waiters.push(waiter)).is_some()
     }
 
-    /// The generator is gone: items that were not taken are dropped, and whoever makes them is told to stop.
+    /// The generator is gone: items that were not taken are dropped, and those to come are too. The task goes on to its end, for what it
+    /// does beside its items may be why it was called; nothing holds it back any more. `cancel` ends it earlier.
     pub fn close_stream(&mut self, slot: u32, generation: u32) {
         self.release_untaken(slot, generation);
-        self.send_credit(slot, true);
+        self.send_credit(slot);
         self.release_local(slot, generation, 0);
     }
 
@@ -249,13 +250,15 @@ impl Core {
         }
     }
 
-    /// Tells the executor how many items were taken, or that no more are wanted. One that has not begun reads it in the task itself.
-    fn send_credit(&mut self, slot: u32, stop: bool) {
+    /// Tells the executor how many items were taken: as many as there may be, when nobody takes them. One that has not begun reads it in the
+    /// task itself.
+    fn send_credit(&mut self, slot: u32) {
         let Some(peer) = self.executor_of(slot) else { return };
         let entry = self.table.at(slot);
         let Some(stream) = entry.stream() else { return };
-        let (generation, attempt, taken) = (entry.generation, entry.attempt, stream.taken);
-        self.effects.push(Effect::StreamCredit { peer, slot, generation, attempt, taken, stop });
+        let taken = if stream.is_open { stream.taken } else { u32::MAX };
+        let (generation, attempt) = (entry.generation, entry.attempt);
+        self.effects.push(Effect::StreamCredit { peer, slot, generation, attempt, taken });
     }
 
     fn executor_of(&self, slot: u32) -> Option<PeerIndex> {

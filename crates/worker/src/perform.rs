@@ -63,10 +63,9 @@ impl Engine {
             }
             Effect::Answer { peer, object } => self.answer(peer, &object),
             Effect::Steal { peer, count } => self.links.send(peer, Kind::Steal, &peer::Steal { count }),
-            Effect::StreamCredit { peer, slot, generation, attempt, taken, stop } => {
+            Effect::StreamCredit { peer, slot, generation, attempt, taken } => {
                 let credit = stream::Stream { slot, generation, attempt, number: taken };
-                let flags = if stop { stream::CREDIT_STOP } else { 0 };
-                self.links.send_bytes(peer, &credit.credit(flags));
+                self.links.send_bytes(peer, &credit.credit(0));
             }
             Effect::Cancel { peer, slot, generation, attempt, how } => {
                 let task = Some(peer::TaskKey { slot, generation, attempt });
