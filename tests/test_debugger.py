@@ -17,6 +17,10 @@ import os, sys, time
 import trygon
 trygon.init(num_cpus=2)
 
+def print(*values):
+    # In one piece: lines of workers are shown by another thread.
+    sys.stdout.write(" ".join(map(str, values)) + "\\n")
+
 def inner(x):
     y = x * 2
     breakpoint()
@@ -187,7 +191,7 @@ end = time.monotonic() + 1.5
 while time.monotonic() < end:
     time.sleep(0.01)
 print("worked on")
-print("result", trygon.get(ref))
+print(f"result {trygon.get(ref)}")
 """
     with Terminal(program(tmp_path, _TASK + text)) as terminal:
         shown = terminal.until("(Pdb) ")
@@ -203,7 +207,7 @@ def chatty():
     time.sleep(0.5)
     print("from the other")
 ref = chatty.remote()
-print("result", trygon.get(f.remote(3)), trygon.get(ref))
+print(f"result {trygon.get(f.remote(3))} {trygon.get(ref)}")
 """
     with Terminal(program(tmp_path, _TASK + text)) as terminal:
         terminal.until("(Pdb) ")
