@@ -17,9 +17,10 @@ import os, sys, time
 import trygon
 trygon.init(num_cpus=2)
 
-def print(*values):
+def print(*values, flush=False):
     # In one piece: lines of workers are shown by another thread.
     sys.stdout.write(" ".join(map(str, values)) + "\\n")
+    sys.stdout.flush()
 
 def inner(x):
     y = x * 2
