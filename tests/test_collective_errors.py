@@ -171,22 +171,153 @@ def test_members_that_disagree_about_their_number(engine):
         assert "world_size=3" in str(error) and "rank 0 says 2" in str(error)
 
 
-def test_an_error_in_one_member_reaches_the_others(engine):
+def stop_after(seconds, function):
+    """Calls `function` until an alarm stops it with a KeyError, in the middle of a call.
+
+    Between two calls the alarm would stop the member's own code: of that the group knows nothing.
+    """
+
+    def stop(number, frame):
+        while frame is not None and frame.f_code.co_name not in ("_reduce", "_receive"):
+            frame = frame.f_back
+        if frame is not None:
+            raise KeyError("stopped")
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        while True:
+            function()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_error_in_one_member_reaches_the_others(engine, backend):
     def interrupted(rank, count):
         if rank == 1:
-            signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyError("stopped")))
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
-            try:
-                while True:
-                    collective.allreduce(np.ones(200_000))
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            stop_after(0.2, lambda: collective.allreduce(np.ones(200_000)))
         while True:
             collective.allreduce(np.ones(200_000))
 
-    first, second = errors_of(members(2), [interrupted] * 2)
+    actors = members(2, backend=backend)
+    # Both are there: the time until the alarm is for calls.
+    trygon.get([actor.pid.remote() for actor in actors])
+    first, second = errors_of(actors, [interrupted] * 2)
     assert isinstance(second, KeyError)
-    assert isinstance(first, collective.CollectiveError)
+    # In the middle of a tensor's bytes there is no place to say why.
+    assert isinstance(first, collective.CollectiveError) and "rank 1 (process" in str(first)
+
+
+@pytest.mark.parametrize("have_met", [False, True])
+def test_an_error_of_one_who_waits_reaches_who_comes_later(engine, have_met):
+    actors = members(2)
+    trygon.get([actor.pid.remote() for actor in actors])
+    if have_met:
+        run_all(actors, lambda rank, count: collective.barrier())
+
+    def late(rank, count):
+        time.sleep(0.8)
+        collective.allreduce(np.ones(10))
+
+    first, second = errors_of(
+        actors, [late, lambda rank, count: stop_after(0.2, lambda: collective.allreduce(np.ones(10)))]
+    )
+    assert isinstance(second, KeyError)
+    assert isinstance(first, collective.CollectiveError) and "stopped" in str(first)
+
+
+def test_an_error_reaches_whom_there_is_no_connection_to(engine):
+    actors = members(3)
+    run_all(actors, lambda rank, count: collective.barrier())
+    waits = actors[1].run.remote(lambda *_: stop_after(0.2, lambda: collective.recv(np.ones(3), 2)))
+    with pytest.raises(KeyError, match="stopped"):
+        trygon.get(waits, timeout=15)
+    begun = time.monotonic()
+    (error,) = errors_of(actors[2:], [lambda *_: collective.recv(np.ones(3), 1)])
+    assert isinstance(error, collective.CollectiveError) and "stopped" in str(error)
+    assert time.monotonic() - begun < 5
+
+
+def check_that_an_end_is_noticed(pid, rank, waiting):
+    """Kills the process; all these calls, which wait for it, fail soon and name it."""
+    time.sleep(0.7)
+    done, _ = trygon.wait(waiting, num_returns=1, timeout=0)
+    assert not done
+    begun = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    for ref in waiting:
+        with pytest.raises(collective.CollectiveError, match=rf"rank {rank} \(process {pid}\) .* ended"):
+            trygon.get(ref, timeout=15)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("have_met", [False, True])
+@pytest.mark.parametrize("victim", [0, 1, 2])
+def test_a_member_is_killed_while_others_wait_for_it(engine, backend, have_met, victim):
+    """Far from the time-out, whether or not there is a connection already."""
+    actors = members(3, backend=backend)
+    pids = trygon.get([actor.pid.remote() for actor in actors])
+    if have_met:
+        run_all(actors, lambda rank, count: collective.barrier())
+    waiting = [
+        actor.run.remote(lambda rank, count: collective.allreduce(np.ones(20_000)))
+        for rank, actor in enumerate(actors)
+        if rank != victim
+    ]
+    check_that_an_end_is_noticed(pids[victim], victim, waiting)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda rank, count: collective.barrier(), lambda rank, count: collective.recv(np.ones(3), 2)]
+)
+def test_a_member_is_killed_to_whom_there_is_no_connection(engine, call):
+    """The hub makes no call meanwhile, so it tells nobody."""
+    actors = members(3)
+    pids = trygon.get([actor.pid.remote() for actor in actors])
+    run_all(actors, lambda rank, count: collective.barrier())
+    check_that_an_end_is_noticed(pids[2], 2, [actors[1].run.remote(call)])
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_members_child_keeps_its_connections_open(engine, victim):
+    def leave_child(rank, count):
+        child = os.fork()
+        if child == 0:
+            time.sleep(30)
+            os._exit(0)
+        return child
+
+    actors = members(2)
+    pids = trygon.get([actor.pid.remote() for actor in actors])
+    run_all(actors, lambda rank, count: collective.barrier())
+    child = trygon.get(actors[victim].run.remote(leave_child))
+    try:
+        waiting = actors[1 - victim].run.remote(lambda rank, count: collective.barrier())
+        check_that_an_end_is_noticed(pids[victim], victim, [waiting])
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_who_left_in_peace_ends_nobodys_wait(engine):
+    def leave(rank, count):
+        collective.destroy_collective_group()
+
+    def exchange(rank, count):
+        if rank == 0:
+            time.sleep(1.5)
+            collective.send(np.arange(3), 1)
+        array = np.zeros(3, int)
+        if rank == 1:
+            collective.recv(array, 0)
+        return array.tolist()
+
+    actors = members(3)
+    run_all(actors, lambda rank, count: collective.barrier())
+    trygon.get(actors[2].run.remote(leave))
+    assert run_all(actors[:2], exchange)[1] == [0, 1, 2]
 
 
 def test_wrong_arguments_break_nothing(engine):

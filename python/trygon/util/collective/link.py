@@ -1,17 +1,26 @@
 """A connection between two members: frames with a head of 16 bytes, and raw bytes for what is large.
 
-Blocking, with a time-out on every wait. Knows sockets, not groups.
+Blocking, with a time-out on every wait; a long one is made in slices, and between them somebody else may look whether
+it still makes sense. Knows sockets, not groups.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
 import struct
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from trygon.util.collective.errors import CollectiveError, CollectiveTimeoutError
+from trygon.util.collective.peers import LOOK_EVERY_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Result = TypeVar("Result")
 
 # Kind, nothing, bytes of the description, number of the call, bytes of the data.
 HEAD = struct.Struct("<BBHIQ")
@@ -35,17 +44,22 @@ class Frame(NamedTuple):
 class Link:
     """One connection, to the member `rank`."""
 
-    def __init__(self, connection: socket.socket, rank: int, who: str, timeout_s: float) -> None:
+    def __init__(
+        self, connection: socket.socket, rank: int, who: str, timeout_s: float, look: Callable[[], None]
+    ) -> None:
         self.rank = rank
         self.who = who
+        # The identity of the door that the other side came through, if it was that one's.
+        self.door = ""
         self._socket = connection
-        self._timeout_s = timeout_s
+        # Called from time to time during a wait; raises what ends it.
+        self.look = look
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
         # While raw bytes are under way a frame would be taken for a part of them.
         self.is_raw = False
-        connection.settimeout(timeout_s)
+        self.set_timeout(timeout_s)
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             connection.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)
         if connection.family != socket.AF_UNIX:
@@ -63,16 +77,34 @@ class Link:
     def set_timeout(self, timeout_s: float) -> None:
         """How long each wait on this link may last."""
         self._timeout_s = timeout_s
-        self._socket.settimeout(timeout_s)
+        self._slices = slices_of(timeout_s)
+        self._be_patient()
+
+    def _be_patient(self) -> None:
+        self._socket.settimeout(self._timeout_s / self._slices)
+
+    def _wait_for(self, step: Callable[[], Result]) -> Result:
+        """What `step` returns, which waits for one slice; TimeoutError after the last one."""
+        for _ in range(self._slices - 1):
+            try:
+                return step()
+            except TimeoutError:
+                self.look()
+        return step()
+
+    def _send_all(self, data: memoryview) -> None:
+        sent = 0
+        while sent < len(data):
+            sent += self._wait_for(partial(self._socket.send, data[sent:]))
 
     def send(self, kind: int, number: int, description: bytes = b"", data: memoryview | bytes = b"") -> None:
         """Sends a frame."""
         head = HEAD.pack(kind, 0, len(description), number, len(data))
         try:
-            sent = self._socket.sendmsg([head, description, data])
+            sent = self._wait_for(lambda: self._socket.sendmsg([head, description, data]))
             total = len(head) + len(description) + len(data)
             if sent < total:
-                self._socket.sendall((head + description + bytes(data))[sent:])
+                self._send_all(memoryview(head + description + bytes(data))[sent:])
         except OSError as error:
             raise self._told() or self._lost(error) from None
 
@@ -104,6 +136,12 @@ class Link:
         """Whether something has come that was not read."""
         return self.has_bytes() or bool(select.select([self._socket], [], [], 0)[0])
 
+    def ending(self) -> CollectiveError | None:
+        """What the other side said before it closed, or that it did; None while it is there."""
+        waiter = select.poll()
+        waiter.register(self._socket.fileno(), select.POLLRDHUP)
+        return (self._told() or self._lost(None)) if waiter.poll(0) else None
+
     def is_closed(self) -> bool:
         """Whether the other side has closed it, as far as can be seen without waiting."""
         try:
@@ -123,7 +161,7 @@ class Link:
         if self._end == len(self._buffer):
             self._make_room(0)
         try:
-            count = self._socket.recv_into(self._view[self._end :])
+            count = self._wait_for(lambda: self._socket.recv_into(self._view[self._end :]))
         except OSError as error:
             raise self._lost(error) from None
         if count == 0:
@@ -134,7 +172,7 @@ class Link:
         """Sends bytes that the other side knows to expect."""
         self.is_raw = True
         try:
-            self._socket.sendall(data)
+            self._send_all(data)
         except OSError as error:
             raise self._told() or self._lost(error) from None
         self.is_raw = False
@@ -144,7 +182,7 @@ class Link:
         filled = self._take_buffered(data)
         try:
             while filled < len(data):
-                count = self._socket.recv_into(data[filled:])
+                count = self._wait_for(partial(self._socket.recv_into, data[filled:]))
                 if count == 0:
                     raise self._lost(None)
                 filled += count
@@ -191,16 +229,16 @@ class Link:
         head = HEAD.pack(WELCOME, 0, 0, number, 0)
         try:
             if descriptor is None:
-                self._socket.sendall(head)
+                self._send_all(memoryview(head))
             else:
-                socket.send_fds(self._socket, [head], [descriptor])
+                self._wait_for(lambda: socket.send_fds(self._socket, [head], [descriptor]))
         except OSError as error:
-            raise self._lost(error) from None
+            raise self._told() or self._lost(error) from None
 
     def take_descriptor(self) -> int | None:
         """Waits for WELCOME, or ERROR; the descriptor belongs to the caller."""
         try:
-            head, descriptors, _, _ = socket.recv_fds(self._socket, HEAD.size, 1)
+            head, descriptors, _, _ = self._wait_for(lambda: socket.recv_fds(self._socket, HEAD.size, 1))
         except OSError as error:
             raise self._lost(error) from None
         if not head:
@@ -212,6 +250,11 @@ class Link:
         if len(head) != HEAD.size or head[0] != WELCOME:
             raise CollectiveError(f"{self.who} sent something that is not understood; all must run the same version.")
         return descriptors[0] if descriptors else None
+
+
+def slices_of(timeout_s: float) -> int:
+    """In how many parts a wait is made, so that somebody can look in between."""
+    return max(1, math.ceil(timeout_s / LOOK_EVERY_S))
 
 
 def exchange(outward: Link, out: memoryview, inward: Link, into: memoryview, timeout_s: float) -> None:
@@ -232,7 +275,7 @@ def exchange(outward: Link, out: memoryview, inward: Link, into: memoryview, tim
                 wanted[source.fileno()] = wanted.get(source.fileno(), 0) | select.POLLIN
             for descriptor, events in wanted.items():
                 waiter.register(descriptor, events)
-            ready = dict(waiter.poll(timeout_s * 1000))
+            ready = dict(poll_patiently(waiter, timeout_s, inward.look))
             for descriptor in wanted:
                 waiter.unregister(descriptor)
             if not ready:
@@ -250,9 +293,21 @@ def exchange(outward: Link, out: memoryview, inward: Link, into: memoryview, tim
         raise
     except OSError as error:
         raise link._lost(error) from None
-    source.settimeout(inward._timeout_s)
-    sink.settimeout(outward._timeout_s)
+    inward._be_patient()
+    outward._be_patient()
     outward.is_raw = False
+
+
+def poll_patiently(waiter: select.poll, timeout_s: float, look: Callable[[], None]) -> list[tuple[int, int]]:
+    """What is ready; nothing after the time-out."""
+    slices = slices_of(timeout_s)
+    for number in range(slices):
+        ready = waiter.poll(timeout_s / slices * 1000)
+        if ready:
+            return ready
+        if number + 1 < slices:
+            look()
+    return []
 
 
 def _receive_some(link: Link, into: memoryview) -> int:

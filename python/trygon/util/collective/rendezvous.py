@@ -18,10 +18,12 @@ import struct
 import tempfile
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from trygon.util.collective.errors import CollectiveError, CollectiveTimeoutError
 from trygon.util.collective.link import Link
+from trygon.util.collective.peers import LOOK_EVERY_S, Peers
 
 _NONCE_BYTES = 32
 _PROOF_BYTES = 32
@@ -73,11 +75,16 @@ class Member:
         self.timeout_s = timeout_s
         self.is_tcp = is_tcp
         self.store = Store()
+        self.peers = Peers(self)
 
     def name(self, rank: int, pid: int | None = None) -> str:
         """For messages."""
         known = "" if pid is None else f" (process {pid})"
         return f"rank {rank}{known} of the collective group {self.group!r}"
+
+    def link(self, connection: socket.socket, rank: int, pid: int) -> Link:
+        """A connection to another member, whose waits notice when that one ends."""
+        return Link(connection, rank, self.name(rank, pid), self.timeout_s, partial(self.peers.look, [rank]))
 
     def key(self, rank: int) -> str:
         """Where a member says where its door is."""
@@ -97,6 +104,7 @@ class Door:
     def __init__(self, member: Member) -> None:
         self._member = member
         self._secret = secrets.token_bytes(32)
+        self.identity = secrets.token_hex(8)
         self._entry: int | None = None
         # Guards `_arrived` and `_refused`, and wakes who waits for them.
         self._changed = threading.Condition()
@@ -111,6 +119,7 @@ class Door:
             self._record = {
                 "tcp" if member.is_tcp else "unix": where,
                 "secret": self._secret.hex(),
+                "id": self.identity,
                 "node": member.store.node_id,
                 "pid": os.getpid(),
             }
@@ -146,31 +155,38 @@ class Door:
 
     def wait(self, purpose: str, rank: int) -> Link:
         """The link that the member `rank` comes to make."""
-        member = self._member
-        deadline = time.monotonic() + member.timeout_s
-        with self._changed:
-            while (link := self._arrived.pop((purpose, rank), None)) is None:
-                if self._refused:
-                    raise CollectiveError(self._refused)
-                left_s = deadline - time.monotonic()
-                if left_s <= 0:
-                    raise CollectiveTimeoutError(_missing_text(member, [rank]))
-                self._changed.wait(left_s)
-        return link
+        return self.wait_all(purpose, [rank])[rank]
 
     def wait_all(self, purpose: str, ranks: list[int]) -> dict[int, Link]:
         """The links of all these members; whoever does not come is named."""
         member = self._member
         deadline = time.monotonic() + member.timeout_s
+        # The first look is soon: only who was seen can be missed.
+        until = time.monotonic() + _LONGEST_PAUSE_S
+        while missing := self._wait_until(min(until, deadline), purpose, ranks):
+            # Not under the lock: whoever comes in the meantime is let in.
+            if time.monotonic() >= deadline:
+                raise CollectiveTimeoutError(_missing_text(member, missing))
+            member.peers.look(missing)
+            until = time.monotonic() + LOOK_EVERY_S
+        with self._changed:
+            return {rank: self._arrived.pop((purpose, rank)) for rank in ranks}
+
+    def _wait_until(self, until: float, purpose: str, ranks: list[int]) -> list[int]:
+        """Who has not come by then. Who came and has ended since ends the wait for the others."""
         with self._changed:
             while missing := [rank for rank in ranks if (purpose, rank) not in self._arrived]:
                 if self._refused:
                     raise CollectiveError(self._refused)
-                left_s = deadline - time.monotonic()
+                left_s = until - time.monotonic()
                 if left_s <= 0:
-                    raise CollectiveTimeoutError(_missing_text(member, missing))
+                    break
                 self._changed.wait(left_s)
-            return {rank: self._arrived.pop((purpose, rank)) for rank in ranks}
+            if missing:
+                for rank in set(ranks).difference(missing):
+                    if error := self._arrived[purpose, rank].ending():
+                        raise error
+        return missing
 
     def close(self, reason: str = "") -> None:
         """Nobody can come any more; whoever came and was not asked for is told why."""
@@ -244,7 +260,7 @@ class Door:
                 self._refused = refusal
                 connection.close()
             else:
-                self._arrived[purpose, rank] = Link(connection, rank, member.name(rank, pid), member.timeout_s)
+                self._arrived[purpose, rank] = member.link(connection, rank, pid)
             self._changed.notify_all()
 
     def _refusal(self, purpose: str, rank: int, world_size: int, pid: int) -> str:
@@ -278,7 +294,7 @@ def _missing_text(member: Member, missing: list[int]) -> str:
     return (
         f"Of the {member.world_size} members of the collective group {member.group!r}, these ranks did not come within"
         f" {member.timeout_s:g} s: {ranks}. Every member must call the group's operations; the time-out is set where"
-        " the group is made."
+        f" the group is made.{member.peers.remarks(missing)}"
     )
 
 
@@ -286,6 +302,7 @@ def connect(member: Member, rank: int, purpose: str) -> Link:
     """Makes a link at the door of the member `rank`, which is lower."""
     deadline = time.monotonic() + member.timeout_s
     pause_s = _FIRST_PAUSE_S
+    next_look = time.monotonic()
     key = member.key(rank)
     while True:
         record = member.store.get(key)
@@ -293,9 +310,13 @@ def connect(member: Member, rank: int, purpose: str) -> Link:
             link = _try(member, rank, purpose, record)
             if link is not None:
                 return link
-        left_s = deadline - time.monotonic()
+        now = time.monotonic()
+        left_s = deadline - now
         if left_s <= 0:
             raise CollectiveTimeoutError(_missing_text(member, [rank]))
+        if now >= next_look:
+            member.peers.look([rank])
+            next_look = now + LOOK_EVERY_S
         time.sleep(min(pause_s, left_s))
         pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
 
@@ -315,7 +336,9 @@ def _try(member: Member, rank: int, purpose: str, record: dict[str, Any]) -> Lin
             connection.connect(record["unix"])
         else:
             connection.connect(tuple(record["tcp"]))
-        return _join(member, rank, purpose, connection, bytes.fromhex(record["secret"]))
+        link = _join(member, rank, purpose, connection, bytes.fromhex(record["secret"]))
+        link.door = record["id"]
+        return link
     except OSError:
         pass
     except BaseException:
@@ -336,7 +359,7 @@ def _join(member: Member, rank: int, purpose: str, connection: socket.socket, se
     is_welcome, pid, text_bytes = _ANSWER.unpack(_read_exactly(connection, _ANSWER.size))
     if not is_welcome:
         raise CollectiveError(_read_exactly(connection, text_bytes).decode(errors="replace"))
-    return Link(connection, rank, member.name(rank, pid), member.timeout_s)
+    return member.link(connection, rank, pid)
 
 
 def _read_exactly(connection: socket.socket, count: int) -> bytes:

@@ -38,6 +38,8 @@ class Star:
         self._others: dict[tuple[str, int], Link] = {}
         # The last member comes to all others.
         self._door = rendezvous.Door(member) if member.rank + 1 < member.world_size else None
+        if member.world_size > 1:
+            member.peers.announce()
         self._is_ready = False
         self._number = 0
         self._waiter = select.poll()
@@ -63,6 +65,7 @@ class Star:
         member = self._member
         if member.rank == 0:
             assert self._door is not None
+            member.peers.meet(self._door.identity)
             self._links.update(self._door.wait_all(HUB, list(range(1, member.world_size))))
             hub_links = [self._links[rank] for rank in range(1, member.world_size)]
             descriptor = None
@@ -76,6 +79,9 @@ class Star:
                 self._ranks[link.fileno()] = link.rank
         else:
             link = self._links[0] = rendezvous.connect(member, 0, HUB)
+            member.peers.meet(link.door)
+            # What the hub waits for is any of the others.
+            link.look = member.peers.look
             link.set_timeout(member.timeout_s + _MORE_PATIENCE_S)
             descriptor = link.take_descriptor()
             if descriptor is not None:
@@ -125,7 +131,7 @@ class Star:
             if links[rank].has_bytes():
                 found[rank] = self._checked(links[rank], kind, number, description)
         while len(found) < count:
-            ready = self._waiter.poll(self._member.timeout_s * 1000)
+            ready = frames.poll_patiently(self._waiter, self._member.timeout_s, self._member.peers.look)
             if not ready:
                 missing = [rank for rank in range(1, count + 1) if rank not in found]
                 raise CollectiveTimeoutError(self._late(missing, description))
@@ -176,6 +182,8 @@ class Star:
         if self._door is not None:
             self._door.close(reason)
             self._door = None
+        if self._member.world_size > 1:
+            self._member.peers.withdraw(reason)
         if self.area is not None:
             self.area.close()
             self.area = None
