@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trygon_ids::{TaskId, WorkerId};
 use trygon_worker::core::{DYNAMIC, Reference, STREAMING, is_stream};
-use trygon_worker::{Call, Credit, Patience, StreamKey};
+use trygon_worker::{Call, Credit, LOOK_AGAIN, Patience, StreamKey};
 
 /// User code that takes longer between two items is not kept waiting for company: its item leaves at once.
 const SLOW: Duration = Duration::from_micros(50);
@@ -85,9 +85,10 @@ impl Producer {
         self.credit = credit;
         if waits {
             // More would have no place in the flight recorder: let the readers catch up.
-            crate::gil::wait(py, runtime, &Patience::for_ever(), |engine| {
+            // The background thread may be the one that writes: then nothing arrives that would wake this one.
+            while !crate::gil::wait(py, runtime, &Patience::until(LOOK_AGAIN), |engine| {
                 engine.items_are_written() || engine.is_closed()
-            })?;
+            })? {}
         }
         self.last_sent = Instant::now();
         Ok(())

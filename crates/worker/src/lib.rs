@@ -54,5 +54,5 @@ pub use running::{CallKey, CancelListener};
 pub use runtime::Runtime;
 pub use submit::{FunctionExport, MethodExport};
 pub use trygon_worker_core as core;
-pub use wait::{Outcome, Patience};
+pub use wait::{LOOK_AGAIN, Outcome, Patience};
 pub use work::{Call, Leave, Work};

@@ -17,6 +17,8 @@ pub(crate) const WAKE_EVENT: u64 = u64::MAX - 1;
 const BLOCKED_AFTER: Duration = Duration::from_millis(1);
 /// A sleeping thread looks at signals this often.
 const SLICE: Duration = Duration::from_millis(50);
+/// Who waits for something to be written looks again after this.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// Events taken at once.
 const MAX_EVENTS: usize = 64;
 
@@ -118,7 +120,8 @@ impl Runtime {
 
     /// Waits as [`Runtime::wait`] does, and goes on through signals: for what user code does not wait for.
     pub(crate) fn wait_through(&self, patience: &Patience, mut condition: impl FnMut(&mut Engine) -> bool) {
-        while self.wait(patience, &mut condition) == Outcome::Interrupted {}
+        // What is waited for may be written by another thread, and then nothing arrives that would wake this one: it looks by itself.
+        while self.wait(&Patience::until(LOOK_AGAIN), &mut condition) != Outcome::Ready && !patience.is_over() {}
     }
 
     /// Handles what has arrived, without waiting, unless another thread is at it.
