@@ -148,9 +148,6 @@ class ActorMethod:
         )
         self._cache: dict[Any, ActorMethod] = {}
         self.remote: Callable[..., Any]
-        if options.get("refused"):
-            self.remote = _refusing(options["refused"])
-            return
         is_generator = bool(options.get("is_generator"))
         num_returns, stream_limit = engine_returns(
             f"{meta.class_name}.{name}", options, is_generator, bool(meta.methods.get(name))
@@ -212,13 +209,6 @@ class ActorMethod:
 
 def _rebuild_method(actor_id: bytes, handle_ref: Any, meta: bytes, name: str, options: dict[str, Any]) -> ActorMethod:
     return ActorMethod(actor_id, handle_ref, meta_of(meta), name, options)
-
-
-def _refusing(text: str) -> Callable[..., NoReturn]:
-    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-        raise NotImplementedError(text)
-
-    return refuse
 
 
 # Pickling `handle.method.remote` pickles the native object it is bound to, which does not tell its parts: they are
