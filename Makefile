@@ -96,7 +96,7 @@ sim: ## the seeded simulator: SEEDS=200 of them, then its planted defects
 	cargo run --quiet --release --locked --package trygon-sim -- --defects
 
 .PHONY: test-python
-test-python: wheel ## end-to-end tests of the newest wheel, on every CPython from 3.11 on that is found (K=... selects)
+test-python: wheel ## end-to-end tests of the newest wheel: all on the oldest CPython from 3.11 on, some on each other one (K=... selects, EVERYTHING=1: all on all)
 	@mkdir -p $(REPORTS)
 	@$(ENVIRONMENTS) test > target/test-interpreters
 	@mapfile -t pythons < target/test-interpreters; scripts/end-to-end.sh "$(REPORTS)" $(if $(K),-k '$(K)') -- "$${pythons[@]}"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The end-to-end tests on each interpreter that is named, one after the other. What fails is run once more at the end, when nothing else
+# The end-to-end tests on each interpreter that is named, one after the other: all of them on the first, on the others those of
+# interpreter-tests.txt (all of them with EVERYTHING=1, or when tests are selected by arguments). What fails is run once more at the end, when nothing else
 # runs: a machine that is busy with other things makes clocks of tests run out. A test that fails twice fails the run; one that passes then
 # is named, so that it is not forgotten.
 #
@@ -18,10 +19,11 @@ shift
 
 export TRYGON_TEST_INSTALLED=1
 failed=0
+tests=(tests)
 for python in "$@"; do
     name=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     echo "== end to end on $("$python" --version)"
-    run=("$python" -m pytest -c python/pyproject.toml --rootdir . -o "cache_dir=.cache/pytest-$name" -o "junit_suite_name=python-$name" tests)
+    run=("$python" -m pytest -c python/pyproject.toml --rootdir . -o "cache_dir=.cache/pytest-$name" -o "junit_suite_name=python-$name" "${tests[@]}")
     code=0
     "${run[@]}" ${arguments[@]+"${arguments[@]}"} --cache-clear --junitxml "$reports/python-$name.xml" || code=$?
     if [[ $code == 1 ]]; then
@@ -31,5 +33,8 @@ for python in "$@"; do
         [[ $code != 0 ]] || echo "== passed at the second try only: see above (Python $name)"
     fi
     [[ $code == 0 ]] || failed=$code
+    if [[ -z ${EVERYTHING:-} && ${#arguments[@]} == 0 ]]; then
+        mapfile -t tests < <(grep -v '^#' scripts/interpreter-tests.txt)
+    fi
 done
 exit "$failed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ if str(_PACKAGE) not in sys.path and not os.environ.get("TRYGON_TEST_INSTALLED")
 
 import leaks  # noqa: E402
 import trygon  # noqa: E402
+
+# A run that was started in the background of a script inherits an ignored SIGINT; then neither this process nor the
+# programs that the tests start would ever see their Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

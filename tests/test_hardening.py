@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,22 @@ def test_a_driver_that_ignores_its_children(engine):
         print(sum(trygon.get([actor.one.remote() for actor in actors], timeout=20)))
     """)
     assert done.stdout.strip() == "30", done.stderr[-500:]
+
+
+def test_references_dropped_by_other_threads_while_the_engine_ends():
+    def drop(references, is_over):
+        while references and not is_over.is_set():
+            references.pop()
+            time.sleep(0.0001)
+
+    for _ in range(8):
+        trygon.init(num_cpus=1)
+        kept = [[trygon.put(i) for i in range(5000)] for _ in range(2)]
+        is_over = threading.Event()
+        threads = [threading.Thread(target=drop, args=(references, is_over)) for references in kept]
+        for thread in threads:
+            thread.start()
+        trygon.shutdown()
+        is_over.set()
+        for thread in threads:
+            thread.join()

@@ -201,9 +201,7 @@ impl Runtime {
 
     /// Makes sure that the background thread looks after what this thread leaves behind.
     pub(crate) fn ensure_ticking(&self) {
-        if self.mode.load(Ordering::Relaxed) != Mode::Ticking as u8
-            && self.mode.swap(Mode::Ticking as u8, Ordering::SeqCst) != Mode::Ticking as u8
-        {
+        if Mode::wake(&self.mode) {
             let _ = rustix::io::write(&*self.background_wake, &1u64.to_ne_bytes());
         }
     }
