@@ -75,6 +75,13 @@ impl PlacementGroups {
         }
     }
 
+    /// The node of its bundles is gone: it waits for another one.
+    pub fn on_lost(&mut self, group: PlacementGroupId) {
+        if let Some(entry) = self.groups.get_mut(&group).filter(|entry| entry.state == GroupState::Created) {
+            entry.state = GroupState::Pending { waits: "the node of its bundles is gone".to_owned() };
+        }
+    }
+
     /// Notes why a group waits.
     pub fn note_waits(&mut self, group: PlacementGroupId, message: String) {
         if let Some(Group { state: GroupState::Pending { waits }, .. }) = self.groups.get_mut(&group) {
