@@ -19,7 +19,7 @@ pub enum GroupCreated {
 }
 
 /// All placement groups.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct PlacementGroups {
     groups: BTreeMap<PlacementGroupId, Group>,
     names: BTreeMap<(String, String), PlacementGroupId>,

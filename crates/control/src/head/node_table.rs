@@ -9,8 +9,9 @@ use trygon_resources::ResourceSet;
 pub(super) const PREFIX: usize = 20;
 
 /// One node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(super) struct NodeEntry {
+    #[serde(with = "crate::head::messages::one")]
     pub(super) view: NodeView,
     pub(super) total: ResourceSet,
     pub(super) free: ResourceSet,
@@ -25,7 +26,7 @@ impl NodeEntry {
 }
 
 /// Every node, the dead ones too.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Nodes {
     pub(super) by_id: BTreeMap<NodeId, NodeEntry>,
     pub(super) by_prefix: BTreeMap<[u8; PREFIX], NodeId>,
@@ -64,8 +65,8 @@ impl Nodes {
     /// could have it some day.
     pub(super) fn pick(&self, demand: &ResourceSet, preferred: Option<NodeId>) -> Option<NodeId> {
         let open = || self.by_id.iter().filter(|(_, entry)| entry.takes_work());
-        // A node alone decides by itself, and says itself what it cannot do.
-        if self.alive().count() == 1 {
+        // A node that is a cluster of its own decides by itself, and says itself what it cannot do.
+        if self.by_id.values().next().is_some_and(|entry| entry.view.address.is_empty()) {
             return open().map(|(id, _)| *id).next();
         }
         let has_room = |entry: &NodeEntry| entry.free.covers(demand);

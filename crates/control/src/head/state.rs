@@ -11,7 +11,7 @@ use trygon_proto::v1::{HeadToNode, StartJob, ToProcess, head_to_node, to_process
 pub type Out = Vec<(NodeId, HeadToNode)>;
 
 /// Everything the head knows.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Head {
     pub(super) now_us: u64,
     pub(super) nodes: Nodes,
@@ -20,6 +20,7 @@ pub struct Head {
     pub(super) functions: Functions,
     pub(super) key_values: KeyValues,
     /// Jobs that run, with what their drivers said.
+    #[serde(with = "crate::head::messages::by_key")]
     pub(super) jobs: BTreeMap<JobId, StartJob>,
     pub(super) next_job: u32,
     /// The job that created an actor.
@@ -36,6 +37,8 @@ pub struct Head {
     pub(super) group_node: BTreeMap<PlacementGroupId, NodeId>,
     /// Groups that no node can hold now.
     pub(super) homeless_groups: Vec<PlacementGroupId>,
+    /// Not kept over a restart: those who asked ask again.
+    #[serde(skip)]
     pub(super) early: Early,
 }
 
@@ -43,6 +46,16 @@ impl Head {
     /// A head of nobody yet.
     pub fn new() -> Self {
         Self { next_job: 1, ..Self::default() }
+    }
+
+    /// Everything but open questions, as bytes.
+    pub fn snapshot(&self) -> Result<Vec<u8>, String> {
+        postcard::to_stdvec(self).map_err(|error| format!("the head's state cannot be written: {error}"))
+    }
+
+    /// The head that a snapshot was made of.
+    pub fn restore(snapshot: &[u8]) -> Result<Self, String> {
+        postcard::from_bytes(snapshot).map_err(|error| format!("the head's state cannot be read: {error}"))
     }
 
     /// Tells a node something.
