@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,12 @@ import pytest
 _PACKAGE = Path(__file__).resolve().parent.parent / "python"
 if str(_PACKAGE) not in sys.path and not os.environ.get("TRYGON_TEST_INSTALLED"):
     sys.path.insert(0, str(_PACKAGE))
+
+# A node that somebody started on this machine is none of the tests' business; those about nodes name folders of their own.
+os.environ.pop("TRYGON_ADDRESS", None)
+os.environ.pop("RAY_ADDRESS", None)
+os.environ["TRYGON_TMPDIR"] = tempfile.mkdtemp(prefix="no-nodes-")
+atexit.register(shutil.rmtree, os.environ["TRYGON_TMPDIR"], ignore_errors=True)
 
 import leaks  # noqa: E402
 import trygon  # noqa: E402

@@ -1,11 +1,14 @@
 //! What can be said on the command line.
 
+use crate::cluster::args::{Start, Status, Stop};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::ffi::OsString;
 
 /// Trygon runs Python functions and classes on every core and machine that you have.
 ///
-/// Programs start what they need by themselves: `import trygon`, then `trygon.init()`. This command is for looking and managing.
+/// Programs start what they need by themselves: `import trygon`, then `trygon.init()`. With `trygon start` a node stays
+/// when programs end, serves several of them, and other machines can join it.
 #[derive(Debug, Parser)]
 #[command(name = "trygon", version, about, arg_required_else_help = true, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -15,15 +18,39 @@ pub(crate) struct Arguments {
 }
 
 /// What to do.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 pub(crate) enum Command {
-    /// Print the version of this program.
-    Version,
+    /// Start a node on this machine: the head of a new cluster, or one that joins a cluster.
+    Start(Box<Start>),
+    /// Stop the node that was started here.
+    Stop(Stop),
+    /// Show nodes, what is in use, and what waits and why.
+    Status(Status),
     /// Run a Python program; with --ray, one that was written for Ray.
     Run(Run),
-    /// Run the node of the program that started this one (not for people: it speaks through an inherited socket).
+    /// Print the version of this program.
+    Version,
+    /// Print what a shell needs to complete this command's words.
+    Completion(Completion),
+    /// Run a node (not for people: it speaks through an inherited socket).
     #[command(hide = true)]
-    Node,
+    Node(Node),
+}
+
+/// How the node was started.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Node {
+    /// It stays; its socket is the standard input.
+    #[arg(long)]
+    pub(crate) session: bool,
+}
+
+/// Which shell.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "For example: trygon completion bash > ~/.local/share/bash-completion/completions/trygon")]
+pub(crate) struct Completion {
+    /// The shell.
+    pub(crate) shell: Shell,
 }
 
 /// What to run, and how.
@@ -66,6 +93,15 @@ mod tests {
         let plain = Arguments::try_parse_from(["trygon", "run", "-m", "pkg", "--ray"]).expect("a command");
         let Command::Run(run) = plain.command else { panic!("{plain:?}") };
         assert!(!run.ray && run.program == ["-m", "pkg", "--ray"], "{run:?}");
+    }
+
+    #[test]
+    fn a_node_is_a_head_or_joins_one() {
+        let read = |words: &[&str]| Arguments::try_parse_from([&["trygon", "start"], words].concat());
+        assert!(read(&["--head", "--num-cpus", "2"]).is_ok());
+        assert!(read(&["--address=10.0.0.1:6379"]).is_ok());
+        assert!(read(&[]).is_err() && read(&["--head", "--address=10.0.0.1:6379"]).is_err());
+        assert!(read(&["--head", "--num-cpus=-1"]).is_err());
     }
 
     #[test]

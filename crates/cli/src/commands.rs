@@ -1,7 +1,8 @@
 //! Each command, done.
 
-use crate::args::Command;
-use crate::launch;
+use crate::args::{Arguments, Command, Completion, Node};
+use crate::{cluster, launch};
+use clap::CommandFactory;
 use std::process::ExitCode;
 
 /// Does it.
@@ -12,14 +13,35 @@ pub(crate) fn run(command: Command) -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Run(run) => launch::run(&run),
-        Command::Node => match trygon_node::run_inherited() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!(
-                    "trygon node: {error}. It is started by `trygon.init()`; there is no need to run it by hand."
-                );
-                ExitCode::FAILURE
-            }
-        },
+        Command::Start(start) => done("start", cluster::start(&start)),
+        Command::Stop(stop) => done("stop", cluster::stop(&stop)),
+        Command::Status(status) => done("status", cluster::status(&status)),
+        Command::Completion(Completion { shell }) => {
+            clap_complete::generate(shell, &mut Arguments::command(), "trygon", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Node(node) => run_node(&node),
+    }
+}
+
+fn done(name: &str, outcome: Result<ExitCode, String>) -> ExitCode {
+    outcome.unwrap_or_else(|message| {
+        eprintln!("trygon {name}: {message}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run_node(node: &Node) -> ExitCode {
+    let (outcome, starter) = if node.session {
+        (trygon_node::run_session(), "trygon start")
+    } else {
+        (trygon_node::run_inherited(), "trygon.init()")
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("trygon node: {error}. It is started by `{starter}`; there is no need to run it by hand.");
+            ExitCode::FAILURE
+        }
     }
 }

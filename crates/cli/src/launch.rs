@@ -29,6 +29,13 @@ pub(crate) fn run(run: &Run) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// The version of the Python that Trygon is installed in; empty when there is none to ask.
+pub(crate) fn python_version() -> String {
+    let program = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
+    let output = Command::new(python()).args(["-I", "-S", "-c", program]).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
 /// The script, if the first word is one and no such file exists.
 fn missing_script(run: &Run) -> Option<&Path> {
     let first = Path::new(run.program.first()?);

@@ -115,6 +115,13 @@ pub enum Event {
         /// Why, for people.
         message: String,
     },
+    /// So many workers are started ahead in this environment, and kept when idle; 0 for none.
+    WorkersKept {
+        /// The environment.
+        environment: EnvironmentId,
+        /// How many.
+        count: usize,
+    },
     /// A worker can take work.
     WorkerReady {
         /// The worker.

@@ -38,6 +38,7 @@ mod on_worker;
 mod queue;
 mod state;
 mod step;
+mod waiting;
 mod worker;
 
 #[cfg(test)]
@@ -51,4 +52,5 @@ pub use labels::Labels;
 pub use lease::{LeaseId, LeaseView, Refusal};
 pub use ledger::{DeviceList, is_device};
 pub use state::{Node, Options};
+pub use waiting::WaitingView;
 pub use worker::{LifeName, WorkerView};

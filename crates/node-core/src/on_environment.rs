@@ -9,8 +9,8 @@ use trygon_ids::WorkerId;
 impl Node {
     /// Workers can be started in it; those that are kept ready are.
     pub(crate) fn on_environment_ready(&mut self, now_ms: u64, environment: EnvironmentId, effects: &mut Vec<Effect>) {
-        if self.prepared.insert(environment) && environment == self.options.environment {
-            self.start_kept(now_ms, effects);
+        if self.prepared.insert(environment) {
+            self.start_kept(now_ms, environment, effects);
         }
     }
 

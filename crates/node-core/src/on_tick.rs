@@ -1,7 +1,7 @@
 //! Deadlines: workers that idle too long, and workers that never became ready.
 
 use crate::worker::Life;
-use crate::{Effect, Node, PLAIN, StopReason};
+use crate::{Effect, EnvironmentId, Node, PLAIN, StopReason};
 use trygon_ids::WorkerId;
 
 /// A worker that is not ready after this long is ended: its interpreter hangs.
@@ -58,9 +58,14 @@ impl Node {
 
     /// Among the idle workers that own nothing and are not kept, the one that idles longest.
     fn oldest_idle(&self) -> Option<usize> {
-        let is_usual = |worker: &WorkerId| self.environment_of(*worker) == self.options.environment;
-        let keeps = self.idle.iter().filter(|worker| is_usual(worker)).count() <= self.options.prestart_workers;
-        self.idle.iter().position(|worker| !(self.owners.contains(worker) || keeps && is_usual(worker)))
+        let is_of = |worker: &&WorkerId, environment| self.environment_of(**worker) == environment;
+        // Environments whose idle workers are no more than are kept.
+        let kept = self.kept.iter().filter(|(environment, count)| {
+            self.idle.iter().filter(|worker| is_of(worker, **environment)).count() <= **count
+        });
+        let kept: Vec<EnvironmentId> = kept.map(|(environment, _)| *environment).collect();
+        let is_kept = |worker: &WorkerId| kept.contains(&self.environment_of(*worker));
+        self.idle.iter().position(|worker| !(self.owners.contains(worker) || is_kept(worker)))
     }
 
     fn may_be_delayed(&self) -> bool {

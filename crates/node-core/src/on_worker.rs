@@ -15,19 +15,38 @@ const MAX_DELAY_MS: u64 = 5_000;
 impl Node {
     /// Starts the workers that are kept ready.
     pub(crate) fn on_start(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        if self.prepared.contains(&self.options.environment) {
-            self.start_kept(now_ms, effects);
+        let environments: Vec<EnvironmentId> = self.kept.keys().copied().collect();
+        for environment in environments {
+            self.start_kept(now_ms, environment, effects);
         }
     }
 
-    /// Starts the workers that are kept ready, in the environment that is anybody's who does not say otherwise.
-    pub(crate) fn start_kept(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+    /// So many workers are kept in an environment from now on.
+    pub(crate) fn on_workers_kept(
+        &mut self,
+        now_ms: u64,
+        environment: EnvironmentId,
+        count: usize,
+        effects: &mut Vec<Effect>,
+    ) {
+        if count == 0 {
+            self.kept.remove(&environment);
+        } else {
+            self.kept.insert(environment, count);
+            self.start_kept(now_ms, environment, effects);
+        }
+    }
+
+    /// Starts the workers that are kept ready in an environment, once it is prepared.
+    pub(crate) fn start_kept(&mut self, now_ms: u64, environment: EnvironmentId, effects: &mut Vec<Effect>) {
+        let Some(wanted) = self.kept.get(&environment).copied().filter(|_| self.prepared.contains(&environment)) else {
+            return;
+        };
         let cap = if self.options.max_workers == 0 { usize::MAX } else { self.options.max_workers };
-        let environment = self.options.environment;
         let kept = self.environment_of.values().filter(|other| **other == environment).count();
         let room = cap.saturating_sub(self.workers.len());
-        for _ in 0..self.options.prestart_workers.saturating_sub(kept).min(room) {
-            self.start_worker(now_ms, self.options.environment, effects);
+        for _ in 0..wanted.saturating_sub(kept).min(room) {
+            self.start_worker(now_ms, environment, effects);
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Node {
     pub(crate) environment_of: BTreeMap<WorkerId, EnvironmentId>,
     /// Environments that workers can be started in.
     pub(crate) prepared: BTreeSet<EnvironmentId>,
+    /// How many workers are started ahead in an environment, and kept when idle.
+    pub(crate) kept: BTreeMap<EnvironmentId, usize>,
     /// Workers that own objects: their end would be the objects' end, so they are not ended for idling and no actor is put on them.
     pub(crate) owners: BTreeSet<WorkerId>,
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
@@ -68,6 +70,7 @@ impl Node {
     pub fn new(options: Options) -> Self {
         Self {
             ledger: Ledger::new(options.resources.clone()),
+            kept: BTreeMap::from([(options.environment, options.prestart_workers)]),
             options,
             workers: BTreeMap::new(),
             idle: VecDeque::new(),
@@ -106,6 +109,13 @@ impl Node {
         bytes[..20].copy_from_slice(&self.options.worker_id_prefix);
         bytes[20..].copy_from_slice(&number.to_be_bytes());
         WorkerId::new(bytes)
+    }
+
+    /// The number of a process that is not a worker: no worker gets the same.
+    pub fn take_number(&mut self) -> u64 {
+        let number = self.next_worker;
+        self.next_worker += 1;
+        number
     }
 
     /// What a worker's lease holds.

@@ -21,6 +21,7 @@ impl Node {
             Event::EnvironmentFailed { environment, message } => {
                 self.on_environment_failed(environment, &message, effects);
             }
+            Event::WorkersKept { environment, count } => self.on_workers_kept(now_ms, environment, count, effects),
             Event::WorkerReady { worker } => self.on_worker_ready(now_ms, worker),
             Event::WorkerExiting { worker } => self.on_worker_exiting(worker),
             Event::ProcessDied { process } => {

@@ -4,6 +4,8 @@ use crate::process::Process;
 use crate::recorder;
 use crate::service::Service;
 use rustix::process::{Signal, WaitStatus};
+use std::collections::BTreeMap;
+use trygon_ids::WorkerId;
 use trygon_node_core::Event;
 use trygon_proto::v1::ProcessEnded;
 use trygon_proto::v1::node_to_head::Body;
@@ -27,8 +29,9 @@ impl Service {
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
         let death = cause(&process, status);
-        self.tell_peers(number, &process, &death);
         let worker = process.id;
+        let record = process.recorder.as_ref().map(recorder::read).unwrap_or_default();
+        self.tell_peers(number, worker, &process.peers, &record, &death);
         self.note_failed_start(worker, &death.message);
         self.graveyard.bury(number, death.clone());
         self.on_store_user_died(number);
@@ -36,6 +39,7 @@ impl Service {
         self.node_step(Event::ProcessDied { process: worker });
         let ended = ProcessEnded { worker_id: worker.as_bytes().to_vec(), death: Some(death) };
         self.tell_head(Body::ProcessEnded(ended));
+        self.settle_job(process.job);
     }
 
     fn drain_socket(&mut self, number: u64) {
@@ -50,18 +54,24 @@ impl Service {
     }
 
     /// OWN-8: each peer hears whether a task of its was started, and gets what was written for it and may not have arrived.
-    fn tell_peers(&mut self, number: u64, process: &Process, death: &Death) {
-        let record = process.recorder.as_ref().map(recorder::read).unwrap_or_default();
-        let started = layout::started(&record);
-        let staged = layout::staged(&record);
-        for (peer, connection) in &process.peers {
+    pub(crate) fn tell_peers(
+        &mut self,
+        number: u64,
+        worker: WorkerId,
+        peers: &BTreeMap<u64, u64>,
+        record: &[u8],
+        death: &Death,
+    ) {
+        let started = layout::started(record);
+        let staged = layout::staged(record);
+        for (peer, connection) in peers {
             if let Some(other) = self.processes.get_mut(peer) {
                 other.peers.remove(&number);
             }
             let mine = started.filter(|started| started.connection == *connection);
             let frames = staged.iter().filter(|(to, _)| to == connection).map(|(_, frame)| frame.to_vec()).collect();
             let message = PeerDied {
-                worker_id: process.id.as_bytes().to_vec(),
+                worker_id: worker.as_bytes().to_vec(),
                 death: Some(death.clone()),
                 started: mine.is_some(),
                 slot: mine.map_or(0, |task| task.slot),

@@ -3,7 +3,7 @@
 use crate::head_place::HeadPlace;
 use crate::service::Service;
 use trygon_control::Out;
-use trygon_ids::WorkerId;
+use trygon_ids::{JobId, WorkerId};
 use trygon_proto::v1::from_process::Request;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{FromProcess, NodeToHead};
@@ -21,9 +21,10 @@ impl Service {
     /// Asks the head for a process, or for the node itself when there is none.
     pub(crate) fn ask_head(&mut self, from: Option<u64>, request: Request) {
         let worker = from.map_or(WorkerId::nil(), |number| self.node.worker_id(number));
+        let job = from.map_or(JobId::nil(), |number| self.job_of(number));
         let message = FromProcess {
             worker_id: worker.as_bytes().to_vec(),
-            job_id: self.identity.job_id.as_bytes().to_vec(),
+            job_id: job.as_bytes().to_vec(),
             request: Some(request),
         };
         self.tell_head(Body::FromProcess(message));

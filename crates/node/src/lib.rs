@@ -7,17 +7,21 @@
 //!   behind wait with their worker, where they are bounded and what is dropped is counted.
 #![deny(unsafe_code)]
 
+mod attach;
 mod connection;
 mod death;
+mod end_job;
 mod graveyard;
 mod group_leases;
 mod head_link;
 mod head_place;
+mod jobs;
 mod known_groups;
 mod log_tail;
 mod on_frame;
 mod on_head_frame;
 mod on_head_message;
+mod on_job;
 mod peers;
 mod perform;
 mod placed;
@@ -26,11 +30,15 @@ mod process;
 mod recorder;
 mod run_loop;
 mod service;
+mod session;
 mod shutdown;
 mod start;
+mod start_session;
 mod state_query;
 mod store_hook;
 mod translate;
 mod worker_pool;
 
+pub use session::folder;
 pub use start::run_inherited;
+pub use start_session::run_session;

@@ -1,6 +1,5 @@
 //! One frame from a driver or worker: decoded, and given to whom it concerns.
 
-use crate::process::DRIVER;
 use crate::service::Service;
 use crate::translate::{resource_set, task_event};
 use trygon_node_core::{Event, LeaseRequest, Refusal};
@@ -37,6 +36,9 @@ impl Service {
     }
 
     fn on_frame(&mut self, from: u64, header: Header, body: &[u8]) -> Result<(), FrameError> {
+        if self.session.is_some() && !self.may_say(from, header.kind)? {
+            return Ok(());
+        }
         let worker = self.node.worker_id(from);
         match header.kind {
             Kind::WorkerReady => {
@@ -59,7 +61,8 @@ impl Service {
             Kind::ConnectPeer => self.on_connect_peer(from, decode(body)?),
             Kind::StateQuery => self.on_state_query(from, decode(body)?),
             Kind::TaskEvents => self.on_task_events(decode(body)?),
-            Kind::Shutdown if from == DRIVER => self.stop(),
+            Kind::Shutdown if self.is_driver(from) => self.on_driver_left(from, true),
+            Kind::Shutdown if self.is_tool(from) => self.stop(),
             Kind::CreateActor
             | Kind::WatchActor
             | Kind::KillActor
@@ -120,7 +123,7 @@ impl Service {
         let control::LeaseRequest { request_id, resources, count, depth, name, environment } = message;
         let owner = self.node.worker_id(from);
         let resources = resource_set(&resources);
-        let environment = self.environments.number_of(&environment);
+        let environment = self.environment_number(self.job_of(from), &environment);
         if let Err(message) = self.want_environment(environment) {
             return self.refuse_lease(from, request_id, Refusal::NoEnvironment, message);
         }

@@ -3,7 +3,7 @@
 use crate::placed::Placed;
 use crate::service::Service;
 use crate::translate::{actor_id, amounts, devices, group_id, resource_set, worker_id};
-use trygon_ids::{ActorId, WorkerId};
+use trygon_ids::{ActorId, JobId, WorkerId};
 use trygon_node_core::{ActorRequest, DeviceList, Event, GroupRequest, Refusal};
 use trygon_proto::v1::head_to_node::Body;
 use trygon_proto::v1::node_to_head::Body as ToHead;
@@ -39,16 +39,13 @@ impl Service {
             Body::ReleaseGroup(message) => {
                 self.node_step(Event::GroupRemoved { group: group_id(&message.group_id) });
             }
+            Body::JobAccepted(accepted) => self.on_job_accepted(&accepted),
+            Body::JobStarted(started) => self.on_job_started(started.job.unwrap_or_default()),
+            Body::JobEnded(ended) => self.on_job_ended(&ended),
             Body::GroupNews(news) => self.on_group_news(&news),
-            // A node that is a cluster of its own knows its job and its only node.
-            Body::Registered(_)
-            | Body::View(_)
-            | Body::JobAccepted(_)
-            | Body::JobStarted(_)
-            | Body::JobEnded(_)
-            | Body::PrepareBundles(_)
-            | Body::CommitBundles(_)
-            | Body::Drain(_) => {}
+            // A node that is a cluster of its own knows its only node.
+            Body::Registered(_) | Body::View(_) | Body::PrepareBundles(_) | Body::CommitBundles(_) | Body::Drain(_) => {
+            }
         }
     }
 
@@ -89,6 +86,7 @@ impl Service {
         let Some(actor) = message.actor else {
             return;
         };
+        let job = JobId::from_bytes(&message.job_id).unwrap_or(JobId::nil());
         let request = ActorRequest {
             actor: actor_id(&actor.actor_id),
             incarnation: message.incarnation,
@@ -97,7 +95,7 @@ impl Service {
             lifetime: resource_set(&actor.lifetime_resources),
             depth: actor.depth,
             name: actor.class_name,
-            environment: self.environments.number_of(&actor.environment),
+            environment: self.environment_number(job, &actor.environment),
         };
         self.placing.insert(request.actor, message.incarnation);
         match self.want_environment(request.environment) {

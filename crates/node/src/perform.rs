@@ -3,7 +3,7 @@
 use crate::service::Service;
 use crate::translate::devices;
 use rustix::process::Signal;
-use trygon_ids::WorkerId;
+use trygon_ids::{JobId, WorkerId};
 use trygon_node_core::{Effect, Event, StopReason};
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{ActorWaits, GroupReserved, GroupWaits};
@@ -46,14 +46,15 @@ impl Service {
                 self.tell_head(Body::GroupReserved(GroupReserved { group_id: group.as_bytes().to_vec() }));
             }
             Effect::GroupWaits { group, message } => {
-                self.say(message.clone());
+                let bytes = group.as_bytes();
+                self.say_to(JobId::new([bytes[0], bytes[1], bytes[2], bytes[3]]), message.clone());
                 self.tell_head(Body::GroupWaits(GroupWaits { group_id: group.as_bytes().to_vec(), message }));
             }
             Effect::ActorPlaced { actor, incarnation, worker, devices, lifetime } => {
                 self.on_actor_placed(actor, incarnation, worker, devices, lifetime);
             }
             Effect::ActorWaits { actor, message } => {
-                self.say(message.clone());
+                self.say_to(actor.job_id(), message.clone());
                 self.tell_head(Body::ActorWaits(ActorWaits { actor_id: actor.as_bytes().to_vec(), message }));
             }
         }

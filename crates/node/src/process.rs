@@ -5,15 +5,29 @@ use crate::log_tail::LineStream;
 use rustix::process::Pid;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use trygon_ids::WorkerId;
+use trygon_ids::{JobId, WorkerId};
 use trygon_wire::control::WorkerExiting;
 
-/// The driver's number; workers count from 1.
+/// The driver's number in the daemon of one program; workers count from 1. In a daemon that stays drivers are counted with the workers.
 pub(crate) const DRIVER: u64 = 0;
+
+/// What a process is to the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A program whose job runs here.
+    Driver,
+    /// Forked for a job.
+    Worker,
+    /// A command that asks questions.
+    Tool,
+}
 
 /// One process that speaks with the daemon.
 #[derive(Debug)]
 pub(crate) struct Process {
+    pub(crate) part: Part,
+    /// Nil for a command.
+    pub(crate) job: JobId,
     pub(crate) id: WorkerId,
     /// Its incarnation as an owner.
     pub(crate) incarnation: [u8; 12],
@@ -38,8 +52,10 @@ pub(crate) struct Process {
 
 impl Process {
     /// A process without anything but its socket.
-    pub(crate) fn new(id: WorkerId, incarnation: [u8; 12], connection: Connection) -> Self {
+    pub(crate) fn new(part: Part, job: JobId, id: WorkerId, incarnation: [u8; 12], connection: Connection) -> Self {
         Self {
+            part,
+            job,
             id,
             incarnation,
             pid: None,

@@ -2,8 +2,9 @@
 
 use crate::connection::Flow;
 use crate::poller::{Ready, Role};
-use crate::process::DRIVER;
+use crate::process::Part;
 use crate::service::Service;
+use crate::session::LISTENER;
 use crate::worker_pool::ZYGOTE;
 use std::time::Duration;
 use trygon_node_core::{EnvironmentId, Event};
@@ -25,6 +26,7 @@ impl Service {
             }
             self.on_store_deadline();
             self.on_head_deadline();
+            self.on_arrivals_deadline();
             self.finish_turn();
         }
         self.shut_down();
@@ -37,7 +39,8 @@ impl Service {
             return Some(Duration::ZERO);
         }
         let head_ms = self.head.next_deadline_us().map(|deadline_us| deadline_us.div_ceil(1000));
-        let deadline_ms = [self.node.next_deadline_ms(), store_ms, head_ms].into_iter().flatten().min()?;
+        let deadlines_ms = [self.node.next_deadline_ms(), store_ms, head_ms, self.arrivals_deadline_ms()];
+        let deadline_ms = deadlines_ms.into_iter().flatten().min()?;
         // One more: a wait that ends a little early must not turn into a busy one.
         Some(Duration::from_millis(deadline_ms.saturating_sub(self.now_ms()) + 1))
     }
@@ -57,6 +60,7 @@ impl Service {
                 }
             }
             (number, Role::Ended) if number == ZYGOTE - 1 => self.on_zygote_left(),
+            (LISTENER, _) => self.on_arrivals(),
             (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),
             (number, Role::Ended) => self.on_ended(number),
             (number, Role::Control) => {
@@ -72,7 +76,7 @@ impl Service {
 
     fn on_socket(&mut self, number: u64) {
         let Some(process) = self.processes.get_mut(&number) else {
-            return;
+            return self.on_arriving(number);
         };
         let flow = process.connection.receive();
         self.read_frames(number);
@@ -101,13 +105,14 @@ impl Service {
 
     /// A process that closed its socket takes no part any more.
     fn on_hang_up(&mut self, number: u64) {
-        if number == DRIVER {
-            self.stop();
-            return;
-        }
         let Some(process) = self.processes.get(&number) else {
             return;
         };
+        match process.part {
+            Part::Driver => return self.on_driver_left(number, false),
+            Part::Tool => return self.on_tool_left(number),
+            Part::Worker => {}
+        }
         // A hang-up is reported for as long as the socket is watched.
         self.poller.remove(process.connection.as_fd());
         match process.pid {

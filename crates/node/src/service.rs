@@ -3,10 +3,12 @@
 use crate::connection::Flow;
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
+use crate::jobs::Job;
 use crate::known_groups::{EarlyLease, KnownGroup};
 use crate::placed::Placed;
 use crate::poller::{Poller, Role};
 use crate::process::Process;
+use crate::session::Session;
 use crate::worker_pool::Environments;
 use rustix::process::WaitStatus;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -14,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 use trygon_control_core::TaskEvents;
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
-use trygon_node_core::{EnvironmentId, Event, Node};
+use trygon_node_core::{Event, Node};
 use trygon_store::server::StoreServer;
 use trygon_wire::{Kind, Message};
 
@@ -22,11 +24,8 @@ use trygon_wire::{Kind, Message};
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) node_id: NodeId,
-    pub(crate) job_id: JobId,
-    pub(crate) namespace: String,
     pub(crate) address: String,
-    pub(crate) argv: Vec<String>,
-    /// Drawn once: what tells this node's processes from another's.
+    /// Bytes 20 to 24 of the node's id: what tells this node's processes from another's as owners.
     pub(crate) salt: [u8; 4],
 }
 
@@ -55,10 +54,9 @@ pub(crate) struct Service {
     /// Actors that have a worker and wait for the head's word.
     pub(crate) placed: BTreeMap<ActorId, Placed>,
     pub(crate) environments: Environments,
-    /// What tasks run in that do not say otherwise.
-    pub(crate) job_environment: EnvironmentId,
-    /// Folder of the job's files, removed at the end; empty when there is none.
-    pub(crate) job_directory: String,
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    /// What a daemon that stays has beyond that of one program.
+    pub(crate) session: Option<Session>,
     pub(crate) known_groups: BTreeMap<PlacementGroupId, KnownGroup>,
     /// The removed ones of them, the oldest first.
     pub(crate) removed_groups: VecDeque<PlacementGroupId>,
@@ -70,7 +68,6 @@ pub(crate) struct Service {
     pub(crate) unclaimed: BTreeMap<i32, WaitStatus>,
     pub(crate) graveyard: Graveyard,
     pub(crate) next_connection: u64,
-    pub(crate) log_to_driver: bool,
     /// Processes with bytes to send.
     pub(crate) dirty: BTreeSet<u64>,
     /// Processes with lines to publish.

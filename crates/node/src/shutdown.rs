@@ -1,6 +1,6 @@
-//! The end: every process of the job is ended, whoever started it and however it hides from its group.
+//! The end: every process of every job is ended, whoever started it and however it hides from its group.
 
-use crate::process::DRIVER;
+use crate::process::Part;
 use crate::service::Service;
 use std::time::{Duration, Instant};
 
@@ -12,27 +12,37 @@ const LIMIT: Duration = Duration::from_millis(900);
 impl Service {
     /// Sends what is left, and ends every descendant.
     pub(crate) fn shut_down(&mut self) {
-        let numbers: Vec<u64> = self.processes.keys().copied().filter(|number| *number != DRIVER).collect();
-        for number in numbers {
+        let workers: Vec<u64> = self.numbers_of(Part::Worker);
+        for number in workers {
             self.drain_output(number);
         }
         let until = Instant::now() + LAST_WORDS;
-        self.dirty.insert(DRIVER);
+        let drivers = self.numbers_of(Part::Driver);
+        let is_behind = |service: &Self| {
+            drivers
+                .iter()
+                .filter_map(|number| service.processes.get(number))
+                .any(|driver| driver.connection.out_bytes() > 0)
+        };
+        self.dirty.extend(&drivers);
         self.flush_all();
-        while Instant::now() < until
-            && self.processes.get(&DRIVER).is_some_and(|driver| driver.connection.out_bytes() > 0)
-        {
+        while Instant::now() < until && is_behind(self) {
             std::thread::sleep(Duration::from_millis(1));
-            self.dirty.insert(DRIVER);
+            self.dirty.extend(&drivers);
             self.flush_all();
             if !self.hung_up.is_empty() {
                 break;
             }
         }
         trygon_processes::end_descendants(LIMIT);
-        if !self.job_directory.is_empty() {
+        for job in self.jobs.values().filter(|job| !job.directory.is_empty()) {
             // The driver names a folder of its own making. What cannot be removed is swept by the next driver.
-            let _ = std::fs::remove_dir_all(&self.job_directory);
+            let _ = std::fs::remove_dir_all(&job.directory);
         }
+        self.end_session();
+    }
+
+    fn numbers_of(&self, part: Part) -> Vec<u64> {
+        self.processes.iter().filter(|(_, process)| process.part == part).map(|(number, _)| *number).collect()
     }
 }

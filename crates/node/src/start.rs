@@ -3,8 +3,9 @@
 use crate::connection::{Connection, Flow};
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
+use crate::jobs::NewJob;
 use crate::poller::{Poller, Role};
-use crate::process::{DRIVER, Process};
+use crate::process::{DRIVER, Part, Process};
 use crate::service::{Identity, Service};
 use crate::translate::{amounts, resource_set};
 use crate::worker_pool::{Environments, ZygoteConfig, inherited_socket};
@@ -21,14 +22,27 @@ use trygon_wire::Kind;
 use trygon_wire::control::{NodeFailed, NodeStarted, StartNode};
 
 /// The version that a driver must have too.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Events kept in the record of tasks.
 const MAX_TASK_EVENTS: usize = 10_000;
 /// Idle time of workers above the prestarted number, unless the driver says otherwise.
 const IDLE_WORKER_MS: u32 = 1_000;
+/// The one job of a program's own daemon.
+const ONLY_JOB: JobId = JobId::new([1, 0, 0, 0]);
 
 /// Labels that every node has.
 const NODE_ID_LABELS: [&str; 2] = ["ray.io/node-id", "trygon.io/node-id"];
+
+/// What a node is to be.
+#[derive(Debug)]
+pub(crate) struct NodeConfig {
+    pub(crate) resources: HashMap<String, f64>,
+    pub(crate) labels: HashMap<String, String>,
+    pub(crate) object_store_memory_bytes: u64,
+    pub(crate) idle_worker_ms: u32,
+    pub(crate) max_workers: u32,
+    pub(crate) address: String,
+}
 
 /// Runs the node of the driver that left its socket under descriptor 3, until the driver ends.
 ///
@@ -38,7 +52,7 @@ pub fn run_inherited() -> io::Result<()> {
     let socket = inherited_socket()?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     let mut connection = Connection::new(socket);
-    let Some(start) = await_start(&mut connection)? else {
+    let Some(start) = await_first::<StartNode>(&mut connection, Kind::StartNode)? else {
         return Ok(());
     };
     if start.package_version != VERSION {
@@ -48,33 +62,54 @@ pub fn run_inherited() -> io::Result<()> {
         );
         return refuse(&mut connection, message);
     }
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let poller = Poller::new()?;
-    let config = ZygoteConfig {
-        python: start.python_executable.clone(),
-        sys_path: start.sys_path.clone(),
-        working_directory: start.working_directory.clone(),
-    };
-    let (job_key, description) = (start.environment.clone(), start.environment_description.clone());
-    let mut service = build(start, connection, poller, config)?;
-    let environment = service.job_environment;
+    let mut service = Service::new(NodeConfig {
+        resources: start.resources.clone(),
+        labels: start.labels.clone(),
+        object_store_memory_bytes: start.object_store_memory_bytes,
+        idle_worker_ms: start.idle_worker_ms,
+        max_workers: start.max_workers,
+        address: "127.0.0.1".to_owned(),
+    })?;
     service.register();
-    service.note_job(job_key, description);
-    // The first zygote is the one that most workers come from; others are started when something asks for them.
-    if let Err(message) = service.ensure_zygote(environment) {
+    service.take_driver(connection, start.driver_pid)?;
+    if let Err(message) = service.begin_job(ONLY_JOB, only_job(start)) {
         let Some(driver) = service.processes.get_mut(&DRIVER) else {
             return Err(io::Error::other(message));
         };
         return refuse(&mut driver.connection, message);
     }
-    service.announce();
+    service.announce(DRIVER, ONLY_JOB);
+    service.keep_workers(ONLY_JOB);
     service.node_step(Event::Start);
     service.run();
     Ok(())
 }
 
-/// Blocks until the driver has said what the node is to be; `None` if it left.
-fn await_start(connection: &mut Connection) -> io::Result<Option<StartNode>> {
+fn only_job(start: StartNode) -> NewJob {
+    NewJob {
+        namespace: start.namespace,
+        argv: start.argv,
+        log_to_driver: start.log_to_driver,
+        directory: start.job_directory,
+        driver: Some(DRIVER),
+        zygotes: ZygoteConfig {
+            python: start.python_executable,
+            sys_path: start.sys_path,
+            working_directory: start.working_directory,
+            enters_directory: false,
+            variables: BTreeMap::new(),
+        },
+        kept_workers: start.prestart_workers as usize,
+        environment_key: start.environment,
+        description: start.environment_description,
+    }
+}
+
+/// Blocks until the other side has said what the node is to be; `None` if it left.
+pub(crate) fn await_first<M: trygon_wire::Message + Default>(
+    connection: &mut Connection,
+    kind: Kind,
+) -> io::Result<Option<M>> {
     rustix::io::ioctl_fionbio(connection.as_fd(), true)?;
     loop {
         let mut descriptors =
@@ -83,8 +118,8 @@ fn await_start(connection: &mut Connection) -> io::Result<Option<StartNode>> {
         let flow = connection.receive();
         let invalid = |error: trygon_wire::FrameError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         if let Some((header, body)) = connection.reader.next_frame().map_err(invalid)? {
-            if header.kind != Kind::StartNode {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "the first frame must be StartNode"));
+            if header.kind != kind {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the first frame must be {kind:?}")));
             }
             return trygon_wire::decode(body).map(Some).map_err(invalid);
         }
@@ -94,99 +129,85 @@ fn await_start(connection: &mut Connection) -> io::Result<Option<StartNode>> {
     }
 }
 
-fn refuse(connection: &mut Connection, message: String) -> io::Result<()> {
+pub(crate) fn refuse(connection: &mut Connection, message: String) -> io::Result<()> {
     connection.send(Kind::NodeFailed, &NodeFailed { message: message.clone() }, Vec::new());
     connection.flush();
     Err(io::Error::other(message))
 }
 
-fn build(start: StartNode, connection: Connection, poller: Poller, config: ZygoteConfig) -> io::Result<Service> {
-    let mut node_id = [0; 28];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut node_id)?;
-    // So everybody can tell the node of a process, and its incarnation, by the process's id.
-    let (mut prefix, mut salt) = ([0; 20], [0; 4]);
-    prefix.copy_from_slice(&node_id[..20]);
-    salt.copy_from_slice(&node_id[20..24]);
-    let (environments, job_environment) = Environments::new(config, &start.environment);
-    let options = Options { environment: job_environment, ..options(&start, prefix, NodeId::new(node_id)) };
-    let identity = Identity {
-        node_id: NodeId::new(node_id),
-        job_id: JobId::new([1, 0, 0, 0]),
-        namespace: start.namespace,
-        address: "127.0.0.1".to_owned(),
-        argv: start.argv,
-        salt,
-    };
-    poller.add(connection.as_fd(), DRIVER, Role::Control)?;
-    let node = Node::new(options);
-    let mut driver = Process::new(node.worker_id(DRIVER), identity.incarnation(DRIVER), connection);
-    driver.pid = i32::try_from(start.driver_pid).ok().and_then(rustix::process::Pid::from_raw);
-    // Children that the driver forks hold its socket open: its process is watched too.
-    let pidfd = driver.pid.and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
-    if let Some(ended) = pidfd.filter(|ended| poller.add(ended, DRIVER, Role::Ended).is_ok()) {
-        driver.ended = Some(ended);
-    }
-    Ok(Service {
-        poller,
-        started: Instant::now(),
-        identity,
-        node,
-        head: HeadLink::here(),
-        task_events: TaskEvents::new(MAX_TASK_EVENTS),
-        store: StoreServer::new(start.object_store_memory_bytes),
-        placing: BTreeMap::new(),
-        placed: BTreeMap::new(),
-        environments,
-        job_environment,
-        job_directory: start.job_directory,
-        known_groups: BTreeMap::new(),
-        removed_groups: VecDeque::new(),
-        early_leases: Vec::new(),
-        processes: HashMap::from([(DRIVER, driver)]),
-        by_pid: BTreeMap::new(),
-        unclaimed: BTreeMap::new(),
-        graveyard: Graveyard::default(),
-        next_connection: 1,
-        log_to_driver: start.log_to_driver,
-        dirty: BTreeSet::new(),
-        talkative: BTreeSet::new(),
-        hung_up: Vec::new(),
-        later: Vec::new(),
-        stopping: false,
-    })
-}
-
-fn options(start: &StartNode, worker_id_prefix: [u8; 20], node_id: NodeId) -> Options {
-    let resources = resource_set(&start.resources);
+fn options(config: &NodeConfig, node_id: NodeId) -> Options {
+    let resources = resource_set(&config.resources);
     let cpus = usize::try_from(resources.get("CPU").units() / 10_000).unwrap_or(0);
-    let idle_worker_ms = match start.idle_worker_ms {
+    let idle_worker_ms = match config.idle_worker_ms {
         0 => IDLE_WORKER_MS,
         chosen => chosen,
     };
+    let mut worker_id_prefix = [0; 20];
+    worker_id_prefix.copy_from_slice(&node_id.as_bytes()[..20]);
     Options {
         resources,
         node_id: node_id.hex(),
-        labels: labels(start, node_id),
-        prestart_workers: start.prestart_workers as usize,
+        labels: labels(config, node_id),
+        // Each job says how many it wants.
+        prestart_workers: 0,
         idle_worker_ms: u64::from(idle_worker_ms),
-        max_workers: start.max_workers as usize,
+        max_workers: config.max_workers as usize,
         max_parallel_starts: (2 * cpus).clamp(8, 64),
         environment: PLAIN,
         worker_id_prefix,
     }
 }
 
-/// The labels that the driver gave, and the node's id under both of the names that programs use.
-fn labels(start: &StartNode, node_id: NodeId) -> BTreeMap<String, String> {
-    let given = start.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
+/// The labels that were given, and the node's id under both of the names that programs use.
+fn labels(config: &NodeConfig, node_id: NodeId) -> BTreeMap<String, String> {
+    let given = config.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
     given.chain(NODE_ID_LABELS.map(|key| (key.to_owned(), node_id.hex()))).collect()
 }
 
 impl Service {
+    /// A node without jobs and processes. From here on the children of its children become its own when they lose their parents.
+    pub(crate) fn new(config: NodeConfig) -> io::Result<Self> {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        let mut node_id = [0; 28];
+        std::fs::File::open("/dev/urandom")?.read_exact(&mut node_id)?;
+        let mut salt = [0; 4];
+        salt.copy_from_slice(&node_id[20..24]);
+        let node_id = NodeId::new(node_id);
+        let node = Node::new(options(&config, node_id));
+        Ok(Self {
+            poller: Poller::new()?,
+            started: Instant::now(),
+            identity: Identity { node_id, address: config.address, salt },
+            node,
+            head: HeadLink::here(),
+            task_events: TaskEvents::new(MAX_TASK_EVENTS),
+            store: StoreServer::new(config.object_store_memory_bytes),
+            placing: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            environments: Environments::default(),
+            jobs: BTreeMap::new(),
+            session: None,
+            known_groups: BTreeMap::new(),
+            removed_groups: VecDeque::new(),
+            early_leases: Vec::new(),
+            processes: HashMap::new(),
+            by_pid: BTreeMap::new(),
+            unclaimed: BTreeMap::new(),
+            graveyard: Graveyard::default(),
+            next_connection: 1,
+            dirty: BTreeSet::new(),
+            talkative: BTreeSet::new(),
+            hung_up: Vec::new(),
+            later: Vec::new(),
+            stopping: false,
+        })
+    }
+
     /// Makes the node known to its head.
-    fn register(&mut self) {
+    pub(crate) fn register(&mut self) {
         let message = RegisterNode {
             node_id: self.identity.node_id.as_bytes().to_vec(),
+            address: self.session.as_ref().map(|session| session.own_address.clone()).unwrap_or_default(),
             hostname: crate::state_query::hostname(),
             package_version: VERSION.to_owned(),
             resources: amounts(self.node.total()),
@@ -197,17 +218,32 @@ impl Service {
         self.tell_head(Body::Register(message));
     }
 
-    fn announce(&mut self) {
+    /// Takes in the one driver of a program's own daemon.
+    fn take_driver(&mut self, connection: Connection, pid: u32) -> io::Result<()> {
+        self.poller.add(connection.as_fd(), DRIVER, Role::Control)?;
+        let (id, incarnation) = (self.node.worker_id(DRIVER), self.identity.incarnation(DRIVER));
+        let mut driver = Process::new(Part::Driver, ONLY_JOB, id, incarnation, connection);
+        driver.pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        // Children that the driver forks hold its socket open: its process is watched too.
+        let pidfd =
+            driver.pid.and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
+        driver.ended = pidfd.filter(|ended| self.poller.add(ended, DRIVER, Role::Ended).is_ok());
+        self.processes.insert(DRIVER, driver);
+        Ok(())
+    }
+
+    /// Tells a driver that its job can begin.
+    pub(crate) fn announce(&mut self, number: u64, job: JobId) {
         let started = NodeStarted {
             node_id: self.identity.node_id.as_bytes().to_vec(),
-            job_id: self.identity.job_id.as_bytes().to_vec(),
-            worker_id: self.node.worker_id(DRIVER).as_bytes().to_vec(),
-            incarnation: self.identity.incarnation(DRIVER).to_vec(),
+            job_id: job.as_bytes().to_vec(),
+            worker_id: self.node.worker_id(number).as_bytes().to_vec(),
+            incarnation: self.identity.incarnation(number).to_vec(),
             resources: amounts(self.node.total()),
             node_address: self.identity.address.clone(),
             daemon_pid: std::process::id(),
             package_version: VERSION.to_owned(),
         };
-        self.send(DRIVER, Kind::NodeStarted, &started);
+        self.send(number, Kind::NodeStarted, &started);
     }
 }

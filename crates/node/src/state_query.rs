@@ -1,6 +1,7 @@
 //! Questions about the node, answered in JSON.
 
 use crate::service::Service;
+use crate::session::Role;
 use trygon_control::json::{array, hex, object, string};
 use trygon_control_core::TaskEvent;
 use trygon_ids::WorkerId;
@@ -18,6 +19,8 @@ impl Service {
             "cluster_resources" => Some(resources_json(&self.node.total_by_name())),
             "available_resources" => Some(resources_json(&self.node.free_by_name())),
             "task_events" => Some(self.task_events_json(argument)),
+            "session" => Some(self.session_json()),
+            "waiting" => Some(self.waiting_json()),
             "workers" => Some(self.workers_json()),
             "leases" => Some(self.leases_json()),
             "store" => Some(self.store_json()),
@@ -41,6 +44,34 @@ impl Service {
             ("Labels", object(self.node.labels().iter().map(|(key, value)| (key.as_str(), string(value))))),
             ("DaemonPid", std::process::id().to_string()),
         ])
+    }
+
+    /// Empty in the daemon of one program.
+    fn session_json(&self) -> String {
+        let Some(session) = &self.session else {
+            return object([]);
+        };
+        object([
+            ("folder", string(&session.folder.to_string_lossy())),
+            ("name", string(&session.name)),
+            ("is_head", (session.role == Role::Head).to_string()),
+            ("address", string(&session.cluster_address)),
+            ("python_version", string(&session.python_version)),
+            ("package_version", string(crate::start::VERSION)),
+            ("uptime_ms", self.now_ms().to_string()),
+        ])
+    }
+
+    fn waiting_json(&self) -> String {
+        array(self.node.waiting_views().into_iter().map(|view| {
+            object([
+                ("owner", hex(view.owner.as_bytes())),
+                ("name", string(&view.name)),
+                ("count", view.count.to_string()),
+                ("needs", string(&view.needs)),
+                ("why", string(view.why)),
+            ])
+        }))
     }
 
     /// The newest events, as many as the argument says; all when it says nothing.

@@ -3,4 +3,4 @@
 
 mod tree;
 
-pub use tree::{descendants, end_descendants};
+pub use tree::{descendants, end_descendants, end_marked};

@@ -25,6 +25,28 @@ pub fn end_descendants(limit: Duration) {
     }
 }
 
+/// Kills the descendants whose environment holds this entry (`NAME=value`) until there are none, or the time is over. Their status is left
+/// to whoever waits for children here.
+pub fn end_marked(entry: &str, limit: Duration) {
+    let until = Instant::now() + limit;
+    loop {
+        let marked: Vec<Pid> = descendants().into_iter().filter(|pid| is_marked(*pid, entry)).collect();
+        for pid in &marked {
+            let _ = rustix::process::kill_process(*pid, Signal::KILL);
+        }
+        if marked.is_empty() || Instant::now() >= until {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether a process was started with this entry in its environment. One that has ended has none any more.
+fn is_marked(pid: Pid, entry: &str) -> bool {
+    let environment = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|own| own == entry.as_bytes())
+}
+
 /// Every process below this one.
 pub fn descendants() -> Vec<Pid> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();

@@ -53,7 +53,7 @@ mod _native {
     #[pymodule_export]
     use crate::hooks::set_hooks;
     #[pymodule_export]
-    use crate::lifecycle::{after_fork, is_initialized, set_inline, shutdown, start};
+    use crate::lifecycle::{after_fork, attach, is_initialized, set_inline, shutdown, start};
     #[pymodule_export]
     use crate::objects::put;
     #[pymodule_export]

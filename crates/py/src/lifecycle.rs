@@ -8,10 +8,12 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::collections::{BTreeMap, HashMap};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use trygon_wire::control;
-use trygon_worker::Runtime;
+use trygon_worker::{RequestError, Runtime};
 
 /// A daemon that was told to end gets this long.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
@@ -60,7 +62,49 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
             return Err(errors::request(py, &error));
         }
     };
-    let session = Session::install(runtime, setup, false, Some(child));
+    describe(py, &Session::install(runtime, setup, false, Some(child)))
+}
+
+/// Connects to a daemon that runs already.
+#[pyfunction]
+pub(crate) fn attach<'py>(
+    py: Python<'py>,
+    socket_path: &str,
+    config: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyDict>> {
+    if session::current().is_some() {
+        return Err(PyRuntimeError::new_err("the engine runs already; call shutdown() first"));
+    }
+    let attach = control::AttachDriver {
+        package_version: item(config, "package_version")?.extract()?,
+        python_version: item(config, "python_version")?.extract()?,
+        python_executable: item(config, "python_executable")?.extract()?,
+        sys_path: item(config, "sys_path")?.extract()?,
+        working_directory: item(config, "working_directory")?.extract()?,
+        namespace: item(config, "namespace")?.extract()?,
+        log_to_driver: item(config, "log_to_driver")?.extract()?,
+        driver_pid: item(config, "driver_pid")?.extract()?,
+        argv: item(config, "argv")?.extract()?,
+        environment: item(config, "environment")?.extract()?,
+        environment_description: item(config, "environment_description")?.extract()?,
+        job_directory: item(config, "job_directory")?.extract()?,
+        variables: item(config, "variables")?.extract()?,
+    };
+    let connected = without_signals(|| {
+        crate::gil::detached(py, || {
+            let gone =
+                |error: std::io::Error| RequestError::Refused(format!("no node answers at {socket_path}: {error}"));
+            let stream = UnixStream::connect(socket_path).map_err(gone)?;
+            stream.set_nonblocking(true).map_err(gone)?;
+            Runtime::attach_driver(OwnedFd::from(stream), &attach)
+        })
+    });
+    let (runtime, setup) = connected.map_err(|error| errors::request(py, &error))?;
+    describe(py, &Session::install(runtime, setup, false, None))
+}
+
+/// What `init` tells of the engine that runs.
+fn describe<'py>(py: Python<'py>, session: &Session) -> PyResult<Bound<'py, PyDict>> {
     let setup = &session.setup;
     let info = PyDict::new(py);
     info.set_item("node_id", setup.node.hex())?;

@@ -119,6 +119,12 @@ kinds! {
     RemovePlacementGroup = 0x0231,
     /// `control::WatchPlacementGroup`
     WatchPlacementGroup = 0x0232,
+    /// `control::StartDaemon`
+    StartDaemon = 0x0250,
+    /// `control::AttachDriver`
+    AttachDriver = 0x0251,
+    /// `control::AttachTool`
+    AttachTool = 0x0252,
 
     // From the daemon to a driver or worker: 0x03xx (`control`).
     /// `control::NodeStarted`

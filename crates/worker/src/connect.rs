@@ -19,7 +19,7 @@ use std::time::Duration;
 use trygon_ids::{JobId, NodeId, OwnerIncarnation, WorkerId};
 use trygon_shm::Recorder;
 use trygon_store::client::StoreClient;
-use trygon_wire::{Kind, control};
+use trygon_wire::{Kind, Message, control};
 use trygon_worker_core::{Core, Identity};
 
 /// The daemon needs no longer than this to end; its exit is waited for elsewhere.
@@ -48,11 +48,34 @@ pub struct Setup {
     pub environment: Vec<u8>,
 }
 
+/// What a driver says of itself, whichever way it connects.
+struct Driver<'a> {
+    namespace: &'a str,
+    argv: &'a [String],
+    environment: &'a [u8],
+}
+
 impl Runtime {
     /// Connects a driver to the daemon it started.
     pub fn connect_driver(socket: OwnedFd, start: &control::StartNode) -> Result<(Arc<Self>, Setup), RequestError> {
+        let described = Driver { namespace: &start.namespace, argv: &start.argv, environment: &start.environment };
+        Self::connect_as(socket, Kind::StartNode, start, &described)
+    }
+
+    /// Connects a driver to a daemon that runs already, by its session's socket.
+    pub fn attach_driver(socket: OwnedFd, attach: &control::AttachDriver) -> Result<(Arc<Self>, Setup), RequestError> {
+        let described = Driver { namespace: &attach.namespace, argv: &attach.argv, environment: &attach.environment };
+        Self::connect_as(socket, Kind::AttachDriver, attach, &described)
+    }
+
+    fn connect_as(
+        socket: OwnedFd,
+        kind: Kind,
+        first: &impl Message,
+        driver: &Driver<'_>,
+    ) -> Result<(Arc<Self>, Setup), RequestError> {
         let runtime = Self::new(socket).map_err(|error| RequestError::Refused(error.to_string()))?;
-        runtime.lock().control.send(Kind::StartNode, start);
+        runtime.lock().control.send(kind, first);
         let started = match runtime.await_answer(0, &Patience::until(Duration::from_secs(30)))? {
             Answer::NodeStarted(started) => started,
             Answer::NodeFailed(failed) => return Err(RequestError::Refused(failed.message)),
@@ -69,12 +92,12 @@ impl Runtime {
             identity,
             node: NodeId::from_bytes(&started.node_id).map_err(malformed)?,
             node_address: started.node_address,
-            namespace: start.namespace.clone(),
-            argv: start.argv.clone(),
+            namespace: driver.namespace.to_owned(),
+            argv: driver.argv.to_vec(),
             resources: started.resources.into_iter().collect(),
             daemon_pid: started.daemon_pid,
             num_cpus: 0.0,
-            environment: start.environment.clone(),
+            environment: driver.environment.to_vec(),
         };
         Ok((runtime.with_background()?, setup))
     }

@@ -26,11 +26,13 @@ class Context(Mapping):  # type: ignore[type-arg]
     python_version = sys.version.split()[0]
 
     def __init__(self, info: dict[str, Any]) -> None:
+        # Of a cluster that stays, the head's address; an engine of the program's own has none to reach it by.
+        address = info.get("cluster_address") or info.get("node_address", "127.0.0.1")
         self.address_info = {
             **info,
             "node_ip_address": info.get("node_address", "127.0.0.1"),
-            "address": info.get("node_address", "127.0.0.1"),
-            "gcs_address": info.get("node_address", "127.0.0.1"),
+            "address": address,
+            "gcs_address": address,
             "webui_url": "",
         }
 
@@ -44,7 +46,7 @@ class Context(Mapping):  # type: ignore[type-arg]
         return len(self.address_info)
 
     def disconnect(self) -> None:
-        """Ends the engine."""
+        """Ends the engine, or leaves the node that stays."""
         from trygon._core.init import shutdown
 
         shutdown()

@@ -1,4 +1,4 @@
-"""`init` and `shutdown`: the driver's daemon comes and goes with the program."""
+"""`init` and `shutdown`: the engine of a program is its own, and comes and goes with it, or that of a node that stays."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ _OTHER_ARGUMENTS: dict[str, tuple[Any, ...]] = {
 _context: Context | None = None
 _driver_pid = 0
 _job_directory = ""
+# The folder of the node that this program uses; empty for an engine of its own.
+_session_folder = ""
 
 
 # Several threads may use the engine first at the same time: one starts it.
@@ -59,9 +61,15 @@ def init(
     mode: str | None = None,
     **others: Any,
 ) -> Context:
-    """Starts the engine on this machine; everything ends with the program, or with `shutdown()`.
+    """Starts the engine on this machine, or connects to a node that runs; what it started ends with the program, or
+    with `shutdown()`.
 
-    Without arguments it takes the CPUs and GPUs that this process may use and 30 % of the memory for objects.
+    `address` is `"local"` for an engine of its own, `"auto"` for a node that `trygon start` started on this machine,
+    `host:port` for the cluster with that head, or None: what `TRYGON_ADDRESS` says, else a running node if there is one,
+    else an engine of its own. A node has the resources that it was started with, so with one `num_cpus`, `num_gpus`,
+    `resources`, `labels` and `object_store_memory` raise ValueError; ConnectionError says that there is no such node.
+
+    Without arguments an engine of its own takes the CPUs and GPUs that this process may use and 30 % of the memory for objects.
     `num_cpus` may be
     more than there are. The first use of the engine calls this by itself. Of Ray's other arguments, those without a
     counterpart on one machine are accepted with one warning, and those that would change what the program means are
@@ -70,7 +78,7 @@ def init(
     """
     _read_ray_environment()
     given = init_arguments.take(others)
-    _refuse_others(init_arguments.address_of(address), local_mode, others)
+    _refuse_others(local_mode, others)
     if mode not in (None, "inline"):
         raise ValueError(f'mode of init() must be None or "inline", but {mode!r} was given.')
     with _starting:
@@ -78,6 +86,11 @@ def init(
             return _initialized_already(ignore_reinit_error)
         given.namespace = init_arguments.check_namespace(namespace if namespace is not None else given.namespace)
         init_arguments.configure_logging(given, logging_level)
+        session = _session(address, mode)
+        if session is not None:
+            _refuse_resources(session, num_cpus, num_gpus, resources, labels, object_store_memory, given.memory)
+            runtime_env = given.runtime_env if runtime_env is None else runtime_env
+            return _start_with(_driver(session), log_to_driver, runtime_env, given, mode)
         config = _configuration(num_cpus, num_gpus, resources, object_store_memory, given.memory, mode == "inline")
         config["labels"] = check_init_labels(labels)
         runtime_env = given.runtime_env if runtime_env is None else runtime_env
@@ -139,17 +152,21 @@ def _read_ray_environment() -> None:
 
 
 def _start(config: dict[str, Any]) -> Context:
-    global _job_directory
-    _job_directory = config["job_directory"]
+    global _job_directory, _session_folder
+    # In a node that stays, the job may outlive this program.
+    _session_folder = config.get("session_folder", "")
+    _job_directory = "" if _session_folder else config["job_directory"]
     return _started(config, _start_daemon(config))
 
 
 def _started(config: dict[str, Any], info: dict[str, Any]) -> Context:
     global _context, _driver_pid
     _driver_pid = os.getpid()
-    _context = Context(
-        {**info, "namespace": config["namespace"], "object_store_memory": config["object_store_memory_bytes"]}
-    )
+    store = config.get("object_store_memory_bytes", info["resources"].get("object_store_memory", 0))
+    described = {**info, "namespace": config["namespace"], "object_store_memory": int(store)}
+    if config.get("session_folder"):
+        described.update(cluster_address=config["cluster_address"], session_dir=config["session_folder"])
+    _context = Context(described)
     if config["log_to_driver"]:
         from trygon._core import logs
 
@@ -158,33 +175,97 @@ def _started(config: dict[str, Any], info: dict[str, Any]) -> Context:
 
 
 def _start_daemon(config: dict[str, Any]) -> dict[str, Any]:
-    """Starts the daemon; its workers learn whether this program has a terminal for their debuggers."""
+    """Starts or finds the daemon; its workers learn whether this program has a terminal for their debuggers."""
     if not config["log_to_driver"] or sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
-        return _native.start(config)
+        return _connect(config)
     from trygon._core.debugger import TERMINAL_VARIABLE, driver
 
     if not driver.can_lend():
-        return _native.start(config)
+        return _connect(config)
     driver.install()
     os.environ[TERMINAL_VARIABLE] = "1"
     try:
-        return _native.start(config)
+        return _connect(config)
     finally:
         del os.environ[TERMINAL_VARIABLE]
 
 
-def _refuse_others(address: str | None, local_mode: bool, others: dict[str, Any]) -> None:
+def _connect(config: dict[str, Any]) -> dict[str, Any]:
+    folder = config.get("session_folder")
+    if not folder:
+        return _native.start(config)
+    own = ("TRYGON_ADDRESS", "TRYGON_BINARY", "TRYGON_JOB_MARK", "TRYGON_PYTHON", "TRYGON_SYS_PATH")
+    config["variables"] = {
+        name: value for name, value in os.environ.items() if name.startswith("TRYGON_") and name not in own
+    }
+    try:
+        return _native.attach(os.path.join(folder, "node.sock"), config)
+    except Exception as error:
+        if str(error).startswith("Version mismatch"):
+            raise RuntimeError(str(error)) from None
+        raise
+
+
+def _session(address: str | None, mode: str | None) -> Any:
+    """The node to use; None to start an engine in this program."""
+    address = init_arguments.address_of(address)
+    if address == "local" or (address is None and mode == "inline"):
+        return None
+    from trygon._core import sessions
+
+    session = sessions.find(address)
+    if session is not None and mode == "inline":
+        raise ValueError('mode="inline" runs everything in this process; leave the address out, and TRYGON_ADDRESS unset.')
+    return session
+
+
+def _refuse_resources(session: Any, cpus: Any, gpus: Any, resources: Any, labels: Any, store: Any, memory: Any) -> None:
+    given = {
+        "num_cpus": cpus,
+        "num_gpus": gpus,
+        "resources": resources,
+        "labels": labels,
+        "object_store_memory": store,
+        "_memory": memory,
+    }
+    named = [name for name, value in given.items() if value is not None]
+    if named:
+        raise ValueError(
+            f"When connecting to a running cluster, {', '.join(named)} must not be given: the node at {session.address}"
+            " has what it was started with. Give them to `trygon start`, or start an engine in this program with"
+            ' init(address="local").'
+        )
+
+
+def _driver(session: Any) -> dict[str, Any]:
+    """What the daemon of a node is told of this program."""
+    return {
+        **_program(),
+        "session_folder": session.folder,
+        "cluster_address": session.address,
+        "job_directory": new_path(os.path.join(session.folder, "jobs"), session.daemon_pid),
+    }
+
+
+def _program() -> dict[str, Any]:
+    return {
+        "package_version": VERSION,
+        "python_version": sys.version.split()[0],
+        "python_executable": sys.executable,
+        "sys_path": _search_path(),
+        "driver_pid": os.getpid(),
+        "argv": [str(argument) for argument in getattr(sys, "argv", [])],
+        "working_directory": _working_directory(),
+        "environment": b"",
+        "environment_description": b"",
+    }
+
+
+def _refuse_others(local_mode: bool, others: dict[str, Any]) -> None:
     if local_mode:
         raise RuntimeError(
             'local_mode does not exist any more, in Ray neither; trygon.init(mode="inline") runs everything in this'
             " process, for tests and debugging."
-        )
-    if address == "auto":
-        raise ConnectionError("No running cluster was found; leave address out to start the engine in this program.")
-    if address not in (None, "local"):
-        raise ConnectionError(
-            f"init(address={address!r}) would join a cluster; this version of Trygon runs on one machine. Leave the"
-            " address out, and RAY_ADDRESS or TRYGON_ADDRESS unset, to start the engine in this program."
         )
     for name, value in others.items():
         if name not in _OTHER_ARGUMENTS:
@@ -253,21 +334,13 @@ def _configuration(
     have = init_arguments.override_resources(have)
     cpus = have["CPU"]
     return {
+        **_program(),
         "binary": "" if is_inline else _binary(),
-        "package_version": VERSION,
-        "python_version": sys.version.split()[0],
-        "python_executable": sys.executable,
-        "sys_path": _search_path(),
         "resources": {name: float(amount) for name, amount in have.items() if amount},
         "object_store_memory_bytes": store,
         "prestart_workers": max(0, min(int(cpus), os.cpu_count() or 1)),
-        "driver_pid": os.getpid(),
-        "argv": [str(argument) for argument in getattr(sys, "argv", [])],
-        "working_directory": _working_directory(),
         "idle_worker_ms": int(os.environ.get("TRYGON_IDLE_WORKER_MS", _IDLE_WORKER_MS)),
         "max_workers": 0,
-        "environment": b"",
-        "environment_description": b"",
         "job_directory": new_path(),
     }
 
@@ -346,8 +419,11 @@ def auto_init() -> None:
 
 
 def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = False) -> None:
-    """Ends the engine and everything it started; `init()` can start it again. Does nothing when it does not run."""
-    global _context
+    """Ends the engine and everything it started; `init()` can start it again. Does nothing when it does not run.
+
+    On a node that stays, only what belongs to this program ends; detached actors and the node go on.
+    """
+    global _context, _session_folder
     if not _native.is_initialized() or os.getpid() != _driver_pid or _native.context()["mode"] != "driver":
         # In a worker, or in a child that the driver forked, the engine is not this process's to end.
         return
@@ -369,7 +445,8 @@ def shutdown(*, wait_for_processes: bool = False, _exiting_interpreter: bool = F
     if inline is not None and inline.end():
         return
     last_lines = _native.shutdown()
-    if os.path.isdir(_job_directory):
+    _session_folder = ""
+    if _job_directory and os.path.isdir(_job_directory):
         # The daemon was killed, or there was more to remove than it had time for.
         from trygon._core.runtime_env import job_directory
 

@@ -35,6 +35,7 @@ impl Head {
         let Some(body) = message.body else {
             return;
         };
+        let may_end_actors = !self.lingering.is_empty() && may_end_actors(&body);
         match body {
             Body::Register(message) => self.on_register(node, message, out),
             // A node that is given up must register again before it is heard.
@@ -65,6 +66,9 @@ impl Head {
             }
             // Reservations over several nodes are not asked for.
             Body::BundlesPrepared(_) => {}
+        }
+        if may_end_actors {
+            self.end_lingering(out);
         }
     }
 
@@ -120,5 +124,16 @@ impl Head {
         self.groups.on_process_died(process);
         self.actors.on_process_died(process, &crate::translate::death_from_wire(death), &mut effects);
         self.perform_actors(effects, out);
+    }
+}
+
+/// Whether an actor may end by this.
+fn may_end_actors(body: &Body) -> bool {
+    match body {
+        Body::ProcessEnded(_) | Body::ActorRefused(_) | Body::Leaves(_) => true,
+        Body::FromProcess(message) => {
+            matches!(message.request, Some(Request::KillActor(_) | Request::ActorStarted(_)))
+        }
+        _ => false,
     }
 }

@@ -24,8 +24,12 @@ impl Head {
 
     /// A node that comes hears of every job that runs.
     pub(super) fn tell_jobs(&self, node: NodeId, out: &mut Out) {
-        for job in self.jobs.values() {
+        for job in self.jobs.values().chain(self.lingering.values()) {
             Self::tell(node, Body::JobStarted(JobStarted { job: Some(job.clone()) }), out);
+        }
+        for id in self.lingering.keys() {
+            let ended = JobEnded { job_id: id.as_bytes().to_vec(), lingers: true };
+            Self::tell(node, Body::JobEnded(ended), out);
         }
     }
 
@@ -34,12 +38,33 @@ impl Head {
         let Ok(id) = JobId::from_bytes(job_id) else {
             return;
         };
-        let Some(job) = self.jobs.remove(&id) else {
+        let Some(mut job) = self.jobs.remove(&id) else {
             return;
         };
         self.on_process_ended(worker_id(&job.driver_id), death, out);
         self.end_groups_of(id, out);
-        self.tell_all(&Body::JobEnded(JobEnded { job_id: job_id.to_vec() }), out);
+        let lingers = self.has_detached(id);
+        if lingers {
+            job.driver_pid = 0;
+            self.lingering.insert(id, job);
+        }
+        self.tell_all(&Body::JobEnded(JobEnded { job_id: job_id.to_vec(), lingers }), out);
+    }
+
+    /// Actors may have ended: a job of which nothing is left is over for good.
+    pub(super) fn end_lingering(&mut self, out: &mut Out) {
+        let over: Vec<JobId> = self.lingering.keys().copied().filter(|id| !self.has_detached(*id)).collect();
+        for id in over {
+            self.lingering.remove(&id);
+            let ended = JobEnded { job_id: id.as_bytes().to_vec(), lingers: false };
+            self.tell_all(&Body::JobEnded(ended), out);
+        }
+    }
+
+    fn has_detached(&self, job: JobId) -> bool {
+        let of_job = self.job_of_actor.iter().filter(|(_, its)| **its == job).map(|(actor, _)| *actor);
+        let mut actors = of_job.filter_map(|actor| self.actors.get(actor));
+        actors.any(|actor| actor.spec.detached && !actor.is_dead())
     }
 
     /// Drivers of a node that is gone are gone too.

@@ -89,6 +89,7 @@ impl Head {
             self.placing.remove(&actor);
             self.place(actor, out);
         }
+        self.end_lingering(out);
     }
 
     pub(super) fn drain(&mut self, node: NodeId, reason: &str, out: &mut Out) {

@@ -89,7 +89,7 @@ impl Head {
     }
 
     fn jobs_json(&self) -> String {
-        array(self.jobs.iter().map(|(id, job)| {
+        array(self.jobs.iter().chain(&self.lingering).map(|(id, job)| {
             object([
                 ("job_id", hex(id.as_bytes())),
                 ("namespace", string(&job.namespace)),

@@ -22,6 +22,9 @@ pub struct Head {
     /// Jobs that run, with what their drivers said.
     #[serde(with = "crate::head::messages::by_key")]
     pub(super) jobs: BTreeMap<JobId, StartJob>,
+    /// Jobs that are over but for detached actors, which may still need workers.
+    #[serde(with = "crate::head::messages::by_key")]
+    pub(super) lingering: BTreeMap<JobId, StartJob>,
     pub(super) next_job: u32,
     /// The job that created an actor.
     pub(super) job_of_actor: BTreeMap<ActorId, JobId>,

@@ -2,8 +2,9 @@
 
 use crate::log_tail::LineStream;
 use crate::poller::Role;
-use crate::process::DRIVER;
+use crate::process::Process;
 use crate::service::Service;
+use trygon_ids::JobId;
 use trygon_wire::Kind;
 use trygon_wire::control::LogLines;
 
@@ -47,10 +48,11 @@ impl Service {
 
     /// False: the driver has enough to read.
     fn publish(&mut self, number: u64, last: bool) -> bool {
-        let Some(driver) = self.processes.get(&DRIVER) else {
-            return true;
-        };
-        if driver.connection.out_bytes() > MAX_DRIVER_BYTES && !last {
+        let job_id = self.job_of(number);
+        let job = self.jobs.get(&job_id);
+        let driver = job.filter(|job| job.log_to_driver).and_then(|job| job.driver);
+        let is_full = |driver: &Process| driver.connection.out_bytes() > MAX_DRIVER_BYTES;
+        if !last && driver.and_then(|driver| self.processes.get(&driver)).is_some_and(is_full) {
             return false;
         }
         let Some(process) = self.processes.get_mut(&number) else {
@@ -65,22 +67,34 @@ impl Service {
                 LogLines { pid, name, is_stderr, lines, dropped }
             }));
         }
-        if self.log_to_driver {
-            for message in messages {
-                self.send(DRIVER, Kind::LogLines, &message);
+        match driver {
+            Some(driver) => messages.iter().for_each(|message| self.send(driver, Kind::LogLines, message)),
+            // What a detached actor prints when its driver is gone is kept in the session's folder.
+            None if self.jobs.get(&job_id).is_some_and(|job| job.driver.is_none()) => {
+                messages.iter().for_each(|message| self.log_lines(job_id, message));
             }
+            None => {}
         }
         true
     }
 
-    /// Tells the driver something that is for people.
+    /// Tells the driver of a job something that is for people.
+    pub(crate) fn say_to(&mut self, job: JobId, message: String) {
+        if self.session.is_some() {
+            self.log(&message);
+        }
+        if let Some(driver) = self.driver_of(job) {
+            let (pid, lines) = (std::process::id(), vec![message]);
+            let lines = LogLines { pid, name: "trygon".to_owned(), is_stderr: true, lines, dropped: 0 };
+            self.send(driver, Kind::LogLines, &lines);
+        }
+    }
+
+    /// Tells people something that concerns no job: the driver if there is one, else whoever reads the log.
     pub(crate) fn say(&mut self, message: String) {
-        let lines = vec![message];
-        let pid = std::process::id();
-        self.send(
-            DRIVER,
-            Kind::LogLines,
-            &LogLines { pid, name: "trygon".to_owned(), is_stderr: true, lines, dropped: 0 },
-        );
+        match self.jobs.keys().next().copied().filter(|_| self.session.is_none()) {
+            Some(job) => self.say_to(job, message),
+            None => self.log(&message),
+        }
     }
 }

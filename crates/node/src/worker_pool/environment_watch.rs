@@ -4,16 +4,16 @@ use crate::poller::Role;
 use crate::service::Service;
 use crate::worker_pool::zygote::{ZYGOTE, Zygote};
 use rustix::process::{Pid, PidfdFlags};
-use trygon_ids::WorkerId;
-use trygon_node_core::{EnvironmentId, Event, PLAIN};
+use trygon_ids::{JobId, WorkerId};
+use trygon_node_core::{EnvironmentId, Event};
 use trygon_proto::v1::from_process::Request;
 use trygon_wire::Kind;
 use trygon_wire::control::{KeyValueReply, KeyValueRequest, PrepareEnvironment};
 
 /// Where drivers and workers put the descriptions of environments, by their keys.
 const NAMESPACE: &str = "trygon.runtime_env";
-/// The key there of the job's folder.
-const JOB_DIRECTORY: &[u8] = b"job_directory";
+/// The key there of a job's folder begins so; the job's id follows, in hexadecimal.
+const JOB_DIRECTORY: &str = "job_directory:";
 /// An environment that failed is not tried again for so long: many tasks may ask for it at once.
 const RETRY_AFTER_MS: u64 = 10_000;
 /// Workers in a row that died before they were ready, after which their environment counts as failed.
@@ -29,11 +29,17 @@ fn call(operation: &str, request_id: u64, key: Vec<u8>, value: Vec<u8>) -> KeyVa
 
 impl Service {
     /// Puts the job's description where those of others are, and its folder where its workers look for it.
-    pub(crate) fn note_job(&mut self, key: Vec<u8>, description: Vec<u8>) {
-        let folder = self.job_directory.clone().into_bytes();
-        for (key, value) in [(key, description), (JOB_DIRECTORY.to_vec(), folder)] {
+    pub(crate) fn note_job(&mut self, job: JobId, key: Vec<u8>, description: Vec<u8>, directory: &str) {
+        let folder = directory.as_bytes().to_vec();
+        let description = (!key.is_empty()).then_some((key, description));
+        for (key, value) in description.into_iter().chain([(directory_key(job), folder)]) {
             self.ask_head(None, Request::KeyValue(call("put", NOBODY, key, value)));
         }
+    }
+
+    /// A job is over: nobody asks for its folder any more.
+    pub(crate) fn forget_job_directory(&mut self, job: JobId) {
+        self.ask_head(None, Request::KeyValue(call("delete", NOBODY, directory_key(job), Vec::new())));
     }
 
     /// Sees to it that an environment is prepared. The error says why it cannot be.
@@ -43,7 +49,7 @@ impl Service {
             return Err("nothing is known of the runtime environment".to_owned());
         };
         entry.used_ms = now_ms;
-        if environment == PLAIN {
+        if entry.key.is_empty() {
             return Ok(());
         }
         if let Some((message, until_ms)) = &entry.failed {
@@ -64,17 +70,21 @@ impl Service {
 
     /// Starts the zygote of an environment unless it runs.
     pub(crate) fn ensure_zygote(&mut self, environment: EnvironmentId) -> Result<(), String> {
-        let key = match self.environments.all.get(&environment) {
+        let (key, job) = match self.environments.all.get(&environment) {
             Some(entry) if entry.zygote.is_some() => return Ok(()),
-            Some(entry) => entry.key.clone(),
+            Some(entry) => (entry.key.clone(), entry.job),
             None => return Err("nothing is known of the runtime environment".to_owned()),
         };
-        let zygote = Zygote::start(&self.environments.config, environment, &self.poller)
-            .map_err(|error| format!("{} cannot be started: {error}", self.environments.config.python))?;
+        let Some(config) = self.jobs.get(&job).filter(|job| !job.is_closed).map(|job| &job.zygotes) else {
+            return Err("the job has ended".to_owned());
+        };
+        let is_plain = key.is_empty();
+        let zygote = Zygote::start(config, environment, is_plain, &self.poller)
+            .map_err(|error| format!("{} cannot be started: {error}", config.python))?;
         if let Some(entry) = self.environments.all.get_mut(&environment) {
             entry.zygote = Some(zygote);
         }
-        if environment != PLAIN {
+        if !is_plain {
             self.ask_head(None, Request::KeyValue(call("get", environment as u64, key, Vec::new())));
         }
         Ok(())
@@ -99,7 +109,8 @@ impl Service {
     /// Ends the zygote that was not used for longest if there are too many. What it was asked for before it reads the end of its socket
     /// is still done; it is started again when another worker is needed.
     pub(crate) fn end_surplus_zygote(&mut self) {
-        let surplus = self.environments.surplus(self.job_environment);
+        let usual = self.jobs.values().map(|job| job.environment).collect();
+        let surplus = self.environments.surplus(&usual);
         let entry = surplus.and_then(|surplus| self.environments.all.get_mut(&surplus));
         let Some(Zygote { child, .. }) = entry.and_then(|entry| entry.zygote.take()) else {
             return;
@@ -135,7 +146,7 @@ impl Service {
     /// A worker died before it was ready. In an environment of somebody's own making that is not tried for ever.
     pub(crate) fn note_failed_start(&mut self, worker: WorkerId, message: &str) {
         let environment = self.node.environment_of(worker);
-        if environment == PLAIN || !self.node.is_starting(worker) {
+        if self.environments.is_plain(environment) || !self.node.is_starting(worker) {
             return;
         }
         let Some(entry) = self.environments.all.get_mut(&environment) else {
@@ -152,4 +163,8 @@ impl Service {
             self.fail_environment(environment, message);
         }
     }
+}
+
+fn directory_key(job: JobId) -> Vec<u8> {
+    format!("{JOB_DIRECTORY}{}", job.hex()).into_bytes()
 }

@@ -1,17 +1,19 @@
 //! Runtime environments: each has a zygote of its own, which prepares it before it forks workers.
 
-use crate::worker_pool::zygote::{Zygote, ZygoteConfig};
-use std::collections::BTreeMap;
+use crate::worker_pool::zygote::Zygote;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::process::Child;
-use trygon_node_core::{EnvironmentId, PLAIN};
+use trygon_ids::JobId;
+use trygon_node_core::EnvironmentId;
 
 /// Zygotes beyond this number that were not used for longest are ended; what they prepared stays in the cache.
 const MAX_ZYGOTES: usize = 16;
 
 /// One environment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Environment {
+    pub(crate) job: JobId,
     pub(in crate::worker_pool) key: Vec<u8>,
     pub(in crate::worker_pool) zygote: Option<Zygote>,
     /// Its zygote was ready once: workers can be started, by a new zygote if need be.
@@ -24,35 +26,65 @@ pub(crate) struct Environment {
     pub(in crate::worker_pool) failed: Option<(String, u64)>,
 }
 
+impl Environment {
+    fn new(job: JobId, key: Vec<u8>) -> Self {
+        Self { job, key, zygote: None, prepared: false, start_failures: 0, used_ms: 0, failed: None }
+    }
+}
+
 /// All environments that were asked for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Environments {
-    pub(in crate::worker_pool) config: ZygoteConfig,
-    by_key: BTreeMap<Vec<u8>, EnvironmentId>,
+    by_key: BTreeMap<(JobId, Vec<u8>), EnvironmentId>,
+    /// The number of the next one.
+    next: EnvironmentId,
     pub(in crate::worker_pool) all: BTreeMap<EnvironmentId, Environment>,
     /// Zygotes that were told to end, and what tells when they have.
     pub(in crate::worker_pool) leaving: Vec<(Child, OwnedFd)>,
 }
 
 impl Environments {
-    /// The plain environment and, if the job has one, the job's. Returns the number of the one that tasks run in by default.
-    pub(crate) fn new(config: ZygoteConfig, job_key: &[u8]) -> (Self, EnvironmentId) {
-        let mut environments =
-            Self { config, by_key: BTreeMap::from([(Vec::new(), PLAIN)]), all: BTreeMap::new(), leaving: Vec::new() };
-        environments.all.insert(PLAIN, Environment::default());
-        let of_job = environments.number_of(job_key);
-        (environments, of_job)
+    /// The number of a job's environment with this key, and whether it is a new one.
+    pub(crate) fn number_of(&mut self, job: JobId, key: &[u8]) -> (EnvironmentId, bool) {
+        if let Some(number) = self.by_key.get(&(job, key.to_vec())) {
+            return (*number, false);
+        }
+        let number = self.next;
+        self.next += 1;
+        self.by_key.insert((job, key.to_vec()), number);
+        self.all.insert(number, Environment::new(job, key.to_vec()));
+        (number, true)
     }
 
-    /// The number of the environment with this key; a new one for a key that was never seen.
-    pub(crate) fn number_of(&mut self, key: &[u8]) -> EnvironmentId {
-        if let Some(number) = self.by_key.get(key) {
-            return *number;
+    /// The job that an environment is of; nil for one that is not known.
+    pub(crate) fn job_of(&self, environment: EnvironmentId) -> JobId {
+        self.all.get(&environment).map_or(JobId::nil(), |environment| environment.job)
+    }
+
+    /// Whether nothing was asked for in it, so that it needs no preparation.
+    pub(crate) fn is_plain(&self, environment: EnvironmentId) -> bool {
+        self.all.get(&environment).is_none_or(|environment| environment.key.is_empty())
+    }
+
+    /// The environments of a job.
+    pub(crate) fn of_job(&self, job: JobId) -> Vec<EnvironmentId> {
+        self.all.iter().filter(|(_, environment)| environment.job == job).map(|(number, _)| *number).collect()
+    }
+
+    /// Ends the zygote of an environment at once.
+    pub(crate) fn end_zygote(&mut self, environment: EnvironmentId) {
+        if let Some(mut zygote) = self.all.get_mut(&environment).and_then(|entry| entry.zygote.take()) {
+            zygote.end();
         }
-        let number = self.by_key.len() as EnvironmentId;
-        self.by_key.insert(key.to_vec(), number);
-        self.all.insert(number, Environment { key: key.to_vec(), ..Environment::default() });
-        number
+    }
+
+    /// Forgets the environments of a job that is over.
+    pub(crate) fn forget_job(&mut self, job: JobId) {
+        for environment in self.of_job(job) {
+            self.end_zygote(environment);
+            self.all.remove(&environment);
+        }
+        self.by_key.retain(|(other, _), _| *other != job);
     }
 
     /// The key of an environment; empty for the plain one.
@@ -69,13 +101,13 @@ impl Environments {
     }
 
     /// The zygote that was not used for longest, if there are too many.
-    pub(in crate::worker_pool) fn surplus(&self, usual: EnvironmentId) -> Option<EnvironmentId> {
+    pub(in crate::worker_pool) fn surplus(&self, usual: &BTreeSet<EnvironmentId>) -> Option<EnvironmentId> {
         let live = self.all.iter().filter(|(_, environment)| environment.zygote.is_some());
         if live.clone().count() <= MAX_ZYGOTES {
             return None;
         }
         let is_idle = |environment: &Environment| environment.zygote.as_ref().is_some_and(|zygote| zygote.ready);
-        let endable = live.filter(|(number, environment)| **number != usual && is_idle(environment));
+        let endable = live.filter(|(number, environment)| !usual.contains(number) && is_idle(environment));
         endable.min_by_key(|(_, environment)| environment.used_ms).map(|(number, _)| *number)
     }
 }

@@ -1,7 +1,6 @@
 //! Ends of processes: which ended, and with what status.
 
 use crate::poller::Role;
-use crate::process::DRIVER;
 use crate::service::Service;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
@@ -45,8 +44,8 @@ impl Service {
 
     /// A worker's process ended, or the driver's.
     pub(crate) fn on_ended(&mut self, number: u64) {
-        if number == DRIVER {
-            return self.stop();
+        if self.is_driver(number) {
+            return self.on_driver_left(number, false);
         }
         self.reap();
         let Some(process) = self.processes.get_mut(&number) else {

@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::poller::Role;
-use crate::process::Process;
+use crate::process::{Part, Process};
 use crate::recorder;
 use crate::service::Service;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -21,7 +21,7 @@ impl Service {
             Err(message) => Err(message),
         };
         if let Err(error) = started {
-            self.say(format!("a worker could not be started: {error}"));
+            self.say_to(self.environments.job_of(environment), format!("a worker could not be started: {error}"));
             self.processes.remove(&number);
             self.later.push(Event::ProcessDied { process: worker });
         }
@@ -41,18 +41,20 @@ impl Service {
         let (errors, errors_end) = self.watched_pipe(number, Role::Errors)?;
         self.poller.add(&ours, number, Role::Control)?;
         let incarnation = self.identity.incarnation(number);
-        let mut process = Process::new(worker, incarnation, Connection::new(ours));
+        let job_id = self.environments.job_of(environment);
+        let job = self.jobs.get(&job_id);
+        let mut process = Process::new(Part::Worker, job_id, worker, incarnation, Connection::new(ours));
         process.recorder = Some(recorder);
         process.output = Some(output);
         process.errors = Some(errors);
         let setup = WorkerSetup {
             worker_id: worker.as_bytes().to_vec(),
             incarnation: incarnation.to_vec(),
-            job_id: self.identity.job_id.as_bytes().to_vec(),
+            job_id: job_id.as_bytes().to_vec(),
             node_id: self.identity.node_id.as_bytes().to_vec(),
-            namespace: self.identity.namespace.clone(),
+            namespace: job.map(|job| job.namespace.clone()).unwrap_or_default(),
             node_address: self.identity.address.clone(),
-            argv: self.identity.argv.clone(),
+            argv: job.map(|job| job.argv.clone()).unwrap_or_default(),
             num_cpus: self.node.total().get("CPU").as_f64(),
             environment: self.environments.key_of(environment),
         };

@@ -5,8 +5,10 @@ use crate::log_tail::LineStream;
 use crate::poller::{Poller, Role};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use trygon_node_core::{EnvironmentId, PLAIN};
+use trygon_node_core::EnvironmentId;
 
 /// Numbers of zygotes in the poller begin here; their environments count up from it, and the one before is that of zygotes
 /// that were told to end. No worker ever gets one.
@@ -21,6 +23,10 @@ pub(crate) struct ZygoteConfig {
     pub(crate) python: String,
     pub(crate) sys_path: Vec<String>,
     pub(crate) working_directory: String,
+    /// It runs in that directory; otherwise in the daemon's, which is the driver's.
+    pub(crate) enters_directory: bool,
+    /// Added to its environment variables.
+    pub(crate) variables: BTreeMap<String, String>,
 }
 
 /// The zygote that runs.
@@ -37,7 +43,12 @@ pub(crate) struct Zygote {
 
 impl Zygote {
     /// Starts one. Any but the plain environment's is sent what it has to prepare first.
-    pub(crate) fn start(config: &ZygoteConfig, environment: EnvironmentId, poller: &Poller) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        config: &ZygoteConfig,
+        environment: EnvironmentId,
+        is_plain: bool,
+        poller: &Poller,
+    ) -> std::io::Result<Self> {
         let number = number_of(environment);
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -46,7 +57,11 @@ impl Zygote {
         rustix::io::ioctl_fionbio(&errors, true)?;
         let mut command = Command::new(&config.python);
         command.args(["-I", "-S", "-c", PROGRAM]).env("TRYGON_SYS_PATH", search_path(config));
-        if environment != PLAIN {
+        command.envs(&config.variables);
+        if config.enters_directory && Path::new(&config.working_directory).is_dir() {
+            command.current_dir(&config.working_directory);
+        }
+        if !is_plain {
             command.env("TRYGON_PREPARES_ENVIRONMENT", "1");
         }
         command.stdin(Stdio::from(theirs)).stdout(Stdio::from(errors_end.try_clone()?)).stderr(Stdio::from(errors_end));

@@ -3,12 +3,12 @@
 use crate::connection::Flow;
 use crate::log_tail::LineStream;
 use crate::poller::Role;
-use crate::process::DRIVER;
 use crate::service::Service;
 use crate::worker_pool::zygote::{Zygote, number_of};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, OwnedFd};
-use trygon_node_core::{EnvironmentId, Event, PLAIN};
+use trygon_ids::JobId;
+use trygon_node_core::{EnvironmentId, Event};
 use trygon_wire::control::{EnvironmentReport, NodeFailed, WorkerForked};
 use trygon_wire::{Header, Kind, decode};
 
@@ -59,14 +59,14 @@ impl Service {
                 if let Some(entry) = self.environments.all.get_mut(&environment) {
                     entry.prepared = true;
                 }
-                if environment != PLAIN {
+                if !self.environments.is_plain(environment) {
                     self.node_step(Event::EnvironmentReady { environment });
                     self.end_surplus_zygote();
                 }
             }
             Kind::EnvironmentReport => match decode::<EnvironmentReport>(body) {
                 Ok(EnvironmentReport { message, failed: true }) => self.fail_preparation(environment, message),
-                Ok(EnvironmentReport { message, .. }) => self.say(message),
+                Ok(EnvironmentReport { message, .. }) => self.say_to(self.environments.job_of(environment), message),
                 Err(_) => {}
             },
             Kind::WorkerForked => {
@@ -84,8 +84,8 @@ impl Service {
             return;
         };
         zygote.end();
-        if environment == PLAIN {
-            self.replace_plain_zygote(zygote);
+        if self.environments.is_plain(environment) {
+            self.replace_plain_zygote(environment, zygote);
         } else if !zygote.ready {
             // It said why, or could not: then what it printed must do.
             if !self.environments.has_failed(environment) {
@@ -105,27 +105,31 @@ impl Service {
         self.fail_environment(environment, message);
     }
 
-    fn replace_plain_zygote(&mut self, dead: Zygote) {
+    fn replace_plain_zygote(&mut self, environment: EnvironmentId, dead: Zygote) {
         let failures = if dead.ready { 0 } else { dead.failures + 1 };
         let words = dead.last_words.join("\n");
-        let python = self.environments.config.python.clone();
+        let job = self.environments.job_of(environment);
         if failures >= MAX_FAILURES {
+            let python = self.jobs.get(&job).map_or("Python", |job| job.zygotes.python.as_str());
             let message = format!("workers cannot be started: {python} ended while it was made ready.\n{words}");
-            self.send(DRIVER, Kind::NodeFailed, &NodeFailed { message });
-            self.stop();
-            return;
+            return self.fail_job(job, message);
         }
-        match self.ensure_zygote(PLAIN) {
+        match self.ensure_zygote(environment) {
             Ok(()) => {
-                if let Some(zygote) = self.environments.zygote(PLAIN) {
+                if let Some(zygote) = self.environments.zygote(environment) {
                     zygote.failures = failures;
                     zygote.last_words = dead.last_words;
                 }
             }
-            Err(message) => {
-                self.send(DRIVER, Kind::NodeFailed, &NodeFailed { message });
-                self.stop();
-            }
+            Err(message) => self.fail_job(job, message),
+        }
+    }
+
+    /// Nothing of a job can run here: its driver is told, and the job ends.
+    fn fail_job(&mut self, job: JobId, message: String) {
+        if let Some(driver) = self.driver_of(job) {
+            self.send(driver, Kind::NodeFailed, &NodeFailed { message });
+            self.on_driver_left(driver, true);
         }
     }
 

@@ -8,9 +8,11 @@ mod environments;
 mod objects;
 mod placement_groups;
 mod processes;
+mod sessions;
 
 pub use actors::*;
 pub use environments::*;
 pub use objects::*;
 pub use placement_groups::*;
 pub use processes::*;
+pub use sessions::*;

@@ -28,6 +28,7 @@ pub(crate) fn put(examples: &mut Examples) {
             labels: std::collections::HashMap::from([("zone".to_owned(), "a".to_owned())]),
         },
     );
+    put_sessions(examples);
     examples.put(Kind::WorkerReady, &control::WorkerReady { pid: 1 });
     examples.put(Kind::Unblocked, &control::Unblocked {});
     examples.put(Kind::ConnectPeer, &control::ConnectPeer { worker_id: id(1, 28) });
@@ -85,4 +86,48 @@ fn put_peers(examples: &mut Examples) {
             frames: vec![b"one".to_vec(), b"two".to_vec()],
         },
     );
+}
+
+/// Daemons that stay, and who connects to them.
+fn put_sessions(examples: &mut Examples) {
+    let label = |key: &str, value: &str| std::collections::HashMap::from([(key.to_owned(), value.to_owned())]);
+    examples.put(
+        Kind::StartDaemon,
+        &control::StartDaemon {
+            package_version: "0.1.0".to_owned(),
+            python_version: "3.12.1".to_owned(),
+            session_directory: "/run/trygon/session".to_owned(),
+            name: "first".to_owned(),
+            head_address: "10.0.0.8:6379".to_owned(),
+            ip: "10.0.0.7".to_owned(),
+            port: 6379,
+            key_file: "/run/trygon/key".to_owned(),
+            resources: amounts("CPU", 1.5),
+            labels: label("zone", "a"),
+            object_store_memory_bytes: 0x1_0000_0001,
+            prestart_workers: 2,
+            max_workers: 5,
+            idle_worker_ms: 4,
+        },
+    );
+    examples.put(
+        Kind::AttachDriver,
+        &control::AttachDriver {
+            package_version: "0.1.0".to_owned(),
+            python_version: "3.12.1".to_owned(),
+            python_executable: "/usr/bin/python3".to_owned(),
+            sys_path: texts(&["first", "second"]),
+            working_directory: "/srv/reports".to_owned(),
+            namespace: "reports".to_owned(),
+            log_to_driver: true,
+            driver_pid: 3,
+            argv: texts(&["first", "second"]),
+            environment: id(4, 32),
+            environment_description: b"description".to_vec(),
+            job_directory: "/tmp/job".to_owned(),
+            variables: label("TRYGON_LOG", "debug"),
+        },
+    );
+    let tool = control::AttachTool { package_version: "0.1.0".to_owned(), is_life_line: true };
+    examples.put(Kind::AttachTool, &tool);
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 NAMESPACE = "trygon.runtime_env"
-_KEY = b"job_directory"
 
 
-def new_path() -> str:
-    """A path for a job's folder, which is not made yet. It names the driver, so that what a crash left can be swept."""
+def new_path(parent: str = "", pid: int = 0) -> str:
+    """A path for a job's folder, which is not made yet. It names the process with which it ends, this one unless another
+    is given, so that what a crash left can be swept."""
+    if parent:
+        return os.path.join(parent, f"{_prefix()}{pid}-{os.urandom(6).hex()}")
     # As `tempfile` chooses, whose import costs more than a fork.
     chosen = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     folder = next((path for path in chosen if path and os.path.isdir(path)), "/tmp")
@@ -19,7 +21,8 @@ def new_path() -> str:
 def made(path: str) -> str:
     """The folder, made if it is not there. Only its owner can look into it."""
     if not os.path.isdir(path):
-        _sweep(os.path.dirname(path))
+        if os.path.isdir(os.path.dirname(path)):
+            _sweep(os.path.dirname(path))
         os.makedirs(path, mode=0o700, exist_ok=True)
     return path
 
@@ -28,7 +31,8 @@ def of_this_job() -> str:
     """The path of the job's folder, as the daemon was told."""
     from trygon import _native
 
-    _, value, _ = _native.key_value("get", NAMESPACE, _KEY)
+    key = f"job_directory:{_native.context()['job_id']}".encode()
+    _, value, _ = _native.key_value("get", NAMESPACE, key)
     return value.decode()
 
 

@@ -1,0 +1,94 @@
+//! A conversation with a daemon of this machine.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use trygon_node::folder;
+use trygon_wire::control::{AttachTool, StateQuery, StateReply};
+use trygon_wire::{FrameReader, Kind, Message, decode, encode};
+
+/// A daemon answers within milliseconds; one that does not is stuck.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The socket of a daemon, and the frames that came.
+pub(crate) struct Connection {
+    pub(crate) socket: UnixStream,
+    reader: FrameReader,
+}
+
+impl Connection {
+    /// Takes over a socket.
+    pub(crate) fn new(socket: UnixStream) -> Self {
+        Self { socket, reader: FrameReader::new() }
+    }
+
+    /// Connects to the daemon of a session; `None` when it does not run. The daemon ends with this connection if that is asked for.
+    pub(crate) fn open(session: &Path, is_life_line: bool) -> Option<Self> {
+        let mut connection = Self::new(folder::connect(session)?);
+        let package_version = env!("CARGO_PKG_VERSION").to_owned();
+        connection.send(Kind::AttachTool, &AttachTool { package_version, is_life_line }).ok()?;
+        Some(connection)
+    }
+
+    /// Sends a frame.
+    pub(crate) fn send(&mut self, kind: Kind, message: &impl Message) -> Result<(), String> {
+        self.socket.write_all(&encode(kind, message)).map_err(|error| format!("the daemon is gone: {error}"))
+    }
+
+    /// The next frame; `None` when the daemon closed the connection.
+    pub(crate) fn receive(&mut self) -> Result<Option<(Kind, Vec<u8>)>, String> {
+        let mut bytes = [0; 16 << 10];
+        loop {
+            if let Some((header, body)) = self.reader.next_frame().map_err(|error| error.to_string())? {
+                return Ok(Some((header.kind, body.to_vec())));
+            }
+            match self.socket.read(&mut bytes) {
+                Ok(0) => return Ok(None),
+                Ok(len) => self.reader.room(len).extend_from_slice(&bytes[..len]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) => return Err(format!("the daemon does not answer: {error}")),
+            }
+        }
+    }
+
+    /// Asks a question; the answer is JSON.
+    pub(crate) fn ask(&mut self, what: &str) -> Result<serde_json::Value, String> {
+        self.socket.set_read_timeout(Some(ANSWER_LIMIT)).map_err(|error| error.to_string())?;
+        let query = StateQuery { request_id: 1, what: what.to_owned(), argument: String::new() };
+        self.send(Kind::StateQuery, &query)?;
+        while let Some((kind, body)) = self.receive()? {
+            if kind == Kind::StateReply {
+                let reply: StateReply = decode(&body).map_err(|error| error.to_string())?;
+                if !reply.error.is_empty() {
+                    return Err(reply.error);
+                }
+                return serde_json::from_str(&reply.json)
+                    .map_err(|error| format!("the answer makes no sense: {error}"));
+            }
+        }
+        Err("the daemon went away".to_owned())
+    }
+}
+
+/// The session that was started last under a base, if its daemon runs.
+pub(crate) fn running_at(base: &Path) -> Option<PathBuf> {
+    folder::current(base).filter(|session| folder::connect(session).is_some())
+}
+
+/// The running session of this user that a command means: of a base, of a cluster, or the one that was started last.
+pub(crate) fn find(base: Option<&Path>, address: Option<&str>) -> Result<PathBuf, String> {
+    if let Some(base) = base {
+        return running_at(base).ok_or_else(|| format!("no node runs in {}", base.display()));
+    }
+    let running = || folder::all().into_iter().filter(|session| folder::connect(session).is_some());
+    match address {
+        Some(address) => running()
+            .find(|session| folder::read(session, "address") == address)
+            .ok_or_else(|| format!("no node of the cluster at {address} runs on this machine")),
+        None => running_at(&folder::default_base())
+            .or_else(|| running().next())
+            .ok_or_else(|| "no node of yours runs on this machine; `trygon start --head` starts one".to_owned()),
+    }
+}

@@ -1,0 +1,129 @@
+//! `trygon status`: nodes, what is in use, and what waits and why.
+
+use crate::cluster::args::Status;
+use crate::cluster::connection::{Connection, find};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// What is asked for.
+const QUESTIONS: [&str; 7] =
+    ["session", "nodes", "cluster_resources", "available_resources", "jobs", "actors", "waiting"];
+/// Lines of what waits that are shown.
+const MAX_WAITING: usize = 20;
+
+/// Shows how the cluster is.
+pub(crate) fn status(status: &Status) -> Result<ExitCode, String> {
+    let session = find(status.temp_dir.as_deref(), status.address.as_deref())?;
+    let Some(mut connection) = Connection::open(&session, false) else {
+        return Err("the node has just ended".to_owned());
+    };
+    let mut answers = serde_json::Map::new();
+    for question in QUESTIONS {
+        answers.insert(question.to_owned(), connection.ask(question)?);
+    }
+    let answers = Value::Object(answers);
+    if status.json {
+        println!("{answers}");
+    } else {
+        print!("{}", render(&answers));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As people read it.
+fn render(answers: &Value) -> String {
+    let mut out = String::new();
+    let session = &answers["session"];
+    // Writing to a String cannot fail; the results say nothing.
+    let _ = writeln!(out, "Cluster {} · trygon {}\n", text(&session["address"]), text(&session["package_version"]));
+    let nodes = list(&answers["nodes"]);
+    let _ = writeln!(out, "Nodes: {}", nodes.len());
+    for node in nodes {
+        let state = if node["Alive"].as_bool().unwrap_or(false) { "alive" } else { "dead" };
+        let id = text(&node["NodeID"]);
+        let short = id.get(..12).unwrap_or(&id).to_owned();
+        let cpus = node["Resources"]["CPU"].as_f64().unwrap_or(0.0);
+        let (address, host) = (text(&node["NodeManagerAddress"]), text(&node["NodeManagerHostname"]));
+        let _ = writeln!(out, "  {short}  {state}  {address}  {host}  {cpus} CPU");
+    }
+    render_resources(&mut out, answers);
+    render_jobs(&mut out, answers);
+    render_waiting(&mut out, list(&answers["waiting"]));
+    out
+}
+
+fn render_resources(out: &mut String, answers: &Value) {
+    let _ = writeln!(out, "\nIn use:");
+    let total = answers["cluster_resources"].as_object().into_iter().flatten();
+    for (name, amount) in total.filter(|(name, _)| !name.contains(':')) {
+        let has = amount.as_f64().unwrap_or(0.0);
+        let used = has - answers["available_resources"][name].as_f64().unwrap_or(0.0);
+        let _ = if name.ends_with("memory") {
+            let gibibyte = f64::from(1 << 30);
+            writeln!(out, "  {:.2} of {:.2} GiB {name}", used / gibibyte, has / gibibyte)
+        } else {
+            writeln!(out, "  {used} of {has} {name}")
+        };
+    }
+}
+
+fn render_jobs(out: &mut String, answers: &Value) {
+    let jobs = list(&answers["jobs"]);
+    let living = |actor: &&Value| actor["state"] != "dead";
+    let actors = list(&answers["actors"]).iter().filter(living).count();
+    let _ = writeln!(out, "\nJobs: {}, actors: {actors}", jobs.len());
+    for job in jobs {
+        let driver = match job["driver_pid"].as_u64() {
+            Some(pid) if pid > 0 => format!("process {pid}"),
+            _ => "only detached actors".to_owned(),
+        };
+        let _ = writeln!(out, "  {}  {driver}  {}", text(&job["job_id"]), text(&job["entrypoint"]));
+    }
+}
+
+fn render_waiting(out: &mut String, waiting: &[Value]) {
+    if waiting.is_empty() {
+        let _ = writeln!(out, "\nNothing waits.");
+        return;
+    }
+    let _ = writeln!(out, "\nWaiting:");
+    for entry in waiting.iter().take(MAX_WAITING) {
+        let (name, needs, why) = (text(&entry["name"]), text(&entry["needs"]), text(&entry["why"]));
+        let _ = writeln!(out, "  {} × {name} ({needs}): {why}", entry["count"]);
+    }
+    if waiting.len() > MAX_WAITING {
+        let _ = writeln!(out, "  and {} more", waiting.len() - MAX_WAITING);
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn everything_that_matters_is_shown() {
+        let answers = serde_json::json!({
+            "session": {"address": "10.0.0.1:6379", "package_version": "1"},
+            "nodes": [{"NodeID": "00112233445566", "Alive": true, "NodeManagerAddress": "10.0.0.1", "Resources": {"CPU": 4.0}}],
+            "cluster_resources": {"CPU": 4.0, "node:10.0.0.1": 1.0},
+            "available_resources": {"CPU": 1.5},
+            "jobs": [{"job_id": "01000000", "driver_pid": 0, "entrypoint": "a.py"}],
+            "actors": [{"state": "alive"}, {"state": "dead"}],
+            "waiting": [{"name": "f", "count": 2, "needs": "CPU: 8", "why": "no node has so much"}],
+        });
+        let shown = super::render(&answers);
+        for part in
+            ["10.0.0.1:6379", "001122334455  alive", "2.5 of 4 CPU", "actors: 1", "only detached", "2 × f (CPU: 8)"]
+        {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert!(!shown.contains("node:10"), "{shown}");
+    }
+}

@@ -1,0 +1,79 @@
+//! `trygon stop`: told to end, waited for, and killed if that does not help.
+
+use crate::cluster::args::Stop;
+use crate::cluster::connection::Connection;
+use rustix::process::{Pid, PidfdFlags, Signal};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use trygon_node::folder;
+use trygon_wire::Kind;
+use trygon_wire::control::Shutdown;
+
+/// A killed process is gone after this.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// Stops one node or all.
+pub(crate) fn stop(stop: &Stop) -> Result<ExitCode, String> {
+    let sessions: Vec<PathBuf> = if stop.all {
+        folder::all()
+    } else {
+        let base = stop.temp_dir.clone().unwrap_or_else(folder::default_base);
+        folder::current(&base).into_iter().collect()
+    };
+    let mut stopped = 0;
+    for session in &sessions {
+        stopped += usize::from(stop_session(session, stop)?);
+    }
+    if stopped == 0 {
+        let hint =
+            if stop.all || folder::all().is_empty() { "" } else { " here; `trygon stop --all` stops the others" };
+        println!("No node of yours runs{hint}.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stop_session(session: &Path, stop: &Stop) -> Result<bool, String> {
+    let Some(mut connection) = Connection::open(session, false) else {
+        // It was killed, and could not clear up.
+        folder::withdraw(session);
+        return Ok(false);
+    };
+    let peer = rustix::net::sockopt::socket_peercred(&connection.socket).map_err(|error| error.to_string())?;
+    let ended = rustix::process::pidfd_open(peer.pid, PidfdFlags::empty()).map_err(|error| error.to_string())?;
+    let limit = if stop.force { Duration::ZERO } else { Duration::from_secs(stop.grace_period) };
+    if !stop.force {
+        connection.send(Kind::Shutdown, &Shutdown {})?;
+    }
+    if !wait_end(&ended, limit) {
+        kill(peer.pid, &ended)?;
+    }
+    folder::withdraw(session);
+    println!("Stopped the node in {} (process {}).", session.display(), peer.pid.as_raw_nonzero());
+    Ok(true)
+}
+
+fn kill(pid: Pid, ended: &OwnedFd) -> Result<(), String> {
+    // By its descriptor: the number may be another's by now. What it started sees its sockets close and ends.
+    let _ = rustix::process::pidfd_send_signal(ended, Signal::KILL);
+    if wait_end(ended, KILL_LIMIT) {
+        return Ok(());
+    }
+    Err(format!("process {} was killed and has not ended; look for it with `ps`", pid.as_raw_nonzero()))
+}
+
+/// Whether the process ends in time.
+fn wait_end(ended: &OwnedFd, limit: Duration) -> bool {
+    let until = Instant::now() + limit;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = rustix::event::Timespec::try_from(left).ok();
+        let mut watched = [rustix::event::PollFd::new(ended, rustix::event::PollFlags::IN)];
+        match rustix::event::poll(&mut watched, timeout.as_ref()) {
+            Ok(count) if count > 0 => return true,
+            _ if Instant::now() >= until => return false,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! A session: a daemon that stays, its folder, its socket and its log.
+
+pub mod folder;
+mod log;
+mod state;
+
+pub(crate) use state::{Arriving, LISTENER, Role, Session};
