@@ -201,8 +201,9 @@ def _connect(config: dict[str, Any]) -> dict[str, Any]:
     try:
         return _native.attach(os.path.join(folder, "node.sock"), config)
     except Exception as error:
-        if str(error).startswith("Version mismatch"):
-            raise RuntimeError(str(error)) from None
+        _, found, mismatch = str(error).partition("Version mismatch")
+        if found:
+            raise RuntimeError((found + mismatch).strip()) from None
         raise
 
 
@@ -215,7 +216,9 @@ def _session(address: str | None, mode: str | None) -> Any:
 
     session = sessions.find(address)
     if session is not None and mode == "inline":
-        raise ValueError('mode="inline" runs everything in this process; leave the address out, and TRYGON_ADDRESS unset.')
+        raise ValueError(
+            'mode="inline" runs everything in this process; leave the address out, and TRYGON_ADDRESS unset.'
+        )
     return session
 
 
