@@ -19,7 +19,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent / "python"
 if str(_PACKAGE) not in sys.path and not os.environ.get("TRYGON_TEST_INSTALLED"):
     sys.path.insert(0, str(_PACKAGE))
 
-# A node that somebody started on this machine is none of the tests' business; those about nodes name folders of their own.
+# A node that somebody started here is none of the tests' business; those about nodes name folders of their own.
 os.environ.pop("TRYGON_ADDRESS", None)
 os.environ.pop("RAY_ADDRESS", None)
 os.environ["TRYGON_TMPDIR"] = tempfile.mkdtemp(prefix="no-nodes-")

@@ -102,8 +102,8 @@ def test_a_program_finds_the_node(node: Node, address: str | None) -> None:
 
 def test_what_a_node_has_is_not_the_programs_to_say(node: Node) -> None:
     body = (
-        "for call in (lambda: trygon.init(num_cpus=1), lambda: trygon.init('127.0.0.1:6392'), lambda: trygon.init('x')):\n"
-        "    try:\n        call()\n"
+        "for arguments in ({'num_cpus': 1}, {'address': '127.0.0.1:6392'}, {'address': 'x'}):\n"
+        "    try:\n        trygon.init(**arguments)\n"
         "    except (ValueError, ConnectionError) as error:\n        print(type(error).__name__, error)\n"
         "trygon.init(address='local', num_cpus=1)\nprint(int(trygon.cluster_resources()['CPU']))"
     )

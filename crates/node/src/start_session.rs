@@ -53,6 +53,14 @@ pub fn run_session() -> io::Result<()> {
 fn make(start: StartDaemon) -> io::Result<Service> {
     let path = PathBuf::from(&start.session_directory);
     folder::make_private(&path)?;
+    if !start.head_address.is_empty() {
+        let message = format!(
+            "this version of Trygon does not join other machines yet, so it cannot join {}; `trygon start --head` serves the \
+             programs of this machine",
+            start.head_address
+        );
+        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    }
     // The listener of other nodes tells the port; without one the cluster is named by what was asked for.
     let own_address = format!("{}:{}", start.ip, start.port);
     let (role, cluster_address) = match start.head_address.as_str() {

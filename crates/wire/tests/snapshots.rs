@@ -68,6 +68,7 @@ fn declared_fields() -> BTreeMap<&'static str, BTreeSet<u64>> {
         include_str!("../src/control/environments.rs"),
         include_str!("../src/control/objects.rs"),
         include_str!("../src/control/placement_groups.rs"),
+        include_str!("../src/control/sessions.rs"),
     ];
     let mut declared = BTreeMap::<_, BTreeSet<u64>>::new();
     let mut message = "";

@@ -1,4 +1,4 @@
-"""`init` and `shutdown`: the engine of a program is its own, and comes and goes with it, or that of a node that stays."""
+"""`init` and `shutdown`: a program's engine is its own and ends with it, or a node's that stays."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def init(
     with `shutdown()`.
 
     `address` is `"local"` for an engine of its own, `"auto"` for a node that `trygon start` started on this machine,
-    `host:port` for the cluster with that head, or None: what `TRYGON_ADDRESS` says, else a running node if there is one,
-    else an engine of its own. A node has the resources that it was started with, so with one `num_cpus`, `num_gpus`,
-    `resources`, `labels` and `object_store_memory` raise ValueError; ConnectionError says that there is no such node.
+    `host:port` for the cluster with that head, or None: what `TRYGON_ADDRESS` says, else a running node if there is
+    one, else an engine of its own. A node has what it was started with: to name `num_cpus`, `num_gpus`,
+    `resources`, `labels` or `object_store_memory` for one raises ValueError. ConnectionError: there is no such node.
 
     Without arguments an engine of its own takes the CPUs and GPUs that this process may use and 30 % of the memory for objects.
     `num_cpus` may be

@@ -115,15 +115,15 @@ def find(address: str | None) -> Session | None:
         session = current() or next(running(), None)
         if session is None:
             raise ConnectionError(
-                "No running cluster was found on this machine. Start one with `trygon start --head`, or leave the address"
-                " out to start the engine in this program."
+                "No running cluster was found on this machine. Start one with `trygon start --head`, or leave the"
+                " address out to start the engine in this program."
             )
         return session
     if address.startswith("ray://"):
         raise ConnectionError(
-            f"init(address={address!r}) asks for a connection from outside of the cluster; this version of Trygon connects"
-            " on the cluster's machines. Run the program on one of them with its address host:port, or leave the address"
-            " out, and RAY_ADDRESS or TRYGON_ADDRESS unset, to start the engine in this program."
+            f"init(address={address!r}) asks for a connection from outside of the cluster; this version of Trygon"
+            " connects on the cluster's machines. Run the program on one of them with its address host:port, or leave the"
+            " address out, and RAY_ADDRESS or TRYGON_ADDRESS unset, to start the engine in this program."
         )
     if os.path.isabs(address):
         return _at(address)
@@ -151,8 +151,8 @@ def _of_cluster(address: str) -> Session:
         return found[0]
     raise ConnectionError(
         f"No node on this machine belongs to the cluster at {address}. Start one with"
-        f" `trygon start --address={address}`, or leave the address out, and RAY_ADDRESS or TRYGON_ADDRESS unset, to start"
-        " the engine in this program."
+        f" `trygon start --address={address}`, or leave the address out, and RAY_ADDRESS or TRYGON_ADDRESS unset, to"
+        " start the engine in this program."
     )
 
 

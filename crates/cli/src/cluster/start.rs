@@ -218,7 +218,7 @@ fn print(start: &Start, session: &Path, started: &NodeStarted) {
     );
     println!("  session   {}", session.display());
     println!("  daemon    process {}\n", started.daemon_pid);
-    if start.head {
+    if start.head && session.join("key").exists() {
         println!("Add another machine: copy {} there, then", session.join("key").display());
         println!("  trygon start --address={address} --token-file=key\n");
     }

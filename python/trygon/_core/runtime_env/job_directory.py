@@ -8,8 +8,8 @@ NAMESPACE = "trygon.runtime_env"
 
 
 def new_path(parent: str = "", pid: int = 0) -> str:
-    """A path for a job's folder, which is not made yet. It names the process with which it ends, this one unless another
-    is given, so that what a crash left can be swept."""
+    """A path for a job's folder, which is not made yet. It names the process with which it ends, this one unless
+    another is given, so that what a crash left can be swept."""
     if parent:
         return os.path.join(parent, f"{_prefix()}{pid}-{os.urandom(6).hex()}")
     # As `tempfile` chooses, whose import costs more than a fork.
