@@ -193,6 +193,12 @@ def test_block_ends_with_its_command(folder: Path) -> None:
     assert "no node of yours" in node.command("status").stderr
 
 
+def test_a_node_that_cannot_join_says_so(folder: Path) -> None:
+    refused = Node(folder).command("start", "--address=127.0.0.1:6391", "--num-cpus=1")
+    assert refused.returncode != 0 and "127.0.0.1:6391" in refused.stderr
+    assert "no node of yours" in Node(folder).command("status").stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

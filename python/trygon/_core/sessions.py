@@ -122,8 +122,8 @@ def find(address: str | None) -> Session | None:
     if address.startswith("ray://"):
         raise ConnectionError(
             f"init(address={address!r}) asks for a connection from outside of the cluster; this version of Trygon"
-            " connects on the cluster's machines. Run the program on one of them with its address host:port, or leave the"
-            " address out, and RAY_ADDRESS or TRYGON_ADDRESS unset, to start the engine in this program."
+            " connects on the cluster's machines. Run the program on one of them with its address host:port, or leave"
+            " the address out, and RAY_ADDRESS or TRYGON_ADDRESS unset, to start the engine in this program."
         )
     if os.path.isabs(address):
         return _at(address)
