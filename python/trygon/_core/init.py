@@ -69,11 +69,11 @@ def init(
     one, else an engine of its own. A node has what it was started with: to name `num_cpus`, `num_gpus`,
     `resources`, `labels` or `object_store_memory` for one raises ValueError. ConnectionError: there is no such node.
 
-    Without arguments an engine of its own takes the CPUs and GPUs that this process may use and 30 % of the
-    memory for objects. `num_cpus` may be more than there are. The first use of the engine calls this by itself.
-    Of Ray's other arguments, those without a counterpart on one machine are accepted with one warning, and those that would change what the program means are
-    refused by name. With `mode="inline"` nothing is started: tasks and actors run in this process, with the same
-    meaning, for tests and debugging.
+    Without arguments an engine of its own takes the CPUs and GPUs that this process may use and 30 % of the memory
+    for objects. `num_cpus` may be more than there are. The first use of the engine calls this by itself. Of Ray's
+    other arguments, those without a counterpart on one machine are accepted with one warning, and those that would
+    change what the program means are refused by name. With `mode="inline"` nothing is started: tasks and actors run
+    in this process, with the same meaning, for tests and debugging.
     """
     _read_ray_environment()
     given = init_arguments.take(others)
