@@ -23,7 +23,16 @@ impl Node {
         // Only what could be met grows impatient, so that an idle node with a hopeless request sleeps.
         let impatient = self.queue.iter().filter(|(_, waiting)| !waiting.is_aged && !waiting.told);
         let impatient = impatient.map(|(_, waiting)| waiting.patient_until_ms).min();
-        starting.chain(delayed.filter(|_| self.may_be_delayed())).chain(idle).chain(held).chain(impatient).min()
+        let own =
+            starting.chain(delayed.filter(|_| self.may_be_delayed())).chain(idle).chain(held).chain(impatient).min();
+        own.into_iter().chain(self.next_try_ms()).chain(self.cluster.report.deadline_ms()).min()
+    }
+
+    /// When a node that declined may be asked again, or a node that nobody knows is not waited for any longer.
+    fn next_try_ms(&self) -> Option<u64> {
+        self.cluster.number?;
+        let waiting = self.queue.iter().filter(|(_, waiting)| waiting.home.is_none() && waiting.here() > 0);
+        waiting.filter_map(|(_, waiting)| self.try_again_ms(waiting)).min()
     }
 
     /// Ends what is overdue.

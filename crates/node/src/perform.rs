@@ -54,6 +54,17 @@ impl Service {
                 self.say(message.clone());
                 self.actors.note_waits(actor, message);
             }
+            // They follow only from events of a cluster.
+            Effect::AskNode { .. }
+            | Effect::CancelAsk { .. }
+            | Effect::GrantRemote { .. }
+            | Effect::DeclineAsk { .. }
+            | Effect::RefuseAsk { .. }
+            | Effect::RevokeRemote { .. }
+            | Effect::ForwardReturn { .. }
+            | Effect::OwnerGone { .. }
+            | Effect::LoadChanged { .. }
+            | Effect::BundlesPrepared { .. } => self.say("unreachable in embedded mode: an effect of a cluster".to_owned()),
         }
     }
 

@@ -158,11 +158,6 @@ impl View {
         });
     }
 
-    /// So much comes back to a node.
-    pub fn given_back(&mut self, node: NodeId, named: &ResourceSet) {
-        self.change(node, |seat| seat.state.free.add(named));
-    }
-
     /// Everything that was asked of a node is void.
     pub fn forget_asks(&mut self, node: NodeId) {
         self.change(node, |seat| seat.pending = ResourceSet::new());
