@@ -67,8 +67,9 @@ impl Abroad {
     }
 
     /// No node has room for what is left. It is looked at again when the view has changed, or a node that declined has rested.
-    pub(crate) fn note_look(&mut self, now_ms: u64, changes: u64) {
-        let resting = self.asks.values().map(|ask| ask.rests_until_ms).filter(|until_ms| *until_ms > now_ms).min();
+    pub(crate) fn note_look(&mut self, now_ms: u64, changes: u64, reach_ms: Option<u64>) {
+        let resting = self.asks.values().map(|ask| ask.rests_until_ms).filter(|until_ms| *until_ms > now_ms);
+        let resting = resting.chain(reach_ms).min();
         self.rests_until_ms = resting;
         self.looked_at = resting.is_none().then_some(changes);
     }

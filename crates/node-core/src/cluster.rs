@@ -30,11 +30,23 @@ pub(crate) struct Cluster {
     pub(crate) foreign: BTreeMap<LeaseId, Foreign>,
     /// Where SPREAD goes on.
     pub(crate) turn: u32,
+    /// Nodes that cannot be reached, and until when they are not asked at all.
+    pub(crate) down: BTreeMap<NodeId, u64>,
     /// What the head was told.
     pub(crate) report: Report,
 }
 
 impl Cluster {
+    /// Whether a message would reach the node.
+    pub(crate) fn is_reached(&self, node: NodeId, now_ms: u64) -> bool {
+        self.down.get(&node).is_none_or(|until_ms| *until_ms <= now_ms)
+    }
+
+    /// When a node that cannot be reached now is tried again.
+    pub(crate) fn next_reach_ms(&self, now_ms: u64) -> Option<u64> {
+        self.down.values().copied().filter(|until_ms| *until_ms > now_ms).min()
+    }
+
     /// Whether there are other nodes that could be asked.
     pub(crate) fn has_others(&self) -> bool {
         !self.view.is_empty()

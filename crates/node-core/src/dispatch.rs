@@ -41,7 +41,7 @@ impl Node {
             let (demand, environment) = (waiting.demand.clone(), waiting.environment);
             let Some(held) = self.acquire_if_labelled(&demand) else {
                 // What tasks need may be had elsewhere: `spill` sees to that.
-                if !(is_of_tasks && self.cluster.has_others()) && !self.is_feasible(&demand) {
+                if !(is_of_tasks && self.cluster.number.is_some()) && !self.is_feasible(&demand) {
                     self.tell_infeasible(place, effects);
                 }
                 too_large.insert(demand);
@@ -239,7 +239,7 @@ impl Node {
     }
 
     fn acquire_if_labelled(&mut self, demand: &Demand) -> Option<Held> {
-        let is_wanted_here = !self.cluster.has_others() || self.could_stay(demand);
+        let is_wanted_here = self.cluster.number.is_none() || self.could_stay(demand);
         if is_wanted_here && self.has_labels(demand) { self.acquire(demand) } else { None }
     }
 

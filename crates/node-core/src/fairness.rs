@@ -16,6 +16,8 @@ use trygon_resources::{Amount, ResourceSet};
 impl Node {
     /// Ends a hold whose time is over, and begins one for the first request whose patience is.
     pub(crate) fn update_hold(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        // Also while there is a hold: whoever is not noted as aged is waited for, and its time would be over for ever.
+        self.queue.iter_mut().for_each(|(_, waiting)| waiting.is_aged |= waiting.patient_until_ms <= now_ms);
         if let Some(hold) = &self.hold {
             let ticket = hold.ticket;
             let is_over = hold.until_ms <= now_ms;
@@ -32,7 +34,6 @@ impl Node {
         }
         let mut aged: Vec<(u64, WorkerId)> = Vec::new();
         for (owner, waiting) in self.queue.iter_mut() {
-            waiting.is_aged |= waiting.patient_until_ms <= now_ms;
             let has_workers = self.prepared.contains(&waiting.environment);
             if waiting.is_aged && !waiting.told && has_workers && waiting.here() > 0 && !waiting.is_passing() {
                 aged.push((waiting.ticket, owner));

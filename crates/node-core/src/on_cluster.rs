@@ -7,6 +7,9 @@ use crate::{Effect, LeaseId, Node, StopReason};
 use trygon_ids::{NodeId, WorkerId};
 use trygon_placement::Delta;
 
+/// A node to which the connection broke is asked again after this, or when the connection is there again.
+const UNREACHED_MS: u64 = 1_000;
+
 impl Node {
     /// The node is one of many. Leases have its number in theirs from now on; what the head knows of it is told anew.
     pub(crate) fn on_numbered(&mut self, number: u32) {
@@ -37,6 +40,7 @@ impl Node {
     }
 
     fn end_with(&mut self, node: NodeId, effects: &mut Vec<Effect>) {
+        self.cluster.down.remove(&node);
         self.forget_asks_of(node);
         self.queue.take_from(node, |_| true);
         self.cluster.foreign.retain(|_, lease| lease.node != node);
@@ -55,13 +59,16 @@ impl Node {
     }
 
     /// What was on its way is lost: what was asked is asked again, what was to be answered is not wanted here any more.
-    pub(crate) fn on_link_lost(&mut self, node: NodeId) {
+    pub(crate) fn on_link_lost(&mut self, now_ms: u64, node: NodeId) {
+        self.cluster.down.insert(node, now_ms + UNREACHED_MS);
         self.forget_asks_of(node);
         self.queue.take_from(node, |_| true);
     }
 
     /// Grants and returns may have been lost: leases that their owners do not hold go back.
     pub(crate) fn on_link_up(&mut self, now_ms: u64, node: NodeId, held: &[LeaseId]) {
+        self.cluster.down.remove(&node);
+        self.forget_looks();
         let is_lost = |id: LeaseId, lease: &Lease| {
             lease.home == Some(node) && matches!(lease.purpose, Purpose::Tasks { .. }) && !held.contains(&id)
         };
@@ -79,6 +86,11 @@ impl Node {
     /// The leases of a node that owners of this one hold: what is said when a connection is there again.
     pub fn leases_from(&self, node: NodeId) -> Vec<LeaseId> {
         self.cluster.foreign.iter().filter(|(_, lease)| lease.node == node).map(|(id, _)| *id).collect()
+    }
+
+    /// Everything that waits is to be looked at again.
+    fn forget_looks(&mut self) {
+        self.queue.iter_mut().for_each(|(_, waiting)| waiting.abroad.forget_look());
     }
 
     /// What was asked of a node waits here again.

@@ -47,7 +47,7 @@ impl Node {
             Event::OwnersLost { owners } => {
                 owners.into_iter().for_each(|owner| self.on_process_died(now_ms, owner, effects));
             }
-            Event::LinkLost { node } => self.on_link_lost(node),
+            Event::LinkLost { node } => self.on_link_lost(now_ms, node),
             Event::LinkUp { node, leases } => self.on_link_up(now_ms, node, &leases),
             _ => {}
         }

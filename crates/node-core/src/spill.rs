@@ -38,7 +38,7 @@ impl Node {
             };
             if look.demand.wishes.is_spread {
                 self.spread(now_ms, &look, effects);
-            } else if let Some(node) = self.better_node(&look) {
+            } else if let Some(node) = self.better_node(now_ms, &look) {
                 self.ask(now_ms, &look, node, u32::MAX, false, effects);
             }
             if let Some(waiting) = self.queue.at(place) {
@@ -90,9 +90,9 @@ impl Node {
         }
         let could = self.could_stay(&look.demand);
         let found = if could { true } else { self.wait_elsewhere(now_ms, look, left, effects) };
-        let changes = self.cluster.view.changes();
+        let (changes, reach_ms) = (self.cluster.view.changes(), self.cluster.next_reach_ms(now_ms));
         if let Some(waiting) = self.queue.at(look.place) {
-            waiting.abroad.note_look(now_ms, changes);
+            waiting.abroad.note_look(now_ms, changes, reach_ms);
         }
         found
     }
@@ -103,7 +103,10 @@ impl Node {
         let mut found = self.queue.at(look.place).is_some_and(|waiting| waiting.abroad.count() > 0);
         while left > 0 {
             let asks = self.queue.at(look.place).map(|waiting| waiting.abroad.clone()).unwrap_or_default();
-            let skip = |seat: &Seat| !asks.may_ask(seat.node(), now_ms) || asks.asked_of(seat.node()) > 0;
+            let skip = |seat: &Seat| {
+                let (node, is_reached) = (seat.node(), self.cluster.is_reached(seat.node(), now_ms));
+                !is_reached || !asks.may_ask(node, now_ms) || asks.asked_of(node) > 0
+            };
             let pick = Pick { demand: &look.demand, named: &look.named, salt: look.salt, skip: &skip };
             let seat = match self.bound_elsewhere(&look.demand) {
                 Some(node) => self.cluster.view.get(node).filter(|seat| !skip(seat)),
@@ -152,7 +155,7 @@ impl Node {
     /// A node with room for some of a request, and for how many.
     fn pick_with_room(&mut self, now_ms: u64, look: &Look, most: u32) -> Option<(NodeId, u32)> {
         let asks = self.queue.at(look.place).map(|waiting| waiting.abroad.clone())?;
-        let skip = |seat: &Seat| !asks.may_ask(seat.node(), now_ms);
+        let skip = |seat: &Seat| !asks.may_ask(seat.node(), now_ms) || !self.cluster.is_reached(seat.node(), now_ms);
         let pick = Pick { demand: &look.demand, named: &look.named, salt: look.salt, skip: &skip };
         let seat = match self.bound_elsewhere(&look.demand) {
             Some(node) => self.cluster.view.get(node).filter(|seat| self.cluster.view.fits(seat, &pick)),
@@ -218,7 +221,10 @@ impl Node {
         let mut room_here = self.room_here(&look.demand, u32::MAX);
         let mut shares: Vec<(NodeId, u32)> = Vec::new();
         let mut left = self.queue.at(look.place).map_or(0, |waiting| waiting.here());
-        let nobody = |_: &Seat| false;
+        let cluster = &self.cluster;
+        let unreached: Vec<NodeId> =
+            cluster.down.keys().copied().filter(|node| !cluster.is_reached(*node, now_ms)).collect();
+        let nobody = |seat: &Seat| unreached.contains(&seat.node());
         let pick = Pick { demand: &look.demand, named: &look.named, salt: look.salt, skip: &nobody };
         while left > 0 {
             let next = self.cluster.view.pick_in_turn(&pick, self.cluster.turn);
@@ -249,9 +255,9 @@ impl Node {
     }
 
     /// A node that has room and is more to the request's liking than this one.
-    fn better_node(&self, look: &Look) -> Option<NodeId> {
+    fn better_node(&self, now_ms: u64, look: &Look) -> Option<NodeId> {
         let view = &self.cluster.view;
-        let nobody = |_: &Seat| false;
+        let nobody = |seat: &Seat| !self.cluster.is_reached(seat.node(), now_ms);
         let pick = Pick { demand: &look.demand, named: &look.named, salt: look.salt, skip: &nobody };
         let wishes = &look.demand.wishes;
         if look.demand.node.is_some() || self.bound_elsewhere(&look.demand).is_some() {
