@@ -14,6 +14,8 @@ impl Node {
     /// Grants what can be granted, in the order of QUEUE-1.
     pub(crate) fn dispatch(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         if self.queue.is_empty() {
+            // Nobody is left for whom anything could be held, nor a time at which to look.
+            self.hold = None;
             return;
         }
         self.hear_wishes(now_ms, effects);

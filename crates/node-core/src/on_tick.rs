@@ -17,7 +17,9 @@ impl Node {
             _ => None,
         });
         // Only while work waits does a delayed start matter; it is then found out by the pass that follows the tick.
-        let delayed = (self.start_failures > 0 && !self.queue.is_empty()).then_some(self.no_start_before_ms);
+        // What waits although that time is over waits for something else.
+        let is_delayed = self.start_failures > 0 && self.no_start_before_ms > self.now_ms && !self.queue.is_empty();
+        let delayed = is_delayed.then_some(self.no_start_before_ms);
         let idle = self.oldest_idle_ms().map(|since_ms| since_ms + self.options.idle_worker_ms);
         let held = self.hold.as_ref().map(|hold| hold.until_ms);
         // Only what could be met grows impatient, so that an idle node with a hopeless request sleeps.

@@ -64,6 +64,8 @@ pub struct Node {
     pub(crate) start_failures: u32,
     /// No worker is started before this time.
     pub(crate) no_start_before_ms: u64,
+    /// When the last event came.
+    pub(crate) now_ms: u64,
 }
 
 impl Node {
@@ -86,6 +88,7 @@ impl Node {
             next_worker: 1,
             start_failures: 0,
             no_start_before_ms: 0,
+            now_ms: 0,
         }
     }
 

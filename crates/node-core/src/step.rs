@@ -5,6 +5,7 @@ use crate::{Effect, Event, Node};
 impl Node {
     /// Handles `event` at `now_ms` (any monotonic clock) and appends what is to be done.
     pub fn step(&mut self, now_ms: u64, event: Event, effects: &mut Vec<Effect>) {
+        self.now_ms = now_ms;
         match event {
             Event::Start => self.on_start(now_ms, effects),
             Event::LeaseRequested(request) => self.on_lease_requested(now_ms, request, effects),
