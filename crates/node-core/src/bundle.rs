@@ -1,7 +1,11 @@
 //! One bundle of a placement group: what was taken from the node, and the books of what runs in it.
 
-use crate::demand::{MARKER, MARKERS};
 use crate::ledger::{Held, Ledger};
+use std::collections::BTreeMap;
+use trygon_placement::{MARKER, MARKERS};
+
+/// The bundles of one group that are on this node, by their places in the group.
+pub(crate) type Bundles = BTreeMap<usize, Bundle>;
 
 /// One bundle that is reserved.
 #[derive(Debug)]
@@ -10,6 +14,10 @@ pub(crate) struct Bundle {
     pub(crate) held: Held,
     /// What of it is free.
     pub(crate) ledger: Ledger,
+    /// The attempt of a reservation over many nodes that it belongs to; 0 if it was reserved here alone.
+    pub(crate) attempt: u32,
+    /// Whether it may be used: all bundles of the group are reserved.
+    pub(crate) is_committed: bool,
 }
 
 impl Bundle {
@@ -18,6 +26,6 @@ impl Bundle {
         let mut ledger = Ledger::of_held(&held, node);
         ledger.total.set(MARKER, MARKERS);
         ledger.free.set(MARKER, MARKERS);
-        Self { held, ledger }
+        Self { held, ledger, attempt: 0, is_committed: true }
     }
 }

@@ -3,12 +3,12 @@
 //! A group is reserved with all its bundles or not at all. What runs in a bundle is taken from the bundle's books and goes back there;
 //! when the group is removed, what is free goes back to the node at once, and the rest as soon as the processes that use it have ended.
 
+use crate::Node;
 use crate::bundle::Bundle;
-use crate::demand::{Demand, GroupPart, MARKER, group_name};
 use crate::ledger::{BundleKey, Held, Ledger};
-use crate::{Node, labels};
 use trygon_ids::PlacementGroupId;
-use trygon_resources::{Amount, ResourceSet};
+use trygon_placement::{Demand, GroupPart, group_name};
+use trygon_resources::ResourceSet;
 
 impl Node {
     /// The books that `bundle` has, or the node's.
@@ -16,7 +16,7 @@ impl Node {
         let Some((group, index)) = bundle else {
             return Some(&mut self.ledger);
         };
-        self.groups.get_mut(&group)?.get_mut(index).map(|bundle| &mut bundle.ledger)
+        self.groups.get_mut(&group)?.get_mut(&index).map(|bundle| &mut bundle.ledger)
     }
 
     /// Takes what is demanded, all of it or nothing.
@@ -25,9 +25,12 @@ impl Node {
             return self.ledger.acquire(&demand.amounts);
         };
         let bundles = self.groups.get_mut(&part.group)?;
-        for (index, bundle) in bundles.iter_mut().enumerate().filter(|(index, _)| is_wanted(part, *index)) {
+        for (index, bundle) in bundles.iter_mut().filter(|(index, _)| is_wanted(part, **index)) {
+            if !bundle.is_committed {
+                continue;
+            }
             if let Some(mut held) = bundle.ledger.acquire(&demand.amounts) {
-                held.bundle = Some((part.group, index));
+                held.bundle = Some((part.group, *index));
                 return Some(held);
             }
         }
@@ -50,14 +53,14 @@ impl Node {
             return self.ledger.is_feasible(&demand.amounts);
         };
         self.groups.get(&part.group).is_none_or(|bundles| {
-            let mut wanted = bundles.iter().enumerate().filter(|(index, _)| is_wanted(part, *index));
+            let mut wanted = bundles.iter().filter(|(index, _)| is_wanted(part, **index));
             wanted.any(|(_, bundle)| bundle.ledger.is_feasible(&demand.amounts))
         })
     }
 
     /// Whether the node has the labels that are wanted.
     pub(crate) fn has_labels(&self, demand: &Demand) -> bool {
-        demand.labels.as_ref().is_none_or(|selectors| labels::is_met(selectors, &self.options.labels))
+        demand.labels.as_ref().is_none_or(|selectors| trygon_placement::is_met(selectors, &self.options.labels))
     }
 
     /// Reserves all bundles, or none.
@@ -72,23 +75,15 @@ impl Node {
                 }
             }
         }
-        let bundles = reserved.into_iter().map(|held| Bundle::new(held, &self.ledger)).collect();
+        let bundles = reserved.into_iter().map(|held| Bundle::new(held, &self.ledger)).enumerate().collect();
         self.groups.insert(group, bundles);
         true
     }
 
-    /// A group is no more: its leases count against the node until they end, everything else is free.
+    /// A group is no more, on this node.
     pub(crate) fn dissolve(&mut self, group: PlacementGroupId) {
-        for lease in self.leases.values_mut() {
-            if lease.held.bundle.is_some_and(|(of, _)| of == group) {
-                lease.held.bundle = None;
-                lease.held.amounts.set(MARKER, Amount::ZERO);
-            }
-        }
-        for mut bundle in self.groups.remove(&group).unwrap_or_default() {
-            bundle.ledger.free.set(MARKER, Amount::ZERO);
-            self.ledger.absorb(&bundle.ledger);
-        }
+        let indices: Vec<usize> = self.groups.get(&group).into_iter().flatten().map(|(index, _)| *index).collect();
+        indices.into_iter().for_each(|index| self.dissolve_bundle(group, index));
     }
 
     /// What the node has, in groups too, under the names by which it can be asked for.
@@ -104,9 +99,9 @@ impl Node {
     fn by_name(&self, node: &ResourceSet, pick: impl Fn(&Ledger) -> &ResourceSet) -> ResourceSet {
         let mut named = node.clone();
         for (group, bundles) in &self.groups {
-            for (index, bundle) in bundles.iter().enumerate() {
+            for (index, bundle) in bundles.iter().filter(|(_, bundle)| bundle.is_committed) {
                 for (name, amount) in pick(&bundle.ledger).iter() {
-                    named.set(&group_name(name, group, Some(index)), amount);
+                    named.set(&group_name(name, group, Some(*index)), amount);
                     let of_group = group_name(name, group, None);
                     named.set(&of_group, named.get(&of_group) + amount);
                 }

@@ -1,6 +1,5 @@
 //! The pass over what waits: grants leases, and starts workers where only a worker is missing.
 
-use crate::demand::{Demand, describe};
 use crate::lease::{Lease, Purpose};
 use crate::ledger::Held;
 use crate::queue::Place;
@@ -9,13 +8,17 @@ use crate::{Effect, EnvironmentId, Node, StopReason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::repeat_n;
 use trygon_ids::WorkerId;
+use trygon_placement::{Demand, describe};
 
 impl Node {
     /// Grants what can be granted, in the order of QUEUE-1.
     pub(crate) fn dispatch(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         if self.queue.is_empty() {
+            // Nobody is left for whom anything could be held, nor a time at which to look.
+            self.hold = None;
             return;
         }
+        self.hear_wishes(now_ms, effects);
         let startable = self.startable(now_ms);
         let starting = self.starting();
         // Environments in which no more may start now: whoever needs another one does not wait for that.
@@ -36,9 +39,11 @@ impl Node {
                 skipped.extend(self.dispatch_group(place, now_ms, effects));
                 continue;
             }
+            let is_of_tasks = matches!(waiting.purpose, Purpose::Tasks { .. });
             let (demand, environment) = (waiting.demand.clone(), waiting.environment);
             let Some(held) = self.acquire_if_labelled(&demand) else {
-                if !self.is_feasible(&demand) {
+                // What tasks need may be had elsewhere: `spill` sees to that.
+                if !(is_of_tasks && self.cluster.number.is_some()) && !self.is_feasible(&demand) {
                     self.tell_infeasible(place, effects);
                 }
                 too_large.insert(demand);
@@ -63,6 +68,8 @@ impl Node {
                 waiting.planned += 1;
             }
         }
+        self.spill(now_ms, effects);
+        self.decline_rest(effects);
         for held in &planned {
             self.release(held);
         }
@@ -71,6 +78,7 @@ impl Node {
             self.start_worker(now_ms, environment, effects);
         }
         self.queue.clear_plans();
+        self.queue.sweep();
         if let Some(place) = stuck {
             self.make_place(place, effects);
             self.tell_cap(place, effects);
@@ -165,7 +173,7 @@ impl Node {
                 // It needs no worker.
                 Purpose::Group { .. } => skipped.contains(&waiting.ticket),
                 _ => {
-                    waiting.planned >= waiting.left
+                    waiting.planned >= waiting.here()
                         || too_large.contains(&waiting.demand)
                         || !self.prepared.contains(&waiting.environment)
                         || full.contains(&waiting.environment)
@@ -194,7 +202,7 @@ impl Node {
         let Some(waiting) = self.queue.at(place) else {
             return;
         };
-        let purpose = waiting.purpose.clone();
+        let (purpose, home) = (waiting.purpose.clone(), waiting.home.map(|home| home.node));
         let (name, environment) = (waiting.name.clone(), waiting.environment);
         self.finish_grant(place, now_ms);
         let lease = self.next_lease;
@@ -202,7 +210,11 @@ impl Node {
         let devices = held.devices();
         effects.push(match &purpose {
             Purpose::Tasks { request_id } => {
-                Effect::Grant { owner: place.owner, request_id: *request_id, lease, worker, devices }
+                let (owner, request_id) = (place.owner, *request_id);
+                match home {
+                    Some(node) => Effect::GrantRemote { node, owner, request_id, lease, worker, devices },
+                    None => Effect::Grant { owner, request_id, lease, worker, devices },
+                }
             }
             Purpose::Actor { actor, incarnation, lifetime } => {
                 let lifetime = lifetime.clone();
@@ -213,7 +225,7 @@ impl Node {
         });
         self.workers.insert(worker, Life::Leased { lease });
         let owner = place.owner;
-        let granted = Lease { worker, owner, purpose, held, name, environment, lent: None, revoked: false };
+        let granted = Lease { worker, owner, home, purpose, held, name, environment, lent: None, revoked: false };
         self.leases.insert(lease, granted);
     }
 
@@ -229,17 +241,21 @@ impl Node {
     }
 
     fn acquire_if_labelled(&mut self, demand: &Demand) -> Option<Held> {
-        if self.has_labels(demand) { self.acquire(demand) } else { None }
+        let is_wanted_here = self.cluster.number.is_none() || self.could_stay(demand);
+        if is_wanted_here && self.has_labels(demand) { self.acquire(demand) } else { None }
     }
 
-    fn tell_infeasible(&mut self, place: Place, effects: &mut Vec<Effect>) {
-        let Some(waiting) = self.queue.at(place).filter(|waiting| !waiting.told) else {
+    pub(crate) fn tell_infeasible(&mut self, place: Place, effects: &mut Vec<Effect>) {
+        let Some(waiting) = self.queue.at(place).filter(|waiting| !waiting.told && waiting.home.is_none()) else {
             return;
         };
         waiting.told = true;
         let (name, demand, purpose) = (waiting.name.clone(), waiting.demand.clone(), waiting.purpose.clone());
         let why = self.why_infeasible(&demand, &purpose);
         let message = format!("{name} {why}");
+        if let Some(waiting) = self.queue.at(place) {
+            waiting.abroad.why.clone_from(&message);
+        }
         effects.push(match purpose {
             Purpose::Tasks { request_id } => {
                 Effect::LeaseWaits { owner: place.owner, request_id, message, cap_reached: false }
@@ -258,6 +274,9 @@ impl Node {
                 "has {count} bundles that must be on different nodes (STRICT_SPREAD), and there is one node. It waits \
                  until enough nodes join; use SPREAD, or PACK, to run on one."
             );
+        }
+        if self.cluster.has_others() {
+            return self.cluster.view.explain(demand, &[(&self.ledger.total, &self.options.labels)]);
         }
         if !self.has_labels(demand) {
             let labels = &self.options.labels;
@@ -294,7 +313,7 @@ impl Node {
         let chain: Vec<&str> =
             self.leases.values().filter(|lease| lease.lent.is_some()).map(|lease| lease.name.as_str()).collect();
         let chain = chain.join(" -> ");
-        let Some(waiting) = self.queue.at(place).filter(|waiting| !waiting.told) else {
+        let Some(waiting) = self.queue.at(place).filter(|waiting| !waiting.told && waiting.home.is_none()) else {
             return;
         };
         waiting.told = true;

@@ -1,8 +1,21 @@
 //! Everything a node can ask for.
 
 use crate::{DeviceList, EnvironmentId, LeaseId, Refusal};
-use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
 use trygon_resources::ResourceSet;
+
+/// Demand of one kind that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedDemand {
+    /// What one needs, by name.
+    pub resources: ResourceSet,
+    /// How many wait.
+    pub count: u32,
+    /// What the first one is called.
+    pub name: String,
+    /// Why no node can ever take it, for people; empty when one can.
+    pub message: String,
+}
 
 /// Why a worker is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,5 +133,124 @@ pub enum Effect {
         actor: ActorId,
         /// Why, for people.
         message: String,
+    },
+    /// Ask another node for leases for an owner of this node. Answered by as many `RemoteGranted` and `RemoteDeclined`, or one
+    /// `RemoteRefused`, unless `CancelAsk` follows.
+    AskNode {
+        /// The other node.
+        node: NodeId,
+        /// Who asks.
+        owner: WorkerId,
+        /// What it asked.
+        request_id: u64,
+        /// What one lease holds, by name.
+        resources: ResourceSet,
+        /// How many more leases are wanted there.
+        count: u32,
+        /// How deep the tasks are nested.
+        depth: u32,
+        /// What runs, for messages.
+        name: String,
+        /// What its worker must run in, by this node's number.
+        environment: EnvironmentId,
+        /// It waits there for its turn, instead of being declined.
+        may_wait: bool,
+    },
+    /// What was asked of a node for this request, and not answered, is not wanted any more.
+    CancelAsk {
+        /// The other node.
+        node: NodeId,
+        /// Who asked.
+        owner: WorkerId,
+        /// What it asked.
+        request_id: u64,
+    },
+    /// Tell another node that one of its owners holds a lease here.
+    GrantRemote {
+        /// The owner's node.
+        node: NodeId,
+        /// Who asked.
+        owner: WorkerId,
+        /// What it asked.
+        request_id: u64,
+        /// The lease.
+        lease: LeaseId,
+        /// The worker.
+        worker: WorkerId,
+        /// Device instances held.
+        devices: DeviceList,
+    },
+    /// Tell another node that there is no room for some of what it asked.
+    DeclineAsk {
+        /// The node that asked.
+        node: NodeId,
+        /// Its owner.
+        owner: WorkerId,
+        /// What that asked.
+        request_id: u64,
+        /// How many leases are declined.
+        count: u32,
+        /// What is free here, by name.
+        free: ResourceSet,
+    },
+    /// Tell another node that what it asked will never be met here.
+    RefuseAsk {
+        /// The node that asked.
+        node: NodeId,
+        /// Its owner.
+        owner: WorkerId,
+        /// What that asked.
+        request_id: u64,
+        /// Why.
+        refusal: Refusal,
+        /// Why, for people.
+        message: String,
+    },
+    /// Ask an owner on another node to give a lease back when what runs has ended (FAIR-1).
+    RevokeRemote {
+        /// The owner's node.
+        node: NodeId,
+        /// Who holds it.
+        owner: WorkerId,
+        /// The lease.
+        lease: LeaseId,
+    },
+    /// Give a lease back to the node that granted it.
+    ForwardReturn {
+        /// The node that granted it.
+        node: NodeId,
+        /// Who held it.
+        owner: WorkerId,
+        /// The lease.
+        lease: LeaseId,
+        /// The worker takes nothing any more.
+        worker_exiting: bool,
+    },
+    /// Tell a node that an owner that holds leases there is dead.
+    OwnerGone {
+        /// The node that granted leases to it.
+        node: NodeId,
+        /// The owner.
+        owner: WorkerId,
+    },
+    /// Tell the head what is free and what waits.
+    LoadChanged {
+        /// What the node has, in placement groups too, by name.
+        total: ResourceSet,
+        /// What is free of it.
+        free: ResourceSet,
+        /// What waits, by kind; what comes after the first 64 kinds is left out.
+        queued: Vec<QueuedDemand>,
+    },
+    /// The answer to `BundlesPrepare`.
+    BundlesPrepared {
+        /// The group.
+        group: PlacementGroupId,
+        /// Which attempt it answers.
+        attempt: u32,
+        /// Whether all are held.
+        ok: bool,
+        /// What is free here, by name.
+        free: ResourceSet,
     },
 }

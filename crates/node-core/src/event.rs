@@ -1,7 +1,8 @@
 //! Everything that can happen to a node.
 
-use crate::{EnvironmentId, LeaseId};
-use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
+use crate::{DeviceList, EnvironmentId, LeaseId, Refusal};
+use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
+use trygon_placement::Delta;
 use trygon_resources::ResourceSet;
 
 /// An owner asks for leases of one scheduling class.
@@ -21,6 +22,17 @@ pub struct LeaseRequest {
     pub name: String,
     /// What its worker must run in.
     pub environment: EnvironmentId,
+}
+
+/// Another node asks for leases for one of its owners.
+#[derive(Debug, Clone)]
+pub struct RemoteAsk {
+    /// The node that asks.
+    pub node: NodeId,
+    /// What for, as its owner asked; `environment` is this node's number.
+    pub request: LeaseRequest,
+    /// It waits here for its turn; otherwise what does not fit now is declined.
+    pub may_wait: bool,
 }
 
 /// An actor needs a worker of its own.
@@ -155,6 +167,110 @@ pub enum Event {
     Unblocked {
         /// The worker.
         worker: WorkerId,
+    },
+    /// The node is part of a cluster, under this number. Comes before any lease.
+    Numbered {
+        /// Its number, never given to another node.
+        number: u32,
+    },
+    /// Other nodes came, went, or have other amounts free.
+    ClusterChanged(Delta),
+    /// Another node asks for leases.
+    RemoteAsk(RemoteAsk),
+    /// Another node wants no more grants of a request.
+    RemoteCancel {
+        /// The node.
+        node: NodeId,
+        /// Its owner.
+        owner: WorkerId,
+        /// What that asked.
+        request_id: u64,
+    },
+    /// Another node granted a lease to an owner of this one.
+    RemoteGranted {
+        /// The node.
+        node: NodeId,
+        /// Who asked.
+        owner: WorkerId,
+        /// What it asked.
+        request_id: u64,
+        /// The lease.
+        lease: LeaseId,
+        /// The worker.
+        worker: WorkerId,
+        /// Device instances held.
+        devices: DeviceList,
+    },
+    /// Another node has no room for some of what it was asked.
+    RemoteDeclined {
+        /// The node.
+        node: NodeId,
+        /// Who asked.
+        owner: WorkerId,
+        /// What it asked.
+        request_id: u64,
+        /// How many leases are declined.
+        count: u32,
+        /// What is free there, by name.
+        free: ResourceSet,
+    },
+    /// Another node will never meet what it was asked, and nobody else would.
+    RemoteRefused {
+        /// The node.
+        node: NodeId,
+        /// Who asked.
+        owner: WorkerId,
+        /// What it asked.
+        request_id: u64,
+        /// Why.
+        refusal: Refusal,
+        /// Why, for people.
+        message: String,
+    },
+    /// A node is dead: with it its owners, its workers, and whatever was asked of it.
+    NodeLost {
+        /// The node.
+        node: NodeId,
+    },
+    /// Processes of other nodes are dead.
+    OwnersLost {
+        /// Which.
+        owners: Vec<WorkerId>,
+    },
+    /// The connection with a node broke: what was on its way is lost. The node may live.
+    LinkLost {
+        /// The node.
+        node: NodeId,
+    },
+    /// The connection with a node is there again. First both say which leases of the other their owners hold.
+    LinkUp {
+        /// The node.
+        node: NodeId,
+        /// The leases of this node that its owners hold (`Node::leases_from`).
+        leases: Vec<LeaseId>,
+    },
+    /// The first phase of a group's reservation: bundles are to be held here, all or none.
+    BundlesPrepare {
+        /// The group.
+        group: PlacementGroupId,
+        /// Which attempt this is.
+        attempt: u32,
+        /// Their places in the group, and what each holds.
+        bundles: Vec<(u32, ResourceSet)>,
+    },
+    /// The second phase: what was prepared may be used.
+    BundlesCommit {
+        /// The group.
+        group: PlacementGroupId,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// Bundles of one attempt go back; what runs in them is ended.
+    BundlesReturn {
+        /// The group.
+        group: PlacementGroupId,
+        /// Which attempt.
+        attempt: u32,
     },
     /// A deadline that `next_deadline_ms` named has come.
     Tick,

@@ -16,6 +16,8 @@ use trygon_resources::{Amount, ResourceSet};
 impl Node {
     /// Ends a hold whose time is over, and begins one for the first request whose patience is.
     pub(crate) fn update_hold(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        // Also while there is a hold: whoever is not noted as aged is waited for, and its time would be over for ever.
+        self.queue.iter_mut().for_each(|(_, waiting)| waiting.is_aged |= waiting.patient_until_ms <= now_ms);
         if let Some(hold) = &self.hold {
             let ticket = hold.ticket;
             let is_over = hold.until_ms <= now_ms;
@@ -32,9 +34,8 @@ impl Node {
         }
         let mut aged: Vec<(u64, WorkerId)> = Vec::new();
         for (owner, waiting) in self.queue.iter_mut() {
-            waiting.is_aged |= waiting.patient_until_ms <= now_ms;
             let has_workers = self.prepared.contains(&waiting.environment);
-            if waiting.is_aged && !waiting.told && has_workers {
+            if waiting.is_aged && !waiting.told && has_workers && waiting.here() > 0 && !waiting.is_passing() {
                 aged.push((waiting.ticket, owner));
             }
         }
@@ -53,6 +54,9 @@ impl Node {
             return false;
         };
         let (demand, hold_ms, environment) = (waiting.demand.clone(), waiting.hold_ms, waiting.environment);
+        if !self.could_stay(&demand) {
+            return false;
+        }
         let mut coming = match &demand.part {
             None => self.ledger.free.clone(),
             Some(part) => match self.largest_bundle(part, &demand.amounts) {
@@ -85,7 +89,10 @@ impl Node {
         for id in taken_back {
             if let Some(lease) = self.leases.get_mut(&id).filter(|lease| !lease.revoked) {
                 lease.revoked = true;
-                effects.push(Effect::Revoke { owner: lease.owner, lease: id });
+                effects.push(match lease.home {
+                    Some(node) => Effect::RevokeRemote { node, owner: lease.owner, lease: id },
+                    None => Effect::Revoke { owner: lease.owner, lease: id },
+                });
             }
         }
         let until_ms = now_ms + hold_ms;
@@ -94,10 +101,10 @@ impl Node {
     }
 
     /// What is free in the bundle where most is missing least: with several that could serve, the one with the most room.
-    fn largest_bundle(&self, part: &crate::demand::GroupPart, amounts: &ResourceSet) -> Option<ResourceSet> {
+    fn largest_bundle(&self, part: &trygon_placement::GroupPart, amounts: &ResourceSet) -> Option<ResourceSet> {
         let bundles = self.groups.get(&part.group)?;
-        let wanted = bundles.iter().enumerate().filter(|(index, bundle)| {
-            part.bundle.is_none_or(|wanted| wanted as usize == *index) && bundle.ledger.is_feasible(amounts)
+        let wanted = bundles.iter().filter(|(index, bundle)| {
+            part.bundle.is_none_or(|wanted| wanted as usize == **index) && bundle.ledger.is_feasible(amounts)
         });
         let room = |free: &ResourceSet| -> Amount {
             amounts.iter().fold(Amount::ZERO, |sum, (name, amount)| sum + free.get(name).min(amount))

@@ -1,6 +1,6 @@
 //! Resources that are held for a request which has waited long, and how long that is (FAIR-1).
 
-use crate::demand::{Demand, GroupPart};
+use trygon_placement::{Demand, GroupPart};
 use trygon_resources::ResourceSet;
 
 /// How long a request is overtaken before resources are held for it, and between two holds.

@@ -2,8 +2,11 @@
 
 use crate::Node;
 use crate::ledger::CPU;
+use crate::queue::Waiting;
 use crate::worker::Life;
-use trygon_resources::Amount;
+use std::collections::BTreeMap;
+use trygon_ids::NodeId;
+use trygon_resources::{Amount, ResourceSet};
 
 impl Node {
     /// Says which law is broken, if one is. Costs a walk over everything: for tests and the simulator.
@@ -11,6 +14,7 @@ impl Node {
         self.check_leases()?;
         self.check_ledger()?;
         self.check_devices()?;
+        self.check_abroad()?;
         self.check_pool()
     }
 
@@ -37,7 +41,7 @@ impl Node {
 
     fn check_ledger(&self) -> Result<(), String> {
         let in_groups = self.groups.iter().flat_map(|(group, bundles)| {
-            bundles.iter().enumerate().map(|(index, bundle)| (Some((*group, index)), &bundle.ledger))
+            bundles.iter().map(|(index, bundle)| (Some((*group, *index)), &bundle.ledger))
         });
         for (bundle, ledger) in std::iter::once((None, &self.ledger)).chain(in_groups) {
             let mut sum = ledger.free.clone();
@@ -47,7 +51,7 @@ impl Node {
                 lent = lent + lease.lent.unwrap_or(Amount::ZERO);
             }
             if bundle.is_none() {
-                self.groups.values().flatten().for_each(|bundle| sum.add(&bundle.held.amounts));
+                self.groups.values().flatten().for_each(|(_, bundle)| sum.add(&bundle.held.amounts));
             }
             sum.set(CPU, sum.get(CPU) - lent);
             if sum != ledger.total {
@@ -55,7 +59,9 @@ impl Node {
             }
         }
         let gone = |lease: &&crate::lease::Lease| {
-            lease.held.bundle.is_some_and(|(group, _)| !self.groups.contains_key(&group))
+            lease.held.bundle.is_some_and(|(group, index)| {
+                !self.groups.get(&group).is_some_and(|bundles| bundles.contains_key(&index))
+            })
         };
         match self.leases.values().find(gone) {
             Some(lease) => Err(format!("GROUP-2: {} runs in a group that is gone", lease.name)),
@@ -67,7 +73,7 @@ impl Node {
         for (name, instances) in &self.ledger.instances {
             let mut sum = instances.clone();
             let of_node = self.leases.values().filter(|lease| lease.held.bundle.is_none()).map(|lease| &lease.held);
-            let of_bundles = self.groups.values().flatten().map(|bundle| &bundle.held);
+            let of_bundles = self.groups.values().flatten().map(|(_, bundle)| &bundle.held);
             for (index, share) in of_node.chain(of_bundles).flat_map(|held| held.shares.get(name).into_iter().flatten())
             {
                 sum[*index as usize] = sum[*index as usize] + *share;
@@ -76,7 +82,7 @@ impl Node {
                 return Err(format!("LEDGER-2: shares of {name} do not add up: {sum:?}"));
             }
         }
-        let bundles = self.groups.values().flatten().flat_map(|bundle| bundle.ledger.instances.values().flatten());
+        let bundles = self.groups.values().flatten().flat_map(|(_, bundle)| bundle.ledger.instances.values().flatten());
         match bundles.into_iter().find(|free| **free < Amount::ZERO || **free > Amount::whole(1)) {
             Some(free) => Err(format!("LEDGER-2: {free:?} of a device is free in a bundle")),
             None => Ok(()),
@@ -93,5 +99,39 @@ impl Node {
             return Err(format!("POOL-1: {} workers, {} allowed", self.workers.len(), self.options.max_workers));
         }
         if self.queue.is_consistent() { Ok(()) } else { Err("QUEUE-1: lines and turns differ".to_owned()) }
+    }
+
+    fn check_abroad(&self) -> Result<(), String> {
+        let mut asked: BTreeMap<NodeId, ResourceSet> = BTreeMap::new();
+        for (place, waiting) in self.queue.iter() {
+            if waiting.abroad.count() > waiting.left || (waiting.home.is_some() && waiting.abroad.count() > 0) {
+                return Err(format!("SPILL-1: more is asked elsewhere than {} of {} wants", waiting.name, place.owner));
+            }
+            for (node, ask) in waiting.abroad.open() {
+                let sum = asked.entry(node).or_default();
+                (0..ask.count).for_each(|_| sum.add(&waiting.demand.named_amounts()));
+            }
+            if waiting.home.is_some_and(|home| !home.may_wait) && !self.is_wanted_soon(waiting) {
+                return Err(format!("SPILL-3: {}, which does not fit, was not declined", waiting.name));
+            }
+        }
+        let pending = self.cluster.view.iter().filter(|seat| !seat.pending().is_empty());
+        let pending: BTreeMap<NodeId, ResourceSet> =
+            pending.map(|seat| (seat.node(), seat.pending().clone())).collect();
+        asked.retain(|_, amounts| !amounts.is_empty());
+        if asked != pending {
+            return Err(format!("SPILL-4: {asked:?} is asked for, and {pending:?} counts as taken"));
+        }
+        let lost = self.cluster.foreign.values().find(|lease| self.cluster.view.is_gone(lease.node));
+        lost.map_or(Ok(()), |lease| Err(format!("SPILL-5: a lease of node {}, which is gone", lease.node)))
+    }
+
+    /// Whether a request of another node may be granted as soon as there is a worker.
+    fn is_wanted_soon(&self, waiting: &Waiting) -> bool {
+        let Some(part) = &waiting.demand.part else {
+            return self.ledger.free.covers(&waiting.demand.amounts);
+        };
+        let bundles = self.groups.get(&part.group).into_iter().flatten();
+        bundles.into_iter().any(|(_, bundle)| bundle.ledger.free.covers(&waiting.demand.amounts))
     }
 }

@@ -12,12 +12,19 @@
 //! - **GROUP-1** a placement group has all its bundles or none, and what runs in a bundle never holds more than the bundle.
 //! - **GROUP-2** nothing waits or runs in a placement group that was removed, and its resources come back.
 //! - **FAIR-1** a request that could be met is not overtaken for ever: after a while resources are held for it.
+//! - **GROUP-3** a bundle of a group over many nodes is used only after all were reserved, and goes back with its attempt.
+//! - **SPILL-1** of a request never more is asked elsewhere than its owner still wants, and what another node asked is asked of nobody else.
+//! - **SPILL-2** a lease that another node granted has an owner here that wants it, or goes back at once.
+//! - **SPILL-3** what another node asked is granted, declined or refused: only what may wait stays, or what lacks a worker.
+//! - **SPILL-4** what was asked of a node and not answered counts as taken there.
+//! - **SPILL-5** after the death of an owner or of a node no lease, ask or entry of it is left.
 //! - **POOL-1** there are never more processes than the cap, and no more start at once than work waits for.
 #![forbid(unsafe_code)]
 
+mod abroad;
 mod bundle;
 mod bundles;
-mod demand;
+mod cluster;
 mod dispatch;
 mod effect;
 mod environment;
@@ -25,17 +32,21 @@ mod event;
 mod fairness;
 mod hold;
 mod invariants;
-mod labels;
 mod lease;
 mod ledger;
+mod load;
 mod on_actor;
 mod on_blocked;
+mod on_bundles;
+mod on_cluster;
 mod on_environment;
 mod on_group;
 mod on_lease;
+mod on_remote;
 mod on_tick;
 mod on_worker;
 mod queue;
+mod spill;
 mod state;
 mod step;
 mod waiting;
@@ -44,13 +55,12 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use demand::group_of;
-pub use effect::{Effect, StopReason};
+pub use effect::{Effect, QueuedDemand, StopReason};
 pub use environment::{EnvironmentId, PLAIN};
-pub use event::{ActorRequest, Event, GroupRequest, LeaseRequest};
-pub use labels::Labels;
+pub use event::{ActorRequest, Event, GroupRequest, LeaseRequest, RemoteAsk};
 pub use lease::{LeaseId, LeaseView, Refusal};
 pub use ledger::{DeviceList, is_device};
 pub use state::{Node, Options};
 pub use waiting::WaitingView;
+pub use trygon_placement::{Labels, group_of};
 pub use worker::{LifeName, WorkerView};

@@ -1,11 +1,11 @@
 //! Actors ask for a worker of their own, and start to run there.
 
-use crate::demand::Demand;
 use crate::lease::{Purpose, Refusal};
 use crate::on_group::refused;
 use crate::queue::Waiting;
 use crate::{ActorRequest, Effect, Node};
 use trygon_ids::WorkerId;
+use trygon_placement::Demand;
 use trygon_resources::ResourceSet;
 
 impl Node {

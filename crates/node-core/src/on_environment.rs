@@ -1,7 +1,6 @@
 //! Environments can be used, or cannot be made.
 
 use crate::lease::Refusal;
-use crate::on_group::refused;
 use crate::worker::Life;
 use crate::{Effect, EnvironmentId, Node, StopReason};
 use trygon_ids::WorkerId;
@@ -22,9 +21,8 @@ impl Node {
         effects: &mut Vec<Effect>,
     ) {
         self.prepared.remove(&environment);
-        for (owner, purpose) in self.queue.take_environment(environment) {
-            let message = message.to_owned();
-            effects.push(refused(owner, &purpose, Refusal::NoEnvironment, message));
+        for (owner, waiting) in self.queue.take_environment(environment) {
+            self.refuse(owner, &waiting, Refusal::NoEnvironment, message.to_owned(), effects);
         }
         let of_it = |worker: &WorkerId| self.environment_of.get(worker) == Some(&environment);
         let starting =

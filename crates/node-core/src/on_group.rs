@@ -1,11 +1,11 @@
 //! Placement groups are wanted and removed.
 
-use crate::demand::Demand;
 use crate::lease::{Lease, Purpose, Refusal};
 use crate::queue::Waiting;
 use crate::worker::Life;
 use crate::{Effect, GroupRequest, LeaseId, Node, PLAIN, StopReason};
 use trygon_ids::{PlacementGroupId, WorkerId};
+use trygon_placement::Demand;
 use trygon_resources::ResourceSet;
 
 impl Node {
@@ -25,7 +25,7 @@ impl Node {
         self.queue.cancel_group(group);
         for (owner, waiting) in self.queue.take_of_group(group) {
             let message = format!("{} waited in placement group {group}, which was removed", waiting.name);
-            effects.push(refused(owner, &waiting.purpose, Refusal::GroupRemoved, message));
+            self.refuse(owner, &waiting, Refusal::GroupRemoved, message, effects);
         }
         let is_inside = |lease: &Lease| lease.held.bundle.is_some_and(|(of, _)| of == group);
         let inside: Vec<(LeaseId, WorkerId)> =
@@ -40,11 +40,30 @@ impl Node {
     /// Why a request cannot be met by this node, whatever ends: then it is refused at once.
     pub(crate) fn refusal(&self, demand: &Demand) -> Option<String> {
         let wanted = demand.node.as_ref()?;
+        if *wanted != self.options.node_id && self.cluster.number.is_some() {
+            return self.refusal_elsewhere(demand, wanted);
+        }
         if *wanted != self.options.node_id {
             return Some(format!("node {wanted}, which it is bound to (soft=False), does not exist"));
         }
-        let total = crate::demand::describe(&self.ledger.total);
+        let total = trygon_placement::describe(&self.ledger.total);
         (!self.is_feasible(demand)).then(|| {
+            format!("it needs {}, more than the node has that it is bound to (soft=False): {total}", demand.describe())
+        })
+    }
+}
+
+impl Node {
+    /// The same of what is bound to another node. One that was never heard of may be about to join.
+    fn refusal_elsewhere(&self, demand: &Demand, wanted: &str) -> Option<String> {
+        let node = trygon_placement::node_id(wanted);
+        if node.is_none_or(|node| self.cluster.view.is_gone(node)) {
+            return Some(format!("node {wanted}, which it is bound to (soft=False), does not exist"));
+        }
+        let seat = node.and_then(|node| self.cluster.view.get(node))?;
+        let could = seat.whole_room(&demand.named_amounts(), 1) > 0 && seat.has_labels(demand.labels.as_deref());
+        let total = trygon_placement::describe(&seat.state.total);
+        (!could && demand.part.is_none()).then(|| {
             format!("it needs {}, more than the node has that it is bound to (soft=False): {total}", demand.describe())
         })
     }

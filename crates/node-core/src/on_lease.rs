@@ -1,12 +1,12 @@
 //! Leases are asked for and given back.
 
-use crate::demand::Demand;
 use crate::lease::{Lease, Purpose, Refusal};
 use crate::on_group::refused;
 use crate::queue::Waiting;
 use crate::worker::Life;
 use crate::{Effect, LeaseId, LeaseRequest, Node};
 use trygon_ids::WorkerId;
+use trygon_placement::Demand;
 
 impl Node {
     /// A request joins its owner's line, unless it can never be met.

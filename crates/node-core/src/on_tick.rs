@@ -17,13 +17,24 @@ impl Node {
             _ => None,
         });
         // Only while work waits does a delayed start matter; it is then found out by the pass that follows the tick.
-        let delayed = (self.start_failures > 0 && !self.queue.is_empty()).then_some(self.no_start_before_ms);
+        // What waits although that time is over waits for something else.
+        let is_delayed = self.start_failures > 0 && self.no_start_before_ms > self.now_ms && !self.queue.is_empty();
+        let delayed = is_delayed.then_some(self.no_start_before_ms);
         let idle = self.oldest_idle_ms().map(|since_ms| since_ms + self.options.idle_worker_ms);
         let held = self.hold.as_ref().map(|hold| hold.until_ms);
         // Only what could be met grows impatient, so that an idle node with a hopeless request sleeps.
         let impatient = self.queue.iter().filter(|(_, waiting)| !waiting.is_aged && !waiting.told);
         let impatient = impatient.map(|(_, waiting)| waiting.patient_until_ms).min();
-        starting.chain(delayed.filter(|_| self.may_be_delayed())).chain(idle).chain(held).chain(impatient).min()
+        let own =
+            starting.chain(delayed.filter(|_| self.may_be_delayed())).chain(idle).chain(held).chain(impatient).min();
+        own.into_iter().chain(self.next_try_ms()).chain(self.cluster.report.deadline_ms()).min()
+    }
+
+    /// When a node that declined may be asked again, or a node that nobody knows is not waited for any longer.
+    fn next_try_ms(&self) -> Option<u64> {
+        self.cluster.number?;
+        let waiting = self.queue.iter().filter(|(_, waiting)| waiting.home.is_none() && waiting.here() > 0);
+        waiting.filter_map(|(_, waiting)| self.try_again_ms(waiting)).min()
     }
 
     /// Ends what is overdue.

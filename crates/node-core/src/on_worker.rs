@@ -1,8 +1,8 @@
 //! Workers begin and end.
 
-use crate::lease::{Lease, Purpose};
+use crate::lease::Purpose;
 use crate::worker::Life;
-use crate::{Effect, EnvironmentId, LeaseId, Node, StopReason};
+use crate::{Effect, EnvironmentId, Node};
 use trygon_ids::WorkerId;
 
 /// After this many failed starts in a row, the next ones are delayed.
@@ -89,19 +89,11 @@ impl Node {
                 self.note_failed_start(now_ms);
             }
         }
-        self.queue.cancel_owner(process);
-        self.end_leases_of(process, effects);
-    }
-
-    /// LEASE-3: workers that run something for a dead owner are ended; their leases end with them.
-    fn end_leases_of(&mut self, owner: WorkerId, effects: &mut Vec<Effect>) {
-        let is_orphan = |lease: &Lease| lease.owner == owner && matches!(lease.purpose, Purpose::Tasks { .. });
-        let orphans: Vec<(LeaseId, WorkerId)> =
-            self.leases.iter().filter(|(_, lease)| is_orphan(lease)).map(|(id, lease)| (*id, lease.worker)).collect();
-        for (lease, worker) in orphans {
-            self.workers.insert(worker, Life::Exiting { lease: Some(lease) });
-            effects.push(Effect::StopWorker { worker, reason: StopReason::OwnerDied });
+        for waiting in self.queue.cancel_owner(process) {
+            self.recall(process, &waiting, effects);
         }
+        self.forget_foreign(process, effects);
+        self.end_orphans(|lease| lease.owner == process && matches!(lease.purpose, Purpose::Tasks { .. }), effects);
     }
 
     fn note_failed_start(&mut self, now_ms: u64) {

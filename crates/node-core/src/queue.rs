@@ -1,11 +1,12 @@
 //! Requests that wait, by owner; owners take turns.
 
-use crate::demand::Demand;
+use crate::abroad::{Abroad, Home};
 use crate::hold::{FIRST_HOLD_MS, patient_until_ms};
 use crate::lease::Purpose;
 use crate::{EnvironmentId, PLAIN};
 use std::collections::{BTreeMap, VecDeque};
-use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
+use trygon_placement::Demand;
 
 /// A request that waits.
 #[derive(Debug)]
@@ -27,6 +28,12 @@ pub(crate) struct Waiting {
     pub(crate) is_aged: bool,
     /// How long the next hold lasts.
     pub(crate) hold_ms: u64,
+    /// When it came.
+    pub(crate) since_ms: u64,
+    /// The node that asks for one of its owners; `None` for what was asked here.
+    pub(crate) home: Option<Home>,
+    /// What of it was asked of other nodes.
+    pub(crate) abroad: Abroad,
 }
 
 impl Waiting {
@@ -45,7 +52,25 @@ impl Waiting {
             patient_until_ms: patient_until_ms(now_ms),
             is_aged: false,
             hold_ms: FIRST_HOLD_MS,
+            since_ms: now_ms,
+            home: None,
+            abroad: Abroad::default(),
         }
+    }
+
+    /// Leases that are wanted of this node.
+    pub(crate) fn here(&self) -> u32 {
+        self.left.saturating_sub(self.abroad.count())
+    }
+
+    /// Whether it is declined when it does not fit.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.home.is_some_and(|home| !home.may_wait)
+    }
+
+    /// Whether it is this request for tasks.
+    fn is_request(&self, request_id: u64) -> bool {
+        matches!(self.purpose, Purpose::Tasks { request_id: own } if own == request_id)
     }
 
     /// Whether it needs a worker in this environment.
@@ -126,23 +151,74 @@ impl Queue {
         }
         self.turns.retain(|owner| *owner != place.owner);
         self.turns.push_back(place.owner);
-        self.retain(place.owner, |waiting| waiting.left > 0);
+        self.take(place.owner, |waiting| waiting.left == 0);
     }
 
     /// Takes a request for tasks away.
-    pub(crate) fn cancel_tasks(&mut self, owner: WorkerId, request_id: u64) {
-        self.retain(
-            owner,
-            |waiting| !matches!(waiting.purpose, Purpose::Tasks { request_id: other } if other == request_id),
-        );
+    pub(crate) fn cancel_tasks(&mut self, owner: WorkerId, request_id: u64) -> Vec<Waiting> {
+        self.take(owner, |waiting| waiting.is_request(request_id))
+    }
+
+    /// The request of an owner of this node.
+    pub(crate) fn request(
+        &mut self,
+        owner: WorkerId,
+        request_id: u64,
+        is_it: impl Fn(&Waiting) -> bool,
+    ) -> Option<&mut Waiting> {
+        let line = self.lines.get_mut(&owner)?;
+        line.iter_mut().find(|waiting| waiting.is_request(request_id) && waiting.home.is_none() && is_it(waiting))
+    }
+
+    /// One lease of a request was granted by another node.
+    pub(crate) fn granted_abroad(&mut self, owner: WorkerId, request_id: u64, node: NodeId) -> bool {
+        let Some(waiting) = self.request(owner, request_id, |waiting| waiting.abroad.asked_of(node) > 0) else {
+            return false;
+        };
+        waiting.abroad.granted(node);
+        waiting.left = waiting.left.saturating_sub(1);
+        self.take(owner, |waiting| waiting.left == 0);
+        true
+    }
+
+    /// Takes away what a node asked for, or only what `is_it`.
+    pub(crate) fn take_from(&mut self, node: NodeId, is_it: impl Fn(&Waiting) -> bool) {
+        for owner in self.turns.clone() {
+            self.take(owner, |waiting| waiting.home.is_some_and(|home| home.node == node) && is_it(waiting));
+        }
+    }
+
+    /// Takes away what a node asked for, for one of its owners.
+    pub(crate) fn take_from_owner(&mut self, node: NodeId, owner: WorkerId, is_it: impl Fn(&Waiting) -> bool) {
+        self.take(owner, |waiting| waiting.home.is_some_and(|home| home.node == node) && is_it(waiting));
+    }
+
+    /// So many leases of a request are not waited for any more.
+    pub(crate) fn lessen(&mut self, place: Place, count: u32) {
+        if let Some(waiting) = self.at(place) {
+            waiting.left = waiting.left.saturating_sub(count);
+        }
+    }
+
+    /// Takes one request away.
+    pub(crate) fn take_at(&mut self, place: Place) -> Vec<Waiting> {
+        let ticket = self.at(place).map(|waiting| waiting.ticket);
+        self.take(place.owner, |waiting| Some(waiting.ticket) == ticket)
+    }
+
+    /// Removes requests of which nothing is left.
+    pub(crate) fn sweep(&mut self) {
+        for owner in self.turns.clone() {
+            self.take(owner, |waiting| waiting.left == 0);
+        }
     }
 
     /// Takes an actor's request away.
     pub(crate) fn cancel_actor(&mut self, actor: ActorId) {
         for owner in self.turns.clone() {
-            self.retain(
+            self.take(
                 owner,
-                |waiting| !matches!(waiting.purpose, Purpose::Actor { actor: other, .. } if other == actor),
+                |waiting| matches!(waiting.purpose, Purpose::Actor { actor: other, .. } if other == actor),
             );
         }
     }
@@ -150,42 +226,33 @@ impl Queue {
     /// Takes a placement group's request away.
     pub(crate) fn cancel_group(&mut self, group: PlacementGroupId) {
         for owner in self.turns.clone() {
-            self.retain(
+            self.take(
                 owner,
-                |waiting| !matches!(waiting.purpose, Purpose::Group { group: other, .. } if other == group),
+                |waiting| matches!(waiting.purpose, Purpose::Group { group: other, .. } if other == group),
             );
         }
     }
 
     /// Takes everything away that waits to run in a placement group.
     pub(crate) fn take_of_group(&mut self, group: PlacementGroupId) -> Vec<(WorkerId, Waiting)> {
-        let mut taken = Vec::new();
-        let is_inside = |waiting: &Waiting| waiting.demand.part.as_ref().is_some_and(|part| part.group == group);
-        for owner in self.turns.clone() {
-            let Some(line) = self.lines.get_mut(&owner).filter(|line| line.iter().any(is_inside)) else {
-                continue;
-            };
-            let (inside, outside): (VecDeque<_>, VecDeque<_>) = std::mem::take(line).into_iter().partition(is_inside);
-            *line = outside;
-            taken.extend(inside.into_iter().map(|waiting| (owner, waiting)));
-            self.retain(owner, |_| true);
-        }
-        taken
+        self.take_of_all(|waiting| waiting.demand.part.as_ref().is_some_and(|part| part.group == group))
     }
 
     /// Takes what a dead owner wanted for tasks away. Its actors and groups are the control service's to decide about.
-    pub(crate) fn cancel_owner(&mut self, owner: WorkerId) {
-        self.retain(owner, |waiting| !matches!(waiting.purpose, Purpose::Tasks { .. }));
+    pub(crate) fn cancel_owner(&mut self, owner: WorkerId) -> Vec<Waiting> {
+        self.take(owner, |waiting| matches!(waiting.purpose, Purpose::Tasks { .. }))
     }
 
-    /// Takes everything away that waits for an environment; returns who asked for what.
-    pub(crate) fn take_environment(&mut self, environment: EnvironmentId) -> Vec<(WorkerId, Purpose)> {
+    /// Takes everything away that waits for an environment.
+    pub(crate) fn take_environment(&mut self, environment: EnvironmentId) -> Vec<(WorkerId, Waiting)> {
+        self.take_of_all(|waiting| waiting.is_of(environment))
+    }
+
+    /// Takes requests away, whoever made them; returns them in the order of turns.
+    pub(crate) fn take_of_all(&mut self, is_it: impl Fn(&Waiting) -> bool) -> Vec<(WorkerId, Waiting)> {
         let mut taken = Vec::new();
         for owner in self.turns.clone() {
-            let line = self.lines.get(&owner).into_iter().flatten();
-            let theirs = line.filter(|waiting| waiting.is_of(environment));
-            taken.extend(theirs.map(|waiting| (owner, waiting.purpose.clone())));
-            self.retain(owner, |waiting| !waiting.is_of(environment));
+            taken.extend(self.take(owner, &is_it).into_iter().map(|waiting| (owner, waiting)));
         }
         taken
     }
@@ -195,15 +262,22 @@ impl Queue {
         self.lines.values_mut().flatten().for_each(|waiting| waiting.planned = 0);
     }
 
-    fn retain(&mut self, owner: WorkerId, keep: impl Fn(&Waiting) -> bool) {
+    /// Takes requests of one owner away.
+    fn take(&mut self, owner: WorkerId, is_it: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
         let Some(line) = self.lines.get_mut(&owner) else {
-            return;
+            return Vec::new();
         };
-        line.retain(keep);
-        if line.is_empty() {
+        if !line.iter().any(&is_it) {
+            return Vec::new();
+        }
+        let (taken, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(line).into_iter().partition(|one| is_it(one));
+        if kept.is_empty() {
             self.lines.remove(&owner);
             self.turns.retain(|other| *other != owner);
+        } else {
+            *line = kept;
         }
+        taken.into()
     }
 
     /// Whether lines and turns name the same owners.

@@ -1,8 +1,9 @@
 //! The state of a node's decisions, and read-only views of it.
 
-use crate::bundle::Bundle;
+use crate::Labels;
+use crate::bundle::Bundles;
+use crate::cluster::Cluster;
 use crate::hold::Hold;
-use crate::labels::Labels;
 use crate::lease::{Lease, Purpose};
 use crate::ledger::Ledger;
 use crate::queue::Queue;
@@ -54,15 +55,19 @@ pub struct Node {
     pub(crate) leases: BTreeMap<LeaseId, Lease>,
     pub(crate) queue: Queue,
     /// Placement groups that are reserved, by bundle.
-    pub(crate) groups: BTreeMap<PlacementGroupId, Vec<Bundle>>,
+    pub(crate) groups: BTreeMap<PlacementGroupId, Bundles>,
     /// Resources that are held for a request.
     pub(crate) hold: Option<Hold>,
+    /// The other nodes, if there are any.
+    pub(crate) cluster: Cluster,
     pub(crate) next_lease: LeaseId,
     pub(crate) next_worker: u64,
     /// Workers that died while starting, since the last one that became ready.
     pub(crate) start_failures: u32,
     /// No worker is started before this time.
     pub(crate) no_start_before_ms: u64,
+    /// When the last event came.
+    pub(crate) now_ms: u64,
 }
 
 impl Node {
@@ -81,10 +86,12 @@ impl Node {
             queue: Queue::default(),
             groups: BTreeMap::new(),
             hold: None,
+            cluster: Cluster::default(),
             next_lease: 1,
             next_worker: 1,
             start_failures: 0,
             no_start_before_ms: 0,
+            now_ms: 0,
         }
     }
 
@@ -127,6 +134,21 @@ impl Node {
     /// Leases that wait to be granted.
     pub fn waiting_leases(&self) -> u64 {
         self.queue.iter().map(|(_, waiting)| u64::from(waiting.left)).sum()
+    }
+
+    /// Leases that other nodes are asked for and did not answer yet.
+    pub fn asked_leases(&self) -> u64 {
+        self.queue.iter().map(|(_, waiting)| u64::from(waiting.abroad.count())).sum()
+    }
+
+    /// Leases of other nodes that owners here hold.
+    pub fn foreign_leases(&self) -> usize {
+        self.cluster.foreign.len()
+    }
+
+    /// What is known of the other nodes.
+    pub fn view(&self) -> &trygon_placement::View {
+        &self.cluster.view
     }
 
     /// Every worker and its state.

@@ -5,12 +5,19 @@ use crate::{Effect, Event, Node};
 impl Node {
     /// Handles `event` at `now_ms` (any monotonic clock) and appends what is to be done.
     pub fn step(&mut self, now_ms: u64, event: Event, effects: &mut Vec<Effect>) {
+        self.now_ms = now_ms;
         match event {
             Event::Start => self.on_start(now_ms, effects),
             Event::LeaseRequested(request) => self.on_lease_requested(now_ms, request, effects),
-            Event::LeaseCancelled { owner, request_id } => self.queue.cancel_tasks(owner, request_id),
+            Event::LeaseCancelled { owner, request_id } => {
+                for waiting in self.queue.cancel_tasks(owner, request_id) {
+                    self.recall(owner, &waiting, effects);
+                }
+            }
             Event::LeaseReturned { owner, lease, worker_exiting } => {
-                self.on_lease_returned(now_ms, owner, lease, worker_exiting)
+                if !self.return_foreign(owner, lease, worker_exiting, effects) {
+                    self.on_lease_returned(now_ms, owner, lease, worker_exiting);
+                }
             }
             Event::ActorWanted(request) => self.on_actor_wanted(now_ms, request, effects),
             Event::GroupWanted(request) => self.on_group_wanted(now_ms, request),
@@ -38,7 +45,16 @@ impl Node {
                 }
             }
             Event::Tick => self.on_tick(now_ms, effects),
+            Event::Numbered { number } => self.on_numbered(number),
+            Event::ClusterChanged(delta) => self.on_cluster_changed(delta, effects),
+            Event::BundlesPrepare { group, attempt, bundles } => {
+                self.on_bundles_prepare(group, attempt, &bundles, effects);
+            }
+            Event::BundlesCommit { group, attempt } => self.on_bundles_commit(group, attempt),
+            Event::BundlesReturn { group, attempt } => self.on_bundles_return(group, attempt, effects),
+            remote => self.on_remote(now_ms, remote, effects),
         }
         self.dispatch(now_ms, effects);
+        self.report_load(now_ms, effects);
     }
 }

@@ -57,6 +57,17 @@ impl Service {
                 self.say_to(actor.job_id(), message.clone());
                 self.tell_head(Body::ActorWaits(ActorWaits { actor_id: actor.as_bytes().to_vec(), message }));
             }
+            // They follow only from events of a cluster.
+            Effect::AskNode { .. }
+            | Effect::CancelAsk { .. }
+            | Effect::GrantRemote { .. }
+            | Effect::DeclineAsk { .. }
+            | Effect::RefuseAsk { .. }
+            | Effect::RevokeRemote { .. }
+            | Effect::ForwardReturn { .. }
+            | Effect::OwnerGone { .. }
+            | Effect::LoadChanged { .. }
+            | Effect::BundlesPrepared { .. } => self.say("unreachable in embedded mode: an effect of a cluster".to_owned()),
         }
     }
 

@@ -87,6 +87,7 @@ impl World {
             | Effect::GroupWaits { message, .. } => self.fail(format!("daemon: {message}")),
             // No workload makes groups.
             Effect::GroupReserved { .. } => {}
+            of_a_cluster => self.fail(format!("daemon: the one node asked for {of_a_cluster:?}")),
         }
     }
 

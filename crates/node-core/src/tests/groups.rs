@@ -1,9 +1,9 @@
 //! Placement groups: reserved as a whole, used by bundle, removed with what is inside.
 
-use crate::demand::group_name;
 use crate::tests::env::{DRIVER, Env, cpus, set};
 use crate::{Effect, Event, GroupRequest, Refusal, StopReason};
 use trygon_ids::{ActorId, PlacementGroupId};
+use trygon_placement::group_name;
 use trygon_resources::ResourceSet;
 
 pub(crate) fn id(byte: u8) -> PlacementGroupId {

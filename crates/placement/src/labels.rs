@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub type Labels = BTreeMap<String, String>;
 
 /// Whether one of the alternatives holds.
-pub(crate) fn is_met(selectors: &str, labels: &Labels) -> bool {
+pub fn is_met(selectors: &str, labels: &Labels) -> bool {
     selectors.split('|').any(|all| all.split('&').filter(|one| !one.is_empty()).all(|one| holds(one, labels)))
 }
 
@@ -27,19 +27,13 @@ fn holds(selector: &str, labels: &Labels) -> bool {
     is_one != is_negated
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The alternatives, the preferred one first.
+pub(crate) fn alternatives(selectors: &str) -> impl Iterator<Item = &str> {
+    selectors.split('|')
+}
 
-    #[test]
-    fn selectors_hold_or_not() {
-        let labels = Labels::from([("zone".to_owned(), "a".to_owned()), ("x.io/kind".to_owned(), "spot".to_owned())]);
-        let met = ["", "zone=a", "zone=!b", "zone=in(a,b)", "zone=!in(b, c)", "zone=*", "none=!*", "none=!a"];
-        assert_eq!(met.iter().find(|selector| !is_met(selector, &labels)), None);
-        let unmet = ["zone=b", "zone=!a", "zone=in(b)", "zone=!in(a)", "zone=!*", "none=*", "none=a", "zone"];
-        assert_eq!(unmet.iter().find(|selector| is_met(selector, &labels)), None);
-        assert!(is_met("zone=a&x.io/kind=spot", &labels));
-        assert!(!is_met("zone=a&x.io/kind=!spot", &labels));
-        assert!(is_met("zone=b|zone=c&zone=a|zone=a", &labels));
-    }
+/// Labels that must have one value, of one alternative.
+pub(crate) fn required(selectors: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = selectors.split('&').filter_map(|selector| selector.split_once('='));
+    pairs.filter(|(_, value)| *value != "*" && !value.starts_with('!') && !value.starts_with("in("))
 }
