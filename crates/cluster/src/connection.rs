@@ -73,9 +73,8 @@ impl Service<http::Request<Body>> for Requests {
 pub(crate) async fn dial(address: &str, preamble: &Preamble, within: Duration) -> io::Result<TcpStream> {
     let connected = async {
         let mut stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
-        stream.write_all(&preamble.encode()).await?;
+        trygon_rpc::prepare(&stream)?;
+        stream.write_all(&preamble.to_bytes()).await?;
         Ok(stream)
     };
     tokio::time::timeout(within, connected)
@@ -91,9 +90,12 @@ pub(crate) async fn connect(
     expected: Expected,
 ) -> Result<Connection, String> {
     let limits = &shared.limits;
-    let tcp = dial(address, preamble, limits.connect).await.map_err(|error| format!("cannot connect to {address}: {error}"))?;
+    let tcp = dial(address, preamble, limits.connect)
+        .await
+        .map_err(|error| format!("cannot connect to {address}: {error}"))?;
     let refused = |error: &dyn std::fmt::Display| format!("{address} was reached but not accepted: {error}");
-    let secured = crate::tls::connect(tcp, &shared.identity(), expected);
+    let identity = shared.identity();
+    let secured = crate::tls::connect(tcp, &identity, expected);
     let stream = match tokio::time::timeout(limits.connect, secured).await {
         Ok(secured) => secured.map_err(|error| refused(&error))?,
         Err(_) => return Err(format!("{address} was reached but does not finish the TLS handshake")),

@@ -1,7 +1,7 @@
 //! The one place where the network starts a thread and tasks.
 //!
 //! Kinds: the network thread (one a daemon); on it a task for the head, one for each node that was ever spoken to, one for each accepted
-//! connection, and short ones that dial. All tasks end with the thread's runtime.
+//! connection, and short ones that dial. A joining blocks, so it runs on one of at most four helping threads. All end with the runtime.
 
 use std::future::Future;
 use std::io;
@@ -11,11 +11,17 @@ use tokio::task::AbortHandle;
 
 /// Starts the network thread with a runtime of its own, which runs `main` and then ends what is left.
 pub(crate) fn start_thread(main: impl Future<Output = ()> + Send + 'static) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().max_blocking_threads(4).build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().max_blocking_threads(4).build()?;
     std::thread::Builder::new().name("network".to_owned()).spawn(move || runtime.block_on(main))
 }
 
 /// Starts a task on the network thread.
 pub(crate) fn start_task(task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
     tokio::spawn(task).abort_handle()
+}
+
+/// Runs what blocks for a bounded time on a helping thread.
+pub(crate) fn start_blocking(work: impl FnOnce() + Send + 'static) {
+    tokio::task::spawn_blocking(work);
 }

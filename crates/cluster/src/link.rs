@@ -106,7 +106,7 @@ impl Runner {
     async fn session(&self) -> Result<(), String> {
         let session = self.shared.next_session();
         let limits = &self.shared.limits;
-        let mut back_off = Backoff::new(limits.back_off, session ^ seed(&self.node));
+        let mut back_off = Backoff::new(limits.back_off, session ^ self.shared.seed());
         let mut broken_since: Option<Instant> = None;
         loop {
             let left = broken_since.map_or(limits.give_up, |since| limits.give_up.saturating_sub(since.elapsed()));
@@ -148,7 +148,7 @@ impl Runner {
             request.metadata_mut().insert(key, value.into());
         }
         let begin = async {
-            let mut told = connection.requests.stream(TELL, request, shared.limits.message_bytes).await?;
+            let mut told = connection.requests.stream::<Told>(TELL, request, shared.limits.message_bytes).await?;
             let first = told.message().await?;
             Ok::<_, Status>((told, first))
         };
@@ -189,11 +189,6 @@ impl Runner {
             }
         }
     }
-}
-
-/// The first bytes of an id are random: nodes that lost one another at once do not come back at once.
-fn seed(node: &NodeId) -> u64 {
-    node.as_bytes().iter().fold(0, |seed, byte| (seed << 8 | seed >> 56) ^ u64::from(*byte))
 }
 
 fn trouble(status: Status) -> Trouble {

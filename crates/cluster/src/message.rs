@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 
 use trygon_ids::NodeId;
 use trygon_proto::v1::{HeadToNode, NodeToHead, NodeToNode};
-use trygon_rpc::{Identity, NodeCertificate, Preamble};
+use trygon_rpc::{Identity, Joined, Preamble, ServeJoinError};
 
 /// From the loop to the network.
 #[derive(Debug)]
@@ -16,7 +16,12 @@ pub enum Outgoing {
     /// away may be lost, so the loop asks again after `Incoming::HeadBack` what it still waits for.
     ToHead(Box<NodeToHead>),
     /// The answer to `Incoming::HeadBack`: goes before everything else that waits for the head.
-    Register(Box<NodeToHead>),
+    Register {
+        /// The number in `Incoming::HeadBack`; an answer to an earlier one is dropped.
+        connection: u64,
+        /// What this node has.
+        message: Box<NodeToHead>,
+    },
     /// To another node, in order; arrives once or is reported by `Incoming::NodeUnreachable`.
     ToNode {
         /// The other node.
@@ -50,7 +55,10 @@ pub enum Incoming {
         reason: String,
     },
     /// A connection to the head stands and waits for `Outgoing::Register`.
-    HeadBack,
+    HeadBack {
+        /// Given back in the answer.
+        connection: u64,
+    },
     /// From another node, in order.
     FromNode {
         /// The node, as its certificate says.
@@ -81,6 +89,6 @@ pub enum Incoming {
         /// The connection, the preamble written, in non-blocking mode.
         result: io::Result<OwnedFd>,
     },
-    /// The certificate was renewed; the network uses it already.
-    Renewed(Box<NodeCertificate>),
+    /// The head's own daemon let another machine into the cluster, or did not.
+    Joined(Result<Joined, ServeJoinError>),
 }

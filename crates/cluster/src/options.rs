@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use trygon_ids::NodeId;
-use trygon_rpc::Identity;
+use trygon_rpc::{Authority, ClusterKey, Identity, Versions};
 
 /// Bytes and times that the network keeps to.
 #[derive(Debug, Clone)]
@@ -59,6 +59,21 @@ pub struct Options {
     pub identity: Identity,
     /// Where the head's port is, `host:port`; on the head's own machine that of this node itself.
     pub head_address: String,
+    /// What lets other machines join: on the head's own machine.
+    pub join_desk: Option<JoinDesk>,
     /// Bytes and times.
     pub limits: Limits,
+}
+
+/// What lets other machines join.
+#[derive(Debug)]
+pub struct JoinDesk {
+    /// Signs the certificates of nodes.
+    pub authority: Authority,
+    /// Whoever proves to know it may join.
+    pub key: ClusterKey,
+    /// What runs here, and must run there.
+    pub versions: Versions,
+    /// How long a node's certificate is valid.
+    pub lifetime: Duration,
 }

@@ -152,6 +152,11 @@ impl Outflow {
         state.taken = 0;
     }
 
+    /// Whether the present connection may take messages.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.lock().is_open
+    }
+
     /// Whether the link is about to end.
     pub(crate) fn is_closing(&self) -> bool {
         self.state.lock().is_closing

@@ -86,9 +86,9 @@ impl Sessions {
         lapsed
     }
 
-    /// Whether messages of this connection still count.
-    pub(crate) fn is_current(&self, node: &NodeId, connection: u64) -> bool {
-        self.of_node.get(node).is_some_and(|session| session.connection == connection && !session.is_over)
+    /// Only these nodes are left: numbers of others will not come again.
+    pub(crate) fn keep(&mut self, is_known: impl Fn(&NodeId) -> bool) {
+        self.of_node.retain(|node, session| session.is_connected || is_known(node));
     }
 
     fn current(&mut self, node: &NodeId, connection: u64) -> Option<&mut Session> {

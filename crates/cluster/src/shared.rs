@@ -74,9 +74,14 @@ impl Shared {
         self.sessions.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// A number that differs from node to node: those that lost one another at once do not come back at once.
+    pub(crate) fn seed(&self) -> u64 {
+        self.node_id.as_bytes().iter().fold(0, |seed: u64, byte| seed.rotate_left(8) ^ u64::from(*byte))
+    }
+
     /// What this node says first on a connection to another daemon.
     pub(crate) fn preamble(&self, purpose: Purpose, target: &NodeId) -> Preamble {
-        Preamble::new(purpose, *target.as_bytes(), *self.node_id.as_bytes())
+        Preamble::between_nodes(purpose, *target, self.node_id, 0)
     }
 
     pub(crate) fn report_unreachable(&self, node: NodeId, reason: String) {

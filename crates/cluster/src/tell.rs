@@ -47,7 +47,9 @@ impl Node for Listening {
         let session = number(request.metadata(), SESSION)?;
         let acknowledged = number(request.metadata(), ACKNOWLEDGED)?;
         let (connection, received) = match self.sessions.lock().begin(self.node, session, acknowledged) {
-            Begin::Unknown => return Err(Status::failed_precondition("the other node has given up what was said before")),
+            Begin::Unknown => {
+                return Err(Status::failed_precondition("the other node has given up what was said before"));
+            }
             Begin::Resumed { connection, received } => (connection, received),
             Begin::Fresh { connection, lapsed } => {
                 if lapsed {

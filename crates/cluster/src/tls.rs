@@ -1,14 +1,11 @@
-//! TLS on the network thread, and who the other side proved to be.
+//! TLS on the network thread.
 
 use std::io;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
-use trygon_ids::NodeId;
-use trygon_rpc::{Expected, Identity, PeerName};
+use trygon_rpc::{Expected, Identity, any_server_name, rustls};
 
 /// The dialling side: the other one must be `expected`.
 pub(crate) async fn connect(
@@ -17,21 +14,23 @@ pub(crate) async fn connect(
     expected: Expected,
 ) -> io::Result<client::TlsStream<TcpStream>> {
     let config = identity.client_config(expected).map_err(io::Error::other)?;
-    // rustls wants a name; it is not sent, and the check of the certificate goes by `expected`.
-    let name = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    TlsConnector::from(Arc::new(config)).connect(any_server_name(), stream).await.map_err(explained)
 }
 
-/// The side that was dialled by a node; says which one.
-pub(crate) async fn accept_node(
+/// The side that was dialled: the other one must be `expected`.
+pub(crate) async fn accept(
     stream: TcpStream,
     identity: &Identity,
-) -> io::Result<(NodeId, server::TlsStream<TcpStream>)> {
-    let config = identity.server_config(Expected::AnyNode).map_err(io::Error::other)?;
-    let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await?;
-    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    match trygon_rpc::peer_name(certificates) {
-        Some(PeerName::Node(node)) => Ok((node, stream)),
-        _ => Err(io::Error::new(io::ErrorKind::PermissionDenied, "the certificate is not that of a node")),
+    expected: Expected,
+) -> io::Result<server::TlsStream<TcpStream>> {
+    let config = identity.server_config(expected).map_err(io::Error::other)?;
+    TlsAcceptor::from(Arc::new(config)).accept(stream).await.map_err(explained)
+}
+
+/// What is wrong with a certificate, in a sentence that says what to do.
+fn explained(error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(inner) => io::Error::new(error.kind(), trygon_rpc::explain(inner)),
+        None => error,
     }
 }
