@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::PathAndQuery;
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use prost::Message;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -20,6 +20,7 @@ use tower_service::Service;
 use trygon_rpc::{Expected, Preamble};
 
 use crate::codec::EncodedCodec;
+use crate::kinds::{GroupExecutor, TaskGroup};
 use crate::options::Limits;
 use crate::outflow::OutflowStream;
 use crate::shared::Shared;
@@ -32,6 +33,8 @@ pub(crate) const CONNECTION_WINDOW: u32 = 8 << 20;
 pub(crate) struct Connection {
     pub(crate) requests: Requests,
     pub(crate) driver: Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>,
+    /// What hyper runs beside.
+    pub(crate) tasks: TaskGroup,
 }
 
 /// Sends requests on a connection.
@@ -100,8 +103,10 @@ pub(crate) async fn connect(
         Ok(secured) => secured.map_err(|error| refused(&error))?,
         Err(_) => return Err(format!("{address} was reached but does not finish the TLS handshake")),
     };
-    let (requests, driver) = client(limits).handshake(TokioIo::new(stream)).await.map_err(|error| refused(&error))?;
-    Ok(Connection { requests: Requests(requests), driver: Box::pin(driver) })
+    let tasks = TaskGroup::default();
+    let (requests, driver) =
+        client(limits, &tasks).handshake(TokioIo::new(stream)).await.map_err(|error| refused(&error))?;
+    Ok(Connection { requests: Requests(requests), driver: Box::pin(driver), tasks })
 }
 
 /// Why a connection whose driver is done ended.
@@ -115,8 +120,8 @@ pub(crate) fn ended_reason(ended: &Result<(), hyper::Error>) -> String {
     }
 }
 
-fn client(limits: &Limits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn client(limits: &Limits, tasks: &TaskGroup) -> http2::Builder<GroupExecutor> {
+    let mut builder = http2::Builder::new(tasks.executor());
     builder
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)

@@ -113,7 +113,7 @@ impl Runner {
 
     /// Speaks with the head until the connection ends; says why it did.
     async fn attach(&self, number: u64, connection: Connection, back_off: &mut Backoff) -> String {
-        let Connection { requests, mut driver } = connection;
+        let Connection { requests, mut driver, tasks: _tasks } = connection;
         let shared = &self.shared;
         let request = Request::new(self.outflow.stream());
         *self.unregistered.lock() = Some(number);

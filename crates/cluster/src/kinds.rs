@@ -5,8 +5,10 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
 /// Starts the network thread with a runtime of its own, which runs `main` and then ends what is left.
@@ -24,4 +26,34 @@ pub(crate) fn start_task(task: impl Future<Output = ()> + Send + 'static) -> Abo
 /// Runs what blocks for a bounded time on a helping thread.
 pub(crate) fn start_blocking(work: impl FnOnce() + Send + 'static) {
     tokio::task::spawn_blocking(work);
+}
+
+/// The tasks of one connection. They end when this is dropped: a stream that nobody reads any more would keep them for ever otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct TaskGroup {
+    tasks: GroupExecutor,
+}
+
+/// Starts tasks of a group, for hyper.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct GroupExecutor {
+    tasks: Arc<Mutex<Vec<AbortHandle>>>,
+}
+
+impl TaskGroup {
+    pub(crate) fn executor(&self) -> GroupExecutor {
+        self.tasks.clone()
+    }
+}
+
+impl Drop for TaskGroup {
+    fn drop(&mut self) {
+        self.tasks.tasks.lock().drain(..).for_each(|task| task.abort());
+    }
+}
+
+impl<Task: Future<Output = ()> + Send + 'static> hyper::rt::Executor<Task> for GroupExecutor {
+    fn execute(&self, task: Task) {
+        self.tasks.lock().push(start_task(task));
+    }
 }
