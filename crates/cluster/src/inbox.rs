@@ -19,6 +19,9 @@ struct State {
     sockets: usize,
 }
 
+/// What a message in the queue costs besides its bytes.
+const ENTRY_BYTES: usize = 256;
+
 /// A queue that senders wait for when it is full.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -60,7 +63,7 @@ impl Inbox {
         }
         let was_empty = state.queue.is_empty();
         state.queue.push(message);
-        state.bytes += bytes;
+        state.bytes += bytes + ENTRY_BYTES;
         drop(state);
         if was_empty {
             self.signal();

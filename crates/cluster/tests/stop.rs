@@ -1,4 +1,5 @@
 //! A network that ended leaves nothing behind. In a binary of its own: it counts what the whole process has.
+#![allow(clippy::unwrap_used)]
 
 #[path = "network/common/mod.rs"]
 mod common;

@@ -1,3 +1,5 @@
+//! Tests of the queue.
+
 use std::pin::pin;
 
 use super::*;

@@ -1,4 +1,5 @@
 //! Networks of one cluster in one process, over loopback.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 mod heads;

@@ -60,6 +60,32 @@ fn many_small_messages_and_a_large_one() {
     assert!(arrived == large);
 }
 
+#[test]
+fn an_answer_comes_back_soon() {
+    let authority = authority();
+    let mut asking = Node::start(&authority, 1, NO_HEAD, quick());
+    let mut answering = Node::start(&authority, 2, NO_HEAD, quick());
+    introduce(&[&asking, &answering]);
+    let mut times = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..1000 {
+                assert_eq!(answering.next_number().1, number);
+                answering.tell(node_id(1), number);
+            }
+        });
+        for number in 0..1000 {
+            let began = Instant::now();
+            asking.tell(node_id(2), number);
+            assert_eq!(asking.next_number().1, number);
+            times.push(began.elapsed());
+        }
+    });
+    times.sort();
+    println!("there and back: median {:?}, 99 of 100 within {:?}, longest {:?}", times[500], times[990], times[999]);
+    assert!(times[500] < Duration::from_millis(20), "{:?}: something waits for a timer", times[500]);
+}
+
 /// CARRY-1: nothing is lost, doubled or reordered by connections that break at any point.
 #[test]
 fn cut_connections_lose_nothing() {

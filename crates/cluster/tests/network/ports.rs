@@ -73,13 +73,13 @@ fn an_unknown_purpose_and_another_protocol_are_dropped() {
 fn bytes_of_objects_travel_over_tls() {
     let authority = Authority::create(SystemTime::now()).unwrap();
     let asking = Node::start(&authority, 1, NO_HEAD, quick());
-    let serving = Node::start(&authority, 2, NO_HEAD, quick());
+    let mut serving = Node::start(&authority, 2, NO_HEAD, quick());
     introduce(&[&asking, &serving]);
     let (streams, id) = (asking.network.object_streams(), serving.id);
-    assert_eq!(streams.connect(node_id(9)).unwrap_err().kind(), std::io::ErrorKind::NotFound);
-    while streams.connect(id).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    assert_eq!(streams.connect(node_id(9)).map(drop).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    // When this has arrived, the addresses are known.
+    asking.tell(id, 1);
+    serving.next_number();
     let fetching = std::thread::spawn(move || {
         let mut stream = streams.connect(id).unwrap();
         stream.write_all(b"all of it").unwrap();
@@ -88,26 +88,13 @@ fn bytes_of_objects_travel_over_tls() {
         bytes
     });
     let payload: Vec<u8> = (0..8 << 20).map(|index: u32| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let serve = |preamble: Preamble, socket| {
-        assert_eq!(preamble.purpose, Purpose::Object);
-        let (node, mut stream) = serving.network.object_streams().accept(&preamble, socket).ok()?;
-        assert_eq!(node, node_id(1));
-        let mut request = [0; 9];
-        stream.read_exact(&mut request).ok()?;
-        stream.write_all(&payload).ok()
-    };
-    // The first connections may be those that only tried whether the address is known.
-    let mut received = Vec::new();
-    let served = (0..100).any(|_| {
-        serving.network.receive(&mut received);
-        let found = received.drain(..).find_map(|incoming| match incoming {
-            Incoming::Accepted { preamble, socket, .. } => serve(preamble, socket),
-            _ => None,
-        });
-        std::thread::sleep(Duration::from_millis(20));
-        found.is_some()
-    });
-    assert!(served);
+    let (preamble, socket) = accepted(&mut serving);
+    assert_eq!(preamble.purpose, Purpose::Object);
+    let (node, mut stream) = serving.network.object_streams().accept(&preamble, socket).unwrap();
+    assert_eq!(node, asking.id);
+    let mut request = [0; 9];
+    stream.read_exact(&mut request).unwrap();
+    stream.write_all(&payload).unwrap();
     assert!(fetching.join().unwrap() == payload);
 }
 

@@ -4,7 +4,7 @@
 pub(crate) mod head;
 pub(crate) mod proxy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -48,7 +48,7 @@ pub(crate) fn identity(certificate: &NodeCertificate) -> Identity {
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) network: Network,
-    received: Vec<Incoming>,
+    received: VecDeque<Incoming>,
 }
 
 impl Node {
@@ -65,7 +65,7 @@ impl Node {
     ) -> Self {
         let id = node_id(number);
         let options = Options { node_id: id, identity, head_address: head.to_owned(), join_desk, limits };
-        Self { id, network: Network::start(bound(), options).unwrap(), received: Vec::new() }
+        Self { id, network: Network::start(bound(), options).unwrap(), received: VecDeque::new() }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -92,15 +92,15 @@ impl Node {
     ) -> Option<T> {
         let until = Instant::now() + within;
         loop {
-            while !self.received.is_empty() {
-                if let Some(found) = wanted(self.received.remove(0)) {
+            while let Some(incoming) = self.received.pop_front() {
+                if let Some(found) = wanted(incoming) {
                     return Some(found);
                 }
             }
             let left = until.checked_duration_since(Instant::now())?;
             let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
             poll(&mut [PollFd::from_borrowed_fd(self.network.event_fd(), PollFlags::IN)], Some(&timeout)).unwrap();
-            self.network.receive(&mut self.received);
+            self.take();
         }
     }
 
@@ -115,8 +115,14 @@ impl Node {
 
     /// All that came so far and fits the order in which it came.
     pub(crate) fn drain(&mut self) -> Vec<Incoming> {
-        self.network.receive(&mut self.received);
-        std::mem::take(&mut self.received)
+        self.take();
+        self.received.drain(..).collect()
+    }
+
+    fn take(&mut self) {
+        let mut taken = Vec::new();
+        self.network.receive(&mut taken);
+        self.received.extend(taken);
     }
 }
 
