@@ -15,6 +15,8 @@ mod names;
 mod node_certificate;
 mod preamble;
 mod process_certificate;
+#[cfg(test)]
+mod sample;
 mod stream;
 mod tls;
 mod validity;

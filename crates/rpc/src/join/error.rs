@@ -1,8 +1,8 @@
 //! Why a machine did not join, each with what to do about it.
 
-use super::messages::Versions;
 use crate::dial::DialError;
 use crate::error::CertificateError;
+use crate::join::messages::Versions;
 use crate::validity::utc_text;
 use std::time::Duration;
 
@@ -40,9 +40,9 @@ pub enum JoinError {
         /// Where the head is.
         address: String,
         /// The head's versions.
-        head: Versions,
+        head: Box<Versions>,
         /// This machine's versions.
-        own: Versions,
+        own: Box<Versions>,
     },
     /// The two clocks differ by more than certificates allow.
     Clock {

@@ -1,8 +1,8 @@
 //! The head's side.
 
-use super::error::ServeJoinError;
-use super::messages::{Facts, Refusal, Reply, Request, Versions, is_proven, receive, send};
 use crate::authority::Authority;
+use crate::join::error::ServeJoinError;
+use crate::join::messages::{Facts, Refusal, Reply, Request, Versions, is_proven, receive, send};
 use crate::key::ClusterKey;
 use crate::stream::TimedStream;
 use crate::tls::{certified, finish_server, server_builder};
