@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 use trygon_ids::NodeId;
 use trygon_proto::v1::node_server::NodeServer;
-use trygon_rpc::{Expected, Preamble, Purpose};
+use trygon_rpc::{Expected, Joined, Preamble, Purpose};
 
 use crate::connection::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::kinds::{start_blocking, start_task};
@@ -91,8 +91,10 @@ impl Door {
         start_blocking(move || {
             let JoinDesk { authority, key, versions, lifetime } = &*desk;
             let patience = shared.limits.connect;
+            let now = SystemTime::now();
+            let admit = |joined: &Joined| shared.admit(&joined.node);
             let joined =
-                trygon_rpc::serve_join(socket, key, authority, versions, SystemTime::now(), *lifetime, patience);
+                trygon_rpc::serve_join_admitting(socket, key, authority, versions, now, *lifetime, patience, admit);
             drop(permit);
             shared.inbox.put(Incoming::Joined(joined), 0);
         });

@@ -69,6 +69,21 @@ impl Shared {
         }
     }
 
+    /// Whether a machine may join under this id, on the head's machine. The first 20 bytes of a node's id stand in the names of its
+    /// processes: a machine with those of another one could speak for its processes.
+    pub(crate) fn admit(&self, newcomer: &NodeId) -> Result<(), String> {
+        let addresses = self.addresses.lock();
+        let taken = addresses
+            .keys()
+            .chain([&self.node_id])
+            .any(|node| node != newcomer && node.as_bytes()[..20] == newcomer.as_bytes()[..20]);
+        if taken {
+            Err("the node's id begins as that of another node: start the node again".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+
     /// Numbers sessions: a later one has a higher number, so that the other side can tell which is the present one.
     pub(crate) fn next_session(&self) -> u64 {
         self.sessions.fetch_add(1, Ordering::Relaxed) + 1

@@ -125,6 +125,12 @@ fn a_machine_with_the_key_joins_and_is_heard() {
     let older = Versions { trygon: "0.0.9".to_owned(), ..versions() };
     let refused = trygon_rpc::join(&head_node.address(), &key, node_id(3), &older, now, patience);
     assert!(matches!(refused, Err(JoinError::Versions { .. })), "{refused:?}");
+    // One that could speak for the processes of another node.
+    let mut bytes = [2; 28];
+    bytes[27] = 9;
+    let twin = trygon_ids::NodeId::new(bytes);
+    let refused = trygon_rpc::join(&head_node.address(), &key, twin, &versions(), now, patience).unwrap_err();
+    assert!(refused.to_string().contains("begins as that of another node"), "{refused}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

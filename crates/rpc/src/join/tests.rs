@@ -85,6 +85,27 @@ fn the_host_may_be_a_name() {
 }
 
 #[test]
+fn the_head_may_refuse_an_id() {
+    let authority = authority();
+    let key = ClusterKey::generate(authority.fingerprint()).expect("a key");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut socket = listener.accept().expect("a connection").0;
+            socket.read_exact(&mut [0; crate::Preamble::LEN]).expect("the preamble");
+            let own = versions();
+            let admit = |asking: &Joined| Err(format!("node {} is known already", asking.node));
+            let refused = serve_join_admitting(socket.into(), &key, &authority, &own, now(), HOUR, PATIENCE, admit);
+            assert!(matches!(refused, Err(ServeJoinError::NotAdmitted(_))));
+        });
+        let error = join(&address, &key, node_id(2), &versions(), now(), PATIENCE).expect_err("refused");
+        let said = error.to_string();
+        assert!(matches!(error, JoinError::Refused { .. }) && said.contains("02 is known already"), "{said}");
+    });
+}
+
+#[test]
 fn a_wrong_secret_is_refused_and_learns_nothing() {
     let head = Head::start();
     let wrong = ClusterKey::generate(head.authority.fingerprint()).expect("a key");
