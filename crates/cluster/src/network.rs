@@ -1,0 +1,80 @@
+//! The network as the daemon's loop sees it.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+use trygon_rpc::{Bound, Listener};
+
+use crate::kinds::start_thread;
+use crate::message::{Incoming, Outgoing};
+use crate::object_streams::ObjectStreams;
+use crate::options::Options;
+use crate::shared::Shared;
+use crate::supervisor::Supervisor;
+
+/// Connections whose preamble was read and that the network thread has not seen yet; further ones are dropped.
+const ENTERING: usize = 64;
+
+/// The running network. Dropping it lets the last messages go, closes the port and ends all its threads.
+#[derive(Debug)]
+pub struct Network {
+    shared: Arc<Shared>,
+    listener: Option<Listener>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Network {
+    /// Starts the network on a port that was bound.
+    pub fn start(bound: Bound, mut options: Options) -> io::Result<Self> {
+        let join_desk = options.join_desk.take();
+        let shared = Arc::new(Shared::new(options)?);
+        let (entering, accepted) = mpsc::channel(ENTERING);
+        let thread = start_thread(Supervisor::run(shared.clone(), join_desk, accepted))?;
+        // From here on an error drops the network, which ends the thread.
+        let mut network = Self { shared, listener: None, thread: Some(thread) };
+        network.listener = Some(bound.start(move |incoming| {
+            // A network thread that is so far behind has no room for newcomers; they come again.
+            let _ = entering.try_send(incoming);
+        })?);
+        Ok(network)
+    }
+
+    /// The port that others connect to.
+    pub fn port(&self) -> u16 {
+        self.listener.as_ref().map_or(0, Listener::port)
+    }
+
+    /// Readable when `receive` has something.
+    pub fn event_fd(&self) -> BorrowedFd<'_> {
+        self.shared.inbox.event_fd()
+    }
+
+    /// Moves everything that came to the end of `into`.
+    pub fn receive(&self, into: &mut Vec<Incoming>) {
+        self.shared.inbox.receive(into);
+    }
+
+    /// Sends, and never waits.
+    pub fn send(&self, message: Outgoing) {
+        self.shared.outbox.push(message);
+    }
+
+    /// What opens streams for the bytes of objects, on any thread.
+    pub fn object_streams(&self) -> ObjectStreams {
+        ObjectStreams::new(self.shared.clone())
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.listener = None;
+        self.shared.outbox.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
