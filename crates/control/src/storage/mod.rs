@@ -1,0 +1,19 @@
+//! Where the control service keeps its events: the contract, and the three places that keep it.
+
+mod assemble;
+mod contract;
+mod error;
+mod memory;
+mod open;
+mod record;
+mod redb;
+mod redis;
+
+
+pub use contract::{Cut, Loaded, Snapshot, Storage};
+pub use error::StorageError;
+pub use memory::MemoryStorage;
+pub use open::open;
+pub use record::Record;
+pub use redb::RedbStorage;
+pub use redis::RedisStorage;
