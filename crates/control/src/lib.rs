@@ -7,4 +7,8 @@
 //! - **JOURNAL-3** an append that fails changes nothing, and may be tried again.
 #![forbid(unsafe_code)]
 
+pub mod journal;
+mod machine;
 pub mod storage;
+
+pub use machine::Machine;

@@ -10,6 +10,9 @@ mod redb;
 mod redis;
 
 
+#[cfg(test)]
+mod tests;
+
 pub use contract::{Cut, Loaded, Snapshot, Storage};
 pub use error::StorageError;
 pub use memory::MemoryStorage;

@@ -71,7 +71,11 @@ impl Record {
     }
 
     fn label_bytes(&self) -> &[u8] {
-        &self.label.as_bytes()[..self.label.floor_char_boundary(255)]
+        let mut end = self.label.len().min(usize::from(u8::MAX));
+        while !self.label.is_char_boundary(end) {
+            end -= 1;
+        }
+        &self.label.as_bytes()[..end]
     }
 }
 
