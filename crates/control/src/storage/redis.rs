@@ -258,7 +258,7 @@ fn node_id(hex: &str) -> Option<NodeId> {
 
 fn translate(place: &str, error: &RedisError) -> StorageError {
     let (place, message) = (place.to_owned(), error.to_string());
-    if message.contains("OOM command not allowed") || message.contains("MISCONF") {
+    if matches!(error.code(), Some("OOM" | "MISCONF")) {
         return StorageError::Full { place, message };
     }
     let is_refusal = matches!(
