@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::machine::Machine;
+use crate::machine::{Keep, Machine};
 use crate::storage::{Cut, Record, Storage, StorageError};
 use prost::Message as _;
 use trygon_ids::NodeId;
@@ -43,11 +43,17 @@ pub struct Journal<M: Machine> {
     machine: M,
     storage: Box<dyn Storage>,
     limits: Limits,
-    /// The last event that was kept and taken in.
+    /// The last event that was taken in and is kept, or will be.
     last_index: u64,
     /// The time of whatever was taken in last.
     last_ms: u64,
     since_snapshot: Limits,
+    /// Records of events that were taken in and may be lost; the newest is `last_index`.
+    unwritten: Vec<Record>,
+    /// What the machine said and nobody was told, because it could not be kept.
+    unsent: Vec<(NodeId, M::Output)>,
+    /// Whether something unwritten led to more than hints.
+    must_write: bool,
 }
 
 impl<M: Machine + std::fmt::Debug> std::fmt::Debug for Journal<M> {
@@ -86,7 +92,11 @@ impl<M: Machine> Journal<M> {
             dropped.clear();
             (last_index, last_ms) = (record.index, record.at_ms);
         }
-        Ok((Self { machine, storage, limits, last_index, last_ms, since_snapshot }, opened))
+        let (unwritten, unsent) = (Vec::new(), Vec::new());
+        let must_write = false;
+        let journal =
+            Self { machine, storage, limits, last_index, last_ms, since_snapshot, unwritten, unsent, must_write };
+        Ok((journal, opened))
     }
 
     /// What the events made of the machine.
@@ -99,16 +109,17 @@ impl<M: Machine> Journal<M> {
         self.storage.place()
     }
 
-    /// The last event that was kept.
+    /// The last event that was taken in and is kept, or will be.
     pub fn last_index(&self) -> u64 {
         self.last_index
     }
 
-    /// Keeps those events of the batch that are to be kept, with one write; then takes all of them in, in order. On return the
-    /// batch is empty, and what the machine says may be sent.
+    /// Takes the events of the batch in, in order, and keeps them as each asks for, with one write at most. On return the batch
+    /// is empty, and `out` holds what may be sent.
     ///
     /// # Errors
-    /// When they cannot be kept. The machine and the batch are as before then (JOURNAL-3).
+    /// When they cannot be kept. Nothing may be sent then, and the call is to be repeated: events that are to be kept first are
+    /// still in the batch and have changed nothing (JOURNAL-3).
     pub fn commit(
         &mut self,
         now_ms: u64,
@@ -116,25 +127,66 @@ impl<M: Machine> Journal<M> {
         out: &mut Vec<(NodeId, M::Output)>,
     ) -> Result<(), StorageError> {
         let at_ms = now_ms.max(self.last_ms);
-        let kept = batch.iter().filter(|(_, event)| M::is_kept(event));
-        let records: Vec<Record> = (self.last_index + 1..)
-            .zip(kept)
-            .map(|(index, (origin, event))| {
-                let (label, body) = (M::label(event).to_owned(), event.encode_to_vec());
-                Record { index, at_ms, origin: *origin, label, body }
-            })
-            .collect();
-        if let Some(last) = records.last() {
-            self.storage.append(&records)?;
-            self.last_index = last.index;
-            self.since_snapshot.events += records.len() as u64;
-            self.since_snapshot.size_bytes += records.iter().map(Record::size_bytes).sum::<u64>();
+        let mut records = self.records(at_ms, batch);
+        if batch.iter().any(|(_, event)| M::keep(event) == Keep::Now) {
+            self.append(&mut records)?;
         }
+        self.last_index += records.len() as u64;
+        self.unwritten.append(&mut records);
         self.last_ms = at_ms;
         for (origin, event) in batch.drain(..) {
-            self.machine.apply(at_ms, origin, event, out);
+            // The answer to a question is not the effect of anything.
+            let (is_kept, said) = (M::keep(&event) > Keep::Never, self.unsent.len());
+            self.machine.apply(at_ms, origin, event, &mut self.unsent);
+            self.must_write |= is_kept && self.unsent[said..].iter().any(|(_, output)| !M::is_hint(output));
         }
+        if self.must_write {
+            self.write()?;
+        }
+        out.append(&mut self.unsent);
         Ok(())
+    }
+
+    /// Whether something was taken in that is not kept yet.
+    pub fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
+    /// Keeps what was taken in and is not kept yet.
+    ///
+    /// # Errors
+    /// When it cannot be kept; it is to be tried again then.
+    pub fn write(&mut self) -> Result<(), StorageError> {
+        self.append(&mut Vec::new())
+    }
+
+    /// Writes what is not written yet and these records; empties both.
+    fn append(&mut self, records: &mut Vec<Record>) -> Result<(), StorageError> {
+        let held = self.unwritten.len();
+        self.unwritten.extend_from_slice(records);
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.storage.append(&self.unwritten) {
+            self.unwritten.truncate(held);
+            return Err(error);
+        }
+        self.since_snapshot.events += self.unwritten.len() as u64;
+        self.since_snapshot.size_bytes += self.unwritten.iter().map(Record::size_bytes).sum::<u64>();
+        self.last_index += records.len() as u64;
+        records.clear();
+        self.unwritten.clear();
+        self.must_write = false;
+        Ok(())
+    }
+
+    fn records(&self, at_ms: u64, batch: &[(NodeId, M::Event)]) -> Vec<Record> {
+        let kept = batch.iter().filter(|(_, event)| M::keep(event) > Keep::Never);
+        let record = |(index, (origin, event)): (u64, &(NodeId, M::Event))| {
+            let (label, body) = (M::label(event).to_owned(), event.encode_to_vec());
+            Record { index, at_ms, origin: *origin, label, body }
+        };
+        (self.last_index + 1..).zip(kept).map(record).collect()
     }
 
     /// Whether the journal is long enough for a snapshot.
@@ -148,11 +200,19 @@ impl<M: Machine> Journal<M> {
     /// When it cannot be kept; the events are still there then, and it is due again when half as many more came.
     pub fn snapshot(&mut self) -> Result<(), StorageError> {
         let mut state = self.last_ms.to_le_bytes().to_vec();
-        state.append(&mut self.machine.snapshot());
-        let result = self.storage.snapshot(self.last_index, &state);
+        let result = match self.machine.snapshot() {
+            Ok(mut body) => {
+                state.append(&mut body);
+                self.storage.snapshot(self.last_index, &state)
+            }
+            Err(message) => Err(StorageError::Refused { place: self.storage.place(), message }),
+        };
         let share = if result.is_ok() { 0 } else { 1 };
         self.since_snapshot =
             Limits { events: self.limits.events / 2 * share, size_bytes: self.limits.size_bytes / 2 * share };
+        if result.is_ok() {
+            self.unwritten.clear();
+        }
         result
     }
 }
