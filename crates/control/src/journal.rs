@@ -46,7 +46,7 @@ pub struct Journal<M: Machine> {
     /// The last event that was taken in and is kept, or will be.
     last_index: u64,
     /// The time of whatever was taken in last.
-    last_ms: u64,
+    last_us: u64,
     since_snapshot: Limits,
     /// Records of events that were taken in and may be lost; the newest is `last_index`.
     unwritten: Vec<Record>,
@@ -75,11 +75,11 @@ impl<M: Machine> Journal<M> {
     ) -> Result<(Self, Opened), StorageError> {
         let loaded = storage.load()?;
         let corrupt = |message: String| StorageError::Corrupt { place: storage.place(), message };
-        let (mut last_index, mut last_ms) = (0, 0);
+        let (mut last_index, mut last_us) = (0, 0);
         if let Some(snapshot) = &loaded.snapshot {
             let (time, state) = snapshot.state.split_first_chunk::<8>().ok_or_else(|| corrupt("its snapshot is too short".to_owned()))?;
             machine.restore(state).map_err(corrupt)?;
-            (last_index, last_ms) = (snapshot.through, u64::from_le_bytes(*time));
+            (last_index, last_us) = (snapshot.through, u64::from_le_bytes(*time));
         }
         let opened = Opened { replayed: loaded.records.len() as u64, cut: loaded.cut, warnings: loaded.warnings };
         let mut since_snapshot = Limits { events: opened.replayed, size_bytes: 0 };
@@ -88,14 +88,14 @@ impl<M: Machine> Journal<M> {
             let event = M::Event::decode(record.body.as_slice())
                 .map_err(|error| corrupt(format!("event {} ({}) makes no sense: {error}", record.index, record.label)))?;
             since_snapshot.size_bytes += record.size_bytes();
-            machine.apply(record.at_ms, record.origin, event, &mut dropped);
+            machine.apply(record.at_us, record.origin, event, &mut dropped);
             dropped.clear();
-            (last_index, last_ms) = (record.index, record.at_ms);
+            (last_index, last_us) = (record.index, record.at_us);
         }
         let (unwritten, unsent) = (Vec::new(), Vec::new());
         let must_write = false;
         let journal =
-            Self { machine, storage, limits, last_index, last_ms, since_snapshot, unwritten, unsent, must_write };
+            Self { machine, storage, limits, last_index, last_us, since_snapshot, unwritten, unsent, must_write };
         Ok((journal, opened))
     }
 
@@ -122,22 +122,22 @@ impl<M: Machine> Journal<M> {
     /// still in the batch and have changed nothing (JOURNAL-3).
     pub fn commit(
         &mut self,
-        now_ms: u64,
+        now_us: u64,
         batch: &mut Vec<(NodeId, M::Event)>,
         out: &mut Vec<(NodeId, M::Output)>,
     ) -> Result<(), StorageError> {
-        let at_ms = now_ms.max(self.last_ms);
-        let mut records = self.records(at_ms, batch);
+        let at_us = now_us.max(self.last_us);
+        let mut records = self.records(at_us, batch);
         if batch.iter().any(|(_, event)| M::keep(event) == Keep::Now) {
             self.append(&mut records)?;
         }
         self.last_index += records.len() as u64;
         self.unwritten.append(&mut records);
-        self.last_ms = at_ms;
+        self.last_us = at_us;
         for (origin, event) in batch.drain(..) {
             // The answer to a question is not the effect of anything.
             let (is_kept, said) = (M::keep(&event) > Keep::Never, self.unsent.len());
-            self.machine.apply(at_ms, origin, event, &mut self.unsent);
+            self.machine.apply(at_us, origin, event, &mut self.unsent);
             self.must_write |= is_kept && self.unsent[said..].iter().any(|(_, output)| !M::is_hint(output));
         }
         if self.must_write {
@@ -180,11 +180,11 @@ impl<M: Machine> Journal<M> {
         Ok(())
     }
 
-    fn records(&self, at_ms: u64, batch: &[(NodeId, M::Event)]) -> Vec<Record> {
+    fn records(&self, at_us: u64, batch: &[(NodeId, M::Event)]) -> Vec<Record> {
         let kept = batch.iter().filter(|(_, event)| M::keep(event) > Keep::Never);
         let record = |(index, (origin, event)): (u64, &(NodeId, M::Event))| {
             let (label, body) = (M::label(event).to_owned(), event.encode_to_vec());
-            Record { index, at_ms, origin: *origin, label, body }
+            Record { index, at_us, origin: *origin, label, body }
         };
         (self.last_index + 1..).zip(kept).map(record).collect()
     }
@@ -199,7 +199,7 @@ impl<M: Machine> Journal<M> {
     /// # Errors
     /// When it cannot be kept; the events are still there then, and it is due again when half as many more came.
     pub fn snapshot(&mut self) -> Result<(), StorageError> {
-        let mut state = self.last_ms.to_le_bytes().to_vec();
+        let mut state = self.last_us.to_le_bytes().to_vec();
         let result = match self.machine.snapshot() {
             Ok(mut body) => {
                 state.append(&mut body);

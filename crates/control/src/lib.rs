@@ -1,14 +1,25 @@
-//! The control service as a process: what it keeps, and how it is spoken with.
+//! The control service: what the head of a cluster does with what its nodes tell it.
 //!
-//! What it decides is elsewhere; here stand the journal of its events, the places where the journal is kept, and the streams of
-//! the nodes. Its laws:
+//! `Head` knows no sockets, files or clocks: messages go in, messages for nodes come out. A node that is its own cluster calls it directly.
+//! On a real head it is a process of its own ([`run_inherited`]), with a journal. The laws of that:
 //! - **JOURNAL-1** an event is on disk before any effect of it leaves the process.
 //! - **JOURNAL-2** what is loaded after any end is exactly a prefix of what was appended, and holds all that was acknowledged.
 //! - **JOURNAL-3** an append that fails changes nothing, and may be tried again.
+//! - **STREAM-1** a node has one stream, the one that it opened last; what comes by an older one is not heard.
+//! - **STREAM-2** what a node is told comes in order and without a gap, or its stream ends and it registers again.
+//! - **STREAM-3** a node is given up when it has been without a stream for its grace, or has said farewell; not otherwise.
 #![forbid(unsafe_code)]
 
+mod head;
 pub mod journal;
+pub mod json;
 mod machine;
+mod machine_of_head;
 pub mod storage;
+mod translate;
 
-pub use machine::Machine;
+pub use head::{Head, Out};
+pub use machine::{Keep, Machine};
+pub use translate::{
+    actor_id, actor_spec, amounts, death_from_wire, death_to_wire, group_id, group_spec, resource_set, worker_id,
+};

@@ -30,8 +30,8 @@ pub trait Machine: Send {
     /// Whether nothing rests on the message: another like it follows, and a node without it only decides worse.
     fn is_hint(output: &Self::Output) -> bool;
 
-    /// Takes an event in. `now_ms` never goes back.
-    fn apply(&mut self, now_ms: u64, origin: NodeId, event: Self::Event, out: &mut Vec<(NodeId, Self::Output)>);
+    /// Takes an event in. `now_us` never goes back.
+    fn apply(&mut self, now_us: u64, origin: NodeId, event: Self::Event, out: &mut Vec<(NodeId, Self::Output)>);
 
     /// The whole state, the same bytes for the same state.
     ///

@@ -26,7 +26,7 @@ struct Said {
 struct Table {
     values: BTreeMap<u32, u64>,
     loads: BTreeMap<u8, u64>,
-    last_ms: u64,
+    last_us: u64,
 }
 
 impl Machine for Table {
@@ -45,13 +45,13 @@ impl Machine for Table {
         output.kind == 1
     }
 
-    fn apply(&mut self, now_ms: u64, origin: NodeId, event: Said, out: &mut Vec<(NodeId, Said)>) {
-        assert!(now_ms >= self.last_ms, "time goes back");
+    fn apply(&mut self, now_us: u64, origin: NodeId, event: Said, out: &mut Vec<(NodeId, Said)>) {
+        assert!(now_us >= self.last_us, "time goes back");
         let from = origin.as_bytes()[0];
         match event.kind % 4 {
             0 => out.push((origin, Said { value: self.values.get(&event.key).copied().unwrap_or(0), ..event })),
             1 => {
-                self.last_ms = now_ms;
+                self.last_us = now_us;
                 self.loads.insert(from, event.value);
                 out.push((origin, event.clone()));
                 // A load can free what waited: more than a hint.
@@ -61,12 +61,12 @@ impl Machine for Table {
                 }
             }
             2 => {
-                self.last_ms = now_ms;
-                self.values.insert(event.key, event.value ^ now_ms);
+                self.last_us = now_us;
+                self.values.insert(event.key, event.value ^ now_us);
                 out.push((origin, event));
             }
             _ => {
-                self.last_ms = now_ms;
+                self.last_us = now_us;
                 let load = self.loads.get(&from).copied().unwrap_or(3);
                 self.values.values_mut().filter(|value| **value > load).for_each(|value| *value = *value / 2 + load);
                 out.push((origin, event));
@@ -77,20 +77,20 @@ impl Machine for Table {
     fn snapshot(&self) -> Result<Vec<u8>, String> {
         let values = self.values.iter().flat_map(|(key, value)| [u64::from(*key), *value]);
         let loads = self.loads.iter().flat_map(|(key, value)| [u64::from(*key), *value]);
-        let words = [self.last_ms, self.values.len() as u64].into_iter().chain(values).chain(loads);
+        let words = [self.last_us, self.values.len() as u64].into_iter().chain(values).chain(loads);
         Ok(words.flat_map(u64::to_le_bytes).collect())
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
         let words: Vec<u64> =
             state.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_le_bytes)).collect();
-        let [last_ms, count, pairs @ ..] = words.as_slice() else { return Err("too short".to_owned()) };
+        let [last_us, count, pairs @ ..] = words.as_slice() else { return Err("too short".to_owned()) };
         let pairs: Vec<(u64, u64)> = pairs.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
         let (values, loads) = pairs.split_at(*count as usize);
         *self = Self {
             values: values.iter().map(|(key, value)| (*key as u32, *value)).collect(),
             loads: loads.iter().map(|(key, value)| (*key as u8, *value)).collect(),
-            last_ms: *last_ms,
+            last_us: *last_us,
         };
         Ok(())
     }
@@ -188,18 +188,18 @@ proptest! {
         let (disk, limits) = (Disk::default(), if few { FEW } else { MANY });
         let mut journal = disk.open(limits);
         // Never restarted, never kept.
-        let (mut twin, mut now_ms) = (Table::default(), 0_u64);
-        for (at_ms, batch) in batches {
+        let (mut twin, mut now_us) = (Table::default(), 0_u64);
+        for (at_us, batch) in batches {
             // The clock of a machine may be set back.
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             // Questions leave nothing, not even their time.
             if batch.iter().any(|(_, event)| Table::keep(event) > Keep::Never) {
-                now_ms = now_ms.max(at_ms);
+                now_us = now_us.max(at_us);
             }
             for (origin, event) in batch.clone() {
-                twin.apply(now_ms, origin, event, &mut expected);
+                twin.apply(now_us, origin, event, &mut expected);
             }
-            journal.commit(at_ms, &mut batch.clone(), &mut out).expect("room");
+            journal.commit(at_us, &mut batch.clone(), &mut out).expect("room");
             assert_eq!(out, expected);
             // What is not written may be lost, and nothing that counts came of it.
             journal.write().expect("room");
@@ -216,22 +216,22 @@ proptest! {
     fn places_that_fail_lose_and_repeat_nothing(batches in batches(), failures in proptest::collection::vec(0..4_u8, 0..40)) {
         let disk = Disk::default();
         let mut journal = disk.open(MANY);
-        let (mut twin, mut now_ms) = (Table::default(), 0_u64);
+        let (mut twin, mut now_us) = (Table::default(), 0_u64);
         let failures = failures.into_iter().chain(std::iter::repeat(0));
-        for ((at_ms, batch), failure) in batches.into_iter().zip(failures) {
+        for ((at_us, batch), failure) in batches.into_iter().zip(failures) {
             let (mut out, mut expected, mut waiting) = (Vec::new(), Vec::new(), batch.clone());
             disk.fails([Failure::None, Failure::None, Failure::Before, Failure::After][usize::from(failure)]);
             let before = journal.machine().clone();
-            if journal.commit(at_ms, &mut waiting, &mut out).is_err() {
+            if journal.commit(at_us, &mut waiting, &mut out).is_err() {
                 assert!(out.is_empty(), "JOURNAL-1: nothing leaves");
                 assert!(waiting.is_empty() || (journal.machine() == &before && waiting == batch), "JOURNAL-3");
                 disk.fails(Failure::None);
-                journal.commit(at_ms, &mut waiting, &mut out).expect("room again");
+                journal.commit(at_us, &mut waiting, &mut out).expect("room again");
             }
             disk.fails(Failure::None);
-            now_ms = now_ms.max(at_ms);
+            now_us = now_us.max(at_us);
             for (origin, event) in batch {
-                twin.apply(now_ms, origin, event, &mut expected);
+                twin.apply(now_us, origin, event, &mut expected);
             }
             assert_eq!((&out, journal.machine()), (&expected, &twin));
         }
@@ -297,7 +297,7 @@ fn the_journal_stays_short() {
 #[test]
 fn an_event_that_makes_no_sense_names_itself() {
     let mut disk = Disk::default();
-    let record = Record { index: 1, at_ms: 1, origin: node(1), label: "set".to_owned(), body: vec![0xff] };
+    let record = Record { index: 1, at_us: 1, origin: node(1), label: "set".to_owned(), body: vec![0xff] };
     disk.append(&[record]).expect("room");
     let error = Journal::open(Table::default(), Box::new(disk), MANY).expect_err("no event");
     assert!(matches!(&error, StorageError::Corrupt { .. }) && error.to_string().contains("event 1 (set)"), "{error}");

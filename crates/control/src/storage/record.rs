@@ -10,8 +10,8 @@ const HEADER_BYTES: usize = 8 + 8 + NodeId::LEN + 4 + 1;
 pub struct Record {
     /// Its place among all events of the cluster, from 1, without a gap.
     pub index: u64,
-    /// The head's clock when it came, in milliseconds; never goes back from one record to the next.
-    pub at_ms: u64,
+    /// The head's clock when it came, in microseconds since 1970; never goes back from one record to the next.
+    pub at_us: u64,
     /// The node that it came from; nil for the control service itself.
     pub origin: NodeId,
     /// What it is, in a word, for whoever looks at the journal. At most 255 bytes.
@@ -25,7 +25,7 @@ impl Record {
     pub fn checksum(&self) -> u32 {
         let mut checksum = Checksum::new();
         checksum.add(&self.index.to_le_bytes());
-        checksum.add(&self.at_ms.to_le_bytes());
+        checksum.add(&self.at_us.to_le_bytes());
         checksum.add(self.origin.as_bytes());
         checksum.add(&[self.label_bytes().len() as u8]);
         checksum.add(self.label_bytes());
@@ -44,7 +44,7 @@ impl Record {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + label.len() + self.body.len());
         bytes.extend_from_slice(&self.checksum().to_le_bytes());
         bytes.extend_from_slice(&self.index.to_le_bytes());
-        bytes.extend_from_slice(&self.at_ms.to_le_bytes());
+        bytes.extend_from_slice(&self.at_us.to_le_bytes());
         bytes.extend_from_slice(self.origin.as_bytes());
         bytes.push(label.len() as u8);
         bytes.extend_from_slice(label);
@@ -56,13 +56,13 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (checksum, bytes) = bytes.split_first_chunk::<4>()?;
         let (index, bytes) = bytes.split_first_chunk::<8>()?;
-        let (at_ms, bytes) = bytes.split_first_chunk::<8>()?;
+        let (at_us, bytes) = bytes.split_first_chunk::<8>()?;
         let (origin, bytes) = bytes.split_first_chunk::<{ NodeId::LEN }>()?;
         let (label_len, bytes) = bytes.split_first()?;
         let (label, body) = bytes.split_at_checked(usize::from(*label_len))?;
         let record = Self {
             index: u64::from_le_bytes(*index),
-            at_ms: u64::from_le_bytes(*at_ms),
+            at_us: u64::from_le_bytes(*at_us),
             origin: NodeId::new(*origin),
             label: String::from_utf8(label.to_vec()).ok()?,
             body: body.to_vec(),
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn every_changed_byte_and_every_missing_one_is_seen() {
         let record =
-            Record { index: 7, at_ms: 9, origin: NodeId::new([3; 28]), label: "kv_put".to_owned(), body: vec![1, 2, 3] };
+            Record { index: 7, at_us: 9, origin: NodeId::new([3; 28]), label: "kv_put".to_owned(), body: vec![1, 2, 3] };
         let bytes = record.encode();
         assert_eq!(bytes.len() as u64, record.size_bytes());
         assert_eq!(Record::decode(&bytes), Some(record));
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_label_that_is_too_long_is_shortened_between_letters() {
-        let record = Record { index: 1, at_ms: 0, origin: NodeId::nil(), label: "ä".repeat(200), body: vec![] };
+        let record = Record { index: 1, at_us: 0, origin: NodeId::nil(), label: "ä".repeat(200), body: vec![] };
         let read = Record::decode(&record.encode()).expect("sound");
         assert_eq!(read.label, "ä".repeat(127));
     }

@@ -2,7 +2,7 @@
 //!
 //! All keys begin with `trygon:{CLUSTER}:`, so that one server serves many clusters and a Redis cluster keeps each in one slot:
 //! - `journal`, a stream: the entry `INDEX-0` is an event, with the fields `event` (what it is, in a word), `node` (where it came
-//!   from, in hexadecimal), `at_ms` (the head's clock), `body` and `checksum`.
+//!   from, in hexadecimal), `at_us` (the head's clock, microseconds since 1970), `body` and `checksum`.
 //! - `snapshot`, a hash: `through` (the last event in it), `state`, `checksum`.
 //! - `about`, a hash: `format`, and `holder`, a number that grows whenever a control service takes the journal over.
 //!
@@ -40,7 +40,7 @@ if #old > 0 then
   redis.call('XSETID', KEYS[2], ARGV[3])
 end
 for place = 4, #ARGV, 6 do
-  redis.call('XADD', KEYS[2], ARGV[place], 'event', ARGV[place + 1], 'node', ARGV[place + 2], 'at_ms', ARGV[place + 3],
+  redis.call('XADD', KEYS[2], ARGV[place], 'event', ARGV[place + 1], 'node', ARGV[place + 2], 'at_us', ARGV[place + 3],
     'body', ARGV[place + 4], 'checksum', ARGV[place + 5])
 end
 return 1";
@@ -213,7 +213,7 @@ impl Storage for RedisStorage {
             arguments.push(id_of(record.index));
             arguments.push(record.label.clone().into_bytes());
             arguments.push(record.origin.hex().into_bytes());
-            arguments.push(record.at_ms.to_string().into_bytes());
+            arguments.push(record.at_us.to_string().into_bytes());
             arguments.push(record.body.clone());
             arguments.push(record.checksum().to_string().into_bytes());
         }
@@ -242,7 +242,7 @@ fn record(id: &str, fields: &[Vec<u8>]) -> Option<Record> {
     let text = |name: &str| field(name).and_then(|bytes| std::str::from_utf8(bytes).ok());
     let record = Record {
         index: index_of(id),
-        at_ms: text("at_ms")?.parse().ok()?,
+        at_us: text("at_us")?.parse().ok()?,
         origin: node_id(text("node")?)?,
         label: text("event")?.to_owned(),
         body: field("body")?.to_vec(),

@@ -5,7 +5,7 @@ use crate::storage::{Cut, Record, StorageError};
 use trygon_ids::NodeId;
 
 fn entry(index: u64) -> Entry {
-    (index, Some(Record { index, at_ms: index, origin: NodeId::nil(), label: "event".to_owned(), body: vec![1] }))
+    (index, Some(Record { index, at_us: index, origin: NodeId::nil(), label: "event".to_owned(), body: vec![1] }))
 }
 
 fn indices(through: u64, entries: Vec<Entry>) -> (Vec<u64>, Option<Cut>) {

@@ -10,7 +10,7 @@ pub(crate) type Open<'a> = &'a dyn Fn() -> Box<dyn Storage>;
 pub(crate) fn record(index: u64, salt: u8) -> Record {
     let len = [0, 1, 17, 300, 5_000][(index % 5) as usize];
     let body = (0..len).map(|place| (place as u8).wrapping_mul(31) ^ salt ^ index as u8).collect();
-    Record { index, at_ms: 1_000 + index, origin: NodeId::new([salt; 28]), label: format!("event {salt}"), body }
+    Record { index, at_us: 1_000 + index, origin: NodeId::new([salt; 28]), label: format!("event {salt}"), body }
 }
 
 pub(crate) fn records(indices: std::ops::RangeInclusive<u64>, salt: u8) -> Vec<Record> {

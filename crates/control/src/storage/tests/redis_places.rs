@@ -53,7 +53,7 @@ fn the_keys_are_as_documented() {
     let pairs: [(&str, &[u8]); 5] = [
         ("event", b"event 1"),
         ("node", &expected.origin.hex().into_bytes()),
-        ("at_ms", b"1002"),
+        ("at_us", b"1002"),
         ("body", &expected.body),
         ("checksum", checksum.as_bytes()),
     ];
