@@ -109,6 +109,11 @@ impl<M: Machine> Journal<M> {
         self.storage.place()
     }
 
+    /// The time of what was taken in last.
+    pub fn last_us(&self) -> u64 {
+        self.last_us
+    }
+
     /// The last event that was taken in and is kept, or will be.
     pub fn last_index(&self) -> u64 {
         self.last_index

@@ -45,6 +45,12 @@ pub trait Machine: Send {
     /// Says what cannot be read.
     fn restore(&mut self, state: &[u8]) -> Result<(), String>;
 
+    /// When it wants to be ticked.
+    fn next_deadline_us(&self) -> Option<u64>;
+
+    /// The event that says that time has passed; its origin is nil.
+    fn tick() -> Self::Event;
+
     /// The nodes that it counts on.
     fn members(&self) -> Vec<NodeId>;
 

@@ -13,7 +13,7 @@ impl Machine for Head {
 
     fn label(event: &NodeToHead) -> &'static str {
         match &event.body {
-            None => "nothing",
+            None => "tick",
             Some(Body::Register(_)) => "register_node",
             Some(Body::Load(_)) => "load",
             Some(Body::FromProcess(message)) => label_of_request(message),
@@ -35,6 +35,8 @@ impl Machine for Head {
         let is_watched = |request: &Option<Request>| matches!(request, Some(Request::WatchActor(_) | Request::WatchGroup(_)));
         match &event.body {
             _ if Self::changes_state(event) => Keep::Now,
+            // A tick: of those that lead to nothing, nothing need remain.
+            None => Keep::Soon,
             // Said again when it changed or was lost; until then, what is decided depends on it.
             Some(Body::Load(_) | Body::ActorWaits(_) | Body::GroupWaits(_)) => Keep::Soon,
             Some(Body::FromProcess(FromProcess { request, .. })) if is_watched(request) => Keep::Soon,
@@ -47,7 +49,11 @@ impl Machine for Head {
     }
 
     fn apply(&mut self, now_us: u64, origin: NodeId, event: NodeToHead, out: &mut Vec<(NodeId, HeadToNode)>) {
-        Self::apply(self, now_us, origin, event, out);
+        if event.body.is_none() && origin.is_nil() {
+            self.tick(now_us, out);
+        } else {
+            Self::apply(self, now_us, origin, event, out);
+        }
     }
 
     fn snapshot(&self) -> Result<Vec<u8>, String> {
@@ -57,6 +63,14 @@ impl Machine for Head {
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
         *self = Self::restore(state)?;
         Ok(())
+    }
+
+    fn next_deadline_us(&self) -> Option<u64> {
+        Self::next_deadline_us(self)
+    }
+
+    fn tick() -> NodeToHead {
+        NodeToHead { body: None }
     }
 
     fn members(&self) -> Vec<NodeId> {

@@ -95,6 +95,14 @@ impl Machine for Table {
         Ok(())
     }
 
+    fn next_deadline_us(&self) -> Option<u64> {
+        None
+    }
+
+    fn tick() -> Said {
+        Said::default()
+    }
+
     fn members(&self) -> Vec<NodeId> {
         Vec::new()
     }
