@@ -102,8 +102,7 @@ async fn serve(
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
-        .add_service(service)
-        .serve_with_incoming(Accepted(accepted));
+        .serve_with_incoming(service, Accepted(accepted));
     tokio::select! {
         served = server => served.map_err(io::Error::other),
         taken = take_connections(socket, identity, connections) => taken,
@@ -117,7 +116,9 @@ async fn take_connections(
     identity: Identity,
     connections: mpsc::Sender<io::Result<Connection>>,
 ) -> io::Result<()> {
-    let socket = AsyncFd::new(socket)?;
+    // Its successor is unsafe, for types that may give another descriptor each time; an `OwnedFd` does not.
+    #[allow(deprecated)]
+    let socket = AsyncFd::new(socket.try_clone()?)?;
     let identity = Arc::new(Mutex::new(identity));
     loop {
         let received = socket.async_io(tokio::io::Interest::READABLE, |socket| receive(socket.as_fd())).await?;
@@ -174,7 +175,7 @@ fn report(socket: &OwnedFd, journal: &Journal<Head>, opened: &Opened) {
     for warning in &opened.warnings {
         say(socket, from_control::Body::Note(warning.clone()));
     }
-    if let Some(cut) = opened.cut {
+    if let Some(cut) = &opened.cut {
         let note = format!(
             "{} ended in {} damaged events from number {} on, which were never acknowledged; they are left out",
             journal.place(),
