@@ -24,6 +24,9 @@ pub(crate) enum Command {
     /// Run the node of the program that started this one (not for people: it speaks through an inherited socket).
     #[command(hide = true)]
     Node,
+    /// Run the control service of the daemon that started it (not for people: it speaks through an inherited socket).
+    #[command(hide = true)]
+    Control,
 }
 
 /// What to run, and how.

@@ -12,6 +12,15 @@ pub(crate) fn run(command: Command) -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Run(run) => launch::run(&run),
+        Command::Control => match trygon_node::inherited_socket().and_then(trygon_control::run) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!(
+                    "trygon control: {error}. It is started by `trygon start --head`; there is no need to run it by hand."
+                );
+                ExitCode::FAILURE
+            }
+        },
         Command::Node => match trygon_node::run_inherited() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

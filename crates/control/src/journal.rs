@@ -68,16 +68,15 @@ impl<M: Machine> Journal<M> {
     ///
     /// # Errors
     /// When the place cannot be read, or holds what the machine cannot read.
-    pub fn open(
-        mut machine: M,
-        mut storage: Box<dyn Storage>,
-        limits: Limits,
-    ) -> Result<(Self, Opened), StorageError> {
+    pub fn open(mut machine: M, mut storage: Box<dyn Storage>, limits: Limits) -> Result<(Self, Opened), StorageError> {
         let loaded = storage.load()?;
         let corrupt = |message: String| StorageError::Corrupt { place: storage.place(), message };
         let (mut last_index, mut last_us) = (0, 0);
         if let Some(snapshot) = &loaded.snapshot {
-            let (time, state) = snapshot.state.split_first_chunk::<8>().ok_or_else(|| corrupt("its snapshot is too short".to_owned()))?;
+            let (time, state) = snapshot
+                .state
+                .split_first_chunk::<8>()
+                .ok_or_else(|| corrupt("its snapshot is too short".to_owned()))?;
             machine.restore(state).map_err(corrupt)?;
             (last_index, last_us) = (snapshot.through, u64::from_le_bytes(*time));
         }
@@ -85,8 +84,9 @@ impl<M: Machine> Journal<M> {
         let mut since_snapshot = Limits { events: opened.replayed, size_bytes: 0 };
         let mut dropped = Vec::new();
         for record in loaded.records {
-            let event = M::Event::decode(record.body.as_slice())
-                .map_err(|error| corrupt(format!("event {} ({}) makes no sense: {error}", record.index, record.label)))?;
+            let event = M::Event::decode(record.body.as_slice()).map_err(|error| {
+                corrupt(format!("event {} ({}) makes no sense: {error}", record.index, record.label))
+            })?;
             since_snapshot.size_bytes += record.size_bytes();
             machine.apply(record.at_us, record.origin, event, &mut dropped);
             dropped.clear();

@@ -32,7 +32,8 @@ impl Machine for Head {
     }
 
     fn keep(event: &NodeToHead) -> Keep {
-        let is_watched = |request: &Option<Request>| matches!(request, Some(Request::WatchActor(_) | Request::WatchGroup(_)));
+        let is_watched =
+            |request: &Option<Request>| matches!(request, Some(Request::WatchActor(_) | Request::WatchGroup(_)));
         match &event.body {
             _ if Self::changes_state(event) => Keep::Now,
             // A tick: of those that lead to nothing, nothing need remain.

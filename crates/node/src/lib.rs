@@ -34,3 +34,4 @@ mod translate;
 mod worker_pool;
 
 pub use start::run_inherited;
+pub use worker_pool::inherited_socket;

@@ -82,8 +82,7 @@ impl Machine for Table {
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        let words: Vec<u64> =
-            state.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_le_bytes)).collect();
+        let words: Vec<u64> = state.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_le_bytes)).collect();
         let [last_us, count, pairs @ ..] = words.as_slice() else { return Err("too short".to_owned()) };
         let pairs: Vec<(u64, u64)> = pairs.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
         let (values, loads) = pairs.split_at(*count as usize);

@@ -16,8 +16,10 @@ fn read(socket: &OwnedFd) -> (to_control::Body, Option<OwnedFd>) {
 #[test]
 fn options_connections_and_reports_arrive() {
     let (parent, child) = ControlSocket::pair().expect("sockets");
-    let certificate = ControlCertificate { chain: vec![vec![1; 900]; 3], private_key: vec![2; 130], authority: vec![3; 500] };
-    let options = ControlOptions { storage: "memory:".to_owned(), certificate: Some(certificate), ..Default::default() };
+    let certificate =
+        ControlCertificate { chain: vec![vec![1; 900]; 3], private_key: vec![2; 130], authority: vec![3; 500] };
+    let options =
+        ControlOptions { storage: "memory:".to_owned(), certificate: Some(certificate), ..Default::default() };
     parent.start(options.clone()).expect("room");
     let (mut ours, theirs) = UnixStream::pair().expect("sockets");
     let node = NodeId::new([7; 28]);

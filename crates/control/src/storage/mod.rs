@@ -9,7 +9,6 @@ mod record;
 mod redb;
 mod redis;
 
-
 #[cfg(test)]
 mod tests;
 

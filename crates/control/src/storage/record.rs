@@ -133,8 +133,13 @@ mod tests {
 
     #[test]
     fn every_changed_byte_and_every_missing_one_is_seen() {
-        let record =
-            Record { index: 7, at_us: 9, origin: NodeId::new([3; 28]), label: "kv_put".to_owned(), body: vec![1, 2, 3] };
+        let record = Record {
+            index: 7,
+            at_us: 9,
+            origin: NodeId::new([3; 28]),
+            label: "kv_put".to_owned(),
+            body: vec![1, 2, 3],
+        };
         let bytes = record.encode();
         assert_eq!(bytes.len() as u64, record.size_bytes());
         assert_eq!(Record::decode(&bytes), Some(record));

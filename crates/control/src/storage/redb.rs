@@ -121,7 +121,10 @@ impl Storage for RedbStorage {
             return Err(StorageError::Refused { place, message });
         }
         if found.is_snapshot_damaged {
-            return Err(StorageError::Corrupt { place, message: "the checksum of its snapshot does not fit".to_owned() });
+            return Err(StorageError::Corrupt {
+                place,
+                message: "the checksum of its snapshot does not fit".to_owned(),
+            });
         }
         let through = found.snapshot.as_ref().map_or(0, |snapshot| snapshot.through);
         let entries = found.entries.into_iter().map(|(index, bytes)| (index, Record::decode(&bytes))).collect();

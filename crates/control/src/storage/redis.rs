@@ -81,7 +81,9 @@ impl RedisStorage {
     pub fn new(address: &str, cluster: &str, authority: Option<&Path>) -> Result<Self, StorageError> {
         let place = place_without_secrets(address, cluster);
         let refused = |message: String| StorageError::Refused { place: place.clone(), message };
-        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let is_name = |name: &str| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
         if !is_name(cluster) {
             return Err(refused("the cluster's name must be letters, digits, '-', '_' and '.'".to_owned()));
         }
@@ -236,9 +238,8 @@ fn index_of(id: &str) -> u64 {
 
 /// The record in an entry; `None` when it is not what was written.
 fn record(id: &str, fields: &[Vec<u8>]) -> Option<Record> {
-    let field = |name: &str| {
-        fields.chunks_exact(2).find(|pair| pair[0] == name.as_bytes()).map(|pair| pair[1].as_slice())
-    };
+    let field =
+        |name: &str| fields.chunks_exact(2).find(|pair| pair[0] == name.as_bytes()).map(|pair| pair[1].as_slice());
     let text = |name: &str| field(name).and_then(|bytes| std::str::from_utf8(bytes).ok());
     let record = Record {
         index: index_of(id),

@@ -1,6 +1,8 @@
 //! The journal in a file: the contract, a full disk, and a file that somebody damaged.
 
-use crate::storage::tests::conformance::{Random, conforms, does_what_memory_does, has_one_holder, load, record, records};
+use crate::storage::tests::conformance::{
+    Random, conforms, does_what_memory_does, has_one_holder, load, record, records,
+};
 use crate::storage::{Cut, Loaded, Record, RedbStorage, Storage, StorageError};
 use ::redb::backends::InMemoryBackend;
 use ::redb::{Database, StorageBackend, TableDefinition};
@@ -151,11 +153,8 @@ fn a_damaged_last_record_is_cut_and_a_damaged_earlier_one_is_an_error() {
     let mut damaged = records(5..=5, 1)[0].encode();
     damaged[50] ^= 1;
     overwrite(&path, 5, &damaged);
-    let expected = Loaded {
-        records: records(1..=4, 1),
-        cut: Some(Cut { first_index: 5, dropped: 1 }),
-        ..Loaded::default()
-    };
+    let expected =
+        Loaded { records: records(1..=4, 1), cut: Some(Cut { first_index: 5, dropped: 1 }), ..Loaded::default() };
     assert_eq!(load(&|| open(&path)), expected);
     let mut storage = open(&path);
     storage.load().expect("cut");
@@ -196,8 +195,8 @@ fn a_file_that_was_cut_short_or_overwritten_gives_an_error_or_the_truth() {
                 errors += 1;
             }
             Ok(found) => {
-                let is_prefix = found.records.len() <= truth.records.len()
-                    && found.records == truth.records[..found.records.len()];
+                let is_prefix =
+                    found.records.len() <= truth.records.len() && found.records == truth.records[..found.records.len()];
                 // An emptied file is a new one.
                 let is_new = bytes.is_empty() && found == Loaded::default();
                 assert!(is_new || (is_prefix && found.snapshot == truth.snapshot), "round {round}");

@@ -41,10 +41,7 @@ fn the_keys_are_as_documented() {
     one.snapshot(1, b"the state").expect("room");
     let mut keys: Vec<String> = ask(&server, &["KEYS", "*"]);
     keys.sort();
-    assert_eq!(
-        keys,
-        ["trygon:{one}:about", "trygon:{one}:journal", "trygon:{one}:snapshot", "trygon:{other}:about"]
-    );
+    assert_eq!(keys, ["trygon:{one}:about", "trygon:{one}:journal", "trygon:{one}:snapshot", "trygon:{other}:about"]);
     let (ids, fields): (Vec<String>, Vec<Vec<Vec<u8>>>) =
         ask::<Vec<(String, Vec<Vec<u8>>)>>(&server, &["XRANGE", "trygon:{one}:journal", "-", "+"]).into_iter().unzip();
     assert_eq!(ids, ["2-0", "3-0"]);
@@ -165,7 +162,9 @@ fn a_server_that_may_lose_events_is_warned_of() {
 
 #[test]
 fn addresses_and_names_that_make_no_sense_are_refused() {
-    for (address, cluster) in [("redis://", "c"), ("http://x", "c"), ("redis://127.0.0.1", "a{b"), ("redis://127.0.0.1", "")] {
+    for (address, cluster) in
+        [("redis://", "c"), ("http://x", "c"), ("redis://127.0.0.1", "a{b"), ("redis://127.0.0.1", "")]
+    {
         let error = RedisStorage::new(address, cluster, None).expect_err(address);
         assert!(matches!(&error, StorageError::Refused { .. }), "{error}");
     }
