@@ -33,7 +33,7 @@ pub(crate) mod to_control {
     pub(crate) enum Body {
         /// The first one: what it is to be.
         #[prost(message, tag = "1")]
-        Start(super::ControlOptions),
+        Start(crate::options::ControlOptions),
         /// Beside it lies a connection from this node, on which TLS is next.
         #[prost(bytes, tag = "2")]
         Node(Vec<u8>),
@@ -42,7 +42,7 @@ pub(crate) mod to_control {
         Local(Vec<u8>),
         /// Its certificate from now on.
         #[prost(message, tag = "4")]
-        Renew(super::ControlCertificate),
+        Renew(crate::options::ControlCertificate),
     }
 }
 
@@ -60,10 +60,10 @@ pub(crate) mod from_control {
     pub(crate) enum Body {
         /// It serves.
         #[prost(message, tag = "1")]
-        Ready(super::Ready),
+        Ready(crate::parent::Ready),
         /// It ends.
         #[prost(message, tag = "2")]
-        Failed(super::Failed),
+        Failed(crate::parent::Failed),
         /// Something that people should know.
         #[prost(string, tag = "3")]
         Note(String),

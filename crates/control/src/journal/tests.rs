@@ -55,7 +55,7 @@ impl Machine for Table {
                 self.loads.insert(from, event.value);
                 out.push((origin, event.clone()));
                 // A load can free what waited: more than a hint.
-                if event.value % 5 == 0 {
+                if event.value.is_multiple_of(5) {
                     self.values.insert(event.key, event.value);
                     out.push((origin, Said { kind: 2, ..event }));
                 }
