@@ -110,7 +110,7 @@ pub fn dial_any(address: &str, preamble: &Preamble, patience: Duration) -> Resul
 }
 
 /// What every connection between machines has: small writes go out at once, and a silent death is noticed.
-pub(crate) fn prepare(socket: &impl AsFd) -> std::io::Result<()> {
+pub fn prepare(socket: &impl AsFd) -> std::io::Result<()> {
     use rustix::net::sockopt;
     sockopt::set_tcp_nodelay(socket, true)?;
     sockopt::set_socket_keepalive(socket, true)?;
