@@ -35,6 +35,9 @@ pub(crate) enum Command {
     /// Run a node (not for people: it speaks through an inherited socket).
     #[command(hide = true)]
     Node(Node),
+    /// Run the control service of the daemon that started it (not for people: it speaks through an inherited socket).
+    #[command(hide = true)]
+    Control,
 }
 
 /// How the node was started.

@@ -21,6 +21,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Node(node) => run_node(&node),
+        Command::Control => run_control(),
     }
 }
 
@@ -41,6 +42,18 @@ fn run_node(node: &Node) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trygon node: {error}. It is started by `{starter}`; there is no need to run it by hand.");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_control() -> ExitCode {
+    match trygon_node::inherited_socket().and_then(trygon_control::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(
+                "trygon control: {error}. It is started by `trygon start --head`; there is no need to run it by hand."
+            );
             ExitCode::FAILURE
         }
     }

@@ -42,3 +42,4 @@ mod worker_pool;
 pub use session::folder;
 pub use start::run_inherited;
 pub use start_session::run_session;
+pub use worker_pool::inherited_socket;

@@ -8,6 +8,11 @@ use trygon_proto::control::Death;
 use trygon_proto::v1::{Load, NodeView, RegisterNode, Registered, View, head_to_node};
 
 impl Head {
+    /// The nodes that are counted on.
+    pub fn members(&self) -> Vec<NodeId> {
+        self.nodes.alive().collect()
+    }
+
     pub(super) fn on_register(&mut self, node: NodeId, message: RegisterNode, out: &mut Out) {
         let known = self.nodes.by_id.get(&node).map(|entry| entry.view.node_number);
         let number = known.unwrap_or_else(|| {

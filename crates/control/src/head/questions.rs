@@ -3,7 +3,7 @@
 use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
 
 /// A question that may be answered soon.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub(super) enum Question {
     Actor {
         watcher: WorkerId,
@@ -22,7 +22,7 @@ pub(super) enum Question {
 }
 
 /// All of them, the oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Early {
     pub(super) questions: Vec<(u64, Question)>,
 }

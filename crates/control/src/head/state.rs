@@ -40,8 +40,7 @@ pub struct Head {
     pub(super) group_node: BTreeMap<PlacementGroupId, NodeId>,
     /// Groups that no node can hold now.
     pub(super) homeless_groups: Vec<PlacementGroupId>,
-    /// Not kept over a restart: those who asked ask again.
-    #[serde(skip)]
+    /// Kept over a restart too: the journal behind a snapshot goes on from exactly this state.
     pub(super) early: Early,
 }
 

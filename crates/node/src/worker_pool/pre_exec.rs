@@ -10,8 +10,11 @@ const INHERITED: i32 = 3;
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Takes over the socket to the driver. Works once, and only if descriptor 3 is a socket.
-pub(crate) fn inherited_socket() -> io::Result<OwnedFd> {
+/// Takes over the socket that the process which started this one left under descriptor 3. Works once.
+///
+/// # Errors
+/// When there is no socket, or it was taken.
+pub fn inherited_socket() -> io::Result<OwnedFd> {
     let link = std::fs::read_link(format!("/proc/self/fd/{INHERITED}"));
     let is_socket = link.is_ok_and(|target| target.to_string_lossy().starts_with("socket:"));
     if !is_socket || TAKEN.swap(true, Ordering::SeqCst) {

@@ -1,0 +1,265 @@
+//! The thread that decides: takes what the streams bring, keeps it, takes it in, and hands out what nodes are to be told.
+//!
+//! It may block on the disk, which is why it is a thread; what comes meanwhile waits and is kept with one write.
+
+use crate::journal::Journal;
+use crate::link::Link;
+use crate::machine::Machine;
+use crate::presence::Presence;
+use crate::storage::StorageError;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::OwnedSemaphorePermit;
+use tonic::Status;
+use trygon_ids::NodeId;
+
+/// Events that are kept with one write, at most.
+const MAX_BATCH: usize = 4_096;
+/// How long something that may be lost stays unwritten.
+const WRITE_DELAY: Duration = Duration::from_secs(1);
+/// How long a place that failed is left alone.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// What happens to the control service.
+pub(crate) enum Input<M: Machine> {
+    /// A node opened a stream with this first message.
+    Opened { node: NodeId, stream: u64, link: Link<M::Output>, register: M::Event },
+    /// A node said something.
+    Said { node: NodeId, stream: u64, event: M::Event, room: OwnedSemaphorePermit },
+    /// A stream ended.
+    Closed { node: NodeId, stream: u64, reason: String },
+    /// The process is to end.
+    Stop,
+}
+
+/// How long nodes are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Patience {
+    /// After their stream ended.
+    pub(crate) grace: Duration,
+    /// After the control service was started again.
+    pub(crate) restart: Duration,
+}
+
+/// Everything that the thread owns.
+pub(crate) struct Engine<M: Machine> {
+    journal: Journal<M>,
+    presence: Presence,
+    links: BTreeMap<NodeId, Link<M::Output>>,
+    batch: Vec<(NodeId, M::Event)>,
+    /// The room that the batch takes among what waits.
+    rooms: Vec<OwnedSemaphorePermit>,
+    out: Vec<(NodeId, M::Output)>,
+    began: Instant,
+    /// The head's clock when it began. From then on it is monotonic, whatever happens to the machine's.
+    began_us: u64,
+    unwritten_since: Option<Instant>,
+    /// What people are told, a line each.
+    say: fn(&str),
+}
+
+impl<M: Machine> Engine<M> {
+    /// With the nodes that the journal knows, which are to come back.
+    pub(crate) fn new(journal: Journal<M>, patience: Patience, say: fn(&str)) -> Self {
+        let mut presence = Presence::new(patience.grace.as_millis() as u64);
+        for node in journal.machine().members() {
+            presence.expect(node, 0, patience.restart.as_millis() as u64);
+        }
+        let began_us = unix_us().max(journal.last_us());
+        Self {
+            journal,
+            presence,
+            links: BTreeMap::new(),
+            batch: Vec::new(),
+            rooms: Vec::new(),
+            out: Vec::new(),
+            began: Instant::now(),
+            began_us,
+            unwritten_since: None,
+            say,
+        }
+    }
+
+    /// Goes on until it is told to stop, or all who could tell it anything are gone.
+    ///
+    /// # Errors
+    /// When the journal cannot go on.
+    pub(crate) fn run(mut self, inputs: &Receiver<Input<M>>) -> Result<(), StorageError> {
+        let mut is_running = true;
+        while is_running {
+            is_running = self.take_waiting(inputs)?;
+            self.commit()?;
+            self.keep_house()?;
+        }
+        for link in std::mem::take(&mut self.links).into_values() {
+            link.end(Status::unavailable("the control service ends"));
+        }
+        self.retry(Journal::write)
+    }
+
+    /// Waits for something, and takes what else is there. False: it is to stop.
+    fn take_waiting(&mut self, inputs: &Receiver<Input<M>>) -> Result<bool, StorageError> {
+        let received = match self.next_wake() {
+            Some(delay) => inputs.recv_timeout(delay),
+            None => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let mut input = match received {
+            Ok(input) => input,
+            Err(RecvTimeoutError::Timeout) => {
+                self.take_time();
+                return Ok(true);
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(false),
+        };
+        loop {
+            if !self.take(input)? {
+                return Ok(false);
+            }
+            if self.batch.len() >= MAX_BATCH {
+                return Ok(true);
+            }
+            match inputs.try_recv() {
+                Ok(next) => input = next,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Ok(false),
+            }
+        }
+        // Only now: what waited may have been a node that came back.
+        self.take_time();
+        Ok(true)
+    }
+
+    fn take(&mut self, input: Input<M>) -> Result<bool, StorageError> {
+        match input {
+            Input::Opened { node, stream, link, register } => {
+                // What was said before is answered by the stream on which it was said, and the first word on the new one is
+                // the answer to its registration.
+                self.commit()?;
+                if let Some(old) = self.links.insert(node, link) {
+                    old.end(Status::aborted("the node opened another stream to the head"));
+                }
+                self.presence.opened(node, stream);
+                self.batch.push((node, register));
+            }
+            Input::Said { node, stream, event, room } => {
+                if self.presence.is_current(node, stream) {
+                    if M::is_farewell(&event) {
+                        self.presence.left(node);
+                    }
+                    self.batch.push((node, event));
+                    self.rooms.push(room);
+                }
+            }
+            Input::Closed { node, stream, reason } => {
+                if self.presence.closed(node, stream, self.now_ms(), &reason) {
+                    self.links.remove(&node);
+                }
+            }
+            Input::Stop => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// What time alone brings.
+    fn take_time(&mut self) {
+        for (node, message) in self.presence.take_lost(self.now_ms()) {
+            (self.say)(&format!("node {node} is given up: {message}"));
+            self.links.remove(&node);
+            self.batch.push((node, M::gone(message)));
+        }
+        if self.journal.machine().next_deadline_us().is_some_and(|deadline_us| deadline_us <= self.now_us()) {
+            self.batch.push((NodeId::nil(), M::tick()));
+        }
+    }
+
+    /// JOURNAL-1: keeps and takes in the batch; then nodes are told.
+    fn commit(&mut self) -> Result<(), StorageError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let (mut batch, mut out) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.out));
+        let now_us = self.now_us();
+        self.retry(|journal| journal.commit(now_us, &mut batch, &mut out))?;
+        self.rooms.clear();
+        for (node, message) in out.drain(..) {
+            if let Some(link) = self.links.get(&node)
+                && !link.send(message)
+            {
+                // Its stream ends, and `Closed` follows.
+                self.links.remove(&node);
+            }
+        }
+        (self.batch, self.out) = (batch, out);
+        Ok(())
+    }
+
+    /// Writes what has waited long enough, and shortens the journal.
+    fn keep_house(&mut self) -> Result<(), StorageError> {
+        if !self.journal.has_unwritten() {
+            self.unwritten_since = None;
+        } else if self.unwritten_since.get_or_insert_with(Instant::now).elapsed() >= WRITE_DELAY {
+            self.retry(Journal::write)?;
+            self.unwritten_since = None;
+        }
+        if self.journal.is_snapshot_due()
+            && let Err(error) = self.journal.snapshot()
+        {
+            // Nothing is lost by a journal that is longer than it should be.
+            (self.say)(&error.to_string());
+            if !error.is_temporary() {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does it, again and again while the place fails for a while; everybody waits so long.
+    fn retry(
+        &mut self,
+        mut action: impl FnMut(&mut Journal<M>) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let mut is_told = false;
+        loop {
+            match action(&mut self.journal) {
+                Ok(()) => {
+                    if is_told {
+                        (self.say)(&format!("{} can be written again", self.journal.place()));
+                    }
+                    return Ok(());
+                }
+                Err(error) if error.is_temporary() => {
+                    if !is_told {
+                        (self.say)(&error.to_string());
+                    }
+                    is_told = true;
+                    std::thread::sleep(RETRY_DELAY);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    fn now_us(&self) -> u64 {
+        self.began_us + self.began.elapsed().as_micros() as u64
+    }
+
+    /// How long nothing is to be done unless something comes.
+    fn next_wake(&self) -> Option<Duration> {
+        let now_ms = self.now_ms();
+        let lost = self.presence.next_deadline_ms().map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms)));
+        let tick = self.journal.machine().next_deadline_us();
+        let tick = tick.map(|at_us| Duration::from_micros(at_us.saturating_sub(self.now_us())));
+        let write = self.unwritten_since.map(|since| WRITE_DELAY.saturating_sub(since.elapsed()));
+        [lost, tick, write].into_iter().flatten().min()
+    }
+}
+
+/// The machine's clock.
+fn unix_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}

@@ -1,0 +1,62 @@
+//! What the control service runs: something that decides, of which journal and streams know only this.
+
+use trygon_ids::NodeId;
+
+/// How an event is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Keep {
+    /// Not at all: it changes nothing that `snapshot` gives.
+    Never,
+    /// With the next write, at the latest before anything but a hint comes of it: it changes what later events lead to, but says
+    /// nothing that its sender would not say again.
+    Soon,
+    /// Before it is taken in.
+    Now,
+}
+
+/// A deterministic state machine: the same events at the same times give the same state and the same messages.
+pub trait Machine: Send {
+    /// What nodes say.
+    type Event: prost::Message + Default;
+    /// What nodes are told.
+    type Output: prost::Message;
+
+    /// What an event is, in a word, for whoever looks at the journal.
+    fn label(event: &Self::Event) -> &'static str;
+
+    /// How an event is kept.
+    fn keep(event: &Self::Event) -> Keep;
+
+    /// Whether nothing rests on the message: another like it follows, and a node without it only decides worse.
+    fn is_hint(output: &Self::Output) -> bool;
+
+    /// Takes an event in. `now_us` never goes back.
+    fn apply(&mut self, now_us: u64, origin: NodeId, event: Self::Event, out: &mut Vec<(NodeId, Self::Output)>);
+
+    /// The whole state, the same bytes for the same state.
+    ///
+    /// # Errors
+    /// Says what cannot be written.
+    fn snapshot(&self) -> Result<Vec<u8>, String>;
+
+    /// Takes a state in place of the present one.
+    ///
+    /// # Errors
+    /// Says what cannot be read.
+    fn restore(&mut self, state: &[u8]) -> Result<(), String>;
+
+    /// When it wants to be ticked.
+    fn next_deadline_us(&self) -> Option<u64>;
+
+    /// The event that says that time has passed; its origin is nil.
+    fn tick() -> Self::Event;
+
+    /// The nodes that it counts on.
+    fn members(&self) -> Vec<NodeId>;
+
+    /// The event that tells that a node is gone, and why.
+    fn gone(message: String) -> Self::Event;
+
+    /// Whether the event is a node's farewell, behind which nothing more of it is waited for.
+    fn is_farewell(event: &Self::Event) -> bool;
+}

@@ -1,0 +1,23 @@
+//! From the address of a place to the place.
+
+use crate::storage::{MemoryStorage, RedbStorage, RedisStorage, Storage, StorageError};
+use std::path::{Path, PathBuf};
+
+/// The place with this address: `memory:`, `file:PATH`, or a Redis address (`redis://`, `rediss://`, `redis+unix://`), where
+/// `cluster` keeps clusters apart and `authority` is a PEM file with the certificates that the server's is to be signed by.
+///
+/// # Errors
+/// When the address is none of these.
+pub fn open(address: &str, cluster: &str, authority: Option<&Path>) -> Result<Box<dyn Storage>, StorageError> {
+    match address.split_once(':') {
+        Some(("memory", _)) => Ok(Box::new(MemoryStorage::default())),
+        Some(("file", path)) if !path.is_empty() => Ok(Box::new(RedbStorage::new(PathBuf::from(path)))),
+        Some(("redis" | "rediss" | "redis+unix" | "unix", _)) => {
+            Ok(Box::new(RedisStorage::new(address, cluster, authority)?))
+        }
+        _ => Err(StorageError::Refused {
+            place: "the storage".to_owned(),
+            message: "its address must begin with file:, redis://, rediss://, redis+unix:/// or memory:".to_owned(),
+        }),
+    }
+}

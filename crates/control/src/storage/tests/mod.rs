@@ -1,0 +1,6 @@
+//! One suite for every place that keeps the journal, and what is special about each.
+
+mod conformance;
+mod file;
+mod redis_places;
+mod redis_server;
