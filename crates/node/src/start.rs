@@ -189,6 +189,7 @@ impl Service {
             node_address: self.identity.address.clone(),
             daemon_pid: std::process::id(),
             package_version: VERSION.to_owned(),
+            certificate: None,
         };
         self.send(DRIVER, Kind::NodeStarted, &started);
     }

@@ -119,6 +119,8 @@ kinds! {
     RemovePlacementGroup = 0x0231,
     /// `control::WatchPlacementGroup`
     WatchPlacementGroup = 0x0232,
+    /// `control::PeerLost`
+    PeerLost = 0x0242,
 
     // From the daemon to a driver or worker: 0x03xx (`control`).
     /// `control::NodeStarted`
@@ -173,6 +175,8 @@ kinds! {
     PlacementGroupReply = 0x0330,
     /// `control::PlacementGroupUpdate`
     PlacementGroupUpdate = 0x0331,
+    /// `control::Certificate`
+    CertificateRenewed = 0x0340,
 
     // Between the daemon and the zygote: 0x04xx (`control`).
     /// `control::ForkWorker`, with descriptors

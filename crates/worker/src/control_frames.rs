@@ -3,6 +3,7 @@
 use crate::answer::{Answer, segment_answer};
 use crate::engine::{Engine, LeaseInfo, MAX_LOG_LINES};
 use crate::log_line::LogLine;
+use crate::remote_peers::StillWaits;
 use crate::work::Work;
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -29,7 +30,17 @@ impl Engine {
     /// Reads what the daemon sent and handles every whole frame.
     pub(crate) fn on_control_readable(&mut self) {
         self.control.receive();
+        self.handle_control_frames();
+    }
+
+    /// Handles every whole frame that has come, unless one has to wait.
+    pub(crate) fn handle_control_frames(&mut self) {
         loop {
+            match self.take_death() {
+                Ok(None) => {}
+                Ok(Some((worker, message))) => self.bury(worker, &message),
+                Err(StillWaits) => break,
+            }
             let mut reader = std::mem::take(&mut self.control.reader);
             let handled = match reader.next_frame() {
                 Ok(Some((header, body))) => self.on_control_frame(header, body),
@@ -113,6 +124,10 @@ impl Engine {
                 } else {
                     self.exit = Some(message.reason);
                 }
+                Ok(())
+            }
+            Kind::CertificateRenewed => {
+                self.credentials.renew(decode(body)?);
                 Ok(())
             }
             Kind::LogLines => {
@@ -236,7 +251,7 @@ impl Engine {
             return Ok(());
         }
         let socket = self.descriptor()?;
-        let index = self.links.add(worker, message.connection, socket);
+        let index = self.add_peer(worker, message, socket)?;
         self.peer_of.insert(worker, index);
         if let Ok(incarnation) = OwnerIncarnation::from_bytes(&message.incarnation) {
             self.incarnations.insert(worker, incarnation);
@@ -250,11 +265,22 @@ impl Engine {
 
     fn on_peer_died(&mut self, message: &control::PeerDied) -> Result<(), FrameError> {
         let worker = worker_id(&message.worker_id)?;
+        if let Some(index) = self.peer_of.get(&worker).copied() {
+            // What it managed to write comes before what only its recorder kept.
+            while self.on_peer_readable(index) {}
+            if self.postpones_death(index, message) {
+                return Ok(());
+            }
+        }
+        self.bury(worker, message);
+        Ok(())
+    }
+
+    /// Lives on without a process that is dead.
+    fn bury(&mut self, worker: WorkerId, message: &control::PeerDied) {
         let death = message.death.clone().unwrap_or_default();
         let index = self.peer_of.remove(&worker);
         if let Some(index) = index {
-            // What it managed to write comes before what only its recorder kept.
-            while self.on_peer_readable(index) {}
             for frame in &message.frames {
                 self.on_late_frame(index, frame);
             }
@@ -283,7 +309,6 @@ impl Engine {
         if let Some(index) = index {
             self.links.close(index);
         }
-        Ok(())
     }
 
     /// Connects to a process only to learn of its death.

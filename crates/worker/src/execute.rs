@@ -1,6 +1,7 @@
 //! The worker's side: what is to run next, and the reply to what ran.
 
 use crate::engine::Engine;
+use crate::link::Peer;
 use crate::reply::{ReturnedValue, put_references, put_return};
 use crate::runtime::Runtime;
 use crate::wait::Patience;
@@ -180,7 +181,7 @@ impl Runtime {
         drop(engine);
         let soon = Patience::until(std::time::Duration::from_secs(2));
         self.wait_through(&soon, |engine| {
-            engine.links.peers.iter().all(|peer| peer.out.is_empty()) || engine.is_closed()
+            engine.links.peers.iter_mut().all(Peer::is_delivered) || engine.is_closed()
         });
     }
 

@@ -27,6 +27,7 @@ mod objects;
 mod peer_frames;
 mod perform;
 mod placement_groups;
+mod remote_peers;
 mod reply;
 mod requests;
 mod running;

@@ -55,6 +55,7 @@ impl Service {
             argv: self.identity.argv.clone(),
             num_cpus: self.node.total().get("CPU").as_f64(),
             environment: self.environments.key_of(environment),
+            certificate: None,
         };
         process.connection.send(Kind::WorkerSetup, &setup, vec![recorder_end]);
         self.processes.insert(number, process);

@@ -3,6 +3,35 @@
 use crate::messages::messages;
 use std::collections::HashMap;
 
+/// In `PeerConnected`: a socket of this machine, which nobody else can read.
+pub const TLS_NONE: u32 = 0;
+/// In `PeerConnected`: this process speaks first.
+pub const TLS_CLIENT: u32 = 1;
+/// In `PeerConnected`: the other process speaks first.
+pub const TLS_SERVER: u32 = 2;
+
+/// A process's certificate and its key, all in DER. With a newer one, connections that are made from then on use it.
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
+pub struct Certificate {
+    /// Its own certificate, then those up to the authority's.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub certificate_chain: Vec<Vec<u8>>,
+    /// Its private key, PKCS #8.
+    #[prost(bytes = "vec", tag = "2")]
+    pub private_key: Vec<u8>,
+    /// The cluster's authority, by which others are judged.
+    #[prost(bytes = "vec", tag = "3")]
+    pub authority: Vec<u8>,
+}
+
+impl std::fmt::Debug for Certificate {
+    // A key must not reach a log.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Certificate").field("certificates", &self.certificate_chain.len()).finish_non_exhaustive()
+    }
+}
+
 messages! {
     /// First frame of a driver to the daemon it started: what the node is to be. Answer: `NodeStarted` or `NodeFailed`.
     StartNode {
@@ -61,6 +90,8 @@ messages! {
         #[prost(uint32, tag = "7")] daemon_pid: u32,
         /// Version of the daemon.
         #[prost(string, tag = "8")] package_version: String,
+        /// What the driver proves with who it is towards other machines; none on one machine.
+        #[prost(message, optional, tag = "40")] certificate: Option<Certificate>,
     }
     /// The node cannot run; the daemon exits.
     NodeFailed {
@@ -87,6 +118,8 @@ messages! {
         #[prost(double, tag = "8")] num_cpus: f64,
         /// Key of the runtime environment that it runs in; empty for the plain one.
         #[prost(bytes = "vec", tag = "20")] environment: Vec<u8>,
+        /// What it proves with who it is towards other machines; none on one machine.
+        #[prost(message, optional, tag = "40")] certificate: Option<Certificate>,
     }
     /// The worker can take leases.
     WorkerReady {
@@ -137,6 +170,15 @@ messages! {
         /// The other one.
         #[prost(bytes = "vec", tag = "1")] worker_id: Vec<u8>,
     }
+    /// The connection with another machine's process broke, or no TLS came about on it. The daemon answers with `PeerDied` when it knows more.
+    PeerLost {
+        /// The other process.
+        #[prost(bytes = "vec", tag = "1")] worker_id: Vec<u8>,
+        /// Number of the connection.
+        #[prost(uint64, tag = "2")] connection: u64,
+        /// What happened, one sentence for people.
+        #[prost(string, tag = "3")] reason: String,
+    }
     /// A connection with another process: a descriptor lies beside it, unless `already` is set.
     PeerConnected {
         /// The other process.
@@ -147,6 +189,10 @@ messages! {
         #[prost(uint64, tag = "3")] connection: u64,
         /// The two were connected before; no descriptor.
         #[prost(bool, tag = "4")] already: bool,
+        /// What is to be spoken on it: `TLS_NONE`, or TLS from its next byte on as `TLS_CLIENT` or `TLS_SERVER`.
+        #[prost(uint32, tag = "5")] tls: u32,
+        /// The other one's job, which its certificate names with its id; empty when it is this process's own.
+        #[prost(bytes = "vec", tag = "6")] job_id: Vec<u8>,
     }
     /// Exactly one cause of a process's death.
     Death {

@@ -68,6 +68,8 @@ messages! {
     WorkerSetup => control::WorkerSetup,
     LeaseGranted => control::LeaseGranted,
     LeaseWaits => control::LeaseWaits,
+    PeerLost => control::PeerLost,
+    CertificateRenewed => control::Certificate,
     PeerConnected => control::PeerConnected,
     PeerDied => control::PeerDied,
     ActorUpdate => control::ActorUpdate,
