@@ -1,0 +1,111 @@
+//! The head's side.
+
+use super::error::ServeJoinError;
+use super::messages::{Facts, Refusal, Reply, Request, Versions, is_proven, receive, send};
+use crate::authority::Authority;
+use crate::key::ClusterKey;
+use crate::stream::TimedStream;
+use crate::tls::{certified, finish_server, server_builder};
+use crate::validity::unix_s;
+use prost::Message as _;
+use rustls::{ServerConnection, StreamOwned};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use trygon_ids::NodeId;
+
+/// How long the certificate that the head shows to a joining machine is valid.
+pub(super) const SERVICE_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// How far the clocks of a node and the head may be apart. Two nodes may then be twice as far from each other, which certificates just bear.
+const MAX_CLOCK_DIFFERENCE_S: u64 = 25 * 60;
+
+/// A machine that has joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The id it chose, which stands in its certificate.
+    pub node: NodeId,
+    /// What it runs.
+    pub versions: Versions,
+}
+
+/// What the head decided on a request.
+enum Answer {
+    Accept(NodeId, Versions, crate::node_certificate::IssuedNode),
+    Refuse(Refusal, ServeJoinError),
+}
+
+/// Lets the machine at the other end of `socket` (an `Incoming` of purpose `Join`) join, when it knows the secret and fits. Blocks for `patience` at most,
+/// so it is called on a thread for the purpose, of which the caller bounds the number.
+///
+/// The certificate is valid for `lifetime`. An error is for the log: the machine itself has been told.
+pub fn serve_join(
+    socket: OwnedFd,
+    key: &ClusterKey,
+    authority: &Authority,
+    versions: &Versions,
+    now: SystemTime,
+    lifetime: Duration,
+    patience: Duration,
+) -> Result<Joined, ServeJoinError> {
+    let socket = TcpStream::from(socket);
+    socket.set_nonblocking(false)?;
+    let service = authority.issue_control(now, SERVICE_LIFETIME)?;
+    // The machine knows the authority's fingerprint only, so it is shown the certificate.
+    let chain = vec![service.chain()[0].clone(), authority.certificate().clone()];
+    let config = server_builder()?.with_no_client_auth().with_cert_resolver(certified(chain, &service)?);
+    let connection = ServerConnection::new(Arc::new(finish_server(config)))?;
+    let mut stream = StreamOwned::new(connection, TimedStream::new(socket, Instant::now() + patience));
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    let request: Request = receive(&mut stream)?;
+    let is_proven = is_proven(&stream.conn, key, &request)?;
+    let answer = if is_proven {
+        decide(&request, authority, versions, now, lifetime)
+    } else {
+        Answer::Refuse(Refusal::WrongKey, ServeJoinError::WrongKey)
+    };
+    let mut reply = Reply { clock_s: unix_s(now), ..Reply::default() };
+    // Who does not know the secret learns nothing but that.
+    if is_proven {
+        reply.versions = Some(versions.clone());
+    }
+    let result = match answer {
+        Answer::Accept(node, versions, issued) => {
+            reply.certificate = issued.certificate_der;
+            reply.authority = issued.authority_der;
+            Ok(Joined { node, versions })
+        }
+        Answer::Refuse(refusal, error) => {
+            reply.refusal = refusal.into();
+            reply.reason = if refusal == Refusal::Other { error.to_string() } else { String::new() };
+            Err(error)
+        }
+    };
+    send(&mut stream, &reply)?;
+    stream.conn.send_close_notify();
+    // The answer is on its way; whether the other side still hears the farewell does not matter.
+    let _ = stream.conn.complete_io(&mut stream.sock);
+    result
+}
+
+/// Decides on a request whose sender knows the secret.
+fn decide(request: &Request, authority: &Authority, own: &Versions, now: SystemTime, lifetime: Duration) -> Answer {
+    let malformed = |what| Answer::Refuse(Refusal::Other, ServeJoinError::Malformed(what));
+    let Ok(facts) = Facts::decode(request.facts.as_slice()) else { return malformed("no protobuf message") };
+    let Ok(node) = NodeId::from_bytes(&facts.node) else { return malformed("the node's id is not of 28 bytes") };
+    let versions = facts.versions.unwrap_or_default();
+    if !own.is_compatible(&versions) {
+        return Answer::Refuse(Refusal::Versions, ServeJoinError::Versions { node: versions, own: own.clone() });
+    }
+    let own_s = unix_s(now);
+    if own_s.abs_diff(facts.clock_s) > MAX_CLOCK_DIFFERENCE_S {
+        return Answer::Refuse(Refusal::Clock, ServeJoinError::Clock { node_s: facts.clock_s, own_s });
+    }
+    match authority.issue_for(node, &facts.public_key, now, lifetime) {
+        Ok(issued) => Answer::Accept(node, versions, issued),
+        Err(error) => Answer::Refuse(Refusal::Other, ServeJoinError::Certificate(error)),
+    }
+}
