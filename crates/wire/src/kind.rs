@@ -175,7 +175,7 @@ kinds! {
     PlacementGroupReply = 0x0330,
     /// `control::PlacementGroupUpdate`
     PlacementGroupUpdate = 0x0331,
-    /// `control::Certificate`
+    /// `control::CertificateRenewed`
     CertificateRenewed = 0x0340,
 
     // Between the daemon and the zygote: 0x04xx (`control`).

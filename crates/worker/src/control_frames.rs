@@ -127,7 +127,8 @@ impl Engine {
                 Ok(())
             }
             Kind::CertificateRenewed => {
-                self.credentials.renew(decode(body)?);
+                let message: control::CertificateRenewed = decode(body)?;
+                self.credentials.renew(message.certificate.unwrap_or_default());
                 Ok(())
             }
             Kind::LogLines => {

@@ -4,12 +4,14 @@
 //! `request_id` of their request. Descriptors travel beside the first byte of their frame. Byte ids are in their byte form.
 
 mod actors;
+mod certificate;
 mod environments;
 mod objects;
 mod placement_groups;
 mod processes;
 
 pub use actors::*;
+pub use certificate::*;
 pub use environments::*;
 pub use objects::*;
 pub use placement_groups::*;

@@ -45,7 +45,7 @@ pub(crate) fn put(examples: &mut Examples) {
             certificate: Some(certificate()),
         },
     );
-    examples.put(Kind::CertificateRenewed, &certificate());
+    examples.put(Kind::CertificateRenewed, &control::CertificateRenewed { certificate: Some(certificate()) });
     examples.put(Kind::NodeFailed, &control::NodeFailed { message: "It was ended by signal 9.".to_owned() });
     examples.put(
         Kind::WorkerSetup,

@@ -69,7 +69,7 @@ messages! {
     LeaseGranted => control::LeaseGranted,
     LeaseWaits => control::LeaseWaits,
     PeerLost => control::PeerLost,
-    CertificateRenewed => control::Certificate,
+    CertificateRenewed => control::CertificateRenewed,
     PeerConnected => control::PeerConnected,
     PeerDied => control::PeerDied,
     ActorUpdate => control::ActorUpdate,

@@ -1,11 +1,9 @@
 //! What this process proves with who it is, and how it judges others.
 
 use crate::link::tls::TlsLink;
-use rustls::pki_types::ServerName;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use trygon_ids::{JobId, WorkerId};
-use trygon_rpc::{Expected, Identity, ProcessCertificate};
+use trygon_rpc::{Expected, Identity, ProcessCertificate, any_server_name};
 use trygon_wire::control::{Certificate, TLS_CLIENT, TLS_SERVER};
 
 /// This process's certificate. It is read when the first connection with another machine needs it.
@@ -29,9 +27,8 @@ impl Credentials {
         let explain = |error: trygon_rpc::CertificateError| error.to_string();
         let tls = match side {
             TLS_CLIENT => {
-                // The configuration looks at the expected process instead; no name is sent.
-                let name = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
-                TlsLink::client(Arc::new(identity.client_config(expected).map_err(explain)?), name)
+                let config = Arc::new(identity.client_config(expected).map_err(explain)?);
+                TlsLink::client(config, any_server_name())
             }
             TLS_SERVER => TlsLink::server(Arc::new(identity.server_config(expected).map_err(explain)?)),
             other => return Err(format!("the daemon asks for an unknown side of TLS, {other}")),
