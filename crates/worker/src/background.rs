@@ -128,7 +128,8 @@ fn tick(runtime: &Runtime, with_segments: bool, quiet: &mut Quiet) {
         runtime.changed.notify_all();
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());
     }
-    let is_needed = has_limits || leases_held || has_stuck || has_interrupt || over_budget || engine.control.has_backlog();
+    let is_needed =
+        has_limits || leases_held || has_stuck || has_interrupt || over_budget || engine.control.has_backlog();
     quiet.note(runtime, engine.activity, is_needed);
 }
 

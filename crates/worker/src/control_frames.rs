@@ -13,6 +13,8 @@ use trygon_worker_core::{ActorState, Interrupted, Lost, SystemError};
 
 /// Number of the connection of a process with itself; the daemon's count up from 1.
 const OWN_CONNECTION: u64 = u64::MAX;
+/// A cause of "death" after which the process may be connected with again: it lives, but what was underway is lost.
+const CONNECTION_LOST: &str = "connection";
 
 fn worker_id(bytes: &[u8]) -> Result<WorkerId, FrameError> {
     WorkerId::from_bytes(bytes).map_err(|_| FrameError::Malformed("worker id"))
@@ -289,7 +291,9 @@ impl Engine {
             self.forget_streams_of(index);
         }
         self.connecting.remove(&worker);
-        self.dead.insert(worker, death.message.clone());
+        if death.kind != CONNECTION_LOST {
+            self.dead.insert(worker, death.message.clone());
+        }
         let started = message.started.then_some(Interrupted {
             slot: message.slot,
             generation: message.generation,

@@ -180,9 +180,7 @@ impl Runtime {
         engine.settle_and_flush();
         drop(engine);
         let soon = Patience::until(std::time::Duration::from_secs(2));
-        self.wait_through(&soon, |engine| {
-            engine.links.peers.iter_mut().all(Peer::is_delivered) || engine.is_closed()
-        });
+        self.wait_through(&soon, |engine| engine.links.peers.iter_mut().all(Peer::is_delivered) || engine.is_closed());
     }
 
     /// Names what runs, for the lines it prints.

@@ -95,3 +95,6 @@ impl Engine {
 /// The daemon's next words have to wait.
 #[derive(Debug)]
 pub(crate) struct StillWaits;
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,9 @@ pub struct Certificate {
 impl std::fmt::Debug for Certificate {
     // A key must not reach a log.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Certificate").field("certificates", &self.certificate_chain.len()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Certificate")
+            .field("certificates", &self.certificate_chain.len())
+            .finish_non_exhaustive()
     }
 }

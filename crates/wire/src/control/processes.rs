@@ -173,7 +173,8 @@ messages! {
     }
     /// Exactly one cause of a process's death.
     Death {
-        /// `signal`, `exit`, `user_exit`, `killed`, `out_of_memory`, `node`, `idle`, `out_of_scope`, `constructor`, `unknown`.
+        /// `signal`, `exit`, `user_exit`, `killed`, `out_of_memory`, `node`, `idle`, `out_of_scope`, `constructor`, `unknown`;
+        /// `connection`: it may live, but the connection with it is lost, and may be asked for again.
         #[prost(string, tag = "1")] kind: String,
         /// The signal, or 0.
         #[prost(int32, tag = "2")] signal: i32,

@@ -208,7 +208,7 @@ impl Links {
             && self.peers.iter().all(Peer::is_written)
             && let Some(recorder) = &mut self.recorder
         {
-            self.remotes.is_underway = !self.peers.iter_mut().all(Peer::is_delivered);
+            self.remotes.is_underway = self.remotes.are_there() && !self.peers.iter_mut().all(Peer::is_delivered);
             if !self.remotes.is_underway {
                 recorder.clear_staged();
                 self.has_unstaged = false;

@@ -51,6 +51,11 @@ pub(crate) struct Remotes {
 }
 
 impl Remotes {
+    /// Whether there was ever one.
+    pub(super) fn are_there(&self) -> bool {
+        self.scratch.is_some()
+    }
+
     pub(super) fn scratch(&mut self) -> &mut Scratch {
         self.scratch.get_or_insert_with(|| Box::new(Scratch::new()))
     }
@@ -68,7 +73,13 @@ impl Links {
     ) -> PeerIndex {
         // Frames are written when somebody waits for them: holding one back for the next helps nobody. Without it all is slower, not wrong.
         let _ = sockopt::set_tcp_nodelay(&socket, true);
-        let index = self.add_link(worker, connection, socket, Some(Box::new(Remote { tls, handshake_until_ns, may_be_underway: false })));
+        self.remotes.scratch();
+        let index = self.add_link(
+            worker,
+            connection,
+            socket,
+            Some(Box::new(Remote { tls, handshake_until_ns, may_be_underway: false })),
+        );
         self.remotes.handshaking.push(index);
         self.mark_dirty(index);
         index

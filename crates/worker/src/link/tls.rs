@@ -37,10 +37,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self {
-            sealed: vec![0; SEAL_BYTES + SEAL_ROOM_BYTES],
-            opened: vec![0; MAX_PARTIAL_BYTES + OPEN_BYTES],
-        }
+        Self { sealed: vec![0; SEAL_BYTES + SEAL_ROOM_BYTES], opened: vec![0; MAX_PARTIAL_BYTES + OPEN_BYTES] }
     }
 }
 

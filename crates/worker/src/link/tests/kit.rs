@@ -14,31 +14,31 @@ use trygon_wire::{Header, Kind, decode};
 use trygon_worker_core::PeerIndex;
 
 /// No test takes longer, on a machine that does much else.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
-pub(super) const JOB: JobId = JobId::new([7; 4]);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const JOB: JobId = JobId::new([7; 4]);
 
 /// A cluster of one node, whose processes are numbered.
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     node: NodeCertificate,
     id: NodeId,
 }
 
 impl Cluster {
-    pub(super) fn new(first: u8) -> Self {
+    pub(crate) fn new(first: u8) -> Self {
         let authority = Authority::create(SystemTime::now()).expect("an authority");
         let id = NodeId::new([first; 28]);
         let day = Duration::from_secs(86_400);
         Self { node: authority.issue_node(id, SystemTime::now(), day).expect("a node's certificate"), id }
     }
 
-    pub(super) fn worker(&self, number: u64) -> WorkerId {
+    pub(crate) fn worker(&self, number: u64) -> WorkerId {
         let mut bytes = [0; 28];
         bytes[..20].copy_from_slice(&self.id.as_bytes()[..20]);
         bytes[20..].copy_from_slice(&number.to_be_bytes());
         WorkerId::new(bytes)
     }
 
-    pub(super) fn certificate(&self, worker: WorkerId, job: JobId, lifetime: Duration) -> Certificate {
+    pub(crate) fn certificate(&self, worker: WorkerId, job: JobId, lifetime: Duration) -> Certificate {
         let made = self.node.issue_process(worker, job, SystemTime::now(), lifetime).expect("a certificate");
         Certificate {
             certificate_chain: made.chain().iter().map(|part| part.to_vec()).collect(),
@@ -49,7 +49,7 @@ impl Cluster {
 }
 
 /// Two connected sockets of the loopback interface.
-pub(super) fn tcp_pair() -> (OwnedFd, OwnedFd) {
+pub(crate) fn tcp_pair() -> (OwnedFd, OwnedFd) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let dialled = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
     let (accepted, _) = listener.accept().expect("the other end");
@@ -57,29 +57,29 @@ pub(super) fn tcp_pair() -> (OwnedFd, OwnedFd) {
 }
 
 /// One process's connections, polled as its engine does.
-pub(super) struct Side {
-    pub(super) links: Links,
+pub(crate) struct Side {
+    pub(crate) links: Links,
     epoll: Arc<OwnedFd>,
     /// What the body of a large frame begins with.
     pattern: Vec<u8>,
     /// Frames that came, bytes in their bodies, and the last number.
-    pub(super) frames: u64,
-    pub(super) bytes: u64,
-    pub(super) last: u64,
-    pub(super) is_ordered: bool,
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+    pub(crate) last: u64,
+    pub(crate) is_ordered: bool,
 }
 
-pub(super) const PEER: PeerIndex = PeerIndex(0);
+pub(crate) const PEER: PeerIndex = PeerIndex(0);
 
 impl Side {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC).expect("a poller"));
         let links = Links::new(Arc::clone(&epoll), None);
         Self { links, epoll, pattern: Vec::new(), frames: 0, bytes: 0, last: 0, is_ordered: true }
     }
 
     /// With one connection, secured as `credentials` say.
-    pub(super) fn connected(
+    pub(crate) fn connected(
         socket: OwnedFd,
         side: u32,
         credentials: &mut Credentials,
@@ -95,19 +95,19 @@ impl Side {
     }
 
     /// Sends a small frame with a number.
-    pub(super) fn send(&mut self, number: u64) {
+    pub(crate) fn send(&mut self, number: u64) {
         self.links.send(PEER, Kind::LeaseCancel, &LeaseCancel { request_id: number });
     }
 
     /// Sends a frame of `len` bytes, each of which depends on its place.
-    pub(super) fn send_large(&mut self, len: usize) {
+    pub(crate) fn send_large(&mut self, len: usize) {
         grow(&mut self.pattern, len);
         self.links.send_bytes(PEER, &Header { body_len: len, kind: Kind::TaskPush, flags: 0 }.to_bytes());
         self.links.send_bytes(PEER, &self.pattern[..len]);
     }
 
     /// One round of the poller. True when something happened.
-    pub(super) fn turn(&mut self, limit: Duration) -> bool {
+    pub(crate) fn turn(&mut self, limit: Duration) -> bool {
         let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() };
         let mut buffer = [const { std::mem::MaybeUninit::<epoll::Event>::uninit() }; 8];
         let (events, _) = epoll::wait(&*self.epoll, &mut buffer, Some(&timeout)).expect("events");
@@ -143,16 +143,16 @@ impl Side {
         }
     }
 
-    pub(super) fn is_open(&mut self) -> bool {
+    pub(crate) fn is_open(&mut self) -> bool {
         self.links.peer(PEER).is_open()
     }
 
-    pub(super) fn is_known(&mut self) -> bool {
+    pub(crate) fn is_known(&mut self) -> bool {
         self.is_open() && self.links.may_bring_more(PEER)
     }
 
     /// Why the connection was lost.
-    pub(super) fn lost(&mut self) -> String {
+    pub(crate) fn lost(&mut self) -> String {
         self.links.take_lost().map(|(_, reason)| reason).unwrap_or_default()
     }
 }
@@ -162,7 +162,7 @@ fn grow(pattern: &mut Vec<u8>, len: usize) {
 }
 
 /// Two processes of one cluster, connected; `through` may put something between them.
-pub(super) fn two_sides(through: impl FnOnce(OwnedFd, OwnedFd) -> (OwnedFd, OwnedFd)) -> (Side, Side) {
+pub(crate) fn two_sides(through: impl FnOnce(OwnedFd, OwnedFd) -> (OwnedFd, OwnedFd)) -> (Side, Side) {
     let cluster = Cluster::new(1);
     let (left, right) = (cluster.worker(1), cluster.worker(2));
     let hour = Duration::from_secs(3600);
@@ -178,7 +178,7 @@ pub(super) fn two_sides(through: impl FnOnce(OwnedFd, OwnedFd) -> (OwnedFd, Owne
 }
 
 /// Turns both sides until `is_done`, at most for [`LIMIT`].
-pub(super) fn turn_until(left: &mut Side, right: &mut Side, mut is_done: impl FnMut(&mut Side, &mut Side) -> bool) {
+pub(crate) fn turn_until(left: &mut Side, right: &mut Side, mut is_done: impl FnMut(&mut Side, &mut Side) -> bool) {
     let began = Instant::now();
     while !is_done(left, right) {
         assert!(began.elapsed() < LIMIT, "nothing comes of it: {} and {} frames came", left.frames, right.frames);

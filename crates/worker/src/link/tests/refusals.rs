@@ -60,7 +60,8 @@ fn without_a_certificate_no_connection_is_made() {
     let cluster = Cluster::new(1);
     let error = Credentials::default().secure(TLS_CLIENT, cluster.worker(1), JOB).map(|_| ());
     assert_eq!(error, Err("this process was given no certificate".to_owned()));
-    let mut broken = credentials(Certificate { private_key: vec![1; 9], ..cluster.certificate(cluster.worker(1), JOB, HOUR) });
+    let mut broken =
+        credentials(Certificate { private_key: vec![1; 9], ..cluster.certificate(cluster.worker(1), JOB, HOUR) });
     assert!(broken.secure(TLS_CLIENT, cluster.worker(2), JOB).is_err());
     broken.renew(cluster.certificate(cluster.worker(1), JOB, HOUR));
     assert!(broken.secure(TLS_SERVER, cluster.worker(2), JOB).is_ok());
