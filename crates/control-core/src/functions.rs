@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Every body that was put. Content never changes under a hash, so the first copy stays.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Functions {
     bodies: BTreeMap<Vec<u8>, Vec<u8>>,
 }

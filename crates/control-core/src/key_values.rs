@@ -14,7 +14,7 @@ pub struct KeyValueAnswer {
 }
 
 /// Every key of every namespace.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct KeyValues {
     namespaces: BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>,
 }

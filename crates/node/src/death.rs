@@ -3,9 +3,10 @@
 use crate::process::Process;
 use crate::recorder;
 use crate::service::Service;
-use crate::translate::death_from_wire;
 use rustix::process::{Signal, WaitStatus};
 use trygon_node_core::Event;
+use trygon_proto::v1::ProcessEnded;
+use trygon_proto::v1::node_to_head::Body;
 use trygon_wire::Kind;
 use trygon_wire::control::{Death, PeerDied};
 use trygon_wire::recorder as layout;
@@ -31,11 +32,10 @@ impl Service {
         self.note_failed_start(worker, &death.message);
         self.graveyard.bury(number, death.clone());
         self.on_store_user_died(number);
-        let mut effects = Vec::new();
-        self.groups.on_process_died(worker);
-        self.actors.on_process_died(worker, &death_from_wire(&death), &mut effects);
+        self.forget_placed(worker);
         self.node_step(Event::ProcessDied { process: worker });
-        self.perform_actor_effects(effects);
+        let ended = ProcessEnded { worker_id: worker.as_bytes().to_vec(), death: Some(death) };
+        self.tell_head(Body::ProcessEnded(ended));
     }
 
     fn drain_socket(&mut self, number: u64) {

@@ -9,15 +9,18 @@
 
 mod connection;
 mod death;
-mod early_group_use;
 mod graveyard;
-mod json;
+mod group_leases;
+mod head_link;
+mod head_place;
+mod known_groups;
 mod log_tail;
-mod on_actor_frame;
 mod on_frame;
-mod on_group_frame;
+mod on_head_frame;
+mod on_head_message;
 mod peers;
 mod perform;
+mod placed;
 mod poller;
 mod process;
 mod recorder;

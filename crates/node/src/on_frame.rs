@@ -4,7 +4,7 @@ use crate::process::DRIVER;
 use crate::service::Service;
 use crate::translate::{resource_set, task_event};
 use trygon_node_core::{Event, LeaseRequest, Refusal};
-use trygon_wire::control::{self, FunctionReply, KeyValueReply, KeyValueRequest};
+use trygon_wire::control;
 use trygon_wire::{FrameError, Header, Kind, decode};
 
 impl Service {
@@ -57,25 +57,20 @@ impl Service {
                 self.node_step(Event::WorkerExiting { worker });
             }
             Kind::ConnectPeer => self.on_connect_peer(from, decode(body)?),
-            Kind::FunctionPut => {
-                let control::FunctionPut { hash, body } = decode(body)?;
-                self.functions.put(hash, body);
-            }
-            Kind::FunctionGet => {
-                let control::FunctionGet { hash } = decode(body)?;
-                let body = self.functions.get(&hash).unwrap_or_default().to_vec();
-                self.send(from, Kind::FunctionReply, &FunctionReply { hash, body });
-            }
-            Kind::KeyValueRequest => self.on_key_value(from, decode(body)?),
             Kind::StateQuery => self.on_state_query(from, decode(body)?),
             Kind::TaskEvents => self.on_task_events(decode(body)?),
             Kind::Shutdown if from == DRIVER => self.stop(),
-            Kind::CreateActor | Kind::WatchActor | Kind::KillActor | Kind::ActorStarted | Kind::GetNamedActor => {
-                self.on_actor_frame(from, worker, header.kind, body)?
-            }
-            Kind::CreatePlacementGroup | Kind::RemovePlacementGroup | Kind::WatchPlacementGroup => {
-                self.on_group_frame(from, worker, header.kind, body)?
-            }
+            Kind::CreateActor
+            | Kind::WatchActor
+            | Kind::KillActor
+            | Kind::ActorStarted
+            | Kind::GetNamedActor
+            | Kind::FunctionPut
+            | Kind::FunctionGet
+            | Kind::KeyValueRequest
+            | Kind::CreatePlacementGroup
+            | Kind::RemovePlacementGroup
+            | Kind::WatchPlacementGroup => self.on_head_frame(from, header.kind, body)?,
             Kind::LeaseRequest
             | Kind::LeaseReturn
             | Kind::LeaseCancel
@@ -131,13 +126,6 @@ impl Service {
         }
         let request = LeaseRequest { owner, request_id, resources, count, depth, name, environment };
         self.node_step(Event::LeaseRequested(request));
-    }
-
-    fn on_key_value(&mut self, from: u64, message: KeyValueRequest) {
-        let KeyValueRequest { request_id, operation, namespace, key, value, overwrite } = message;
-        let answer = self.key_values.call(&operation, &namespace, key, value, overwrite);
-        let reply = KeyValueReply { request_id, existed: answer.existed, value: answer.value, keys: answer.keys };
-        self.send(from, Kind::KeyValueReply, &reply);
     }
 
     fn on_task_events(&mut self, message: control::TaskEvents) {

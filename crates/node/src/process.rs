@@ -27,7 +27,7 @@ pub(crate) struct Process {
     /// What it said about its end.
     pub(crate) announced: Option<WorkerExiting>,
     /// Why the daemon ended it: kind and sentence.
-    pub(crate) killed: Option<(&'static str, String)>,
+    pub(crate) killed: Option<(String, String)>,
     /// The sentence of a drain: an actor whose last handle is gone.
     pub(crate) draining: Option<&'static str>,
     pub(crate) output: Option<LineStream>,

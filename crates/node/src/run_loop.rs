@@ -24,8 +24,7 @@ impl Service {
                 self.node_step(Event::Tick);
             }
             self.on_store_deadline();
-            self.on_early_watches_deadline();
-            self.on_early_groups_deadline();
+            self.on_head_deadline();
             self.finish_turn();
         }
         self.shut_down();
@@ -37,10 +36,8 @@ impl Service {
         if store_ms.is_some_and(|deadline_ms| deadline_ms <= self.now_ms()) {
             return Some(Duration::ZERO);
         }
-        let early_ms = self.early_watches.first().map(|watch| watch.until_ms);
-        let early_group_ms = self.early_groups.iter().map(|early| early.until_ms).min();
-        let deadline_ms =
-            [self.node.next_deadline_ms(), store_ms, early_ms, early_group_ms].into_iter().flatten().min()?;
+        let head_ms = self.head.next_deadline_us().map(|deadline_us| deadline_us.div_ceil(1000));
+        let deadline_ms = [self.node.next_deadline_ms(), store_ms, head_ms].into_iter().flatten().min()?;
         // One more: a wait that ends a little early must not turn into a busy one.
         Some(Duration::from_millis(deadline_ms.saturating_sub(self.now_ms()) + 1))
     }

@@ -1,17 +1,19 @@
 //! The daemon's state, and the few things that every part of it does.
 
 use crate::connection::Flow;
-use crate::early_group_use::EarlyGroupUse;
 use crate::graveyard::Graveyard;
+use crate::head_place::HeadLink;
+use crate::known_groups::{EarlyLease, KnownGroup};
+use crate::placed::Placed;
 use crate::poller::{Poller, Role};
 use crate::process::Process;
 use crate::worker_pool::Environments;
 use rustix::process::WaitStatus;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
-use trygon_control_core::{Actors, Functions, KeyValues, PlacementGroups, TaskEvents};
-use trygon_ids::{ActorId, JobId, NodeId, WorkerId};
+use trygon_control_core::TaskEvents;
+use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
 use trygon_node_core::{EnvironmentId, Event, Node};
 use trygon_store::server::StoreServer;
 use trygon_wire::{Kind, Message};
@@ -38,15 +40,6 @@ impl Identity {
     }
 }
 
-/// A handle may travel faster than the creation of its actor, which comes by another connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EarlyWatch {
-    pub(crate) from: u64,
-    pub(crate) actor: ActorId,
-    /// From then on it is an actor that nobody knows.
-    pub(crate) until_ms: u64,
-}
-
 /// Everything the daemon has.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -54,21 +47,23 @@ pub(crate) struct Service {
     pub(crate) started: Instant,
     pub(crate) identity: Identity,
     pub(crate) node: Node,
-    pub(crate) actors: Actors,
-    pub(crate) groups: PlacementGroups,
-    pub(crate) functions: Functions,
-    pub(crate) key_values: KeyValues,
+    pub(crate) head: HeadLink,
     pub(crate) task_events: TaskEvents,
     pub(crate) store: StoreServer,
-    /// Questions about actors that are not known yet.
-    pub(crate) early_watches: Vec<EarlyWatch>,
+    /// Actors that wait for a worker here, with the number of their life.
+    pub(crate) placing: BTreeMap<ActorId, u32>,
+    /// Actors that have a worker and wait for the head's word.
+    pub(crate) placed: BTreeMap<ActorId, Placed>,
     pub(crate) environments: Environments,
     /// What tasks run in that do not say otherwise.
     pub(crate) job_environment: EnvironmentId,
     /// Folder of the job's files, removed at the end; empty when there is none.
     pub(crate) job_directory: String,
-    /// Uses of placement groups that are not known yet.
-    pub(crate) early_groups: Vec<EarlyGroupUse>,
+    pub(crate) known_groups: BTreeMap<PlacementGroupId, KnownGroup>,
+    /// The removed ones of them, the oldest first.
+    pub(crate) removed_groups: VecDeque<PlacementGroupId>,
+    /// Leases in placement groups that are not known yet.
+    pub(crate) early_leases: Vec<EarlyLease>,
     pub(crate) processes: HashMap<u64, Process>,
     pub(crate) by_pid: BTreeMap<i32, u64>,
     /// Statuses of processes that ended before they were known.

@@ -2,17 +2,20 @@
 
 use crate::connection::{Connection, Flow};
 use crate::graveyard::Graveyard;
+use crate::head_place::HeadLink;
 use crate::poller::{Poller, Role};
 use crate::process::{DRIVER, Process};
 use crate::service::{Identity, Service};
 use crate::translate::{amounts, resource_set};
 use crate::worker_pool::{Environments, ZygoteConfig, inherited_socket};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, Read};
 use std::time::Instant;
-use trygon_control_core::{Actors, Functions, KeyValues, PlacementGroups, TaskEvents};
+use trygon_control_core::TaskEvents;
 use trygon_ids::{JobId, NodeId};
 use trygon_node_core::{Event, Node, Options, PLAIN};
+use trygon_proto::v1::RegisterNode;
+use trygon_proto::v1::node_to_head::Body;
 use trygon_store::server::StoreServer;
 use trygon_wire::Kind;
 use trygon_wire::control::{NodeFailed, NodeStarted, StartNode};
@@ -55,6 +58,7 @@ pub fn run_inherited() -> io::Result<()> {
     let (job_key, description) = (start.environment.clone(), start.environment_description.clone());
     let mut service = build(start, connection, poller, config)?;
     let environment = service.job_environment;
+    service.register();
     service.note_job(job_key, description);
     // The first zygote is the one that most workers come from; others are started when something asks for them.
     if let Err(message) = service.ensure_zygote(environment) {
@@ -97,12 +101,12 @@ fn refuse(connection: &mut Connection, message: String) -> io::Result<()> {
 }
 
 fn build(start: StartNode, connection: Connection, poller: Poller, config: ZygoteConfig) -> io::Result<Service> {
-    let mut entropy = [0; 28 + 20 + 4];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut entropy)?;
-    let (mut node_id, mut prefix, mut salt) = ([0; 28], [0; 20], [0; 4]);
-    node_id.copy_from_slice(&entropy[..28]);
-    prefix.copy_from_slice(&entropy[28..48]);
-    salt.copy_from_slice(&entropy[48..]);
+    let mut node_id = [0; 28];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut node_id)?;
+    // So everybody can tell the node of a process, and its incarnation, by the process's id.
+    let (mut prefix, mut salt) = ([0; 20], [0; 4]);
+    prefix.copy_from_slice(&node_id[..20]);
+    salt.copy_from_slice(&node_id[20..24]);
     let (environments, job_environment) = Environments::new(config, &start.environment);
     let options = Options { environment: job_environment, ..options(&start, prefix, NodeId::new(node_id)) };
     let identity = Identity {
@@ -127,17 +131,17 @@ fn build(start: StartNode, connection: Connection, poller: Poller, config: Zygot
         started: Instant::now(),
         identity,
         node,
-        actors: Actors::default(),
-        groups: PlacementGroups::default(),
-        functions: Functions::default(),
-        key_values: KeyValues::default(),
+        head: HeadLink::here(),
         task_events: TaskEvents::new(MAX_TASK_EVENTS),
         store: StoreServer::new(start.object_store_memory_bytes),
-        early_watches: Vec::new(),
+        placing: BTreeMap::new(),
+        placed: BTreeMap::new(),
         environments,
         job_environment,
         job_directory: start.job_directory,
-        early_groups: Vec::new(),
+        known_groups: BTreeMap::new(),
+        removed_groups: VecDeque::new(),
+        early_leases: Vec::new(),
         processes: HashMap::from([(DRIVER, driver)]),
         by_pid: BTreeMap::new(),
         unclaimed: BTreeMap::new(),
@@ -179,6 +183,20 @@ fn labels(start: &StartNode, node_id: NodeId) -> BTreeMap<String, String> {
 }
 
 impl Service {
+    /// Makes the node known to its head.
+    fn register(&mut self) {
+        let message = RegisterNode {
+            node_id: self.identity.node_id.as_bytes().to_vec(),
+            hostname: crate::state_query::hostname(),
+            package_version: VERSION.to_owned(),
+            resources: amounts(self.node.total()),
+            labels: self.node.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            daemon_pid: std::process::id(),
+            ..RegisterNode::default()
+        };
+        self.tell_head(Body::Register(message));
+    }
+
     fn announce(&mut self) {
         let started = NodeStarted {
             node_id: self.identity.node_id.as_bytes().to_vec(),

@@ -1,9 +1,10 @@
 //! Questions about the node, answered in JSON.
 
-use crate::json::{array, hex, object, string};
 use crate::service::Service;
-use trygon_control_core::{Actor, TaskEvent};
+use trygon_control::json::{array, hex, object, string};
+use trygon_control_core::TaskEvent;
 use trygon_ids::WorkerId;
+use trygon_proto::v1::from_process::Request;
 use trygon_resources::ResourceSet;
 use trygon_wire::Kind;
 use trygon_wire::control::{StateQuery, StateReply};
@@ -16,17 +17,17 @@ impl Service {
             "nodes" => Some(array([self.node_json()])),
             "cluster_resources" => Some(resources_json(&self.node.total_by_name())),
             "available_resources" => Some(resources_json(&self.node.free_by_name())),
-            "named_actors" => Some(self.names_json(argument)),
             "task_events" => Some(self.task_events_json(argument)),
-            "actors" => Some(array(self.actors.iter().map(|(_, actor)| self.actor_json(actor)))),
-            "placement_groups" => Some(self.groups_json(argument)),
             "workers" => Some(self.workers_json()),
             "leases" => Some(self.leases_json()),
             "store" => Some(self.store_json()),
             _ => None,
         };
-        let error = if answer.is_some() { String::new() } else { format!("nothing is known about {:?}", query.what) };
-        let reply = StateReply { request_id: query.request_id, json: answer.unwrap_or_default(), error };
+        // What the node does not know, the head does.
+        let Some(json) = answer else {
+            return self.ask_head(Some(from), Request::StateQuery(query));
+        };
+        let reply = StateReply { request_id: query.request_id, json, error: String::new() };
         self.send(from, Kind::StateReply, &reply);
     }
 
@@ -42,31 +43,12 @@ impl Service {
         ])
     }
 
-    fn names_json(&self, namespace: &str) -> String {
-        let names = self.actors.names().filter(|(other, _)| namespace.is_empty() || *other == namespace);
-        array(names.map(|(namespace, name)| object([("name", string(name)), ("namespace", string(namespace))])))
-    }
-
     /// The newest events, as many as the argument says; all when it says nothing.
     fn task_events_json(&self, argument: &str) -> String {
         let wanted = argument.parse().unwrap_or(usize::MAX);
         let skipped = self.task_events.iter().count().saturating_sub(wanted);
         let events = array(self.task_events.iter().skip(skipped).map(task_event_json));
         object([("events", events), ("dropped", self.task_events.dropped().to_string())])
-    }
-
-    fn actor_json(&self, actor: &Actor) -> String {
-        object([
-            ("actor_id", hex(actor.spec.actor.as_bytes())),
-            ("class_name", string(&actor.spec.class_name)),
-            ("name", string(&actor.spec.name)),
-            ("namespace", string(&actor.spec.namespace)),
-            ("state", string(actor.state_name())),
-            ("incarnation", actor.incarnation.to_string()),
-            ("pid", actor.worker().map_or(0, |worker| self.pid_of(worker)).to_string()),
-            ("death", string(actor.death().map_or("", |death| &death.message))),
-            ("waits", string(&actor.waits)),
-        ])
     }
 
     fn workers_json(&self) -> String {
@@ -93,7 +75,7 @@ impl Service {
         object([("leases", leases), ("waiting", self.node.waiting_leases().to_string())])
     }
 
-    fn pid_of(&self, worker: WorkerId) -> u32 {
+    pub(crate) fn pid_of(&self, worker: WorkerId) -> u32 {
         self.processes.get(&self.number_of(worker)).map_or(0, crate::process::Process::pid_number)
     }
 }
@@ -118,6 +100,6 @@ fn task_event_json(event: &TaskEvent) -> String {
     ])
 }
 
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
 }

@@ -1,102 +1,14 @@
 //! Wire types to the brains' types and back.
 
-use std::collections::HashMap;
 use trygon_control_core as control;
-use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
 use trygon_node_core::DeviceList;
-use trygon_resources::{Amount, ResourceSet};
 use trygon_wire::control as wire;
 
-/// Named amounts; what is no amount (negative, not finite) counts as nothing.
-pub(crate) fn resource_set(amounts: &HashMap<String, f64>) -> ResourceSet {
-    amounts.iter().map(|(name, value)| (name.clone(), Amount::from_f64(*value).unwrap_or(Amount::ZERO))).collect()
-}
-
-/// Named amounts as people write them.
-pub(crate) fn amounts(resources: &ResourceSet) -> HashMap<String, f64> {
-    resources.iter().map(|(name, amount)| (name.to_owned(), amount.as_f64())).collect()
-}
+pub(crate) use trygon_control::{actor_id, amounts, group_id, resource_set, worker_id};
 
 /// Device instances for a frame.
 pub(crate) fn devices(devices: DeviceList) -> Vec<wire::Devices> {
     devices.into_iter().map(|(resource, indices)| wire::Devices { resource, indices }).collect()
-}
-
-/// A worker's id; nil for bytes of another length.
-pub(crate) fn worker_id(bytes: &[u8]) -> WorkerId {
-    WorkerId::from_bytes(bytes).unwrap_or(WorkerId::nil())
-}
-
-/// An actor's id; nil for bytes of another length.
-pub(crate) fn actor_id(bytes: &[u8]) -> ActorId {
-    ActorId::from_bytes(bytes).unwrap_or(ActorId::nil())
-}
-
-/// A placement group's id; nil for bytes of another length.
-pub(crate) fn group_id(bytes: &[u8]) -> PlacementGroupId {
-    PlacementGroupId::from_bytes(bytes).unwrap_or(PlacementGroupId::nil())
-}
-
-/// A new placement group's description. A strategy that nobody knows is the first one.
-pub(crate) fn group_spec(
-    creator: WorkerId,
-    message: wire::CreatePlacementGroup,
-    creator_actor: Option<ActorId>,
-) -> control::GroupSpec {
-    control::GroupSpec {
-        group: group_id(&message.group_id),
-        creator,
-        creator_actor,
-        name: message.name,
-        namespace: message.namespace,
-        strategy: control::Strategy::from_name(&message.strategy).unwrap_or(control::Strategy::Pack),
-        bundles: message.bundles.iter().map(|bundle| resource_set(&bundle.resources)).collect(),
-        labels: message.labels,
-        detached: message.detached,
-    }
-}
-
-/// A death for a frame.
-pub(crate) fn death_to_wire(death: &control::Death) -> wire::Death {
-    wire::Death {
-        kind: death.kind.clone(),
-        signal: death.signal,
-        exit_code: death.exit_code,
-        message: death.message.clone(),
-        pid: death.pid,
-    }
-}
-
-/// A death for the brain.
-pub(crate) fn death_from_wire(death: &wire::Death) -> control::Death {
-    control::Death {
-        kind: death.kind.clone(),
-        signal: death.signal,
-        exit_code: death.exit_code,
-        message: death.message.clone(),
-        pid: death.pid,
-    }
-}
-
-/// A new actor's description.
-pub(crate) fn actor_spec(creator: WorkerId, message: wire::CreateActor) -> control::ActorSpec {
-    control::ActorSpec {
-        actor: actor_id(&message.actor_id),
-        creator,
-        class_hash: message.class_hash,
-        class_name: message.class_name,
-        name: message.name,
-        namespace: message.namespace,
-        placement: resource_set(&message.placement_resources),
-        lifetime: resource_set(&message.lifetime_resources),
-        max_restarts: message.max_restarts,
-        arguments: message.arguments,
-        handle_meta: message.handle_meta,
-        options: message.options,
-        depth: message.depth,
-        detached: message.detached,
-        environment: message.environment,
-    }
 }
 
 /// What happened to a task, for the record.

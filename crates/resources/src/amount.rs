@@ -4,7 +4,7 @@
 const SCALE: f64 = 10_000.0;
 
 /// An amount of a resource in units of 1/10000; negative only in ledgers that lent out what they had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Amount(i64);
 
 /// Why a number is no amount.

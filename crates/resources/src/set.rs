@@ -4,7 +4,7 @@ use crate::Amount;
 use std::collections::BTreeMap;
 
 /// Named amounts; a name that is absent is zero. Ordered by name, so that two runs see the same order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct ResourceSet(BTreeMap<String, Amount>);
 
 impl ResourceSet {

@@ -210,3 +210,6 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, CertificateError> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,8 +109,8 @@ pub fn dial_any(address: &str, preamble: &Preamble, patience: Duration) -> Resul
     Err(last)
 }
 
-/// What every connection between machines has: small writes go out at once, and a silent death is noticed.
-pub(crate) fn prepare(socket: &impl AsFd) -> std::io::Result<()> {
+/// Sets what every connection between machines has: small writes go out at once, and a silent death is noticed. For sockets that are not made by `dial`.
+pub fn prepare(socket: &impl AsFd) -> std::io::Result<()> {
     use rustix::net::sockopt;
     sockopt::set_tcp_nodelay(socket, true)?;
     sockopt::set_socket_keepalive(socket, true)?;

@@ -15,15 +15,17 @@ mod names;
 mod node_certificate;
 mod preamble;
 mod process_certificate;
+#[cfg(test)]
+mod sample;
 mod stream;
 mod tls;
 mod validity;
 mod verify;
 
 pub use authority::Authority;
-pub use dial::{DialError, dial, dial_any, resolve};
+pub use dial::{DialError, dial, dial_any, prepare, resolve};
 pub use error::CertificateError;
-pub use join::{JoinError, Joined, ServeJoinError, Versions, join, serve_join};
+pub use join::{JoinError, Joined, ServeJoinError, Versions, join, serve_join, serve_join_admitting};
 pub use key::{ClusterKey, KeyError};
 pub use listener::{Bound, Incoming, ListenError, Listener, PortRange};
 pub use names::{Expected, PeerName};

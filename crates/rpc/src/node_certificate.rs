@@ -177,3 +177,6 @@ pub(crate) fn node_params(
     });
     Ok(params)
 }
+
+#[cfg(test)]
+mod tests;

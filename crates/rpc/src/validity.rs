@@ -96,9 +96,9 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 
 /// The time at the start of `bytes`, and what follows it.
 fn time(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let (text, rest, year_digits) = match bytes.first()? {
-        &UTC_TIME => element(bytes, UTC_TIME).map(|(text, rest)| (text, rest, 2))?,
-        &GENERALIZED_TIME => element(bytes, GENERALIZED_TIME).map(|(text, rest)| (text, rest, 4))?,
+    let (text, rest, year_digits) = match *bytes.first()? {
+        UTC_TIME => element(bytes, UTC_TIME).map(|(text, rest)| (text, rest, 2))?,
+        GENERALIZED_TIME => element(bytes, GENERALIZED_TIME).map(|(text, rest)| (text, rest, 4))?,
         _ => return None,
     };
     let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;

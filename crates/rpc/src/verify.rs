@@ -270,3 +270,6 @@ fn explain_alert(alert: rustls::AlertDescription) -> String {
         alert => format!("the other side ended TLS: {alert:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

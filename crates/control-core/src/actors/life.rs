@@ -5,7 +5,7 @@ use trygon_ids::{ActorId, WorkerId};
 use trygon_resources::ResourceSet;
 
 /// Exactly one cause of a death.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Death {
     /// A word: `signal`, `exit`, `user_exit`, `killed`, ...
     pub kind: String,
@@ -20,7 +20,7 @@ pub struct Death {
 }
 
 /// What an actor is created from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ActorSpec {
     /// The actor.
     pub actor: ActorId,
@@ -55,7 +55,7 @@ pub struct ActorSpec {
 }
 
 /// Where an actor is in its life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ActorState {
     /// Has no worker yet; `restart` tells the first life from later ones.
     Pending {
@@ -84,7 +84,7 @@ pub enum ActorState {
 }
 
 /// One actor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Actor {
     /// What it was created from.
     pub spec: ActorSpec,

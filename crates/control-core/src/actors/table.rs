@@ -8,7 +8,7 @@ use trygon_ids::{ActorId, WorkerId};
 pub(crate) const MAX_DEAD: usize = 10_000;
 
 /// All actors.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Actors {
     pub(crate) actors: BTreeMap<ActorId, Actor>,
     pub(crate) by_worker: BTreeMap<WorkerId, ActorId>,

@@ -5,7 +5,7 @@ use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
 use trygon_resources::ResourceSet;
 
 /// How bundles are spread over nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Strategy {
     /// On as few nodes as possible.
     Pack,
@@ -37,7 +37,7 @@ impl Strategy {
 }
 
 /// What a group is created from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GroupSpec {
     /// The group.
     pub group: PlacementGroupId,
@@ -60,7 +60,7 @@ pub struct GroupSpec {
 }
 
 /// Where a group is in its life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum GroupState {
     /// Not reserved yet; why, if there is more to say than that it waits its turn.
     Pending {
@@ -74,7 +74,7 @@ pub enum GroupState {
 }
 
 /// One group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Group {
     /// What it was created from.
     pub spec: GroupSpec,

@@ -19,7 +19,7 @@ pub enum GroupCreated {
 }
 
 /// All placement groups.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct PlacementGroups {
     groups: BTreeMap<PlacementGroupId, Group>,
     names: BTreeMap<(String, String), PlacementGroupId>,
@@ -72,6 +72,13 @@ impl PlacementGroups {
             entry.state = GroupState::Created;
             entry.reserved_us = now_us;
             self.notify_all(group, None, effects);
+        }
+    }
+
+    /// The node of its bundles is gone: it waits for another one.
+    pub fn on_lost(&mut self, group: PlacementGroupId) {
+        if let Some(entry) = self.groups.get_mut(&group).filter(|entry| entry.state == GroupState::Created) {
+            entry.state = GroupState::Pending { waits: "the node of its bundles is gone".to_owned() };
         }
     }
 

@@ -6,8 +6,9 @@ use crate::worker_pool::zygote::{ZYGOTE, Zygote};
 use rustix::process::{Pid, PidfdFlags};
 use trygon_ids::WorkerId;
 use trygon_node_core::{EnvironmentId, Event, PLAIN};
+use trygon_proto::v1::from_process::Request;
 use trygon_wire::Kind;
-use trygon_wire::control::PrepareEnvironment;
+use trygon_wire::control::{KeyValueReply, KeyValueRequest, PrepareEnvironment};
 
 /// Where drivers and workers put the descriptions of environments, by their keys.
 const NAMESPACE: &str = "trygon.runtime_env";
@@ -18,12 +19,21 @@ const RETRY_AFTER_MS: u64 = 10_000;
 /// Workers in a row that died before they were ready, after which their environment counts as failed.
 const MAX_START_FAILURES: u32 = 3;
 
+/// The number of a request whose answer tells nothing.
+const NOBODY: u64 = u64::MAX;
+
+fn call(operation: &str, request_id: u64, key: Vec<u8>, value: Vec<u8>) -> KeyValueRequest {
+    let (operation, namespace) = (operation.to_owned(), NAMESPACE.to_owned());
+    KeyValueRequest { request_id, operation, namespace, key, value, overwrite: true }
+}
+
 impl Service {
     /// Puts the job's description where those of others are, and its folder where its workers look for it.
     pub(crate) fn note_job(&mut self, key: Vec<u8>, description: Vec<u8>) {
-        self.key_values.call("put", NAMESPACE, key, description, true);
         let folder = self.job_directory.clone().into_bytes();
-        self.key_values.call("put", NAMESPACE, JOB_DIRECTORY.to_vec(), folder, true);
+        for (key, value) in [(key, description), (JOB_DIRECTORY.to_vec(), folder)] {
+            self.ask_head(None, Request::KeyValue(call("put", NOBODY, key, value)));
+        }
     }
 
     /// Sees to it that an environment is prepared. The error says why it cannot be.
@@ -59,24 +69,31 @@ impl Service {
             Some(entry) => entry.key.clone(),
             None => return Err("nothing is known of the runtime environment".to_owned()),
         };
-        let mut zygote = Zygote::start(&self.environments.config, environment, &self.poller)
+        let zygote = Zygote::start(&self.environments.config, environment, &self.poller)
             .map_err(|error| format!("{} cannot be started: {error}", self.environments.config.python))?;
-        if environment != PLAIN {
-            let found = self.key_values.call("get", NAMESPACE, key, Vec::new(), false);
-            if !found.existed {
-                return Err("the description of the runtime environment is not known to the node".to_owned());
-            }
-            zygote.connection.send(
-                Kind::PrepareEnvironment,
-                &PrepareEnvironment { description: found.value },
-                Vec::new(),
-            );
-        }
         if let Some(entry) = self.environments.all.get_mut(&environment) {
             entry.zygote = Some(zygote);
         }
-        self.flush_zygote(environment);
+        if environment != PLAIN {
+            self.ask_head(None, Request::KeyValue(call("get", environment as u64, key, Vec::new())));
+        }
         Ok(())
+    }
+
+    /// The head's answer to a question of the node itself: the description of an environment whose zygote waits for it.
+    pub(crate) fn on_environment_description(&mut self, reply: KeyValueReply) {
+        let Ok(environment) = EnvironmentId::try_from(reply.request_id) else {
+            return;
+        };
+        if !reply.existed {
+            let message = "the description of the runtime environment is not known to the cluster".to_owned();
+            return self.fail_environment(environment, message);
+        }
+        if let Some(zygote) = self.environments.zygote(environment) {
+            let message = PrepareEnvironment { description: reply.value };
+            zygote.connection.send(Kind::PrepareEnvironment, &message, Vec::new());
+            self.flush_zygote(environment);
+        }
     }
 
     /// Ends the zygote that was not used for longest if there are too many. What it was asked for before it reads the end of its socket

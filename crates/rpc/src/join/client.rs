@@ -1,10 +1,10 @@
 //! The joining machine's side.
 
-use super::error::JoinError;
-use super::messages::{Facts, Refusal, Reply, Request, Versions, proof, receive, send};
 use crate::authority::fingerprint;
 use crate::dial::dial_any;
 use crate::error::CertificateError;
+use crate::join::error::JoinError;
+use crate::join::messages::{Facts, Refusal, Reply, Request, Versions, proof, receive, send};
 use crate::key::ClusterKey;
 use crate::names::Expected;
 use crate::node_certificate::{IssuedNode, NodeCertificate, NodeKey};
@@ -53,8 +53,8 @@ pub fn join(
         Ok(Refusal::None) => {}
         Ok(Refusal::WrongKey) => return Err(JoinError::WrongKey { address }),
         Ok(Refusal::Versions) => {
-            let head = reply.versions.unwrap_or_default();
-            return Err(JoinError::Versions { address, head, own: versions.clone() });
+            let head = Box::new(reply.versions.unwrap_or_default());
+            return Err(JoinError::Versions { address, head, own: Box::new(versions.clone()) });
         }
         Ok(Refusal::Clock) => {
             return Err(JoinError::Clock { address, head_s: reply.clock_s, own_s: facts.clock_s });
@@ -115,7 +115,7 @@ fn refused_certificate(address: String, cause: &TlsCertificateError, own_s: i64)
         }
         TlsCertificateError::ExpiredContext { not_after, .. } => {
             let not_after_s = i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX);
-            let head_s = not_after_s.saturating_sub(super::server::SERVICE_LIFETIME.as_secs() as i64);
+            let head_s = not_after_s.saturating_sub(crate::join::server::SERVICE_LIFETIME.as_secs() as i64);
             JoinError::Clock { address, head_s, own_s }
         }
         TlsCertificateError::Other(OtherError(cause)) if cause.is::<OtherAuthority>() => {

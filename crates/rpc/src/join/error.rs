@@ -1,8 +1,8 @@
 //! Why a machine did not join, each with what to do about it.
 
-use super::messages::Versions;
 use crate::dial::DialError;
 use crate::error::CertificateError;
+use crate::join::messages::Versions;
 use crate::validity::utc_text;
 use std::time::Duration;
 
@@ -40,9 +40,9 @@ pub enum JoinError {
         /// Where the head is.
         address: String,
         /// The head's versions.
-        head: Versions,
+        head: Box<Versions>,
         /// This machine's versions.
-        own: Versions,
+        own: Box<Versions>,
     },
     /// The two clocks differ by more than certificates allow.
     Clock {
@@ -152,6 +152,8 @@ pub enum ServeJoinError {
         /// The head's clock, seconds since 1970.
         own_s: i64,
     },
+    /// The head does not admit it, for this reason.
+    NotAdmitted(String),
     /// What it sent is no request.
     Malformed(&'static str),
     /// The connection failed; also whatever is no machine that wants to join.
@@ -176,6 +178,7 @@ impl std::fmt::Display for ServeJoinError {
                 utc_text(*node_s),
                 utc_text(*own_s)
             ),
+            Self::NotAdmitted(reason) => formatter.write_str(reason),
             Self::Malformed(what) => write!(formatter, "a machine tried to join with a malformed request: {what}"),
             Self::Io(error) => write!(formatter, "a joining was not finished: {error}"),
             Self::Certificate(error) => error.fmt(formatter),

@@ -1,8 +1,8 @@
 //! The head's side.
 
-use super::error::ServeJoinError;
-use super::messages::{Facts, Refusal, Reply, Request, Versions, is_proven, receive, send};
 use crate::authority::Authority;
+use crate::join::error::ServeJoinError;
+use crate::join::messages::{Facts, Refusal, Reply, Request, Versions, is_proven, receive, send};
 use crate::key::ClusterKey;
 use crate::stream::TimedStream;
 use crate::tls::{certified, finish_server, server_builder};
@@ -32,7 +32,7 @@ pub struct Joined {
 
 /// What the head decided on a request.
 enum Answer {
-    Accept(NodeId, Versions, crate::node_certificate::IssuedNode),
+    Accept(Joined, crate::node_certificate::IssuedNode),
     Refuse(Refusal, ServeJoinError),
 }
 
@@ -49,6 +49,24 @@ pub fn serve_join(
     lifetime: Duration,
     patience: Duration,
 ) -> Result<Joined, ServeJoinError> {
+    serve_join_admitting(socket, key, authority, versions, now, lifetime, patience, |_| Ok(()))
+}
+
+/// As `serve_join`, where the head has the last word on a machine that knows the secret and fits: a refusal is a sentence for the person there.
+///
+/// A machine chooses its id itself. A head that refuses ids which begin with the same 20 bytes as a known node's keeps one machine with the
+/// key from speaking for the processes of another.
+#[allow(clippy::too_many_arguments, reason = "each is a fact of its own")]
+pub fn serve_join_admitting(
+    socket: OwnedFd,
+    key: &ClusterKey,
+    authority: &Authority,
+    versions: &Versions,
+    now: SystemTime,
+    lifetime: Duration,
+    patience: Duration,
+    admit: impl FnOnce(&Joined) -> Result<(), String>,
+) -> Result<Joined, ServeJoinError> {
     let socket = TcpStream::from(socket);
     socket.set_nonblocking(false)?;
     let service = authority.issue_control(now, SERVICE_LIFETIME)?;
@@ -63,7 +81,7 @@ pub fn serve_join(
     let request: Request = receive(&mut stream)?;
     let is_proven = is_proven(&stream.conn, key, &request)?;
     let answer = if is_proven {
-        decide(&request, authority, versions, now, lifetime)
+        decide(&request, authority, versions, now, lifetime, admit)
     } else {
         Answer::Refuse(Refusal::WrongKey, ServeJoinError::WrongKey)
     };
@@ -73,10 +91,10 @@ pub fn serve_join(
         reply.versions = Some(versions.clone());
     }
     let result = match answer {
-        Answer::Accept(node, versions, issued) => {
+        Answer::Accept(joined, issued) => {
             reply.certificate = issued.certificate_der;
             reply.authority = issued.authority_der;
-            Ok(Joined { node, versions })
+            Ok(joined)
         }
         Answer::Refuse(refusal, error) => {
             reply.refusal = refusal.into();
@@ -92,7 +110,14 @@ pub fn serve_join(
 }
 
 /// Decides on a request whose sender knows the secret.
-fn decide(request: &Request, authority: &Authority, own: &Versions, now: SystemTime, lifetime: Duration) -> Answer {
+fn decide(
+    request: &Request,
+    authority: &Authority,
+    own: &Versions,
+    now: SystemTime,
+    lifetime: Duration,
+    admit: impl FnOnce(&Joined) -> Result<(), String>,
+) -> Answer {
     let malformed = |what| Answer::Refuse(Refusal::Other, ServeJoinError::Malformed(what));
     let Ok(facts) = Facts::decode(request.facts.as_slice()) else { return malformed("no protobuf message") };
     let Ok(node) = NodeId::from_bytes(&facts.node) else { return malformed("the node's id is not of 28 bytes") };
@@ -104,8 +129,12 @@ fn decide(request: &Request, authority: &Authority, own: &Versions, now: SystemT
     if own_s.abs_diff(facts.clock_s) > MAX_CLOCK_DIFFERENCE_S {
         return Answer::Refuse(Refusal::Clock, ServeJoinError::Clock { node_s: facts.clock_s, own_s });
     }
+    let joined = Joined { node, versions };
+    if let Err(reason) = admit(&joined) {
+        return Answer::Refuse(Refusal::Other, ServeJoinError::NotAdmitted(reason));
+    }
     match authority.issue_for(node, &facts.public_key, now, lifetime) {
-        Ok(issued) => Answer::Accept(node, versions, issued),
+        Ok(issued) => Answer::Accept(joined, issued),
         Err(error) => Answer::Refuse(Refusal::Other, ServeJoinError::Certificate(error)),
     }
 }

@@ -5,6 +5,9 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 /// How often another port is tried when the system's choice for one address is taken on another.
 const PORT_TRIES: usize = 16;
 
+/// How many connections wait in the kernel until they are accepted; the system may have a lower limit.
+const QUEUE: i32 = 4096;
+
 /// Ports from `first` to `last`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortRange {
@@ -129,6 +132,8 @@ impl Bound {
             let listener = TcpListener::bind(address).map_err(|error| refused(address, error))?;
             let io = |error| ListenError::Io { address, error };
             listener.set_nonblocking(true).map_err(io)?;
+            // The standard library's 128 is too short for a cluster that starts at once, or for a flood: what does not fit waits a second.
+            rustix::net::listen(&listener, QUEUE).map_err(|error| io(error.into()))?;
             if bound.port == 0 {
                 bound.port = listener.local_addr().map_err(io)?.port();
             }

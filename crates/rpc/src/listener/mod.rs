@@ -15,11 +15,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Until when a preamble must be there, from the moment its connection is accepted.
-const PREAMBLE_PATIENCE: Duration = Duration::from_secs(5);
+/// What a connection without a preamble may take.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Until when a preamble must be there, from the moment its connection is accepted.
+    patience: Duration,
+    /// How many connections may be without a preamble at a time; one more, and the oldest is dropped.
+    max_half_open: usize,
+}
 
-/// How many connections may be without a preamble at a time; one more, and the oldest is dropped.
-const MAX_HALF_OPEN: usize = 64;
+const LIMITS: Limits = Limits { patience: Duration::from_secs(5), max_half_open: 64 };
+
+/// How many connections are accepted before the others are read again.
+const ACCEPTED_AT_A_TIME: usize = 64;
 
 /// How long nothing is accepted after the system had no descriptor left for it.
 const NO_DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
@@ -64,12 +72,21 @@ impl Drop for Listener {
 impl Bound {
     /// Starts the thread. `on_incoming` is called on it for each connection whose preamble has come; it hands the connection on and does not block.
     pub fn start(self, on_incoming: impl FnMut(Incoming) + Send + 'static) -> std::io::Result<Listener> {
+        self.start_within(LIMITS, on_incoming)
+    }
+
+    fn start_within(
+        self,
+        limits: Limits,
+        on_incoming: impl FnMut(Incoming) + Send + 'static,
+    ) -> std::io::Result<Listener> {
         let port = self.port();
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let mut accepting = Accepting {
             listeners: self.into_listeners(),
             stop: stop.clone(),
-            half_open: HalfOpens::new(MAX_HALF_OPEN),
+            half_open: HalfOpens::new(limits.max_half_open),
+            patience: limits.patience,
             paused_until: None,
             on_incoming,
         };
@@ -83,6 +100,7 @@ struct Accepting<Callback> {
     listeners: Vec<TcpListener>,
     stop: Arc<OwnedFd>,
     half_open: HalfOpens,
+    patience: Duration,
     paused_until: Option<Instant>,
     on_incoming: Callback,
 }
@@ -136,7 +154,7 @@ impl<Callback: FnMut(Incoming)> Accepting<Callback> {
     /// Accepts what waits at one listener. A preamble that came with its connection is read at once, so that a flood of silent ones cannot push it out.
     fn accept(&mut self, index: usize) {
         // Bounded, so that a flood does not keep the others from being read.
-        for _ in 0..MAX_HALF_OPEN {
+        for _ in 0..ACCEPTED_AT_A_TIME {
             match self.listeners[index].accept() {
                 Ok((socket, peer_address)) => self.begin(socket, peer_address),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
@@ -158,7 +176,7 @@ impl<Callback: FnMut(Incoming)> Accepting<Callback> {
         if socket.set_nonblocking(true).is_err() || prepare(&socket).is_err() {
             return;
         }
-        let mut half_open = HalfOpen::new(socket, peer_address, Instant::now() + PREAMBLE_PATIENCE);
+        let mut half_open = HalfOpen::new(socket, peer_address, Instant::now() + self.patience);
         match half_open.read() {
             Progress::Waiting => self.half_open.push(half_open),
             Progress::Done(preamble) => self.hand_on(preamble, half_open),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// A text as JSON.
-pub(crate) fn string(text: &str) -> String {
+pub fn string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {
@@ -23,18 +23,18 @@ pub(crate) fn string(text: &str) -> String {
 }
 
 /// Members whose values are JSON already, as an object.
-pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a str, String)>) -> String {
+pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let members: Vec<String> = members.into_iter().map(|(name, value)| format!("{}:{value}", string(name))).collect();
     format!("{{{}}}", members.join(","))
 }
 
 /// Values that are JSON already, as an array.
-pub(crate) fn array(values: impl IntoIterator<Item = String>) -> String {
+pub fn array(values: impl IntoIterator<Item = String>) -> String {
     format!("[{}]", values.into_iter().collect::<Vec<_>>().join(","))
 }
 
 /// Bytes as a text of hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 2 + 2);
     out.push('"');
     for byte in bytes {

@@ -1,0 +1,284 @@
+//! Actors: created, placed on nodes, watched, ended.
+
+use crate::head::node_table::Nodes;
+use crate::head::{Head, Out};
+use crate::translate::{actor_id, actor_spec, amounts, death_to_wire, worker_id};
+use std::collections::BTreeSet;
+use trygon_control_core::{Actor, ActorState, Created, Effect};
+use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
+use trygon_proto::control::{
+    ActorStarted, ActorUpdate, CreateActor, CreateActorReply, GetNamedActor, KillActor, NamedActor, StartActor,
+};
+use trygon_proto::v1::head_to_node::Body;
+use trygon_proto::v1::to_process::Reply;
+use trygon_proto::v1::{ActorPlaced, ActorRunning, DrainWorker, KillWorker, PlaceActor, UnplaceActor};
+use trygon_resources::ResourceSet;
+
+impl Head {
+    pub(super) fn on_create_actor(&mut self, from: WorkerId, job: JobId, message: CreateActor, out: &mut Out) {
+        let (request_id, get_if_exists) = (message.request_id, message.get_if_exists);
+        let mut reply = CreateActorReply { request_id, ..CreateActorReply::default() };
+        let mut effects = Vec::new();
+        let spec = actor_spec(from, message);
+        let (name, actor) = (spec.name.clone(), spec.actor);
+        match self.actors.on_create(spec, &mut effects) {
+            Created::Registered => {
+                self.job_of_actor.insert(actor, job);
+                self.answer_early_actor(actor, out);
+            }
+            Created::Duplicate => reply.error = "an actor with this id exists".to_owned(),
+            Created::NameTaken(existing) => {
+                if !get_if_exists {
+                    reply.error = format!("the name {name:?} is taken by an actor that lives");
+                }
+                if let Some(actor) = self.actors.get(existing) {
+                    reply.existing_actor_id = existing.as_bytes().to_vec();
+                    reply.existing_handle_meta = actor.spec.handle_meta.clone();
+                    reply.existing_class_name = actor.spec.class_name.clone();
+                }
+            }
+        }
+        self.reply(from, Reply::CreateActor(reply), out);
+        self.perform_actors(effects, out);
+    }
+
+    pub(super) fn on_watch_actor(&mut self, from: WorkerId, actor: ActorId, out: &mut Out) {
+        let mut effects = Vec::new();
+        if self.actors.on_watch(from, actor, &mut effects) {
+            self.perform_actors(effects, out);
+        } else {
+            self.watch_early(from, actor);
+        }
+    }
+
+    pub(super) fn on_kill_actor(&mut self, message: &KillActor, out: &mut Out) {
+        let mut effects = Vec::new();
+        let actor = actor_id(&message.actor_id);
+        if message.out_of_scope {
+            self.actors.on_out_of_scope(actor, &mut effects);
+        } else {
+            self.actors.on_kill(actor, message.no_restart, &mut effects);
+        }
+        self.perform_actors(effects, out);
+    }
+
+    pub(super) fn on_actor_started(&mut self, from: WorkerId, message: ActorStarted, out: &mut Out) {
+        let mut effects = Vec::new();
+        let ActorStarted { actor_id: id, incarnation, error } = message;
+        self.actors.on_started(from, actor_id(&id), incarnation, error, &mut effects);
+        self.perform_actors(effects, out);
+    }
+
+    pub(super) fn on_get_named_actor(&mut self, from: WorkerId, message: &GetNamedActor, out: &mut Out) {
+        let mut reply = NamedActor { request_id: message.request_id, ..NamedActor::default() };
+        if let Some(actor) = self.actors.named(&message.namespace, &message.name) {
+            reply.actor_id = actor.spec.actor.as_bytes().to_vec();
+            reply.class_name = actor.spec.class_name.clone();
+            reply.handle_meta = actor.spec.handle_meta.clone();
+        }
+        self.reply(from, Reply::NamedActor(reply), out);
+    }
+
+    /// A node found a worker.
+    pub(super) fn on_actor_placed(&mut self, node: NodeId, message: ActorPlaced, out: &mut Out) {
+        let (actor, worker) = (actor_id(&message.actor_id), worker_id(&message.worker_id));
+        let mut effects = Vec::new();
+        if self.placing.get(&actor) == Some(&node) {
+            self.placing.remove(&actor);
+        }
+        if !self.actors.on_placed(actor, message.incarnation, worker, &mut effects) {
+            let is_its = self.actors.on_worker(worker) == Some(actor);
+            if !is_its {
+                // It was not wanted any more; the worker is bound to the lease of that actor, so it ends.
+                let message = "its actor was ended before it began".to_owned();
+                self.kill(worker, "killed", message, out);
+            }
+            return;
+        }
+        self.pids.insert(worker, message.pid);
+        self.perform_actors(effects, out);
+    }
+
+    /// Does what the lives of actors ask for.
+    pub(super) fn perform_actors(&mut self, effects: Vec<Effect>, out: &mut Out) {
+        for effect in effects {
+            match effect {
+                Effect::Place { actor } => self.place(actor, out),
+                Effect::Unplace { actor } => self.unplace(actor, out),
+                Effect::Start { actor, worker } => self.start(actor, worker, out),
+                Effect::Running { worker } => {
+                    let running = ActorRunning { worker_id: worker.as_bytes().to_vec() };
+                    self.tell_home_of(worker, Body::ActorRunning(running), out);
+                }
+                Effect::Notify { watcher, actor } => self.notify_of_actor(watcher, actor, out),
+                Effect::Drain { worker } => {
+                    let drain = DrainWorker { worker_id: worker.as_bytes().to_vec() };
+                    self.tell_home_of(worker, Body::DrainWorker(drain), out);
+                }
+                Effect::Kill { worker, kind, message } => self.kill(worker, kind, message, out),
+            }
+        }
+    }
+
+    /// The worker may run the constructor: from here on this life is known to everybody.
+    fn start(&self, actor: ActorId, worker: WorkerId, out: &mut Out) {
+        let Some(entry) = self.actors.get(actor) else {
+            return;
+        };
+        let spec = &entry.spec;
+        let message = StartActor {
+            actor_id: actor.as_bytes().to_vec(),
+            incarnation: entry.incarnation,
+            class_hash: spec.class_hash.clone(),
+            class_name: spec.class_name.clone(),
+            name: spec.name.clone(),
+            namespace: spec.namespace.clone(),
+            arguments: spec.arguments.clone(),
+            options: spec.options.clone(),
+            // Which devices it has and how much of what is known where it runs.
+            devices: Vec::new(),
+            resources: std::collections::HashMap::new(),
+            class_body: self.functions.get(&spec.class_hash).unwrap_or_default().to_vec(),
+            depth: spec.depth,
+            handle_meta: spec.handle_meta.clone(),
+        };
+        self.tell_home_of(worker, Body::StartActor(message), out);
+    }
+
+    fn kill(&self, worker: WorkerId, kind: &str, message: String, out: &mut Out) {
+        let kill = KillWorker { worker_id: worker.as_bytes().to_vec(), kind: kind.to_owned(), message };
+        self.tell_home_of(worker, Body::KillWorker(kill), out);
+    }
+
+    /// Finds a node for an actor's present life.
+    pub(super) fn place(&mut self, actor: ActorId, out: &mut Out) {
+        let Some(entry) = self.actors.get(actor).filter(|entry| !entry.is_dead() && entry.worker().is_none()) else {
+            return;
+        };
+        let group = group_of(&entry.spec.placement);
+        if let Some(group) = group
+            && !self.is_group_there(group)
+        {
+            return self.place_in_absent_group(actor, group, out);
+        }
+        let preferred = self.nodes.of_worker(entry.spec.creator);
+        let node = match group {
+            Some(group) => self.group_node.get(&group).copied(),
+            None => self.nodes.pick(&entry.spec.placement, preferred),
+        };
+        let Some(node) = node else {
+            self.actors.note_waits(actor, "no node of the cluster has what it needs".to_owned());
+            return self.homeless.push(actor);
+        };
+        let message = place_message(entry, self.job_of_actor.get(&actor).copied().unwrap_or(JobId::nil()));
+        let demand = entry.spec.placement.clone();
+        self.nodes.take(node, &demand);
+        self.placing.insert(actor, node);
+        Self::tell(node, Body::PlaceActor(message), out);
+    }
+
+    fn unplace(&mut self, actor: ActorId, out: &mut Out) {
+        self.homeless.retain(|other| *other != actor);
+        if let Some(node) = self.placing.remove(&actor) {
+            Self::tell(node, Body::UnplaceActor(UnplaceActor { actor_id: actor.as_bytes().to_vec() }), out);
+        }
+    }
+
+    /// There is more room, or another node: what had no place may have one now.
+    pub(super) fn house_the_homeless(&mut self, out: &mut Out) {
+        for group in std::mem::take(&mut self.homeless_groups) {
+            self.reserve(group, out);
+        }
+        for actor in std::mem::take(&mut self.homeless) {
+            self.place(actor, out);
+        }
+    }
+
+    /// Tells a watcher how an actor is.
+    fn notify_of_actor(&mut self, watcher: WorkerId, actor: ActorId, out: &mut Out) {
+        let Some(entry) = self.actors.get(actor) else {
+            return;
+        };
+        let is_last_of_detached = entry.is_dead() && entry.spec.detached;
+        let update = actor_update(actor, entry);
+        if is_last_of_detached {
+            let mut effects = Vec::new();
+            self.groups.on_actor_dead(actor, &mut effects);
+            self.perform_groups(effects, out);
+        }
+        self.reply(watcher, Reply::ActorUpdate(update), out);
+    }
+
+    /// A node says after the head was away which actors live on it.
+    pub(super) fn adopt(
+        &mut self,
+        node: NodeId,
+        actors: Vec<ActorPlaced>,
+        jobs: Vec<trygon_proto::v1::StartJob>,
+        out: &mut Out,
+    ) {
+        for job in jobs {
+            self.on_start_job(node, job, out);
+        }
+        for placed in actors {
+            self.on_actor_placed(node, placed, out);
+        }
+    }
+
+    /// Every process of a node that actors or groups know of.
+    pub(super) fn known_processes_of(&self, node: NodeId) -> BTreeSet<WorkerId> {
+        let workers = self.actors.iter().flat_map(|(_, actor)| actor.worker().into_iter().chain([actor.spec.creator]));
+        workers.filter(|worker| Nodes::is_home(node, *worker)).collect()
+    }
+}
+
+/// The group whose bundles a demand names, if it names any.
+fn group_of(demand: &ResourceSet) -> Option<PlacementGroupId> {
+    demand.iter().find_map(|(name, _)| {
+        let id = name.split_once("_group_")?.1.rsplit('_').next()?;
+        let digit_pairs = (0..id.len() / 2).map(|index| u8::from_str_radix(id.get(2 * index..2 * index + 2)?, 16).ok());
+        PlacementGroupId::from_bytes(&digit_pairs.collect::<Option<Vec<u8>>>()?).ok()
+    })
+}
+
+fn place_message(entry: &Actor, job: JobId) -> PlaceActor {
+    let spec = &entry.spec;
+    let actor = CreateActor {
+        actor_id: spec.actor.as_bytes().to_vec(),
+        class_hash: spec.class_hash.clone(),
+        class_name: spec.class_name.clone(),
+        name: spec.name.clone(),
+        namespace: spec.namespace.clone(),
+        placement_resources: amounts(&spec.placement),
+        lifetime_resources: amounts(&spec.lifetime),
+        max_restarts: spec.max_restarts,
+        arguments: spec.arguments.clone(),
+        handle_meta: spec.handle_meta.clone(),
+        options: spec.options.clone(),
+        depth: spec.depth,
+        detached: spec.detached,
+        environment: spec.environment.clone(),
+        ..CreateActor::default()
+    };
+    PlaceActor {
+        actor: Some(actor),
+        incarnation: entry.incarnation,
+        creator: spec.creator.as_bytes().to_vec(),
+        job_id: job.as_bytes().to_vec(),
+    }
+}
+
+fn actor_update(actor: ActorId, entry: &Actor) -> ActorUpdate {
+    let alive_on = if let ActorState::Alive { worker } = entry.state { Some(worker) } else { None };
+    let error = if let ActorState::Dead { error, .. } = &entry.state { error.clone() } else { Vec::new() };
+    ActorUpdate {
+        actor_id: actor.as_bytes().to_vec(),
+        state: entry.state_name().to_owned(),
+        incarnation: entry.incarnation,
+        worker_id: alive_on.map(|worker| worker.as_bytes().to_vec()).unwrap_or_default(),
+        death: entry.death().filter(|_| alive_on.is_none()).map(death_to_wire),
+        error,
+        class_name: entry.spec.class_name.clone(),
+        name: entry.spec.name.clone(),
+    }
+}

@@ -1,0 +1,124 @@
+//! One message from a node.
+
+use crate::head::{Head, Out};
+use crate::translate::{actor_id, group_id, worker_id};
+use trygon_ids::{JobId, NodeId, WorkerId};
+use trygon_proto::control::{Death, FunctionReply, KeyValueReply, KeyValueRequest};
+use trygon_proto::v1::from_process::Request;
+use trygon_proto::v1::node_to_head::Body;
+use trygon_proto::v1::{FromProcess, NodeToHead, to_process};
+
+impl Head {
+    /// Whether a message changes what must outlive the head: such a message is on disk before what follows from it is sent.
+    pub fn changes_state(message: &NodeToHead) -> bool {
+        match &message.body {
+            None | Some(Body::Load(_) | Body::ActorWaits(_) | Body::GroupWaits(_)) => false,
+            Some(Body::FromProcess(FromProcess { request, .. })) => match request {
+                None
+                | Some(
+                    Request::WatchActor(_)
+                    | Request::WatchGroup(_)
+                    | Request::GetNamedActor(_)
+                    | Request::FunctionGet(_)
+                    | Request::StateQuery(_),
+                ) => false,
+                Some(Request::KeyValue(call)) => call.operation == "put" || call.operation == "delete",
+                Some(_) => true,
+            },
+            Some(_) => true,
+        }
+    }
+
+    /// Takes in one message of a node; what nodes are to be told comes out, in order.
+    pub fn apply(&mut self, now_us: u64, node: NodeId, message: NodeToHead, out: &mut Out) {
+        self.now_us = now_us;
+        let Some(body) = message.body else {
+            return;
+        };
+        match body {
+            Body::Register(message) => self.on_register(node, message, out),
+            // A node that is given up must register again before it is heard.
+            _ if !self.nodes.is_alive(node) => {}
+            Body::Load(load) => self.on_load(node, load, out),
+            Body::FromProcess(message) => self.on_request(node, message, out),
+            Body::ProcessEnded(ended) => {
+                self.on_process_ended(worker_id(&ended.worker_id), &ended.death.unwrap_or_default(), out);
+            }
+            Body::StartJob(job) => self.on_start_job(node, job, out),
+            Body::EndJob(ended) => self.on_end_job(&ended.job_id, &ended.death.unwrap_or_default(), out),
+            Body::ActorPlaced(placed) => self.on_actor_placed(node, placed, out),
+            Body::ActorRefused(refused) => {
+                let mut effects = Vec::new();
+                let actor = actor_id(&refused.actor_id);
+                self.placing.remove(&actor);
+                self.actors.on_refused(actor, &refused.kind, refused.message, &mut effects);
+                self.perform_actors(effects, out);
+            }
+            Body::ActorWaits(waits) => self.actors.note_waits(actor_id(&waits.actor_id), waits.message),
+            Body::GroupReserved(reserved) => self.on_group_reserved(group_id(&reserved.group_id), out),
+            Body::GroupWaits(waits) => self.groups.note_waits(group_id(&waits.group_id), waits.message),
+            Body::Leaves(leaves) => self.on_node_lost(now_us, node, &leaves.message, out),
+            Body::Drain(drain) => {
+                if let Ok(node) = NodeId::from_bytes(&drain.node_id) {
+                    self.drain(node, &drain.reason, out);
+                }
+            }
+            // Reservations over several nodes are not asked for.
+            Body::BundlesPrepared(_) => {}
+        }
+    }
+
+    fn on_request(&mut self, node: NodeId, message: FromProcess, out: &mut Out) {
+        let from = worker_id(&message.worker_id);
+        let job = JobId::from_bytes(&message.job_id).unwrap_or(JobId::nil());
+        let Some(request) = message.request else {
+            return;
+        };
+        match request {
+            Request::CreateActor(create) => self.on_create_actor(from, job, create, out),
+            Request::WatchActor(watch) => self.on_watch_actor(from, actor_id(&watch.actor_id), out),
+            Request::KillActor(kill) => self.on_kill_actor(&kill, out),
+            Request::ActorStarted(started) => self.on_actor_started(from, started, out),
+            Request::GetNamedActor(wanted) => self.on_get_named_actor(from, &wanted, out),
+            Request::FunctionPut(function) => self.functions.put(function.hash, function.body),
+            Request::FunctionGet(wanted) => {
+                let body = self.functions.get(&wanted.hash).unwrap_or_default().to_vec();
+                let reply = FunctionReply { hash: wanted.hash, body };
+                self.answer(node, from, to_process::Reply::Function(reply), out);
+            }
+            Request::KeyValue(call) => {
+                let KeyValueRequest { request_id, operation, namespace, key, value, overwrite } = call;
+                let answer = self.key_values.call(&operation, &namespace, key, value, overwrite);
+                let reply =
+                    KeyValueReply { request_id, existed: answer.existed, value: answer.value, keys: answer.keys };
+                self.answer(node, from, to_process::Reply::KeyValue(reply), out);
+            }
+            Request::StateQuery(query) => {
+                let reply = self.on_query(query);
+                self.answer(node, from, to_process::Reply::State(reply), out);
+            }
+            Request::CreateGroup(create) => self.on_create_group(node, from, job, create, out),
+            Request::RemoveGroup(remove) => self.on_remove_group(from, group_id(&remove.group_id), out),
+            Request::WatchGroup(watch) => self.on_watch_group(node, from, group_id(&watch.group_id), out),
+        }
+    }
+
+    /// Answers who asked: a process, or the node itself when it asked for itself (with a nil worker id).
+    pub(super) fn answer(&self, node: NodeId, to: WorkerId, reply: to_process::Reply, out: &mut Out) {
+        if to == WorkerId::nil() {
+            let message = trygon_proto::v1::ToProcess { worker_id: to.as_bytes().to_vec(), reply: Some(reply) };
+            Self::tell(node, trygon_proto::v1::head_to_node::Body::ToProcess(message), out);
+        } else {
+            self.reply(to, reply, out);
+        }
+    }
+
+    /// A driver or worker is gone.
+    pub(super) fn on_process_ended(&mut self, process: WorkerId, death: &Death, out: &mut Out) {
+        let mut effects = Vec::new();
+        self.pids.remove(&process);
+        self.groups.on_process_died(process);
+        self.actors.on_process_died(process, &crate::translate::death_from_wire(death), &mut effects);
+        self.perform_actors(effects, out);
+    }
+}

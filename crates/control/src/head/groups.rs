@@ -1,0 +1,206 @@
+//! Placement groups: created, reserved on a node, watched, removed.
+
+use crate::head::{Head, Out};
+use crate::translate::{amounts, group_spec};
+use trygon_control_core::{GroupCreated, GroupEffect, GroupState, Strategy};
+use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
+use trygon_proto::control::{CreatePlacementGroup, PlacementGroupReply, PlacementGroupUpdate};
+use trygon_proto::v1::head_to_node::Body;
+use trygon_proto::v1::to_process::Reply;
+use trygon_proto::v1::{GroupNews, IndexedBundle, ReleaseGroup, ReserveGroup};
+use trygon_resources::ResourceSet;
+
+impl Head {
+    pub(super) fn on_create_group(
+        &mut self,
+        node: NodeId,
+        from: WorkerId,
+        job: JobId,
+        message: CreatePlacementGroup,
+        out: &mut Out,
+    ) {
+        let request_id = message.request_id;
+        let mut effects = Vec::new();
+        let actor = ActorId::from_bytes(&message.creator_actor).ok();
+        let is_detached = |actor: &ActorId| self.actors.get(*actor).is_some_and(|actor| actor.spec.detached);
+        let spec = group_spec(from, message, actor.filter(is_detached));
+        let (group, name) = (spec.group, spec.name.clone());
+        let error = match self.groups.on_create(spec, self.now_us, &mut effects) {
+            GroupCreated::Registered => String::new(),
+            GroupCreated::Duplicate => "a placement group with this id exists".to_owned(),
+            GroupCreated::NameTaken(other) => {
+                format!("the name {name:?} is taken by placement group {other}; choose another, or remove that one")
+            }
+        };
+        if error.is_empty() {
+            self.job_of_group.insert(group, job);
+            self.tell_news(node, group, out);
+        }
+        if request_id != 0 {
+            self.reply(from, Reply::GroupReply(PlacementGroupReply { request_id, error }), out);
+        }
+        self.perform_groups(effects, out);
+        self.answer_early_group(group, out);
+    }
+
+    pub(super) fn on_remove_group(&mut self, from: WorkerId, group: PlacementGroupId, out: &mut Out) {
+        let mut effects = Vec::new();
+        self.groups.on_remove(group, Some(from), &mut effects);
+        self.perform_groups(effects, out);
+    }
+
+    /// A process wants to hear of a group, or a node (with a nil worker id) that something is to run in.
+    pub(super) fn on_watch_group(&mut self, node: NodeId, from: WorkerId, group: PlacementGroupId, out: &mut Out) {
+        if self.groups.get(group).is_none() {
+            return self.watch_group_early(node, from, group);
+        }
+        self.tell_news(node, group, out);
+        if from != WorkerId::nil() {
+            let mut effects = Vec::new();
+            self.groups.on_watch(from, group, &mut effects);
+            self.perform_groups(effects, out);
+        }
+    }
+
+    pub(super) fn is_group_there(&self, group: PlacementGroupId) -> bool {
+        self.groups.get(group).is_some_and(|group| group.state != GroupState::Removed)
+    }
+
+    /// An actor is to run in a group that is not known yet, or not there any more.
+    pub(super) fn place_in_absent_group(&mut self, actor: ActorId, group: PlacementGroupId, out: &mut Out) {
+        match self.groups.get(group) {
+            None => self.place_early(actor, group),
+            Some(_) => self.refuse_for_group(actor, group, out),
+        }
+    }
+
+    pub(super) fn refuse_for_group(&mut self, actor: ActorId, group: PlacementGroupId, out: &mut Out) {
+        let mut effects = Vec::new();
+        let message = format!("it was to run in placement group {group}, which was removed");
+        self.actors.on_refused(actor, "placement_group_removed", message, &mut effects);
+        self.perform_actors(effects, out);
+    }
+
+    /// The node has reserved all bundles of a group.
+    pub(super) fn on_group_reserved(&mut self, group: PlacementGroupId, out: &mut Out) {
+        let mut effects = Vec::new();
+        self.groups.on_reserved(group, self.now_us, &mut effects);
+        self.tell_news_to_all(group, out);
+        self.perform_groups(effects, out);
+    }
+
+    /// Does what the lives of groups ask for.
+    pub(super) fn perform_groups(&mut self, effects: Vec<GroupEffect>, out: &mut Out) {
+        for effect in effects {
+            match effect {
+                GroupEffect::Reserve { group } => self.reserve(group, out),
+                GroupEffect::Release { group } => self.release(group, out),
+                GroupEffect::Notify { watcher, group } => self.notify_of_group(watcher, group, out),
+            }
+        }
+    }
+
+    /// Finds a node for a group's bundles.
+    pub(super) fn reserve(&mut self, group: PlacementGroupId, out: &mut Out) {
+        let Some(entry) = self.groups.get(group).filter(|entry| matches!(entry.state, GroupState::Pending { .. }))
+        else {
+            return;
+        };
+        let spec = &entry.spec;
+        let mut total = ResourceSet::new();
+        spec.bundles.iter().for_each(|bundle| total.add(bundle));
+        let Some(node) = self.nodes.pick(&total, self.nodes.of_worker(spec.creator)) else {
+            self.groups.note_waits(group, "no node of the cluster has what it needs".to_owned());
+            return self.homeless_groups.push(group);
+        };
+        let name = match spec.name.as_str() {
+            "" => format!("The placement group {group}"),
+            name => format!("The placement group {name:?}"),
+        };
+        let bundle = |(index, resources): (usize, &ResourceSet)| IndexedBundle {
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            resources: amounts(resources),
+        };
+        let message = ReserveGroup {
+            group_id: group.as_bytes().to_vec(),
+            creator: spec.creator.as_bytes().to_vec(),
+            bundles: spec.bundles.iter().enumerate().map(bundle).collect(),
+            apart: spec.strategy == Strategy::StrictSpread,
+            labels: spec.labels.clone(),
+            name,
+        };
+        self.nodes.take(node, &total);
+        self.group_node.insert(group, node);
+        Self::tell(node, Body::ReserveGroup(message), out);
+    }
+
+    /// PLACE-3: groups end with their job, unless they are detached or of a detached actor.
+    pub(super) fn end_groups_of(&mut self, job: JobId, out: &mut Out) {
+        let of_job: Vec<_> =
+            self.job_of_group.iter().filter(|(_, its)| **its == job).map(|(group, _)| *group).collect();
+        for group in of_job {
+            let stays = |spec: &trygon_control_core::GroupSpec| spec.detached || spec.creator_actor.is_some();
+            if self.groups.get(group).is_some_and(|entry| stays(&entry.spec)) {
+                continue;
+            }
+            self.job_of_group.remove(&group);
+            let mut effects = Vec::new();
+            self.groups.on_remove(group, None, &mut effects);
+            self.perform_groups(effects, out);
+        }
+    }
+
+    fn release(&mut self, group: PlacementGroupId, out: &mut Out) {
+        self.homeless_groups.retain(|other| *other != group);
+        let group_id = group.as_bytes().to_vec();
+        if let Some(node) = self.group_node.remove(&group) {
+            Self::tell(node, Body::ReleaseGroup(ReleaseGroup { group_id, attempt: 0 }), out);
+        }
+        self.tell_news_to_all(group, out);
+    }
+
+    /// The node of these groups is gone: they wait for another one.
+    pub(super) fn leave_groups_of(&mut self, node: NodeId, out: &mut Out) {
+        let lost: Vec<_> = self.group_node.iter().filter(|(_, at)| **at == node).map(|(group, _)| *group).collect();
+        for group in lost {
+            self.group_node.remove(&group);
+            self.groups.on_lost(group);
+            self.tell_news_to_all(group, out);
+            self.reserve(group, out);
+        }
+    }
+
+    fn news(&self, group: PlacementGroupId) -> Option<GroupNews> {
+        let entry = self.groups.get(group)?;
+        let bundle_nodes = match (&entry.state, self.group_node.get(&group)) {
+            (GroupState::Created, Some(node)) => vec![node.as_bytes().to_vec(); entry.spec.bundles.len()],
+            _ => Vec::new(),
+        };
+        let state = match entry.state {
+            GroupState::Pending { .. } => "pending",
+            GroupState::Created => "created",
+            GroupState::Removed => "removed",
+        };
+        Some(GroupNews { group_id: group.as_bytes().to_vec(), state: state.to_owned(), bundle_nodes })
+    }
+
+    fn tell_news(&self, node: NodeId, group: PlacementGroupId, out: &mut Out) {
+        if let Some(news) = self.news(group) {
+            Self::tell(node, Body::GroupNews(news), out);
+        }
+    }
+
+    fn tell_news_to_all(&self, group: PlacementGroupId, out: &mut Out) {
+        if let Some(news) = self.news(group) {
+            self.tell_all(&Body::GroupNews(news), out);
+        }
+    }
+
+    fn notify_of_group(&self, watcher: WorkerId, group: PlacementGroupId, out: &mut Out) {
+        if let Some(entry) = self.groups.get(group) {
+            let state = entry.state_name().to_owned();
+            let update = PlacementGroupUpdate { group_id: group.as_bytes().to_vec(), state };
+            self.reply(watcher, Reply::GroupUpdate(update), out);
+        }
+    }
+}

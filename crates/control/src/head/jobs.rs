@@ -1,0 +1,58 @@
+//! Jobs: a driver each, told to every node.
+
+use crate::head::node_table::Nodes;
+use crate::head::{Head, Out};
+use crate::translate::worker_id;
+use trygon_ids::{JobId, NodeId};
+use trygon_proto::control::Death;
+use trygon_proto::v1::head_to_node::Body;
+use trygon_proto::v1::{JobAccepted, JobEnded, JobStarted, StartJob};
+
+impl Head {
+    pub(super) fn on_start_job(&mut self, node: NodeId, mut job: StartJob, out: &mut Out) {
+        let id = JobId::from_bytes(&job.job_id).ok().filter(|id| *id != JobId::nil()).unwrap_or_else(|| {
+            let id = JobId::new(self.next_job.to_le_bytes());
+            self.next_job += 1;
+            id
+        });
+        job.job_id = id.as_bytes().to_vec();
+        let accepted = JobAccepted { request_id: job.request_id, job_id: job.job_id.clone(), error: String::new() };
+        Self::tell(node, Body::JobAccepted(accepted), out);
+        self.jobs.insert(id, job.clone());
+        self.tell_all(&Body::JobStarted(JobStarted { job: Some(job) }), out);
+    }
+
+    /// A node that comes hears of every job that runs.
+    pub(super) fn tell_jobs(&self, node: NodeId, out: &mut Out) {
+        for job in self.jobs.values() {
+            Self::tell(node, Body::JobStarted(JobStarted { job: Some(job.clone()) }), out);
+        }
+    }
+
+    /// The driver is gone: its actors and groups end, but for the detached ones.
+    pub(super) fn on_end_job(&mut self, job_id: &[u8], death: &Death, out: &mut Out) {
+        let Ok(id) = JobId::from_bytes(job_id) else {
+            return;
+        };
+        let Some(job) = self.jobs.remove(&id) else {
+            return;
+        };
+        self.on_process_ended(worker_id(&job.driver_id), death, out);
+        self.end_groups_of(id, out);
+        self.tell_all(&Body::JobEnded(JobEnded { job_id: job_id.to_vec() }), out);
+    }
+
+    /// Drivers of a node that is gone are gone too.
+    pub(super) fn end_jobs_of(&mut self, node: NodeId, out: &mut Out) {
+        let lost: Vec<Vec<u8>> = self
+            .jobs
+            .values()
+            .filter(|job| Nodes::is_home(node, worker_id(&job.driver_id)))
+            .map(|job| job.job_id.clone())
+            .collect();
+        let death = Death { kind: "node".to_owned(), message: "its node is gone".to_owned(), ..Death::default() };
+        for job in lost {
+            self.on_end_job(&job, &death, out);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! An actor between its worker and its constructor.
+
+use trygon_ids::WorkerId;
+use trygon_resources::ResourceSet;
+use trygon_wire::control::Devices;
+
+/// A worker that was found for an actor and waits for the head's word.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) worker: WorkerId,
+    pub(crate) devices: Vec<Devices>,
+    pub(crate) lifetime: ResourceSet,
+}
