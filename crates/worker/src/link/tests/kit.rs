@@ -158,7 +158,7 @@ impl Side {
 }
 
 fn grow(pattern: &mut Vec<u8>, len: usize) {
-    pattern.extend((pattern.len()..len).map(|place| (place * 31 >> 3) as u8));
+    pattern.extend((pattern.len()..len).map(|place| ((place * 31) >> 3) as u8));
 }
 
 /// Two processes of one cluster, connected; `through` may put something between them.
