@@ -129,8 +129,7 @@ impl Engine {
                 Ok(())
             }
             Kind::CertificateRenewed => {
-                let message: control::CertificateRenewed = decode(body)?;
-                self.credentials.renew(message.certificate.unwrap_or_default());
+                self.on_certificate(decode(body)?);
                 Ok(())
             }
             Kind::LogLines => {
@@ -139,6 +138,10 @@ impl Engine {
             }
             kind => self.on_reply(kind, body),
         }
+    }
+
+    fn on_certificate(&mut self, message: control::CertificateRenewed) {
+        self.credentials.renew(message.certificate.unwrap_or_default());
     }
 
     /// Somebody waits for memory.

@@ -3,10 +3,10 @@
 use crate::answer::Answer;
 use crate::clock::Clock;
 use crate::credit::{Running, StreamKey};
+use crate::known_death::KnownDeath;
 use crate::known_group::KnownGroup;
 use crate::link::{ControlLink, Credentials, Links};
 use crate::log_line::LogLine;
-use crate::remote_peers::KnownDeath;
 use crate::running::RunningCalls;
 use crate::work::{Executing, Work};
 use parking_lot::Condvar;

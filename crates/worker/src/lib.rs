@@ -18,6 +18,7 @@ mod control_frames;
 mod credit;
 mod engine;
 mod execute;
+mod known_death;
 mod known_group;
 mod launch;
 mod link;

@@ -1,6 +1,7 @@
 //! Processes of other machines: connecting with them, and losing them.
 
 use crate::engine::Engine;
+use crate::known_death::KnownDeath;
 use crate::link::HANDSHAKE_LIMIT_NS;
 use rustix::fd::OwnedFd;
 use trygon_ids::{JobId, WorkerId};
@@ -12,15 +13,6 @@ use trygon_worker_core::PeerIndex;
 const LAST_BYTES_LIMIT_NS: u64 = 1_000_000_000;
 /// A cause of death after which nothing more comes: the whole machine is gone.
 const NODE: &str = "node";
-
-/// A death that is known, of a process whose last words may still be underway.
-#[derive(Debug)]
-pub(crate) struct KnownDeath {
-    worker: WorkerId,
-    index: PeerIndex,
-    message: PeerDied,
-    until_ns: u64,
-}
 
 impl Engine {
     /// Adds a connection as the daemon describes it. One that cannot be secured is lost from the start.
