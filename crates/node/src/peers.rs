@@ -18,7 +18,13 @@ impl Service {
         if let Some(connection) = process.peers.get(&from) {
             let incarnation = process.incarnation.to_vec();
             let connection = *connection;
-            let answer = PeerConnected { worker_id: message.worker_id, incarnation, connection, already: true };
+            let answer = PeerConnected {
+                worker_id: message.worker_id,
+                incarnation,
+                connection,
+                already: true,
+                ..PeerConnected::default()
+            };
             self.send(from, Kind::PeerConnected, &answer);
             return;
         }
@@ -45,7 +51,7 @@ impl Service {
                 continue;
             };
             let (id, incarnation) = (peer.id.as_bytes().to_vec(), peer.incarnation.to_vec());
-            let message = PeerConnected { worker_id: id, incarnation, connection, already: false };
+            let message = PeerConnected { worker_id: id, incarnation, connection, ..PeerConnected::default() };
             self.send_with(number, Kind::PeerConnected, &message, vec![end]);
             if let Some(process) = self.processes.get_mut(&number) {
                 process.peers.insert(other, connection);

@@ -243,6 +243,7 @@ impl Service {
             node_address: self.identity.address.clone(),
             daemon_pid: std::process::id(),
             package_version: VERSION.to_owned(),
+            certificate: None,
         };
         self.send(number, Kind::NodeStarted, &started);
     }

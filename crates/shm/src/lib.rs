@@ -13,5 +13,8 @@ mod segment;
 
 pub use copy::{CopyPlan, copy_parts, copy_slice};
 pub use mapping::{ReadOnlyMapping, SegmentBytes, WritableMapping};
-pub use recorder::{Full, Recorder, StagedCursor, StagedFrame, create_recorder_descriptor, read_recorder_descriptor};
+pub use recorder::{
+    Full, Recorder, StagedCursor, StagedFrame, create_recorder_descriptor, read_recorder_descriptor,
+    unacknowledged_bytes,
+};
 pub use segment::{PAGE_BYTES, Segment};

@@ -125,6 +125,8 @@ kinds! {
     AttachDriver = 0x0251,
     /// `control::AttachTool`
     AttachTool = 0x0252,
+    /// `control::PeerLost`
+    PeerLost = 0x0242,
 
     // From the daemon to a driver or worker: 0x03xx (`control`).
     /// `control::NodeStarted`
@@ -179,6 +181,8 @@ kinds! {
     PlacementGroupReply = 0x0330,
     /// `control::PlacementGroupUpdate`
     PlacementGroupUpdate = 0x0331,
+    /// `control::CertificateRenewed`
+    CertificateRenewed = 0x0340,
 
     // Between the daemon and the zygote: 0x04xx (`control`).
     /// `control::ForkWorker`, with descriptors

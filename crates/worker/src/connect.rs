@@ -87,7 +87,12 @@ impl Runtime {
             worker: WorkerId::from_bytes(&started.worker_id).map_err(malformed)?,
             incarnation: OwnerIncarnation::from_bytes(&started.incarnation).map_err(malformed)?,
         };
-        runtime.lock().core = Core::new(identity);
+        let mut engine = runtime.lock();
+        engine.core = Core::new(identity);
+        if let Some(certificate) = started.certificate {
+            engine.credentials.renew(certificate);
+        }
+        drop(engine);
         let setup = Setup {
             identity,
             node: NodeId::from_bytes(&started.node_id).map_err(malformed)?,
@@ -119,6 +124,9 @@ impl Runtime {
         let mut engine = runtime.lock();
         engine.core = Core::new(identity);
         engine.links.recorder = Some(recorder);
+        if let Some(certificate) = setup.certificate {
+            engine.credentials.renew(certificate);
+        }
         drop(engine);
         let described = Setup {
             identity,

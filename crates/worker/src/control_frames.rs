@@ -3,6 +3,7 @@
 use crate::answer::{Answer, segment_answer};
 use crate::engine::{Engine, LeaseInfo, MAX_LOG_LINES};
 use crate::log_line::LogLine;
+use crate::remote_peers::StillWaits;
 use crate::work::Work;
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -12,6 +13,8 @@ use trygon_worker_core::{ActorState, Interrupted, Lost, SystemError};
 
 /// Number of the connection of a process with itself; the daemon's count up from 1.
 const OWN_CONNECTION: u64 = u64::MAX;
+/// A cause of "death" after which the process may be connected with again: it lives, but what was underway is lost.
+const CONNECTION_LOST: &str = "connection";
 
 fn worker_id(bytes: &[u8]) -> Result<WorkerId, FrameError> {
     WorkerId::from_bytes(bytes).map_err(|_| FrameError::Malformed("worker id"))
@@ -29,7 +32,17 @@ impl Engine {
     /// Reads what the daemon sent and handles every whole frame.
     pub(crate) fn on_control_readable(&mut self) {
         self.control.receive();
+        self.handle_control_frames();
+    }
+
+    /// Handles every whole frame that has come, unless one has to wait.
+    pub(crate) fn handle_control_frames(&mut self) {
         loop {
+            match self.take_death() {
+                Ok(None) => {}
+                Ok(Some((worker, message))) => self.bury(worker, &message),
+                Err(StillWaits) => break,
+            }
             let mut reader = std::mem::take(&mut self.control.reader);
             let handled = match reader.next_frame() {
                 Ok(Some((header, body))) => self.on_control_frame(header, body),
@@ -115,12 +128,20 @@ impl Engine {
                 }
                 Ok(())
             }
+            Kind::CertificateRenewed => {
+                self.on_certificate(decode(body)?);
+                Ok(())
+            }
             Kind::LogLines => {
                 self.on_log_lines(decode(body)?);
                 Ok(())
             }
             kind => self.on_reply(kind, body),
         }
+    }
+
+    fn on_certificate(&mut self, message: control::CertificateRenewed) {
+        self.credentials.renew(message.certificate.unwrap_or_default());
     }
 
     /// Somebody waits for memory.
@@ -236,7 +257,7 @@ impl Engine {
             return Ok(());
         }
         let socket = self.descriptor()?;
-        let index = self.links.add(worker, message.connection, socket);
+        let index = self.add_peer(worker, message, socket)?;
         self.peer_of.insert(worker, index);
         if let Ok(incarnation) = OwnerIncarnation::from_bytes(&message.incarnation) {
             self.incarnations.insert(worker, incarnation);
@@ -250,11 +271,22 @@ impl Engine {
 
     fn on_peer_died(&mut self, message: &control::PeerDied) -> Result<(), FrameError> {
         let worker = worker_id(&message.worker_id)?;
+        if let Some(index) = self.peer_of.get(&worker).copied() {
+            // What it managed to write comes before what only its recorder kept.
+            while self.on_peer_readable(index) {}
+            if self.postpones_death(index, message) {
+                return Ok(());
+            }
+        }
+        self.bury(worker, message);
+        Ok(())
+    }
+
+    /// Lives on without a process that is dead.
+    fn bury(&mut self, worker: WorkerId, message: &control::PeerDied) {
         let death = message.death.clone().unwrap_or_default();
         let index = self.peer_of.remove(&worker);
         if let Some(index) = index {
-            // What it managed to write comes before what only its recorder kept.
-            while self.on_peer_readable(index) {}
             for frame in &message.frames {
                 self.on_late_frame(index, frame);
             }
@@ -262,7 +294,9 @@ impl Engine {
             self.forget_streams_of(index);
         }
         self.connecting.remove(&worker);
-        self.dead.insert(worker, death.message.clone());
+        if death.kind != CONNECTION_LOST {
+            self.dead.insert(worker, death.message.clone());
+        }
         let started = message.started.then_some(Interrupted {
             slot: message.slot,
             generation: message.generation,
@@ -283,7 +317,6 @@ impl Engine {
         if let Some(index) = index {
             self.links.close(index);
         }
-        Ok(())
     }
 
     /// Connects to a process only to learn of its death.

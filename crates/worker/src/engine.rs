@@ -3,8 +3,9 @@
 use crate::answer::Answer;
 use crate::clock::Clock;
 use crate::credit::{Running, StreamKey};
+use crate::known_death::KnownDeath;
 use crate::known_group::KnownGroup;
-use crate::link::{ControlLink, Links};
+use crate::link::{ControlLink, Credentials, Links};
 use crate::log_line::LogLine;
 use crate::running::RunningCalls;
 use crate::work::{Executing, Work};
@@ -27,6 +28,10 @@ pub struct Engine {
     pub core: Core,
     pub(crate) links: Links,
     pub(crate) control: ControlLink,
+    /// What this process proves with who it is towards other machines.
+    pub(crate) credentials: Credentials,
+    /// A death that the engine waits with.
+    pub(crate) known_death: Option<KnownDeath>,
     pub(crate) clock: Clock,
     pub(crate) store: Arc<StoreClient>,
     pub(crate) peer_of: HashMap<WorkerId, PeerIndex>,
@@ -108,6 +113,8 @@ impl Engine {
             core,
             links,
             control,
+            credentials: Credentials::default(),
+            known_death: None,
             clock,
             store,
             peer_of: HashMap::new(),
@@ -150,6 +157,7 @@ impl Engine {
     pub(crate) fn settle_and_flush(&mut self) {
         self.perform();
         self.links.flush();
+        self.tell_lost();
         self.control.flush();
         if self.control.closed && !self.told_closed {
             self.told_closed = true;

@@ -1,6 +1,7 @@
 //! The worker's side: what is to run next, and the reply to what ran.
 
 use crate::engine::Engine;
+use crate::link::Peer;
 use crate::reply::{ReturnedValue, put_references, put_return};
 use crate::runtime::Runtime;
 use crate::wait::Patience;
@@ -179,9 +180,7 @@ impl Runtime {
         engine.settle_and_flush();
         drop(engine);
         let soon = Patience::until(std::time::Duration::from_secs(2));
-        self.wait_through(&soon, |engine| {
-            engine.links.peers.iter().all(|peer| peer.out.is_empty()) || engine.is_closed()
-        });
+        self.wait_through(&soon, |engine| engine.links.peers.iter_mut().all(Peer::is_delivered) || engine.is_closed());
     }
 
     /// Names what runs, for the lines it prints.

@@ -193,6 +193,9 @@ impl Runtime {
                 }
             }
         }
+        if engine.known_death.is_some() {
+            engine.handle_control_frames();
+        }
         engine.settle_and_flush();
         self.wake_selector(!engine.work.is_empty() || engine.is_closed());
         // The signal came while this thread was no longer asleep: it looks at it as if it had woken it.

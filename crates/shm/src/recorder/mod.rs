@@ -4,9 +4,11 @@
 //! complete records (OWN-8). A record's bytes are stored before the length that covers them, and a cleared length before the bytes are
 //! used again. That order is kept in `publish`, which the tests run on other kinds of memory.
 
+mod delivery;
 mod memory;
 mod publish;
 
+pub use delivery::unacknowledged_bytes;
 pub use memory::{create_recorder_descriptor, read_recorder_descriptor};
 pub use publish::{Full, StagedFrame};
 

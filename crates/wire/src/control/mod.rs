@@ -4,6 +4,7 @@
 //! `request_id` of their request. Descriptors travel beside the first byte of their frame. Byte ids are in their byte form.
 
 mod actors;
+mod certificate;
 mod environments;
 mod objects;
 mod placement_groups;
@@ -11,6 +12,7 @@ mod processes;
 mod sessions;
 
 pub use actors::*;
+pub use certificate::*;
 pub use environments::*;
 pub use objects::*;
 pub use placement_groups::*;

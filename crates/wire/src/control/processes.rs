@@ -1,5 +1,6 @@
 //! Starting, connecting, leasing; creating actors.
 
+use crate::control::Certificate;
 use crate::messages::messages;
 use std::collections::HashMap;
 
@@ -61,6 +62,13 @@ messages! {
         #[prost(uint32, tag = "7")] daemon_pid: u32,
         /// Version of the daemon.
         #[prost(string, tag = "8")] package_version: String,
+        /// What the driver proves with who it is towards other machines; none on one machine.
+        #[prost(message, optional, tag = "40")] certificate: Option<Certificate>,
+    }
+    /// A newer certificate for the process: connections that are made from then on use it.
+    CertificateRenewed {
+        /// With its key.
+        #[prost(message, optional, tag = "1")] certificate: Option<Certificate>,
     }
     /// The node cannot run; the daemon exits.
     NodeFailed {
@@ -87,6 +95,8 @@ messages! {
         #[prost(double, tag = "8")] num_cpus: f64,
         /// Key of the runtime environment that it runs in; empty for the plain one.
         #[prost(bytes = "vec", tag = "20")] environment: Vec<u8>,
+        /// What it proves with who it is towards other machines; none on one machine.
+        #[prost(message, optional, tag = "40")] certificate: Option<Certificate>,
     }
     /// The worker can take leases.
     WorkerReady {
@@ -137,6 +147,15 @@ messages! {
         /// The other one.
         #[prost(bytes = "vec", tag = "1")] worker_id: Vec<u8>,
     }
+    /// The connection with another machine's process broke, or no TLS came about on it. The daemon answers with `PeerDied` when it knows more.
+    PeerLost {
+        /// The other process.
+        #[prost(bytes = "vec", tag = "1")] worker_id: Vec<u8>,
+        /// Number of the connection.
+        #[prost(uint64, tag = "2")] connection: u64,
+        /// What happened, one sentence for people.
+        #[prost(string, tag = "3")] reason: String,
+    }
     /// A connection with another process: a descriptor lies beside it, unless `already` is set.
     PeerConnected {
         /// The other process.
@@ -147,10 +166,15 @@ messages! {
         #[prost(uint64, tag = "3")] connection: u64,
         /// The two were connected before; no descriptor.
         #[prost(bool, tag = "4")] already: bool,
+        /// What is to be spoken on it: `TLS_NONE`, or TLS from its next byte on as `TLS_CLIENT` or `TLS_SERVER`.
+        #[prost(uint32, tag = "5")] tls: u32,
+        /// The other one's job, which its certificate names with its id; empty when it is this process's own.
+        #[prost(bytes = "vec", tag = "6")] job_id: Vec<u8>,
     }
     /// Exactly one cause of a process's death.
     Death {
-        /// `signal`, `exit`, `user_exit`, `killed`, `out_of_memory`, `node`, `idle`, `out_of_scope`, `constructor`, `unknown`.
+        /// `signal`, `exit`, `user_exit`, `killed`, `out_of_memory`, `node`, `idle`, `out_of_scope`, `constructor`, `unknown`;
+        /// `connection`: it may live, but the connection with it is lost, and may be asked for again.
         #[prost(string, tag = "1")] kind: String,
         /// The signal, or 0.
         #[prost(int32, tag = "2")] signal: i32,

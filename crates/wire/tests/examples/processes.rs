@@ -43,8 +43,10 @@ pub(crate) fn put(examples: &mut Examples) {
             node_address: "10.0.0.7".to_owned(),
             daemon_pid: 5,
             package_version: "0.1.0".to_owned(),
+            certificate: Some(certificate()),
         },
     );
+    examples.put(Kind::CertificateRenewed, &control::CertificateRenewed { certificate: Some(certificate()) });
     examples.put(Kind::NodeFailed, &control::NodeFailed { message: "It was ended by signal 9.".to_owned() });
     examples.put(
         Kind::WorkerSetup,
@@ -58,15 +60,31 @@ pub(crate) fn put(examples: &mut Examples) {
             argv: texts(&["first", "second"]),
             num_cpus: 7.5,
             environment: id(4, 32),
+            certificate: Some(certificate()),
         },
     );
     put_peers(examples);
 }
 
+fn certificate() -> control::Certificate {
+    control::Certificate { certificate_chain: vec![id(9, 3), id(10, 2)], private_key: id(11, 4), authority: id(12, 5) }
+}
+
 fn put_peers(examples: &mut Examples) {
     examples.put(
         Kind::PeerConnected,
-        &control::PeerConnected { worker_id: id(1, 28), incarnation: id(2, 12), connection: 303, already: true },
+        &control::PeerConnected {
+            worker_id: id(1, 28),
+            incarnation: id(2, 12),
+            connection: 303,
+            already: true,
+            tls: control::TLS_SERVER,
+            job_id: id(5, 4),
+        },
+    );
+    examples.put(
+        Kind::PeerLost,
+        &control::PeerLost { worker_id: id(1, 28), connection: 303, reason: "The connection was reset.".to_owned() },
     );
     examples.put(
         Kind::PeerDied,

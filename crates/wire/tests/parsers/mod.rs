@@ -71,6 +71,8 @@ messages! {
     WorkerSetup => control::WorkerSetup,
     LeaseGranted => control::LeaseGranted,
     LeaseWaits => control::LeaseWaits,
+    PeerLost => control::PeerLost,
+    CertificateRenewed => control::CertificateRenewed,
     PeerConnected => control::PeerConnected,
     PeerDied => control::PeerDied,
     ActorUpdate => control::ActorUpdate,

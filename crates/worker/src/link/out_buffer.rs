@@ -37,6 +37,21 @@ impl OutBuffer {
         self.start == self.bytes.len()
     }
 
+    /// What waits.
+    pub(crate) fn front(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// The first `len` bytes of what waits are taken care of.
+    pub(crate) fn consume(&mut self, len: usize) {
+        self.start += len;
+        if self.is_empty() {
+            self.finish();
+        } else {
+            self.compact();
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.start = 0;
@@ -57,16 +72,21 @@ impl OutBuffer {
                 }
             }
         }
+        self.finish();
+        Flushed::All
+    }
+
+    fn finish(&mut self) {
         self.clear();
         // A burst must not keep its memory for ever.
         if self.bytes.capacity() > (4 << 20) {
             self.bytes.shrink_to(COALESCE_BYTES * 2);
         }
-        Flushed::All
     }
 
+    /// Moves what waits to the front when that is less than what was written: each byte moves a few times at most.
     fn compact(&mut self) {
-        if self.start > (1 << 20) {
+        if self.start > (1 << 20) && self.start >= self.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
         }

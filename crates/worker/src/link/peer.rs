@@ -1,6 +1,7 @@
 //! Connections to other processes of the job, and the tables that give functions short numbers on each of them.
 
 use crate::link::out_buffer::{COALESCE_BYTES, Flushed, OutBuffer};
+use crate::link::remote::{Remote, Remotes};
 use rustix::event::epoll;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
@@ -58,7 +59,9 @@ pub(crate) struct Peer {
     pub(crate) worker: WorkerId,
     pub(crate) connection: u64,
     /// `None` once the connection has ended.
-    socket: Option<OwnedFd>,
+    pub(super) socket: Option<OwnedFd>,
+    /// For a process of another machine.
+    pub(super) remote: Option<Box<Remote>>,
     pub(crate) reader: FrameReader,
     pub(crate) out: OutBuffer,
     /// What this process defined there, by function index.
@@ -75,6 +78,18 @@ impl Peer {
     pub(crate) fn is_open(&self) -> bool {
         self.socket.is_some()
     }
+
+    /// Whether the kernel has everything that was said.
+    pub(crate) fn is_written(&self) -> bool {
+        self.out.is_empty() && self.remote.as_ref().is_none_or(|remote| remote.is_written())
+    }
+
+    /// Whether the other side gets everything that was said, even if this process ends now.
+    pub(crate) fn is_delivered(&mut self) -> bool {
+        let is_written = self.is_written();
+        let (Some(socket), Some(remote)) = (&self.socket, &mut self.remote) else { return is_written };
+        is_written && remote.is_acknowledged(socket.as_fd())
+    }
 }
 
 /// Every connection of the process, and what they are told.
@@ -88,14 +103,35 @@ pub(crate) struct Links {
     pub(crate) recorder: Option<Recorder>,
     /// A reply had no room in it: until it is written, nothing else keeps it.
     pub(crate) has_unstaged: bool,
+    /// Connections with other machines.
+    pub(super) remotes: Remotes,
 }
 
 impl Links {
     pub(crate) fn new(epoll: Arc<OwnedFd>, recorder: Option<Recorder>) -> Self {
-        Self { peers: Vec::new(), dirty: Vec::new(), exports: Vec::new(), epoll, recorder, has_unstaged: false }
+        Self {
+            peers: Vec::new(),
+            dirty: Vec::new(),
+            exports: Vec::new(),
+            epoll,
+            recorder,
+            has_unstaged: false,
+            remotes: Remotes::default(),
+        }
     }
 
+    /// Adds a connection with a process of this machine.
     pub(crate) fn add(&mut self, worker: WorkerId, connection: u64, socket: OwnedFd) -> PeerIndex {
+        self.add_link(worker, connection, socket, None)
+    }
+
+    pub(super) fn add_link(
+        &mut self,
+        worker: WorkerId,
+        connection: u64,
+        socket: OwnedFd,
+        remote: Option<Box<Remote>>,
+    ) -> PeerIndex {
         let index = PeerIndex(self.peers.len() as u32);
         // Failing to watch the socket would mean silence: treat the peer as gone instead.
         let data = epoll::EventData::new_u64(u64::from(index.0));
@@ -104,6 +140,7 @@ impl Links {
             worker,
             connection,
             socket: watched.then_some(socket),
+            remote,
             reader: FrameReader::new(),
             out: OutBuffer::default(),
             sent: Vec::new(),
@@ -123,6 +160,7 @@ impl Links {
         let peer = self.peer(index);
         // Closing takes it off the poller's list too.
         peer.socket = None;
+        peer.remote = None;
         peer.out.clear();
         // The kernel's buffers go at once; the number stays taken, because tables refer to it.
         peer.reader = FrameReader::new();
@@ -131,6 +169,8 @@ impl Links {
 
     pub(crate) fn mark_dirty(&mut self, index: PeerIndex) {
         let peer = &mut self.peers[index.0 as usize];
+        // What comes is not on its way.
+        self.remotes.is_underway = false;
         if !peer.is_dirty {
             peer.is_dirty = true;
             self.dirty.push(index);
@@ -163,25 +203,38 @@ impl Links {
             self.peer(index).is_dirty = false;
             self.flush_peer(index);
         }
-        if !self.replies_are_written()
-            && self.peers.iter().all(|peer| peer.out.is_empty())
+        self.remotes.is_underway = false;
+        if !self.is_recorder_empty()
+            && self.peers.iter().all(Peer::is_written)
             && let Some(recorder) = &mut self.recorder
         {
-            recorder.clear_staged();
-            self.has_unstaged = false;
+            self.remotes.is_underway = self.remotes.are_there() && !self.peers.iter_mut().all(Peer::is_delivered);
+            if !self.remotes.is_underway {
+                recorder.clear_staged();
+                self.has_unstaged = false;
+            }
         }
     }
 
-    /// Whether every reply is on its way, so that the flight recorder is empty and has room.
+    /// Whether every reply is on its way, and those that another machine did not acknowledge yet are in the flight recorder.
     pub(crate) fn replies_are_written(&self) -> bool {
+        let is_kept = |recorder: &Recorder| recorder.staged_bytes() == 0 || self.remotes.is_underway;
+        !self.has_unstaged && self.recorder.as_ref().is_none_or(is_kept)
+    }
+
+    /// Whether the flight recorder holds nothing that may be lost.
+    fn is_recorder_empty(&self) -> bool {
         self.recorder.as_ref().is_none_or(|recorder| recorder.staged_bytes() == 0 && !self.has_unstaged)
     }
 
     pub(crate) fn flush_peer(&mut self, index: PeerIndex) {
-        let epoll = Arc::clone(&self.epoll);
-        let peer = self.peer(index);
+        let peer = &mut self.peers[index.0 as usize];
         let Some(socket) = &peer.socket else { return peer.out.clear() };
-        let wants_write = match peer.out.flush(socket.as_fd()) {
+        let flushed = match &mut peer.remote {
+            None => peer.out.flush(socket.as_fd()),
+            Some(remote) => remote.flush(socket.as_fd(), &mut peer.out, self.remotes.scratch()),
+        };
+        let wants_write = match flushed {
             Flushed::All => false,
             Flushed::Full => true,
             // The daemon says what became of the peer; until then there is nothing to write to.
@@ -191,14 +244,17 @@ impl Links {
             peer.wants_write = wants_write;
             let flags =
                 if wants_write { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
-            let _ = epoll::modify(&*epoll, socket.as_fd(), epoll::EventData::new_u64(u64::from(index.0)), flags);
+            let _ = epoll::modify(&*self.epoll, socket.as_fd(), epoll::EventData::new_u64(u64::from(index.0)), flags);
         }
     }
 
     /// Reads once. True when something came.
     pub(crate) fn receive(&mut self, index: PeerIndex) -> bool {
-        let peer = self.peer(index);
+        let peer = &mut self.peers[index.0 as usize];
         let Some(socket) = &peer.socket else { return false };
+        if peer.remote.is_some() {
+            return self.receive_remote(index);
+        }
         let room = peer.reader.room(RECEIVE_BYTES);
         let received = recv(socket.as_fd(), rustix::buffer::spare_capacity(room), RecvFlags::DONTWAIT);
         match received {
