@@ -119,6 +119,10 @@ kinds! {
     RemovePlacementGroup = 0x0231,
     /// `control::WatchPlacementGroup`
     WatchPlacementGroup = 0x0232,
+    /// `control::ObjectPull`
+    ObjectPull = 0x0240,
+    /// `control::ReplicaRelease`
+    ReplicaRelease = 0x0241,
 
     // From the daemon to a driver or worker: 0x03xx (`control`).
     /// `control::NodeStarted`
@@ -173,6 +177,8 @@ kinds! {
     PlacementGroupReply = 0x0330,
     /// `control::PlacementGroupUpdate`
     PlacementGroupUpdate = 0x0331,
+    /// `control::ObjectPulled`
+    ObjectPulled = 0x0341,
 
     // Between the daemon and the zygote: 0x04xx (`control`).
     /// `control::ForkWorker`, with descriptors
