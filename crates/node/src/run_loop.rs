@@ -4,6 +4,7 @@ use crate::connection::Flow;
 use crate::poller::{Ready, Role};
 use crate::process::DRIVER;
 use crate::service::Service;
+use crate::store_hook::OWN_NUMBER;
 use crate::worker_pool::ZYGOTE;
 use std::time::Duration;
 use trygon_node_core::{EnvironmentId, Event};
@@ -56,6 +57,7 @@ impl Service {
                     self.on_zygote_socket(environment);
                 }
             }
+            (OWN_NUMBER, _) => self.on_transfer_events(),
             (number, Role::Ended) if number == ZYGOTE - 1 => self.on_zygote_left(),
             (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),
             (number, Role::Ended) => self.on_ended(number),

@@ -207,6 +207,7 @@ impl Service {
             node_address: self.identity.address.clone(),
             daemon_pid: std::process::id(),
             package_version: VERSION.to_owned(),
+            node_number: self.store.node_number(),
         };
         self.send(DRIVER, Kind::NodeStarted, &started);
     }

@@ -8,3 +8,4 @@ pub mod server;
 pub mod transfer;
 
 pub use trygon_shm::SegmentBytes;
+pub use trygon_store_core::node_of;

@@ -64,7 +64,10 @@ impl Runtime {
             worker: WorkerId::from_bytes(&started.worker_id).map_err(malformed)?,
             incarnation: OwnerIncarnation::from_bytes(&started.incarnation).map_err(malformed)?,
         };
-        runtime.lock().core = Core::new(identity);
+        let mut engine = runtime.lock();
+        engine.core = Core::new(identity);
+        engine.replicas.node_number = started.node_number;
+        drop(engine);
         let setup = Setup {
             identity,
             node: NodeId::from_bytes(&started.node_id).map_err(malformed)?,
@@ -96,6 +99,7 @@ impl Runtime {
         let mut engine = runtime.lock();
         engine.core = Core::new(identity);
         engine.links.recorder = Some(recorder);
+        engine.replicas.node_number = setup.node_number;
         drop(engine);
         let described = Setup {
             identity,

@@ -6,6 +6,7 @@ use crate::credit::{Running, StreamKey};
 use crate::known_group::KnownGroup;
 use crate::link::{ControlLink, Links};
 use crate::log_line::LogLine;
+use crate::replicas::Replicas;
 use crate::running::RunningCalls;
 use crate::work::{Executing, Work};
 use parking_lot::Condvar;
@@ -29,6 +30,7 @@ pub struct Engine {
     pub(crate) control: ControlLink,
     pub(crate) clock: Clock,
     pub(crate) store: Arc<StoreClient>,
+    pub(crate) replicas: Replicas,
     pub(crate) peer_of: HashMap<WorkerId, PeerIndex>,
     pub(crate) incarnations: HashMap<WorkerId, OwnerIncarnation>,
     /// Processes known to be dead, and why.
@@ -110,6 +112,7 @@ impl Engine {
             control,
             clock,
             store,
+            replicas: Replicas::default(),
             peer_of: HashMap::new(),
             incarnations: HashMap::new(),
             dead: HashMap::new(),

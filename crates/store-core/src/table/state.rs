@@ -239,6 +239,12 @@ impl StoreTable {
         self.limits.node_number
     }
 
+    /// The cluster gave the node a number. Segments that exist keep theirs, so that there must be none.
+    pub fn set_node_number(&mut self, node_number: u32) {
+        self.limits.node_number = node_number;
+        self.next_segment = u64::from(node_number) << NODE_SHIFT | 1;
+    }
+
     /// Sums over the store.
     pub fn stats(&self) -> StoreStats {
         let mut stats = StoreStats {

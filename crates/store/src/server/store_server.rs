@@ -54,6 +54,17 @@ impl StoreServer {
         }
     }
 
+    /// Number of this node in its cluster; 0 where there is no cluster.
+    pub fn node_number(&self) -> u32 {
+        self.table.node_number()
+    }
+
+    /// The cluster gave the node a number. To be called before any segment is made.
+    pub fn set_node_number(&mut self, node_number: u32) {
+        self.options.node_number = node_number;
+        self.table.set_node_number(node_number);
+    }
+
     /// Whether frames of this kind are for the store.
     pub fn handles(kind: Kind) -> bool {
         use Kind::{ObjectFree, ObjectPull, ObjectSealed, ReplicaRelease, SegmentMap, SegmentRequest, SegmentReturn};
