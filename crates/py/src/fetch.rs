@@ -162,7 +162,7 @@ pub(crate) fn stored<'py>(
     if runtime.lock().is_elsewhere(&location) {
         // A task's argument; what `get` is asked for was waited for already. Ctrl-C and a cancelled task end this wait.
         let patience = Patience::for_ever();
-        let arrived = |engine: &mut Engine| engine.fetch(&object, location, Urgency::Get) || engine.is_closed();
+        let arrived = |engine: &mut Engine| engine.fetch(&object, location, Urgency::Argument) || engine.is_closed();
         crate::gil::wait(py, runtime, &patience, arrived)?;
     }
     let bytes = crate::gil::detached(py, || runtime.stored_bytes(&object, location))

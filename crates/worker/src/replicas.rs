@@ -1,8 +1,8 @@
 //! Copies of objects of other nodes: asked of the daemon, held as long as this process refers to the object.
 
+use crate::completions::CompletionQueue;
 use crate::engine::Engine;
 use crate::objects::StoreError;
-use crate::completions::CompletionQueue;
 use crate::runtime::Runtime;
 use std::collections::HashMap;
 use trygon_ids::{ObjectId, SegmentId};

@@ -77,12 +77,7 @@ pub(crate) struct RangeWriter {
 
 impl RangeWriter {
     /// Has `write` fill a part of the range; `None` when that does not lie inside.
-    pub(crate) fn fill<R>(
-        &self,
-        start_bytes: u64,
-        len_bytes: u64,
-        write: impl FnOnce(&mut [u8]) -> R,
-    ) -> Option<R> {
+    pub(crate) fn fill<R>(&self, start_bytes: u64, len_bytes: u64, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
         let end = start_bytes.checked_add(len_bytes).filter(|end| *end <= self.size_bytes)?;
         self.mapping.fill(self.offset_bytes + end - len_bytes, len_bytes, write)
     }

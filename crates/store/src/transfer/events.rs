@@ -5,6 +5,7 @@ use crate::transfer::kinds::Threads;
 use crate::transfer::progress::Progress;
 use crate::transfer::stream::Stream;
 use rustix::event::{EventfdFlags, eventfd};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
@@ -101,6 +102,11 @@ pub struct TransferHandle {
 impl TransferHandle {
     /// A connection that the node with this number made, authenticated, for the purpose `object`. It is served until it closes.
     pub fn accept(&self, stream: Box<dyn Stream>, node: u32) {
-        crate::transfer::serve::begin(self, stream, node);
+        self.accept_by(move || Ok((stream, node)));
+    }
+
+    /// As `accept`; the stream is made in the thread that serves it, because that takes the other side's answers.
+    pub fn accept_by(&self, make: impl FnOnce() -> io::Result<(Box<dyn Stream>, u32)> + Send + 'static) {
+        crate::transfer::serve::begin(self, make);
     }
 }

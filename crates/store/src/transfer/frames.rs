@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn requests_and_replies_survive_and_nonsense_is_refused() {
-        let at = |segment, offset_bytes| ObjectLocation { segment: SegmentId(segment), offset_bytes, size_bytes: 9 << 20 };
+        let at =
+            |segment, offset_bytes| ObjectLocation { segment: SegmentId(segment), offset_bytes, size_bytes: 9 << 20 };
         let asker = Source { node: 3, location: at(3 << 40 | 5, 128), is_direct: true };
         let request = Request {
             ask: Ask::Get { from: 2 << 20, to: 9 << 20 },

@@ -17,12 +17,12 @@ mod progress;
 mod serve;
 mod stream;
 
-pub use events::TransferHandle;
 pub(crate) use connections::Connections;
 pub(crate) use courier::Courier;
+pub use events::TransferHandle;
 pub(crate) use events::{Asked, Event, Events, Served};
 pub(crate) use fetch::FetchJob;
 pub(crate) use fetcher::Fetcher;
 pub(crate) use frames::Request;
 pub(crate) use kinds::Threads;
-pub use stream::{Dial, Stream};
+pub use stream::{Dial, Over, Stream};

@@ -12,12 +12,16 @@ use std::time::Duration;
 const CHUNK_WAIT: Duration = Duration::from_secs(5);
 
 /// Serves a connection in a thread of its own.
-pub(crate) fn begin(handle: &TransferHandle, stream: Box<dyn Stream>, node: u32) {
-    let server = Server { handle: handle.clone(), node };
+pub(crate) fn begin(
+    handle: &TransferHandle,
+    make: impl FnOnce() -> io::Result<(Box<dyn Stream>, u32)> + Send + 'static,
+) {
+    let own = handle.clone();
     handle.threads.serve(move || {
-        let mut stream = stream;
-        // A connection ends with an error in any case: the other side closes it, or is silent.
-        let _ = server.run(&mut *stream);
+        if let Ok((mut stream, node)) = make() {
+            // A connection ends with an error in any case: the other side closes it, or is silent.
+            let _ = Server { handle: own, node }.run(&mut *stream);
+        }
     });
 }
 
@@ -65,14 +69,7 @@ impl Server {
         stream.write_all(&reply.encode())
     }
 
-    fn send(
-        &self,
-        stream: &mut dyn Stream,
-        request: &Request,
-        served: Served,
-        from: u64,
-        to: u64,
-    ) -> io::Result<()> {
+    fn send(&self, stream: &mut dyn Stream, request: &Request, served: Served, from: u64, to: u64) -> io::Result<()> {
         let object = request.object;
         let sent = send_chunks(stream, request, &served, from, to);
         // The mapping goes before the loop may let the segment go.

@@ -36,5 +36,41 @@ impl Stream for Box<dyn Stream> {
     }
 }
 
+/// A stream over a socket that it hides, such as TLS; limits are set on the socket.
+#[derive(Debug)]
+pub struct Over<S> {
+    stream: S,
+    socket: TcpStream,
+}
+
+impl<S: Read + Write + Send> Over<S> {
+    /// `socket` is a clone of the one that `stream` is over.
+    pub fn new(stream: S, socket: TcpStream) -> Self {
+        Self { stream, socket }
+    }
+}
+
+impl<S: Read> Read for Over<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl<S: Write> Write for Over<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl<S: Read + Write + Send> Stream for Over<S> {
+    fn set_timeout(&self, limit: Duration) -> io::Result<()> {
+        self.socket.set_timeout(limit)
+    }
+}
+
 /// Connects to the node with this number, for the purpose `object`.
 pub type Dial = Arc<dyn Fn(u32) -> io::Result<Box<dyn Stream>> + Send + Sync>;

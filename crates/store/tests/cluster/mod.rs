@@ -314,8 +314,7 @@ impl Cluster {
         assert_eq!(pulled.error, "", "{}", pulled.message);
         assert_eq!(pulled.segment_id >> 40, u64::from(node));
         self.send(node, from, Kind::SegmentMap, &SegmentMap { segment_id: pulled.segment_id });
-        let bytes =
-            self.node(node).clients[&from].bytes(pulled.segment_id, pulled.offset_bytes, pulled.size_bytes);
+        let bytes = self.node(node).clients[&from].bytes(pulled.segment_id, pulled.offset_bytes, pulled.size_bytes);
         bytes.expect("mapped").to_vec()
     }
 
