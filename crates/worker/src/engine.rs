@@ -2,11 +2,11 @@
 
 use crate::answer::Answer;
 use crate::clock::Clock;
+use crate::copies::Replicas;
 use crate::credit::{Running, StreamKey};
 use crate::known_group::KnownGroup;
 use crate::link::{ControlLink, Links};
 use crate::log_line::LogLine;
-use crate::replicas::Replicas;
 use crate::running::RunningCalls;
 use crate::work::{Executing, Work};
 use parking_lot::Condvar;

@@ -1,7 +1,7 @@
 //! Objects in shared memory: a place to write one, the bytes of one.
 
 use crate::answer::{Answer, segment_answer};
-use crate::replicas::{Place, Urgency};
+use crate::copies::{Place, StoreError, Urgency};
 use crate::requests::RequestError;
 use crate::runtime::Runtime;
 use crate::wait::Patience;
@@ -10,28 +10,6 @@ use trygon_ids::{ObjectId, WorkerId};
 use trygon_store::client::{Allocation, PinnedBytes, Reservation};
 use trygon_wire::{Kind, control};
 use trygon_worker_core::Location;
-
-/// Why an object cannot be written or read.
-#[derive(Debug, Clone)]
-pub enum StoreError {
-    /// The store is full: capacity and use in bytes.
-    Full {
-        /// Limit of the store.
-        capacity_bytes: u64,
-        /// In segments now.
-        used_bytes: u64,
-        /// A sentence for people.
-        message: String,
-    },
-    /// The segment is gone: the object was freed, or its writer's node is lost.
-    Gone,
-    /// No copy can be had of an object of another node, for this reason.
-    Lost(String),
-    /// A node that lives could not be reached for too long.
-    TimedOut(String),
-    /// The daemon is gone, or the system refused.
-    Failed(String),
-}
 
 impl From<RequestError> for StoreError {
     fn from(error: RequestError) -> Self {

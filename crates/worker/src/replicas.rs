@@ -1,54 +1,13 @@
 //! Copies of objects of other nodes: asked of the daemon, held as long as this process refers to the object.
 
 use crate::completions::CompletionQueue;
+use crate::copies::{Copy, Place, StoreError, Urgency};
 use crate::engine::Engine;
-use crate::objects::StoreError;
 use crate::runtime::Runtime;
-use std::collections::HashMap;
 use trygon_ids::{ObjectId, SegmentId};
 use trygon_store::node_of;
 use trygon_wire::{FrameError, Kind, control};
 use trygon_worker_core::{Location, Reference, Value};
-
-/// Why a copy is wanted; the daemon fetches the first kinds first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
-    /// `get` waits for it.
-    Get,
-    /// `wait` does.
-    Wait,
-    /// A task's arguments.
-    Argument,
-}
-
-#[derive(Debug)]
-enum Copy {
-    Coming {
-        urgency: Urgency,
-        /// Tokens to be pushed when it is here: queue and token.
-        waiters: Vec<(u32, u64)>,
-    },
-    Here(Location),
-    Failed(StoreError),
-}
-
-/// The copies that this process holds or waits for.
-#[derive(Debug, Default)]
-pub(crate) struct Replicas {
-    /// Number of this process's node; 0 where there is no cluster.
-    pub(crate) node_number: u32,
-    copies: HashMap<ObjectId, Copy>,
-    /// Counts answers, so that a waiter looks again only when there is something to see.
-    arrivals: u64,
-}
-
-/// Where an object can be read.
-pub(crate) enum Place {
-    /// Here: on this node, from the start or as a copy.
-    Here(Location),
-    Coming,
-    Failed(StoreError),
-}
 
 impl Engine {
     /// Whether the place is on another node.

@@ -8,7 +8,8 @@ mod store_server;
 mod transfers;
 mod transfers_perform;
 mod transfers_serve;
+mod transfers_state;
 
 pub use options::StoreOptions;
 pub use store_server::{Outgoing, StoreServer};
-pub use transfers::TransferOptions;
+pub use transfers_state::TransferOptions;

@@ -2,7 +2,7 @@
 
 use crate::server::options::StoreOptions;
 use crate::server::provision::Provisioning;
-use crate::server::transfers::Transfers;
+use crate::server::transfers_state::Transfers;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use trygon_ids::{ObjectId, SegmentId, WorkerId};

@@ -2,7 +2,7 @@
 
 use crate::client::Reservation;
 use crate::server::store_server::{Outgoing, StoreServer};
-use crate::server::transfers::Room;
+use crate::server::transfers_state::Room;
 use crate::transfer::FetchJob;
 use std::sync::Arc;
 use trygon_ids::{ObjectId, SegmentId, WorkerId};

@@ -1,7 +1,7 @@
 //! What other nodes may have from this one, and from where in memory.
 
 use crate::server::store_server::StoreServer;
-use crate::server::transfers::{ServedSegment, Transfers};
+use crate::server::transfers_state::{ServedSegment, Transfers};
 use crate::transfer::{Asked, Request, Served};
 use std::sync::Arc;
 use trygon_ids::{ObjectId, SegmentId};

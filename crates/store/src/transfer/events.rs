@@ -1,11 +1,8 @@
 //! What the threads say to the daemon's loop, and how the loop learns of it.
 
 use crate::transfer::frames::Request;
-use crate::transfer::kinds::Threads;
 use crate::transfer::progress::Progress;
-use crate::transfer::stream::Stream;
 use rustix::event::{EventfdFlags, eventfd};
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
@@ -89,24 +86,5 @@ impl Events {
     /// Readable while something was said.
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
-    }
-}
-
-/// Gives connections of other nodes to the store; may be used by any thread.
-#[derive(Debug, Clone)]
-pub struct TransferHandle {
-    pub(crate) threads: Threads,
-    pub(crate) reporter: Reporter,
-}
-
-impl TransferHandle {
-    /// A connection that the node with this number made, authenticated, for the purpose `object`. It is served until it closes.
-    pub fn accept(&self, stream: Box<dyn Stream>, node: u32) {
-        self.accept_by(move || Ok((stream, node)));
-    }
-
-    /// As `accept`; the stream is made in the thread that serves it, because that takes the other side's answers.
-    pub fn accept_by(&self, make: impl FnOnce() -> io::Result<(Box<dyn Stream>, u32)> + Send + 'static) {
-        crate::transfer::serve::begin(self, make);
     }
 }

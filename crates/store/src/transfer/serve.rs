@@ -1,8 +1,9 @@
 //! One connection of another node, served until it closes.
 
 use crate::transfer::connections::STALLED;
-use crate::transfer::events::{Asked, Event, Served, TransferHandle};
+use crate::transfer::events::{Asked, Event, Reporter, Served};
 use crate::transfer::frames::{Ask, DATA, FAILED, GONE, REQUEST_BYTES, Reply, Request, chunks};
+use crate::transfer::kinds::Threads;
 use crate::transfer::stream::Stream;
 use std::io;
 use std::sync::mpsc::sync_channel;
@@ -13,20 +14,21 @@ const CHUNK_WAIT: Duration = Duration::from_secs(5);
 
 /// Serves a connection in a thread of its own.
 pub(crate) fn begin(
-    handle: &TransferHandle,
+    threads: &Threads,
+    reporter: &Reporter,
     make: impl FnOnce() -> io::Result<(Box<dyn Stream>, u32)> + Send + 'static,
 ) {
-    let own = handle.clone();
-    handle.threads.serve(move || {
+    let reporter = reporter.clone();
+    threads.serve(move || {
         if let Ok((mut stream, node)) = make() {
             // A connection ends with an error in any case: the other side closes it, or is silent.
-            let _ = Server { handle: own, node }.run(&mut *stream);
+            let _ = Server { reporter, node }.run(&mut *stream);
         }
     });
 }
 
 struct Server {
-    handle: TransferHandle,
+    reporter: Reporter,
     /// Who is at the other end.
     node: u32,
 }
@@ -48,7 +50,7 @@ impl Server {
             match request.ask {
                 Ask::Free => {
                     let Request { object, location, .. } = request;
-                    let is_told = self.handle.reporter.report(Event::Freed { object, location });
+                    let is_told = self.reporter.report(Event::Freed { object, location });
                     stream.write_all(&[if is_told { DATA } else { FAILED }])?;
                 }
                 Ask::Get { from, to } => self.serve(stream, &request, from, to)?,
@@ -59,7 +61,7 @@ impl Server {
 
     fn serve(&self, stream: &mut dyn Stream, request: &Request, from: u64, to: u64) -> io::Result<()> {
         let (answer, answered) = sync_channel(1);
-        self.handle.reporter.report(Event::Asked(Asked { request: *request, answer }));
+        self.reporter.report(Event::Asked(Asked { request: *request, answer }));
         let reply = match answered.recv().map_err(stopped)? {
             served @ Served::Data { .. } => return self.send(stream, request, served, from, to),
             Served::Redirect(source) => Reply::Redirect(source),
@@ -75,11 +77,11 @@ impl Server {
         // The mapping goes before the loop may let the segment go.
         drop(served);
         if !matches!(sent, Ok(true)) {
-            self.handle.reporter.report(Event::Abandoned { object });
+            self.reporter.report(Event::Abandoned { object });
             return sent.map(|_| ());
         }
         let (answer, answered) = sync_channel(1);
-        self.handle.reporter.report(Event::Sent { object, location: request.location, answer });
+        self.reporter.report(Event::Sent { object, location: request.location, answer });
         let still_there = answered.recv().map_err(stopped)?;
         stream.write_all(&[if still_there { DATA } else { GONE }])
     }

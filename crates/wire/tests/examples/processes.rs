@@ -42,6 +42,7 @@ pub(crate) fn put(examples: &mut Examples) {
             node_address: "10.0.0.7".to_owned(),
             daemon_pid: 5,
             package_version: "0.1.0".to_owned(),
+            node_number: 0x0e0e_0e0e,
         },
     );
     examples.put(Kind::NodeFailed, &control::NodeFailed { message: "It was ended by signal 9.".to_owned() });
@@ -57,6 +58,7 @@ pub(crate) fn put(examples: &mut Examples) {
             argv: texts(&["first", "second"]),
             num_cpus: 7.5,
             environment: id(4, 32),
+            node_number: 0x0e0e_0e0e,
         },
     );
     put_peers(examples);

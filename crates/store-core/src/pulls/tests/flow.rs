@@ -28,6 +28,7 @@ fn pull_1_one_fetch_answers_everyone_who_asked() {
     env.assert_empty();
 }
 
+/// PULL-2: by urgency, then by age.
 #[test]
 fn pull_2_the_most_urgent_goes_first_and_the_budget_holds() {
     let mut env = Env::new(100);
