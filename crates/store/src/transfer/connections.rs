@@ -17,11 +17,14 @@ pub(crate) struct Connection {
     pub(crate) is_used: bool,
 }
 
+/// A stream, and since when nobody uses it.
+type Idle = (Instant, Box<dyn Stream>);
+
 /// The streams that nobody uses now.
 pub(crate) struct Connections {
     dial: Dial,
     /// A lock, because each fetching thread takes and returns streams. Held for moments; nobody dials under it.
-    idle: Mutex<BTreeMap<u32, Vec<(Instant, Box<dyn Stream>)>>>,
+    idle: Mutex<BTreeMap<u32, Vec<Idle>>>,
 }
 
 impl std::fmt::Debug for Connections {
