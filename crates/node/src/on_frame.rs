@@ -3,6 +3,7 @@
 use crate::service::Service;
 use crate::translate::{resource_set, task_event};
 use trygon_node_core::{Event, LeaseRequest, Refusal};
+use trygon_store::server::StoreServer;
 use trygon_wire::control;
 use trygon_wire::{FrameError, Header, Kind, decode};
 
@@ -80,9 +81,7 @@ impl Service {
             | Kind::Blocked
             | Kind::Unblocked
             | Kind::WorkerOwns => self.on_lease_frame(from, header.kind, body)?,
-            Kind::SegmentRequest | Kind::SegmentMap | Kind::SegmentReturn | Kind::ObjectSealed | Kind::ObjectFree => {
-                self.on_store_frame(from, header.kind, body)?
-            }
+            kind if StoreServer::handles(kind) => self.on_store_frame(from, kind, body)?,
             _ => return Err(FrameError::Malformed("kind that is not for a daemon")),
         }
         Ok(())

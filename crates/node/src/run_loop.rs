@@ -5,6 +5,7 @@ use crate::poller::{Ready, Role};
 use crate::process::Part;
 use crate::service::Service;
 use crate::session::LISTENER;
+use crate::store_hook::OWN_NUMBER;
 use crate::worker_pool::ZYGOTE;
 use std::time::Duration;
 use trygon_node_core::{EnvironmentId, Event};
@@ -59,6 +60,7 @@ impl Service {
                     self.on_zygote_socket(environment);
                 }
             }
+            (OWN_NUMBER, _) => self.on_transfer_events(),
             (number, Role::Ended) if number == ZYGOTE - 1 => self.on_zygote_left(),
             (LISTENER, _) => self.on_arrivals(),
             (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),

@@ -244,6 +244,7 @@ impl Service {
             daemon_pid: std::process::id(),
             package_version: VERSION.to_owned(),
             certificate: None,
+            node_number: self.store.node_number(),
         };
         self.send(number, Kind::NodeStarted, &started);
     }

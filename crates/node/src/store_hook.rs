@@ -1,12 +1,19 @@
 //! The object store inside the daemon: what concerns it goes in, what it answers goes out.
 
+use crate::poller::Role;
 use crate::service::Service;
-use trygon_store::server::Outgoing;
+use std::io;
+use trygon_ids::WorkerId;
+use trygon_store::server::{Outgoing, TransferOptions};
+use trygon_store::transfer::{Dial, TransferHandle};
 use trygon_wire::control::ReturnSegments;
 use trygon_wire::{FrameError, Kind};
 
 /// As long as a request for memory may wait.
 const SHORTAGE_MS: u32 = 10_000;
+
+/// Names the daemon itself among the processes, and its transfers in the poller; processes count up from 0, zygotes from 2^60.
+pub(crate) const OWN_NUMBER: u64 = (1 << 60) - 2;
 
 impl Service {
     /// A frame for the store.
@@ -14,6 +21,9 @@ impl Service {
         let outgoing = self.store.on_frame(self.node.worker_id(from), kind, body, self.now_ms())?;
         self.send_outgoing(outgoing);
         if kind == Kind::SegmentRequest && self.store.stats().waiting_requests > 0 {
+            let now_ms = self.now_ms();
+            let outgoing = self.store.return_empty_segments(now_ms);
+            self.send_outgoing(outgoing);
             let numbers: Vec<u64> = self.processes.keys().copied().collect();
             for number in numbers {
                 self.send(number, Kind::ReturnSegments, &ReturnSegments { for_ms: SHORTAGE_MS });
@@ -26,6 +36,44 @@ impl Service {
     pub(crate) fn on_store_user_died(&mut self, number: u64) {
         let outgoing = self.store.on_worker_died(self.node.worker_id(number), self.now_ms());
         self.send_outgoing(outgoing);
+    }
+
+    /// Joins the store to those of the other nodes. Called once the cluster has given the node its number, before any job runs. Connections
+    /// that others make for objects go to the handle, from whatever thread.
+    ///
+    /// # Errors
+    /// When the system has no threads or descriptors left.
+    #[allow(dead_code, reason = "called by the cluster's part of the daemon")]
+    pub(crate) fn join_stores(&mut self, node_number: u32, dial: Dial) -> io::Result<TransferHandle> {
+        self.store.set_node_number(node_number);
+        // The daemon as a writer of copies: a number that no process gets.
+        let own = self.node.worker_id(OWN_NUMBER);
+        let handle = self.store.start_transfers(TransferOptions { own, dial, budget_bytes: 0 })?;
+        if let Some(events) = self.store.transfer_events() {
+            self.poller.add(events, OWN_NUMBER, Role::Control)?;
+        }
+        Ok(handle)
+    }
+
+    /// The transfer threads have something to say.
+    pub(crate) fn on_transfer_events(&mut self) {
+        let now_ms = self.now_ms();
+        let outgoing = self.store.on_transfer_events(now_ms);
+        self.send_outgoing(outgoing);
+    }
+
+    /// Another node died, or a process on one: copies from there are not to be had any more, and what it owned here goes.
+    #[allow(dead_code, reason = "called by the cluster's part of the daemon")]
+    pub(crate) fn on_foreign_death(&mut self, node_number: Option<u32>, workers: &[WorkerId]) {
+        let now_ms = self.now_ms();
+        if let Some(node_number) = node_number {
+            let outgoing = self.store.on_node_died(node_number, now_ms);
+            self.send_outgoing(outgoing);
+        }
+        for worker in workers {
+            let outgoing = self.store.on_worker_died(*worker, now_ms);
+            self.send_outgoing(outgoing);
+        }
     }
 
     /// Goes on with what the store has to do, if that is due.

@@ -43,6 +43,26 @@ impl Waiting {
     }
 }
 
+impl CompletionQueue {
+    /// Of those whose objects have come, the ones that can be read at once. The others are on other nodes: their tokens come again with
+    /// their copies, so that an event loop does not stand still for a transfer.
+    fn keep_those_elsewhere(&self, py: Python<'_>, numbers: Vec<u64>) -> Vec<u64> {
+        if self.session.runtime.lock().is_alone() {
+            return numbers;
+        }
+        let waiting = self.waiting.lock();
+        let reference = |number: u64| {
+            let (reference, _) = waiting.places.get(number as usize)?.as_ref()?;
+            reference.bind(py).cast_exact::<ObjectRef>().ok().map(|reference| reference.get().reference())
+        };
+        let runtime = &self.session.runtime;
+        let is_here = |number: &u64| {
+            reference(*number).is_none_or(|reference| runtime.complete_when_here(&self.queue, &reference, *number))
+        };
+        numbers.into_iter().filter(is_here).collect()
+    }
+}
+
 /// Collects tokens of objects that have come.
 #[pyclass(frozen, module = "trygon._native")]
 pub(crate) struct CompletionQueue {
@@ -93,8 +113,9 @@ impl CompletionQueue {
 
     /// References whose objects have come since, and generators whose next items have, with their tokens. All of them once the
     /// engine is closed: asking for them then says so.
-    fn drain(&self) -> Vec<(Py<PyAny>, Py<PyAny>)> {
+    fn drain(&self, py: Python<'_>) -> Vec<(Py<PyAny>, Py<PyAny>)> {
         let numbers = self.session.runtime.drain(&self.queue);
+        let numbers = self.keep_those_elsewhere(py, numbers);
         let is_closed = self.session.runtime.lock().is_closed();
         let mut waiting = self.waiting.lock();
         if is_closed {
@@ -116,7 +137,7 @@ impl CompletionQueue {
             let _ = poll(&mut descriptors, limit.as_ref());
         });
         py.check_signals()?;
-        Ok(self.drain())
+        Ok(self.drain(py))
     }
 
     /// Nobody is told of these any more; what still waited is returned.

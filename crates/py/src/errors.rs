@@ -61,14 +61,22 @@ pub(crate) fn request(py: Python<'_>, error: &RequestError) -> PyErr {
     system(py, "system", &[("message", message)])
 }
 
-/// The exception of an object that cannot be written or read.
+/// The exception of an object that cannot be written.
 pub(crate) fn store(py: Python<'_>, error: &StoreError) -> PyErr {
+    store_of(py, error, "")
+}
+
+/// The exception of an object that cannot be written or read.
+pub(crate) fn store_of(py: Python<'_>, error: &StoreError, object_id: &str) -> PyErr {
+    let lost = |kind: &str, message: &str| system(py, kind, &[("object_id", object_id), ("message", message)]);
     match error {
         StoreError::Full { capacity_bytes, used_bytes, message } => {
             let (capacity, used) = (capacity_bytes.to_string(), used_bytes.to_string());
             system(py, "store_full", &[("capacity_bytes", &capacity), ("used_bytes", &used), ("message", message)])
         }
-        StoreError::Gone => system(py, "object_lost", &[("message", "its shared memory is gone")]),
+        StoreError::Gone => lost("object_lost", "its shared memory is gone"),
+        StoreError::Lost(message) => lost("object_lost", message),
+        StoreError::TimedOut(message) => lost("object_fetch_timed_out", message),
         StoreError::Failed(message) => system(py, "system", &[("message", message)]),
     }
 }

@@ -11,8 +11,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::Arc;
-use trygon_worker::Engine;
-use trygon_worker::core::{Location, SmallBytes, SystemError, Value};
+use trygon_worker::core::{Location, Reference, SmallBytes, SystemError, Value};
+use trygon_worker::{Engine, Patience, Urgency};
 
 /// A value taken from the engine, to be decoded without its lock.
 enum Fetched {
@@ -25,6 +25,16 @@ fn watch(engine: &mut Engine, key: &Key) -> bool {
     match key {
         Key::Own { slot, generation, index } => engine.core.watch_own(*slot, *generation, *index),
         Key::Borrowed(reference) => engine.core.watch(reference),
+    }
+}
+
+fn reference_in(engine: &Engine, key: &Key) -> Reference {
+    match key {
+        Key::Own { slot, generation, index } => {
+            let object = engine.core.object_id(*slot, *generation, *index);
+            Reference { object, owner: engine.core.identity().worker }
+        }
+        Key::Borrowed(reference) => *reference,
     }
 }
 
@@ -96,11 +106,17 @@ fn wait_for_all(
 ) -> PyResult<()> {
     let runtime = &session.runtime;
     let mut done = 0;
+    // Objects of other nodes that are on their way here, all at once.
+    let mut coming: Vec<Reference> = Vec::new();
     let mut advance = |engine: &mut Engine| {
         while done < keys.len() && watch(engine, &keys[done]) {
+            if !engine.is_alone() {
+                coming.push(reference_in(engine, &keys[done]));
+            }
             done += 1;
         }
-        done == keys.len()
+        coming.retain(|reference| !engine.fetch_value(reference, Urgency::Get));
+        done == keys.len() && coming.is_empty()
     };
     if advance(&mut runtime.lock()) {
         return Ok(());
@@ -118,7 +134,7 @@ fn wait_for_all(
         let message = format!("{what} not ready after {seconds} s");
         return Err(errors::system(py, "get_timeout", &[("timeout", &seconds), ("message", &message)]));
     }
-    if done == keys.len() { Ok(()) } else { Err(closed(py)) }
+    if advance(&mut runtime.lock()) { Ok(()) } else { Err(closed(py)) }
 }
 
 fn value<'py>(
@@ -142,8 +158,15 @@ pub(crate) fn stored<'py>(
     pin: &Py<ObjectRef>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let runtime = &session.runtime;
-    let bytes =
-        crate::gil::detached(py, || runtime.stored_bytes(location)).map_err(|error| errors::store(py, &error))?;
+    let object = pin.get().reference().object;
+    if runtime.lock().is_elsewhere(&location) {
+        // A task's argument; what `get` is asked for was waited for already. Ctrl-C and a cancelled task end this wait.
+        let patience = Patience::for_ever();
+        let arrived = |engine: &mut Engine| engine.fetch(&object, location, Urgency::Argument) || engine.is_closed();
+        crate::gil::wait(py, runtime, &patience, arrived)?;
+    }
+    let bytes = crate::gil::detached(py, || runtime.stored_bytes(&object, location))
+        .map_err(|error| errors::store_of(py, &error, &object.hex()))?;
     decode(py, session, &Stored { bytes: &bytes, pin })
 }
 
@@ -157,7 +180,6 @@ pub(crate) fn wait<'py>(
     timeout: Option<f64>,
     fetch_local: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let _ = fetch_local;
     let items: Vec<Bound<'py, PyAny>> = refs.iter().collect();
     let targets = items.iter().map(|item| Target::of(item)).collect::<PyResult<Vec<Target<'_>>>>()?;
     let Some(first) = targets.first() else {
@@ -170,7 +192,7 @@ pub(crate) fn wait<'py>(
         Target::Object(reference) => usable(py, reference)?,
         Target::Next(generator) => usable_session(py, generator.session())?,
     };
-    let mut look = Look::new(&targets, num_returns);
+    let mut look = Look::new(&targets, num_returns, fetch_local);
     let found = look.again(&mut session.runtime.lock());
     if !found {
         let patience = patience(py, &session, timeout)?;
@@ -214,9 +236,17 @@ impl<'a> Target<'a> {
         Ok(Self::Next(generator.get()))
     }
 
-    fn is_ready(&self, engine: &mut Engine) -> bool {
+    fn is_ready(&self, engine: &mut Engine, fetch_local: bool) -> bool {
         match self {
-            Self::Object(reference) => watch(engine, reference.key_ref()),
+            Self::Object(reference) => {
+                let key = reference.key_ref();
+                let is_there = watch(engine, key);
+                if !is_there || !fetch_local || engine.is_alone() {
+                    return is_there;
+                }
+                let reference = reference_in(engine, key);
+                engine.fetch_value(&reference, Urgency::Wait)
+            }
             Self::Next(generator) => {
                 let (slot, generation) = generator.place();
                 engine.core.watch_stream(slot, generation)
@@ -242,21 +272,23 @@ struct Look<'a> {
     ready: Vec<bool>,
     left: usize,
     seen: Option<u64>,
+    /// An object of another node is there once it has been fetched.
+    fetch_local: bool,
 }
 
 impl<'a> Look<'a> {
-    fn new(targets: &'a [Target<'a>], wanted: usize) -> Self {
-        Self { targets, ready: vec![false; targets.len()], left: wanted, seen: None }
+    fn new(targets: &'a [Target<'a>], wanted: usize, fetch_local: bool) -> Self {
+        Self { targets, ready: vec![false; targets.len()], left: wanted, seen: None, fetch_local }
     }
 
     /// Whether enough are there. Looking costs as much as there are references, so it is done only when one of them has come since.
     fn again(&mut self, engine: &mut Engine) -> bool {
-        let now = engine.core.watched_completions();
+        let now = engine.num_arrivals();
         if self.seen == Some(now) {
             return false;
         }
         for (target, ready) in self.targets.iter().zip(&mut self.ready) {
-            if !*ready && target.is_ready(engine) {
+            if !*ready && target.is_ready(engine, self.fetch_local) {
                 *ready = true;
                 self.left -= 1;
                 if self.left == 0 {

@@ -7,14 +7,15 @@ use crate::encoded::Encoded;
 use crate::fetch::{get, stored};
 use crate::hooks::Hooks;
 use crate::outgoing::{Outgoing, Unmade, encode_error, failed, status_of};
+use crate::reference::ObjectRef;
 use crate::session::Session;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::sync::Arc;
 use trygon_ids::{ObjectId, WorkerId};
 use trygon_wire::task;
-use trygon_worker::core::{DYNAMIC, Reference, STREAMING, read_dependencies, with_summary};
-use trygon_worker::{Call, Finished, ReturnedValue};
+use trygon_worker::core::{DYNAMIC, DependencyView, Reference, STREAMING, read_dependencies, with_summary};
+use trygon_worker::{Call, Finished, ReturnedValue, Urgency};
 
 /// Reads arguments and writes replies for one session; any thread may use it.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ impl Replier {
         payload: &[u8],
     ) -> PyResult<(Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>)> {
         let (dependencies, rest) = read_dependencies(payload).ok_or_else(crate::codec::malformed)?;
+        let mut pins = self.fetch_all(py, &dependencies)?;
         arguments::read(py, &self.session, &Copied(rest), |number| {
             let dependency = dependencies.get(number).ok_or_else(crate::codec::malformed)?;
             if let Some(bytes) = dependency.inline {
@@ -41,9 +43,31 @@ impl Replier {
                 return get(py, Bound::new(py, awaited)?.as_any(), None);
             };
             // Views on the value hold this reference: if they outlive the call, the caller is told (OWN-4).
-            let pin = crate::reference::restore(py, &self.session, dependency.reference)?;
+            let pin = match pins.get_mut(number).and_then(Option::take) {
+                Some(pin) => pin,
+                None => crate::reference::restore(py, &self.session, dependency.reference)?,
+            };
             stored(py, &self.session, location, &Bound::new(py, pin)?.unbind())
         })
+    }
+
+    /// Has dependencies that lie on other nodes come all at once. Returns references to those, which keep them.
+    fn fetch_all(&self, py: Python<'_>, dependencies: &[DependencyView<'_>]) -> PyResult<Vec<Option<ObjectRef>>> {
+        let runtime = &self.session.runtime;
+        let mut pins = Vec::new();
+        if dependencies.is_empty() || runtime.lock().is_alone() {
+            return Ok(pins);
+        }
+        for dependency in dependencies {
+            let elsewhere = dependency.stored.filter(|location| runtime.lock().is_elsewhere(location));
+            let Some(location) = elsewhere else {
+                pins.push(None);
+                continue;
+            };
+            pins.push(Some(crate::reference::restore(py, &self.session, dependency.reference)?));
+            runtime.lock().fetch(&dependency.reference.object, location, Urgency::Argument);
+        }
+        Ok(pins)
     }
 
     /// The values that a call returned, encoded and stored.

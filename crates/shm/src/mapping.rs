@@ -24,6 +24,9 @@ pub trait SegmentBytes: Send + Sync + std::fmt::Debug {
         // SAFETY: the range lies inside the mapping, which lives as long as `self`; the caller's range is sealed, so nobody writes to it.
         Some(unsafe { std::slice::from_raw_parts(self.as_ptr().add(start), len) })
     }
+
+    /// Maps the pages of a range ahead of reading them. Only for speed.
+    fn prepare(&self, offset_bytes: u64, len_bytes: u64);
 }
 
 fn checked_range(offset_bytes: u64, len_bytes: u64, mapping_bytes: usize) -> Option<(usize, usize)> {
@@ -140,7 +143,7 @@ impl ReadOnlyMapping {
         Mapping::new(descriptor, size_bytes, ProtFlags::READ).map(|mapping| Self { mapping })
     }
 
-    /// Maps the pages of a range ahead of reading them. Only for speed: ignored where the system cannot do it.
+    /// Maps the pages of a range ahead of reading them. Ignored where the system cannot do it.
     pub fn populate(&self, offset_bytes: u64, len_bytes: u64) {
         let Some((offset, len)) = checked_range(offset_bytes, len_bytes, self.mapping.len) else {
             return;
@@ -151,6 +154,10 @@ impl ReadOnlyMapping {
 }
 
 impl SegmentBytes for ReadOnlyMapping {
+    fn prepare(&self, offset_bytes: u64, len_bytes: u64) {
+        self.populate(offset_bytes, len_bytes);
+    }
+
     fn as_ptr(&self) -> *const u8 {
         self.mapping.start.as_ptr()
     }
@@ -197,6 +204,19 @@ impl WritableMapping {
         Some(total)
     }
 
+    /// Has `write` fill a range, which may be that of a socket's read: nothing is copied in between. `None` when it does not lie inside.
+    ///
+    /// The range must have been allocated to the caller and not be sealed, and no two threads may fill the same bytes.
+    pub fn fill<R>(&self, offset_bytes: u64, len_bytes: u64, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        let (offset, len) = checked_range(offset_bytes, len_bytes, self.mapping.len)?;
+        self.populate(offset, len);
+        let start = self.mapping.start.as_ptr().wrapping_add(offset);
+        // SAFETY: the range lies inside the mapping, whose pages exist and are initialised (zeroes at first); it was allocated to the caller
+        // alone, so that nobody else has a reference to these bytes.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(start, len) };
+        Some(write(bytes))
+    }
+
     fn populate(&self, offset: usize, len: usize) {
         // Without the advice (before Linux 5.14) the pages are mapped by faults, which is only slower.
         self.touched.touch(offset, len, |start, run| {
@@ -206,6 +226,12 @@ impl WritableMapping {
 }
 
 impl SegmentBytes for WritableMapping {
+    fn prepare(&self, offset_bytes: u64, len_bytes: u64) {
+        if let Some((offset, len)) = checked_range(offset_bytes, len_bytes, self.mapping.len) {
+            self.populate(offset, len);
+        }
+    }
+
     fn as_ptr(&self) -> *const u8 {
         self.mapping.start.as_ptr()
     }

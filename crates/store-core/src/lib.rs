@@ -1,5 +1,6 @@
 //! Decides about the object store's memory: which bytes of a segment an object gets (in the writing process), and which segments there are,
-//! whose they are and when they go (in the daemon). Pure: no clock, no descriptor, no message.
+//! whose they are and when they go (in the daemon), and which objects of other nodes are fetched (`pulls`). Pure: no clock, no descriptor,
+//! no message.
 //!
 //! Invariants, checked by `sanity_check` after each step of the tests:
 //!
@@ -11,10 +12,15 @@
 //! - **STORE-4** A full store is not an error: a request waits for space, for a bounded time, and is then refused with the numbers.
 #![forbid(unsafe_code)]
 
+mod pulls;
 mod range_allocator;
 mod table;
 mod writer_pool;
 
+pub use pulls::{
+    Decision, FetchOutcome, Priority, PullEffect, PullFailure, PullLimits, PullRequest, PullStats, PullTable,
+    ServeTable, Source,
+};
 pub use range_allocator::{ALIGNMENT_BYTES, RangeAllocator};
-pub use table::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable};
+pub use table::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable, node_of};
 pub use writer_pool::{PoolStats, Reserved, WriterPool};

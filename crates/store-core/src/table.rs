@@ -8,7 +8,7 @@ mod on_worker_died;
 mod sizing;
 mod state;
 
-pub use state::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable};
+pub use state::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable, node_of};
 
 #[cfg(test)]
 mod tests;

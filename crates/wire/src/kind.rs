@@ -127,6 +127,10 @@ kinds! {
     AttachTool = 0x0252,
     /// `control::PeerLost`
     PeerLost = 0x0242,
+    /// `control::ObjectPull`
+    ObjectPull = 0x0240,
+    /// `control::ReplicaRelease`
+    ReplicaRelease = 0x0241,
 
     // From the daemon to a driver or worker: 0x03xx (`control`).
     /// `control::NodeStarted`
@@ -183,6 +187,8 @@ kinds! {
     PlacementGroupUpdate = 0x0331,
     /// `control::CertificateRenewed`
     CertificateRenewed = 0x0340,
+    /// `control::ObjectPulled`
+    ObjectPulled = 0x0341,
 
     // Between the daemon and the zygote: 0x04xx (`control`).
     /// `control::ForkWorker`, with descriptors

@@ -16,6 +16,7 @@ impl Core {
             value: Value::Pending,
             contained: Vec::new(),
             queried: false,
+            has_copy: false,
             watched: false,
             waiters: Vec::new(),
         })
@@ -26,6 +27,14 @@ impl Core {
     pub fn receive_lent(&mut self, reference: &Reference) {
         if !self.owns(&reference.object) {
             self.borrowed_mut(reference).lends += 1;
+        }
+    }
+
+    /// A copy of the object is being fetched from another node: `Effect::Forgotten` says when nothing here refers to it any more. Of an own
+    /// object `Effect::FreeStored` says the same.
+    pub fn note_copy(&mut self, object: &ObjectId) {
+        if let Some(borrowed) = self.borrowed.get_mut(object) {
+            borrowed.has_copy = true;
         }
     }
 

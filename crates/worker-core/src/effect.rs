@@ -82,6 +82,11 @@ pub enum Effect {
         /// Where it lies.
         location: Location,
     },
+    /// This process refers no more to an object of which it has a copy (`Core::note_copy`) and that it does not own.
+    Forgotten {
+        /// The object.
+        object: ObjectId,
+    },
     /// Tell `reference.owner`: `borrower` holds `delta` more lends of the object.
     ReportBorrow {
         /// The object and its owner.

@@ -104,6 +104,9 @@ impl Core {
             return;
         }
         let Some(borrowed) = self.borrowed.remove(&reference.object) else { return };
+        if borrowed.has_copy {
+            self.effects.push(Effect::Forgotten { object: reference.object });
+        }
         if borrowed.lends > 0 && !self.defects.return_forgotten {
             let borrower = self.identity.worker;
             let reference = Reference { object: reference.object, owner: borrowed.owner };

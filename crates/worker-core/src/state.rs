@@ -206,6 +206,8 @@ pub struct Borrowed {
     pub(crate) value: Value,
     pub(crate) contained: Vec<Reference>,
     pub(crate) queried: bool,
+    /// A copy of it was fetched from another node.
+    pub(crate) has_copy: bool,
     pub(crate) watched: bool,
     pub(crate) waiters: Vec<Waiter>,
 }

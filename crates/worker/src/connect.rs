@@ -92,6 +92,7 @@ impl Runtime {
         if let Some(certificate) = started.certificate {
             engine.credentials.renew(certificate);
         }
+        engine.replicas.node_number = started.node_number;
         drop(engine);
         let setup = Setup {
             identity,
@@ -127,6 +128,7 @@ impl Runtime {
         if let Some(certificate) = setup.certificate {
             engine.credentials.renew(certificate);
         }
+        engine.replicas.node_number = setup.node_number;
         drop(engine);
         let described = Setup {
             identity,

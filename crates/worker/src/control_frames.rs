@@ -107,6 +107,7 @@ impl Engine {
                 Ok(())
             }
             Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
+            Kind::ObjectPulled => self.on_object_pulled(&decode(body)?),
             Kind::Reclaim => {
                 let message: control::Reclaim = decode(body)?;
                 self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);

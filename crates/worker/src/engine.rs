@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::clock::Clock;
+use crate::copies::Replicas;
 use crate::credit::{Running, StreamKey};
 use crate::known_death::KnownDeath;
 use crate::known_group::KnownGroup;
@@ -34,6 +35,7 @@ pub struct Engine {
     pub(crate) known_death: Option<KnownDeath>,
     pub(crate) clock: Clock,
     pub(crate) store: Arc<StoreClient>,
+    pub(crate) replicas: Replicas,
     pub(crate) peer_of: HashMap<WorkerId, PeerIndex>,
     pub(crate) incarnations: HashMap<WorkerId, OwnerIncarnation>,
     /// Processes known to be dead, and why.
@@ -117,6 +119,7 @@ impl Engine {
             known_death: None,
             clock,
             store,
+            replicas: Replicas::default(),
             peer_of: HashMap::new(),
             incarnations: HashMap::new(),
             dead: HashMap::new(),

@@ -1,6 +1,7 @@
 //! Objects in shared memory: a place to write one, the bytes of one.
 
 use crate::answer::{Answer, segment_answer};
+use crate::copies::{Place, StoreError, Urgency};
 use crate::requests::RequestError;
 use crate::runtime::Runtime;
 use crate::wait::Patience;
@@ -9,24 +10,6 @@ use trygon_ids::{ObjectId, WorkerId};
 use trygon_store::client::{Allocation, PinnedBytes, Reservation};
 use trygon_wire::{Kind, control};
 use trygon_worker_core::Location;
-
-/// Why an object cannot be written or read.
-#[derive(Debug, Clone)]
-pub enum StoreError {
-    /// The store is full: capacity and use in bytes.
-    Full {
-        /// Limit of the store.
-        capacity_bytes: u64,
-        /// In segments now.
-        used_bytes: u64,
-        /// A sentence for people.
-        message: String,
-    },
-    /// The segment is gone: the object was freed, or its writer's node is lost.
-    Gone,
-    /// The daemon is gone, or the system refused.
-    Failed(String),
-}
 
 impl From<RequestError> for StoreError {
     fn from(error: RequestError) -> Self {
@@ -125,8 +108,32 @@ impl Runtime {
         Location { segment, offset_bytes, size_bytes }
     }
 
-    /// The bytes of a stored object, mapping its segment first if this process never read from it.
-    pub fn stored_bytes(&self, location: Location) -> Result<StoredBytes, StoreError> {
+    /// The bytes of a stored object, fetched first if they are on another node. The caller holds a reference to it as long as it looks.
+    pub fn stored_bytes(&self, object: &ObjectId, location: Location) -> Result<StoredBytes, StoreError> {
+        loop {
+            let mut engine = self.lock();
+            match engine.place(object, location, Urgency::Get) {
+                Place::Here(here) => {
+                    drop(engine);
+                    return self.mapped_bytes(here);
+                }
+                Place::Failed(error) => {
+                    engine.forget_failure(object);
+                    return Err(error);
+                }
+                Place::Coming => drop(engine),
+            }
+            self.wait(&Patience::for_ever(), |engine| {
+                engine.fetch(object, location, Urgency::Get) || engine.is_closed()
+            });
+            if self.lock().is_closed() {
+                return Err(RequestError::Closed.into());
+            }
+        }
+    }
+
+    /// The bytes at a place on this node, mapping the segment first if this process never read from it.
+    fn mapped_bytes(&self, location: Location) -> Result<StoredBytes, StoreError> {
         let Location { segment, offset_bytes, size_bytes } = location;
         for _ in 0..2 {
             if let Some(bytes) = self.store.bytes(segment.0, offset_bytes, size_bytes) {

@@ -55,7 +55,13 @@ impl Engine {
             Effect::ReturnLease { lease_id, worker_exiting } => {
                 self.control.send(Kind::LeaseReturn, &control::LeaseReturn { lease_id, worker_exiting });
             }
-            Effect::FreeStored { object, location } => self.free_stored(&object, location),
+            Effect::FreeStored { object, location } => {
+                if self.is_elsewhere(&location) {
+                    self.release_copy(&object);
+                }
+                self.free_stored(&object, location);
+            }
+            Effect::Forgotten { object } => self.release_copy(&object),
             Effect::ReportBorrow { reference, borrower, delta } => self.report_borrow(&reference, borrower, delta),
             Effect::Query { reference } => {
                 let message = peer::ObjectQuery { object_id: reference.object.as_bytes().to_vec() };

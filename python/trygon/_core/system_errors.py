@@ -144,6 +144,10 @@ def _object_lost(details: Details) -> BaseException:
     return _object(exceptions.ObjectLostError, "cannot be had any more", details)
 
 
+def _object_fetch_timed_out(details: Details) -> BaseException:
+    return _object(exceptions.ObjectFetchTimedOutError, "could not be fetched in time", details)
+
+
 def _object_freed(details: Details) -> BaseException:
     return _object(exceptions.ObjectFreedError, "was freed: nothing referred to it any more", details)
 
@@ -232,6 +236,7 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "actor_init_failed": _actor_init_failed,
     "owner_died": _owner_died,
     "object_lost": _object_lost,
+    "object_fetch_timed_out": _object_fetch_timed_out,
     "object_freed": _object_freed,
     "get_timeout": _get_timeout,
     "cancelled": _cancelled,

@@ -58,6 +58,7 @@ impl Service {
             num_cpus: self.node.total().get("CPU").as_f64(),
             environment: self.environments.key_of(environment),
             certificate: None,
+            node_number: self.store.node_number(),
         };
         process.connection.send(Kind::WorkerSetup, &setup, vec![recorder_end]);
         self.processes.insert(number, process);

@@ -81,6 +81,12 @@ impl StoreTable {
         }
     }
 
+    /// Whether this very object lies there, sealed and not freed.
+    pub fn has(&self, id: &ObjectId, location: &ObjectLocation) -> bool {
+        let object = self.segments.get(&location.segment).and_then(|entry| entry.objects.get(&location.offset_bytes));
+        object.is_some_and(|object| object.id == *id && object.size_bytes == location.size_bytes)
+    }
+
     /// Gives what no object covers in a segment without writer back to the system, as far as that is whole pages.
     pub(crate) fn trim(&mut self, segment: SegmentId, effects: &mut Vec<Effect>) {
         let Some(entry) = self.segments.get_mut(&segment) else {

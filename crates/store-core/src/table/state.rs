@@ -11,6 +11,16 @@ pub struct StoreLimits {
     pub capacity_bytes: u64,
     /// How long a request waits for space before it is refused (STORE-4).
     pub wait_ms: u64,
+    /// Number of the node in its cluster; 0 where there is no cluster. A segment's number begins with it.
+    pub node_number: u32,
+}
+
+/// The rest of a segment's number counts up.
+const NODE_SHIFT: u32 = 40;
+
+/// The node that a segment lies on.
+pub fn node_of(segment: SegmentId) -> u32 {
+    (segment.0 >> NODE_SHIFT) as u32
 }
 
 /// Where an object lies.
@@ -218,10 +228,21 @@ impl StoreTable {
             waiting: VecDeque::new(),
             dead: DeadWorkers::default(),
             used_bytes: 0,
-            next_segment: 1,
+            next_segment: u64::from(limits.node_number) << NODE_SHIFT | 1,
             refused_requests: 0,
             sealed_objects: 0,
         }
+    }
+
+    /// Number of this node.
+    pub fn node_number(&self) -> u32 {
+        self.limits.node_number
+    }
+
+    /// The cluster gave the node a number. Segments that exist keep theirs, so that there must be none.
+    pub fn set_node_number(&mut self, node_number: u32) {
+        self.limits.node_number = node_number;
+        self.next_segment = u64::from(node_number) << NODE_SHIFT | 1;
     }
 
     /// Sums over the store.

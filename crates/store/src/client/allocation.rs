@@ -51,6 +51,11 @@ impl Allocation {
         self.mapping.range_mut_ptr(self.offset_bytes, self.size_bytes).unwrap_or(std::ptr::null_mut())
     }
 
+    /// A hand that writes into the space from other threads. Whoever has it must be done before `seal` or drop.
+    pub(crate) fn writer(&self) -> RangeWriter {
+        RangeWriter { mapping: self.mapping.clone(), offset_bytes: self.offset_bytes, size_bytes: self.size_bytes }
+    }
+
     /// The object is complete and will not change (STORE-1). From here on the space is given back with `StoreClient::free`.
     pub fn seal(mut self) -> ObjectLocation {
         self.shared = None;
@@ -59,6 +64,22 @@ impl Allocation {
             offset_bytes: self.offset_bytes,
             size_bytes: self.size_bytes,
         }
+    }
+}
+
+/// Writes into a range that belongs to an `Allocation`.
+#[derive(Debug, Clone)]
+pub(crate) struct RangeWriter {
+    mapping: Arc<WritableMapping>,
+    offset_bytes: u64,
+    size_bytes: u64,
+}
+
+impl RangeWriter {
+    /// Has `write` fill a part of the range; `None` when that does not lie inside.
+    pub(crate) fn fill<R>(&self, start_bytes: u64, len_bytes: u64, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        let end = start_bytes.checked_add(len_bytes).filter(|end| *end <= self.size_bytes)?;
+        self.mapping.fill(self.offset_bytes + end - len_bytes, len_bytes, write)
     }
 }
 

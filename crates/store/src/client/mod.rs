@@ -9,5 +9,6 @@ mod shared;
 mod store_client;
 
 pub use allocation::Allocation;
+pub(crate) use allocation::RangeWriter;
 pub use pinned_bytes::PinnedBytes;
 pub use store_client::{ClientStats, Reservation, StoreClient};

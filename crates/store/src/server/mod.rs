@@ -5,6 +5,11 @@ mod perform;
 mod provision;
 mod stats;
 mod store_server;
+mod transfers;
+mod transfers_perform;
+mod transfers_serve;
+mod transfers_state;
 
 pub use options::StoreOptions;
 pub use store_server::{Outgoing, StoreServer};
+pub use transfers_state::TransferOptions;

@@ -10,11 +10,13 @@ pub struct StoreOptions {
     pub capacity_bytes: u64,
     /// How long a request waits for space before it is refused, in milliseconds.
     pub wait_ms: u64,
+    /// Number of the node in its cluster; 0 where there is no cluster.
+    pub node_number: u32,
 }
 
 impl StoreOptions {
     /// The defaults for a store of this size.
     pub fn new(capacity_bytes: u64) -> Self {
-        Self { capacity_bytes, wait_ms: WAIT_MS }
+        Self { capacity_bytes, wait_ms: WAIT_MS, node_number: 0 }
     }
 }

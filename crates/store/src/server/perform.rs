@@ -13,9 +13,13 @@ impl StoreServer {
     pub(crate) fn perform(&mut self, now_ms: u64) -> Vec<Outgoing> {
         let mut outgoing = Vec::new();
         // Making a segment leads to further effects, hence the loop.
-        while !self.effects.is_empty() {
+        loop {
             for effect in std::mem::take(&mut self.effects) {
                 self.perform_one(effect, now_ms, &mut outgoing);
+            }
+            self.perform_pulls(now_ms, &mut outgoing);
+            if self.effects.is_empty() {
+                break;
             }
         }
         outgoing
@@ -39,6 +43,9 @@ impl StoreServer {
                     self.finish(made, now_ms);
                 }
             }
+            Effect::Grant { to, request_id, segment, .. } if self.is_own(to) => self.on_own_grant(request_id, segment),
+            Effect::Refuse { to, request_id, .. } if self.is_own(to) => self.on_own_refusal(request_id),
+            Effect::Reclaim { to, range } if self.is_own(to) => self.on_own_reclaim(&range),
             Effect::Grant { to, request_id, segment, size_bytes } => {
                 outgoing.push(self.grant(to, request_id, segment, size_bytes));
             }
@@ -61,6 +68,7 @@ impl StoreServer {
             }
             Effect::Release { segment, erase } => {
                 self.provisioning.cancel(segment);
+                self.forget_served(segment);
                 if let Some(segment) = self.segments.remove(&segment).filter(|_| erase) {
                     self.provisioning.erase(segment);
                 }

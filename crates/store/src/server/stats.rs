@@ -6,6 +6,7 @@ impl StoreServer {
     /// The figures as a JSON object.
     pub fn stats_json(&self) -> String {
         let stats = self.stats();
+        let pulls = self.transfers.as_ref().map(|transfers| transfers.pulls.stats()).unwrap_or_default();
         let figures = [
             ("capacity_bytes", stats.capacity_bytes),
             ("used_bytes", stats.used_bytes),
@@ -18,6 +19,13 @@ impl StoreServer {
             ("waiting_bytes", stats.waiting_bytes),
             ("refused_requests", stats.refused_requests),
             ("sealed_objects", stats.sealed_objects),
+            ("copies", pulls.copies),
+            ("copy_bytes", pulls.copy_bytes),
+            ("pulls_waiting", pulls.waiting),
+            ("pulls_running", pulls.running),
+            ("pulls_running_bytes", pulls.running_bytes),
+            ("pulls_completed", pulls.completed),
+            ("pulls_failed", pulls.failed),
         ];
         let fields: Vec<String> = figures.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", fields.join(","))

@@ -2,12 +2,13 @@
 
 use crate::server::options::StoreOptions;
 use crate::server::provision::Provisioning;
+use crate::server::transfers_state::Transfers;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_shm::Segment;
-use trygon_store_core::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable};
-use trygon_wire::control::{ObjectFree, ObjectSealed, SegmentMap, SegmentRequest, SegmentReturn};
+use trygon_store_core::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable, node_of};
+use trygon_wire::control::{ObjectFree, ObjectSealed, ReplicaRelease, SegmentMap, SegmentRequest, SegmentReturn};
 use trygon_wire::{FrameError, Kind, decode};
 
 /// A frame to a process, with the descriptor that travels beside it.
@@ -29,6 +30,8 @@ pub struct StoreServer {
     pub(crate) segments: HashMap<SegmentId, Segment>,
     pub(crate) provisioning: Provisioning,
     pub(crate) effects: Vec<Effect>,
+    /// Only in a cluster.
+    pub(crate) transfers: Option<Box<Transfers>>,
 }
 
 impl StoreServer {
@@ -39,20 +42,36 @@ impl StoreServer {
 
     /// An empty store with these options.
     pub fn with_options(options: StoreOptions) -> Self {
-        let limits = StoreLimits { capacity_bytes: options.capacity_bytes, wait_ms: options.wait_ms };
+        let StoreOptions { capacity_bytes, wait_ms, node_number } = options;
+        let limits = StoreLimits { capacity_bytes, wait_ms, node_number };
         Self {
             options,
             table: StoreTable::new(limits),
             segments: HashMap::new(),
             provisioning: Provisioning::default(),
             effects: Vec::new(),
+            transfers: None,
         }
+    }
+
+    /// Number of this node in its cluster; 0 where there is no cluster.
+    pub fn node_number(&self) -> u32 {
+        self.table.node_number()
+    }
+
+    /// The cluster gave the node a number. To be called before any segment is made.
+    pub fn set_node_number(&mut self, node_number: u32) {
+        self.options.node_number = node_number;
+        self.table.set_node_number(node_number);
     }
 
     /// Whether frames of this kind are for the store.
     pub fn handles(kind: Kind) -> bool {
-        use Kind::{ObjectFree, ObjectSealed, SegmentMap, SegmentRequest, SegmentReturn};
-        matches!(kind, SegmentRequest | SegmentMap | SegmentReturn | ObjectSealed | ObjectFree)
+        use Kind::{ObjectFree, ObjectPull, ObjectSealed, ReplicaRelease, SegmentMap, SegmentRequest, SegmentReturn};
+        matches!(
+            kind,
+            SegmentRequest | SegmentMap | SegmentReturn | ObjectSealed | ObjectFree | ObjectPull | ReplicaRelease
+        )
     }
 
     /// Handles a frame of a driver or worker. An error means that the sender does not keep to the protocol; nothing was changed.
@@ -78,6 +97,16 @@ impl StoreServer {
             }
             Kind::ObjectSealed => self.on_sealed(from, decode(body)?)?,
             Kind::ObjectFree => self.on_free(from, decode(body)?, now_ms)?,
+            Kind::ObjectPull => {
+                let refused = self.on_pull(from, &decode(body)?)?;
+                let mut outgoing = self.perform(now_ms);
+                outgoing.extend(refused);
+                return Ok(outgoing);
+            }
+            Kind::ReplicaRelease => {
+                let ReplicaRelease { object_id: object } = decode(body)?;
+                self.on_release(from, &object_id(&object)?);
+            }
             _ => return Err(FrameError::Malformed("frame is not for the object store")),
         }
         Ok(self.perform(now_ms))
@@ -86,6 +115,9 @@ impl StoreServer {
     /// A process is gone. Call it after everything that the process had sent was handled, whatever came of it.
     pub fn on_worker_died(&mut self, worker: WorkerId, now_ms: u64) -> Vec<Outgoing> {
         self.table.on_worker_died(worker, now_ms, &mut self.effects);
+        if let Some(transfers) = &mut self.transfers {
+            transfers.pulls.on_process_died(worker, &mut transfers.effects);
+        }
         self.perform(now_ms)
     }
 
@@ -95,13 +127,18 @@ impl StoreServer {
             self.finish(made, now_ms);
         }
         self.table.on_tick(now_ms, &mut self.effects);
+        self.on_transfers_tick(now_ms);
         self.perform(now_ms)
     }
 
     /// When `on_tick` is to be called next; 0 (at once, after the sockets that are ready) while a large segment is being
     /// made or taken back.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        if self.provisioning.is_empty() { self.table.next_deadline_ms() } else { Some(0) }
+        if !self.provisioning.is_empty() {
+            return Some(0);
+        }
+        let transfers_ms = self.transfers.as_ref().and_then(|transfers| transfers.next_deadline_ms());
+        [self.table.next_deadline_ms(), transfers_ms].into_iter().flatten().min()
     }
 
     /// Sums over the store.
@@ -130,16 +167,20 @@ impl StoreServer {
     fn on_free(&mut self, from: WorkerId, free: ObjectFree, now_ms: u64) -> Result<(), FrameError> {
         let id = object_id(&free.object_id)?;
         let location = location(free.segment_id, free.offset_bytes, free.size_bytes)?;
+        if node_of(location.segment) != self.table.node_number() {
+            self.free_elsewhere(id, location);
+            return Ok(());
+        }
         self.table.on_freed(from, id, location, free.reclaimed, now_ms, &mut self.effects);
         Ok(())
     }
 }
 
-fn object_id(bytes: &[u8]) -> Result<ObjectId, FrameError> {
+pub(crate) fn object_id(bytes: &[u8]) -> Result<ObjectId, FrameError> {
     ObjectId::from_bytes(bytes).map_err(|_| FrameError::Malformed("object id of a wrong length"))
 }
 
-fn location(segment: u64, offset_bytes: u64, size_bytes: u64) -> Result<ObjectLocation, FrameError> {
+pub(crate) fn location(segment: u64, offset_bytes: u64, size_bytes: u64) -> Result<ObjectLocation, FrameError> {
     if offset_bytes.checked_add(size_bytes).is_none() {
         return Err(FrameError::Malformed("object beyond any segment"));
     }

@@ -87,6 +87,39 @@ messages! {
         /// Its length.
         #[prost(uint64, tag = "3")] size_bytes: u64,
     }
+    /// Asks for a copy of an object that lies on another node. Answer: `ObjectPulled`; until `ReplicaRelease` the asker holds the copy.
+    ObjectPull {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// Where it lies; the segment's number says on which node.
+        #[prost(uint64, tag = "2")] segment_id: u64,
+        /// Offset in the segment.
+        #[prost(uint64, tag = "3")] offset_bytes: u64,
+        /// Its length.
+        #[prost(uint64, tag = "4")] size_bytes: u64,
+        /// 0: `get` waits for it; 1: `wait` does; 2: the arguments of a task that has not begun.
+        #[prost(uint32, tag = "5")] priority: u32,
+    }
+    /// Where the copy lies on this node, or why there is none.
+    ObjectPulled {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// Its segment here.
+        #[prost(uint64, tag = "2")] segment_id: u64,
+        /// Offset in the segment.
+        #[prost(uint64, tag = "3")] offset_bytes: u64,
+        /// Its length.
+        #[prost(uint64, tag = "4")] size_bytes: u64,
+        /// Empty, `lost`, `node_died`, `timed_out`, `store_full` or `not_allowed`.
+        #[prost(string, tag = "5")] error: String,
+        /// For people, beside an error.
+        #[prost(string, tag = "6")] message: String,
+    }
+    /// The sender of an `ObjectPull` needs the copy no more, whether it has it or still waits for it.
+    ReplicaRelease {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+    }
     /// Asks about the node: `nodes`, `cluster_resources`, `available_resources`, `named_actors`, `task_events`, `actors`, `workers`, `store`,
     /// `leases`. Answer: `StateReply`.
     StateQuery {

@@ -62,6 +62,8 @@ messages! {
         #[prost(uint32, tag = "7")] daemon_pid: u32,
         /// Version of the daemon.
         #[prost(string, tag = "8")] package_version: String,
+        /// Number of the node in its cluster; 0 where there is no cluster. Segments' numbers begin with it.
+        #[prost(uint32, tag = "30")] node_number: u32,
         /// What the driver proves with who it is towards other machines; none on one machine.
         #[prost(message, optional, tag = "40")] certificate: Option<Certificate>,
     }
@@ -95,6 +97,8 @@ messages! {
         #[prost(double, tag = "8")] num_cpus: f64,
         /// Key of the runtime environment that it runs in; empty for the plain one.
         #[prost(bytes = "vec", tag = "20")] environment: Vec<u8>,
+        /// Number of the node in its cluster; 0 where there is no cluster. Segments' numbers begin with it.
+        #[prost(uint32, tag = "30")] node_number: u32,
         /// What it proves with who it is towards other machines; none on one machine.
         #[prost(message, optional, tag = "40")] certificate: Option<Certificate>,
     }

@@ -48,4 +48,26 @@ pub(crate) fn put(examples: &mut Examples) {
             message: "It was ended by signal 9.".to_owned(),
         },
     );
+    examples.put(
+        Kind::ObjectPull,
+        &control::ObjectPull {
+            object_id: id(1, 28),
+            segment_id: 0x2_0000_0002,
+            offset_bytes: 0x3_0000_0003,
+            size_bytes: 0x4_0000_0004,
+            priority: 2,
+        },
+    );
+    examples.put(
+        Kind::ObjectPulled,
+        &control::ObjectPulled {
+            object_id: id(1, 28),
+            segment_id: 0x2_0000_0002,
+            offset_bytes: 0x3_0000_0003,
+            size_bytes: 0x4_0000_0004,
+            error: "timed_out".to_owned(),
+            message: "Its node could not be reached.".to_owned(),
+        },
+    );
+    examples.put(Kind::ReplicaRelease, &control::ReplicaRelease { object_id: id(1, 28) });
 }

@@ -44,6 +44,7 @@ pub(crate) fn put(examples: &mut Examples) {
             daemon_pid: 5,
             package_version: "0.1.0".to_owned(),
             certificate: Some(certificate()),
+            node_number: 0x0e0e_0e0e,
         },
     );
     examples.put(Kind::CertificateRenewed, &control::CertificateRenewed { certificate: Some(certificate()) });
@@ -61,6 +62,7 @@ pub(crate) fn put(examples: &mut Examples) {
             num_cpus: 7.5,
             environment: id(4, 32),
             certificate: Some(certificate()),
+            node_number: 0x0e0e_0e0e,
         },
     );
     put_peers(examples);

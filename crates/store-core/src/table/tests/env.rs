@@ -26,7 +26,7 @@ pub(super) fn at(segment: u64, offset_bytes: u64, size_bytes: u64) -> ObjectLoca
 
 impl Env {
     pub(super) fn new(capacity_bytes: u64) -> Self {
-        let table = StoreTable::new(StoreLimits { capacity_bytes, wait_ms: WAIT_MS });
+        let table = StoreTable::new(StoreLimits { capacity_bytes, wait_ms: WAIT_MS, node_number: 0 });
         Self { table, effects: Vec::new(), now_ms: 0 }
     }
 

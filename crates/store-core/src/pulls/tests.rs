@@ -1,0 +1,7 @@
+//! The table, event by event.
+
+mod env;
+mod flow;
+mod random;
+mod serve;
+mod sources;

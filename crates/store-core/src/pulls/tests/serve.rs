@@ -1,0 +1,57 @@
+//! Who is served by whom.
+
+use super::env::{object, source};
+use crate::pulls::serve::{Decision, ServeTable};
+use crate::pulls::state::Source;
+use std::collections::BTreeMap;
+
+const LARGE: u64 = 100 << 20;
+
+fn ask(table: &mut ServeTable, node: u32, now_ms: u64) -> Decision {
+    table.on_asked(object(1), source(node, LARGE), now_ms)
+}
+
+#[test]
+fn two_are_served_and_the_others_are_spread_over_them() {
+    let mut table = ServeTable::default();
+    assert_eq!(ask(&mut table, 2, 0), Decision::Serve);
+    assert_eq!(ask(&mut table, 3, 0), Decision::Serve);
+    let mut children: BTreeMap<u32, u32> = BTreeMap::new();
+    for node in 4..40 {
+        let Decision::Redirect(receiver) = ask(&mut table, node, 0) else { panic!("{node} is served") };
+        assert!(receiver.node < node, "only one that began before");
+        *children.entry(receiver.node).or_default() += 1;
+    }
+    assert!(children.values().all(|count| *count <= 2), "{children:?}");
+    // Who is served goes on; who was named and is not is served when it says so.
+    assert_eq!(ask(&mut table, 2, 0), Decision::Serve);
+    let direct = Source { is_direct: true, ..source(20, LARGE) };
+    assert_eq!(table.on_asked(object(1), direct, 0), Decision::Serve);
+    // Another object has a tree of its own.
+    assert_eq!(table.on_asked(object(2), source(20, LARGE), 0), Decision::Serve);
+}
+
+#[test]
+fn small_objects_are_served_to_everyone() {
+    let mut table = ServeTable::default();
+    for node in 2..50 {
+        assert_eq!(table.on_asked(object(1), source(node, 1 << 20), 0), Decision::Serve);
+    }
+    assert_eq!(table.num_receivers(), 0);
+}
+
+#[test]
+fn receivers_that_are_done_or_dead_are_forgotten() {
+    let mut table = ServeTable::default();
+    ask(&mut table, 2, 0);
+    ask(&mut table, 3, 0);
+    assert!(matches!(ask(&mut table, 4, 0), Decision::Redirect(_)));
+    table.on_node_died(2);
+    table.on_node_died(3);
+    assert_eq!(ask(&mut table, 5, 10), Decision::Serve);
+    assert_eq!(ask(&mut table, 6, 10_000), Decision::Serve);
+    assert_eq!(table.num_receivers(), 1);
+    // A node is not sent on to itself, nor to nobody.
+    table.on_node_died(6);
+    assert_eq!(ask(&mut table, 6, 10_000), Decision::Serve);
+}

@@ -1,0 +1,103 @@
+//! What other nodes may have from this one, and from where in memory.
+
+use crate::server::store_server::StoreServer;
+use crate::server::transfers_state::{ServedSegment, Transfers};
+use crate::transfer::{Asked, Request, Served};
+use std::sync::Arc;
+use trygon_ids::{ObjectId, SegmentId};
+use trygon_shm::ReadOnlyMapping;
+use trygon_store_core::{Decision, ObjectLocation, node_of};
+
+/// A mapping that nobody was served from for so long goes.
+const UNMAP_AFTER_MS: u64 = 10_000;
+
+impl StoreServer {
+    /// Another node asks for bytes.
+    pub(crate) fn on_asked(&mut self, asked: Asked, now_ms: u64) {
+        let served = self.decide(&asked.request, now_ms);
+        let object = asked.request.object;
+        let is_data = matches!(served, Served::Data { .. });
+        if asked.answer.send(served).is_err() && is_data {
+            self.on_send_ended(&object);
+        }
+    }
+
+    fn decide(&mut self, request: &Request, now_ms: u64) -> Served {
+        let Request { object, job, location, asker, .. } = *request;
+        if object.task_id().job_id() != job {
+            return Served::Refused;
+        }
+        if node_of(location.segment) != self.table.node_number() || !self.is_served(&object, &location) {
+            return Served::Gone;
+        }
+        let Some(transfers) = &mut self.transfers else { return Served::Gone };
+        if let Decision::Redirect(source) = transfers.serves.on_asked(object, asker, now_ms) {
+            return Served::Redirect(source);
+        }
+        if let Some(room) = transfers.rooms.get(&object).filter(|room| room.location == location) {
+            let progress = room.job.as_ref().map(|job| job.progress.clone());
+            // Without progress the copy is complete; with neither, its fetch has not begun.
+            let is_readable = progress.is_some() || room.allocation.is_none();
+            let mapping = transfers.client.mapping(location.segment.0).filter(|_| is_readable);
+            return match mapping {
+                Some(mapping) if transfers.pulls.on_send_began(&object) => Served::Data { mapping, progress },
+                _ => Served::Gone,
+            };
+        }
+        match self.mapping_for_sending(location.segment, now_ms) {
+            Some(mapping) => Served::Data { mapping, progress: None },
+            None => Served::Gone,
+        }
+    }
+
+    /// Whether the object lies there: one that a process of this node wrote, or a copy that is here or on its way.
+    pub(crate) fn is_served(&self, object: &ObjectId, location: &ObjectLocation) -> bool {
+        let room = self.transfers.as_ref().and_then(|transfers| transfers.rooms.get(object));
+        room.is_some_and(|room| room.location == *location) || self.table.has(object, location)
+    }
+
+    pub(crate) fn on_send_ended(&mut self, object: &ObjectId) {
+        if let Some(transfers) = &mut self.transfers
+            && transfers.rooms.contains_key(object)
+        {
+            transfers.pulls.on_send_ended(object, &mut transfers.effects);
+        }
+    }
+
+    fn mapping_for_sending(&mut self, segment: SegmentId, now_ms: u64) -> Option<Arc<ReadOnlyMapping>> {
+        let transfers = self.transfers.as_mut()?;
+        if let Some(served) = transfers.served.get_mut(&segment) {
+            served.used_ms = now_ms;
+            return Some(served.mapping.clone());
+        }
+        let source = self.segments.get(&segment)?;
+        let mapping = Arc::new(ReadOnlyMapping::new(source, source.size_bytes()).ok()?);
+        transfers.served.insert(segment, ServedSegment { mapping: mapping.clone(), used_ms: now_ms });
+        Some(mapping)
+    }
+
+    /// A segment goes: what is mapped of it would keep its memory.
+    pub(crate) fn forget_served(&mut self, segment: SegmentId) {
+        if let Some(transfers) = &mut self.transfers {
+            transfers.served.remove(&segment);
+        }
+    }
+}
+
+impl Transfers {
+    pub(crate) fn forget_unused(&mut self, now_ms: u64) {
+        self.served.retain(|_, served| {
+            Arc::strong_count(&served.mapping) > 1 || now_ms < served.used_ms.saturating_add(UNMAP_AFTER_MS)
+        });
+    }
+
+    /// When a tick is due, on the clock of the loop's last tick.
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        let unused = self.served.values().filter(|served| Arc::strong_count(&served.mapping) == 1);
+        let unmap_ms = unused.map(|served| served.used_ms.saturating_add(UNMAP_AFTER_MS)).min();
+        // The client has a clock of its own; what is left of its time is the same on both.
+        let left = |idle_ms: u64| self.now_ms.saturating_add(idle_ms.saturating_sub(self.client_then_ms));
+        let idle_ms = self.client.next_idle_ms().map(left);
+        [self.pulls.next_deadline_ms(), unmap_ms, idle_ms].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,67 @@
+//! What is known of the copies of objects of other nodes, and why an object cannot be had.
+
+use std::collections::HashMap;
+use trygon_ids::ObjectId;
+use trygon_worker_core::Location;
+
+/// Why an object cannot be written or read.
+#[derive(Debug, Clone)]
+pub enum StoreError {
+    /// The store is full: capacity and use in bytes.
+    Full {
+        /// Limit of the store.
+        capacity_bytes: u64,
+        /// In segments now.
+        used_bytes: u64,
+        /// A sentence for people.
+        message: String,
+    },
+    /// The segment is gone: the object was freed, or its writer's node is lost.
+    Gone,
+    /// No copy can be had of an object of another node, for this reason.
+    Lost(String),
+    /// A node that lives could not be reached for too long.
+    TimedOut(String),
+    /// The daemon is gone, or the system refused.
+    Failed(String),
+}
+
+/// Why a copy is wanted; the daemon fetches the first kinds first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// `get` waits for it.
+    Get,
+    /// `wait` does.
+    Wait,
+    /// A task's arguments.
+    Argument,
+}
+
+#[derive(Debug)]
+pub(crate) enum Copy {
+    Coming {
+        urgency: Urgency,
+        /// Tokens to be pushed when it is here: queue and token.
+        waiters: Vec<(u32, u64)>,
+    },
+    Here(Location),
+    Failed(StoreError),
+}
+
+/// The copies that this process holds or waits for.
+#[derive(Debug, Default)]
+pub(crate) struct Replicas {
+    /// Number of this process's node; 0 where there is no cluster.
+    pub(crate) node_number: u32,
+    pub(crate) copies: HashMap<ObjectId, Copy>,
+    /// Counts answers, so that a waiter looks again only when there is something to see.
+    pub(crate) arrivals: u64,
+}
+
+/// Where an object can be read.
+pub(crate) enum Place {
+    /// Here: on this node, from the start or as a copy.
+    Here(Location),
+    Coming,
+    Failed(StoreError),
+}
