@@ -13,7 +13,7 @@ use trygon_wire::{FrameError, Kind};
 const SHORTAGE_MS: u32 = 10_000;
 
 /// Names the daemon itself among the processes, and its transfers in the poller; processes count up from 0, zygotes from 2^60.
-pub(crate) const OWN_NUMBER: u64 = (1 << 60) - 2;
+pub(crate) const OWN_NUMBER: u64 = (1 << 60) - 3;
 
 impl Service {
     /// A frame for the store.
