@@ -43,7 +43,8 @@ impl Node {
             let (demand, environment) = (waiting.demand.clone(), waiting.environment);
             let Some(held) = self.acquire_if_labelled(&demand) else {
                 // What tasks need may be had elsewhere: `spill` sees to that.
-                if !(is_of_tasks && self.cluster.number.is_some()) && !self.is_feasible(&demand) {
+                let may_be_elsewhere = is_of_tasks && self.cluster.number.is_some();
+                if !may_be_elsewhere && !self.is_feasible(&demand) {
                     self.tell_infeasible(place, effects);
                 }
                 too_large.insert(demand);
