@@ -46,6 +46,7 @@ mod on_remote;
 mod on_tick;
 mod on_worker;
 mod queue;
+mod remote_leases;
 mod spill;
 mod state;
 mod step;

@@ -49,6 +49,9 @@ pub(crate) struct Start {
     /// File with the cluster's key [default: that of the session on this machine].
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Where a head keeps what must outlive it: file:PATH, redis://HOST:PORT/DB, or memory: [default: a file of the session].
+    #[arg(long, value_name = "PLACE", default_value = "", conflicts_with = "address")]
+    pub(crate) storage: String,
     /// Stay in the foreground; the node ends with this command (Ctrl-C).
     #[arg(long)]
     pub(crate) block: bool,

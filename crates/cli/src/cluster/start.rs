@@ -19,6 +19,10 @@ use trygon_wire::{Kind, decode};
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// The port of a head, unless another is asked for.
 const HEAD_PORT: u16 = 6379;
+/// The key of a cluster, in the folder of its head's session.
+const KEY_FILE: &str = "security/cluster.key";
+/// The key of a cluster, for machines to which no file was copied.
+const KEY_VARIABLE: &str = "TRYGON_CLUSTER_KEY";
 const LEAST_STORE_BYTES: u64 = 75_000_000;
 const LARGEST_STORE_BYTES: u64 = 200_000_000_000;
 /// Idle workers beyond those that are kept end after this.
@@ -111,6 +115,12 @@ fn request(start: &Start) -> Result<StartDaemon, String> {
         prestart_workers: u32::try_from((cpus as usize).min(cores)).unwrap_or(u32::MAX),
         max_workers: start.max_workers,
         idle_worker_ms: IDLE_WORKER_MS,
+        key_text: if start.token_file.is_none() {
+            std::env::var(KEY_VARIABLE).unwrap_or_default()
+        } else {
+            String::new()
+        },
+        storage: start.storage.clone(),
     })
 }
 
@@ -153,13 +163,16 @@ fn labels(text: &str) -> Result<HashMap<String, String>, String> {
 
 /// The key to use: the one that is given, that of a session of the same cluster on this machine, or for a head that of its session.
 fn key_file(start: &Start, session: &Path) -> Result<PathBuf, String> {
-    let own = session.join("key");
+    let own = session.join(KEY_FILE);
     match (&start.token_file, &start.address) {
         (Some(given), _) => given.canonicalize().map_err(|error| format!("--token-file {}: {error}", given.display())),
         (None, None) => Ok(own),
+        // A key that is known by name is in no file.
+        (None, Some(_)) if std::env::var_os(KEY_VARIABLE).is_some() => Ok(PathBuf::new()),
         (None, Some(address)) => {
-            let is_theirs = |other: &PathBuf| folder::read(other, "address") == *address && other.join("key").exists();
-            Ok(folder::all().into_iter().find(is_theirs).map_or(own, |other| other.join("key")))
+            let is_theirs =
+                |other: &PathBuf| folder::read(other, "address") == *address && other.join(KEY_FILE).exists();
+            Ok(folder::all().into_iter().find(is_theirs).map_or(PathBuf::new(), |other| other.join(KEY_FILE)))
         }
     }
 }
@@ -179,6 +192,8 @@ fn launch_daemon(session: &Path, start: &Start, request: StartDaemon) -> Result<
         // What a task of another node inherited is not this node's.
         .env_remove("TRYGON_JOB_MARK")
         .env_remove("TRYGON_ADDRESS")
+        // Nor is the key for its tasks.
+        .env_remove(KEY_VARIABLE)
         .current_dir(session)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(log.try_clone().map_err(failed)?)
@@ -218,9 +233,9 @@ fn print(start: &Start, session: &Path, started: &NodeStarted) {
     );
     println!("  session   {}", session.display());
     println!("  daemon    process {}\n", started.daemon_pid);
-    if start.head && session.join("key").exists() {
-        println!("Add another machine: copy {} there, then", session.join("key").display());
-        println!("  trygon start --address={address} --token-file=key\n");
+    if start.head && session.join(KEY_FILE).exists() {
+        println!("Add another machine: copy {} there, then", session.join(KEY_FILE).display());
+        println!("  trygon start --address={address} --token-file=cluster.key\n");
     }
     println!("Use it from Python on this machine:");
     println!("  import trygon");
