@@ -47,6 +47,7 @@ mod on_tick;
 mod on_worker;
 mod queue;
 mod remote_leases;
+mod report;
 mod spill;
 mod state;
 mod step;

@@ -1,7 +1,7 @@
 //! The way into a cluster: as the head of a new one, or by joining one.
 
 use crate::cluster::certificates::own_identity;
-use crate::cluster::control_child::ControlChild;
+use crate::cluster::control_process::ControlProcess;
 use crate::cluster::nodes::Nodes;
 use crate::cluster::state::Cluster;
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ impl Entrance<'_> {
             transfers: None,
             early_asks: Vec::new(),
             certificates_ms: 0,
-            log_room: crate::cluster::logs::LogRoom::default(),
+            log_room: crate::cluster::log_room::LogRoom::default(),
         };
         Ok((cluster, address))
     }
@@ -88,7 +88,7 @@ impl Entrance<'_> {
 
     fn versions(&self) -> Versions {
         Versions {
-            trygon: crate::start::VERSION.to_owned(),
+            trygon: crate::about::VERSION.to_owned(),
             protocol: PROTOCOL,
             python: self.start.python_version.clone(),
         }
@@ -109,7 +109,7 @@ impl Entrance<'_> {
             certificate,
             authority: Some(authority),
             join_desk: Some(join_desk),
-            control: Some(ControlChild::new(storage)),
+            control: Some(ControlProcess::new(storage)),
         })
     }
 
@@ -143,7 +143,7 @@ struct Credentials {
     certificate: NodeCertificate,
     authority: Option<Authority>,
     join_desk: Option<JoinDesk>,
-    control: Option<ControlChild>,
+    control: Option<ControlProcess>,
 }
 
 fn loopback(ip: IpAddr) -> IpAddr {

@@ -1,6 +1,7 @@
 //! What another node tells this one.
 
 use crate::cluster::certificates;
+use crate::cluster::early_ask::EarlyAsk;
 use crate::service::Service;
 use crate::translate::{resource_set, worker_id};
 use trygon_ids::{JobId, NodeId};
@@ -14,14 +15,6 @@ use trygon_wire::control::LeaseWaits;
 
 /// A job is told to every node when it begins: its first leases may be asked for a little earlier.
 const PATIENCE_MS: u64 = 5_000;
-
-/// Leases that were asked for a job that is not known here yet.
-#[derive(Debug)]
-pub(crate) struct EarlyAsk {
-    node: NodeId,
-    ask: AskLeases,
-    pub(crate) until_ms: u64,
-}
 
 impl Service {
     /// Handles one message. Who it is from says the certificate.
