@@ -59,6 +59,7 @@ impl Entrance<'_> {
             nodes: Nodes::default(),
             pending: BTreeMap::new(),
             losses: BTreeMap::new(),
+            unreached: Vec::new(),
             dials: BTreeMap::new(),
             next_token: 1,
             transfers: None,
