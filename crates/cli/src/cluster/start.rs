@@ -115,7 +115,11 @@ fn request(start: &Start) -> Result<StartDaemon, String> {
         prestart_workers: u32::try_from((cpus as usize).min(cores)).unwrap_or(u32::MAX),
         max_workers: start.max_workers,
         idle_worker_ms: IDLE_WORKER_MS,
-        key_text: if start.token_file.is_none() { std::env::var(KEY_VARIABLE).unwrap_or_default() } else { String::new() },
+        key_text: if start.token_file.is_none() {
+            std::env::var(KEY_VARIABLE).unwrap_or_default()
+        } else {
+            String::new()
+        },
         storage: start.storage.clone(),
     })
 }
@@ -166,7 +170,8 @@ fn key_file(start: &Start, session: &Path) -> Result<PathBuf, String> {
         // A key that is known by name is in no file.
         (None, Some(_)) if std::env::var_os(KEY_VARIABLE).is_some() => Ok(PathBuf::new()),
         (None, Some(address)) => {
-            let is_theirs = |other: &PathBuf| folder::read(other, "address") == *address && other.join(KEY_FILE).exists();
+            let is_theirs =
+                |other: &PathBuf| folder::read(other, "address") == *address && other.join(KEY_FILE).exists();
             Ok(folder::all().into_iter().find(is_theirs).map_or(PathBuf::new(), |other| other.join(KEY_FILE)))
         }
     }

@@ -52,11 +52,11 @@ impl Service {
         let number = self.number_of(to);
         let Some(process) = self.processes.get_mut(&number) else {
             let death = self.graveyard.cause(number);
-            return self.tell_of_death(node, from, PeerDied {
-                worker_id: message.to.clone(),
-                death: Some(death),
-                ..PeerDied::default()
-            });
+            return self.tell_of_death(
+                node,
+                from,
+                PeerDied { worker_id: message.to.clone(), death: Some(death), ..PeerDied::default() },
+            );
         };
         let is_current = process.remote_peers.get(&from) == Some(&message.connection);
         if is_current && self.node.is_leased_to(to, from) {
@@ -74,11 +74,11 @@ impl Service {
             return self.tell_node(node, Body::ConnectionLost(question));
         }
         let death = connection_death(&message.reason);
-        self.tell_of_death(node, from, PeerDied {
-            worker_id: message.to.clone(),
-            death: Some(death.clone()),
-            ..PeerDied::default()
-        });
+        self.tell_of_death(
+            node,
+            from,
+            PeerDied { worker_id: message.to.clone(), death: Some(death.clone()), ..PeerDied::default() },
+        );
         if is_current {
             self.end_remote_peer(number, from, death);
         }
@@ -144,15 +144,19 @@ impl Service {
             };
             let mine = started.filter(|started| started.connection == *connection);
             let frames = staged.iter().filter(|(to, _)| to == connection).map(|(_, frame)| frame.to_vec()).collect();
-            self.tell_of_death(node, *peer, PeerDied {
-                worker_id: worker.as_bytes().to_vec(),
-                death: Some(death.clone()),
-                started: mine.is_some(),
-                slot: mine.map_or(0, |task| task.slot),
-                generation: mine.map_or(0, |task| task.generation),
-                attempt: mine.map_or(0, |task| task.attempt),
-                frames,
-            });
+            self.tell_of_death(
+                node,
+                *peer,
+                PeerDied {
+                    worker_id: worker.as_bytes().to_vec(),
+                    death: Some(death.clone()),
+                    started: mine.is_some(),
+                    slot: mine.map_or(0, |task| task.slot),
+                    generation: mine.map_or(0, |task| task.generation),
+                    attempt: mine.map_or(0, |task| task.attempt),
+                    frames,
+                },
+            );
         }
         let number = self.number_of(worker);
         if let Some(cluster) = &mut self.cluster {
@@ -244,12 +248,8 @@ impl Service {
         let Some(cluster) = &self.cluster else {
             return;
         };
-        let over: Vec<(u64, WorkerId)> = cluster
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.until_ms <= now_ms)
-            .map(|(key, _)| *key)
-            .collect();
+        let over: Vec<(u64, WorkerId)> =
+            cluster.pending.iter().filter(|(_, pending)| pending.until_ms <= now_ms).map(|(key, _)| *key).collect();
         for (number, other) in over {
             self.finish_connection(number, other, TLS_CLIENT, None);
         }
@@ -261,5 +261,9 @@ fn node_death(message: String) -> Death {
 }
 
 fn connection_death(reason: &str) -> Death {
-    Death { kind: CONNECTION.to_owned(), message: format!("the connection with it broke: {reason}"), ..Death::default() }
+    Death {
+        kind: CONNECTION.to_owned(),
+        message: format!("the connection with it broke: {reason}"),
+        ..Death::default()
+    }
 }

@@ -8,8 +8,8 @@ use trygon_node_core::{Effect, QueuedDemand};
 use trygon_proto::v1::node_to_head::Body as ToHead;
 use trygon_proto::v1::node_to_node::Body;
 use trygon_proto::v1::{
-    AskLeases, BundlesPrepared, CancelAsk, DeclineLeases, GiveBackLease, GrantLease, LeasesWait, Load, NodeToNode, OwnersGone,
-    RefuseLeases, RevokeLease, Waiting,
+    AskLeases, BundlesPrepared, CancelAsk, DeclineLeases, GiveBackLease, GrantLease, LeasesWait, Load, NodeToNode,
+    OwnersGone, RefuseLeases, RevokeLease, Waiting,
 };
 use trygon_wire::Kind;
 use trygon_wire::control::LeaseWaits;
