@@ -61,6 +61,6 @@ pub use event::{ActorRequest, Event, GroupRequest, LeaseRequest, RemoteAsk};
 pub use lease::{LeaseId, LeaseView, Refusal};
 pub use ledger::{DeviceList, is_device};
 pub use state::{Node, Options};
-pub use waiting::WaitingView;
 pub use trygon_placement::{Labels, group_of};
+pub use waiting::WaitingView;
 pub use worker::{LifeName, WorkerView};
