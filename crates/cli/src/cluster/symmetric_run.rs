@@ -55,7 +55,9 @@ fn as_head(run: &SymmetricRun, at: SocketAddr) -> Result<ExitCode, String> {
         until_input_ends: false,
     };
     let started = start_node(&start, true)?;
-    let key = Key::publish(&started.session.join("key"), &key_path(run)?)?;
+    let key = started.session.join("key");
+    // A head that nobody joins needs none.
+    let key = if run.min_nodes > 1 || key.exists() { Some(Key::publish(&key, &key_path(run)?)?) } else { None };
     say(&format!("this host is the head of the cluster at {at}."));
     wait_for_nodes(&started, run)?;
     let outcome = Command::new(&run.command[0])
