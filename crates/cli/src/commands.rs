@@ -51,7 +51,7 @@ fn run_node(node: &Node) -> ExitCode {
 }
 
 fn run_control() -> ExitCode {
-    match trygon_node::inherited_socket().and_then(trygon_control::run) {
+    match trygon_node::socket_from_stdin().and_then(trygon_control::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!(

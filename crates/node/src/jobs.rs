@@ -3,8 +3,9 @@
 use crate::process::Part;
 use crate::service::Service;
 use crate::worker_pool::ZygoteConfig;
-use trygon_ids::JobId;
+use trygon_ids::{JobId, WorkerId};
 use trygon_node_core::{EnvironmentId, Event};
+use trygon_proto::v1::StartJob;
 
 /// One job.
 #[derive(Debug)]
@@ -18,6 +19,10 @@ pub(crate) struct Job {
     pub(crate) environment: EnvironmentId,
     /// The driver's number, while it is connected here.
     pub(crate) driver: Option<u64>,
+    /// The driver, when it is connected to another node.
+    pub(crate) remote_driver: Option<WorkerId>,
+    /// What the head was told of it.
+    pub(crate) start: StartJob,
     pub(crate) zygotes: ZygoteConfig,
     /// How many workers are kept ready for it.
     pub(crate) kept_workers: usize,
@@ -35,6 +40,10 @@ pub(crate) struct NewJob {
     pub(crate) log_to_driver: bool,
     pub(crate) directory: String,
     pub(crate) driver: Option<u64>,
+    /// The driver, when it is connected to another node.
+    pub(crate) remote_driver: Option<WorkerId>,
+    /// What the head was told of it, in a cluster.
+    pub(crate) start: StartJob,
     pub(crate) zygotes: ZygoteConfig,
     pub(crate) kept_workers: usize,
     /// Key of its runtime environment; empty for the plain one.
@@ -64,12 +73,15 @@ impl Service {
             directory: new.directory,
             environment,
             driver: new.driver,
+            remote_driver: new.remote_driver,
+            start: new.start,
             zygotes: new.zygotes,
             kept_workers: new.kept_workers,
             is_ending: false,
             is_closed: false,
         };
         self.jobs.insert(id, job);
+        self.answer_early_asks(id);
         environment
     }
 

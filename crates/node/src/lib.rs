@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 mod attach;
+mod cluster;
 mod connection;
 mod death;
 mod end_job;
@@ -27,6 +28,7 @@ mod perform;
 mod placed;
 mod poller;
 mod process;
+mod questions;
 mod recorder;
 mod run_loop;
 mod service;
@@ -41,5 +43,4 @@ mod worker_pool;
 
 pub use session::folder;
 pub use start::run_inherited;
-pub use start_session::run_session;
-pub use worker_pool::inherited_socket;
+pub use start_session::{run_session, socket_from_stdin};

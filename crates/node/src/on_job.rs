@@ -1,5 +1,6 @@
 //! What the head says about jobs: one was accepted, began somewhere, or is over.
 
+use crate::head_place::HeadPlace;
 use crate::jobs::NewJob;
 use crate::service::Service;
 use crate::worker_pool::ZygoteConfig;
@@ -15,6 +16,9 @@ impl Service {
     /// The job of a driver that attached has its id.
     pub(crate) fn on_job_accepted(&mut self, message: &JobAccepted) {
         let number = message.request_id;
+        if let HeadPlace::Remote(questions) = &mut self.head.place {
+            questions.note_job(number);
+        }
         let Ok(id) = JobId::from_bytes(&message.job_id) else {
             return;
         };
@@ -49,6 +53,8 @@ impl Service {
         if self.session.is_none() || id == JobId::nil() || self.jobs.contains_key(&id) {
             return;
         }
+        let start = message.clone();
+        let driver = crate::translate::worker_id(&message.driver_id);
         let zygotes = ZygoteConfig {
             python: message.python_executable,
             sys_path: message.sys_path,
@@ -62,6 +68,8 @@ impl Service {
             log_to_driver: message.log_to_driver,
             directory: String::new(),
             driver: None,
+            remote_driver: Some(driver),
+            start,
             zygotes,
             kept_workers: 0,
             environment_key: message.environment,
@@ -90,6 +98,12 @@ impl Service {
     }
 
     fn local_job(&self, id: JobId, driver: u64, attach: AttachDriver) -> NewJob {
+        let start = crate::attach::start_job(
+            driver,
+            self.node.worker_id(driver),
+            self.processes.get(&driver).map_or(0, crate::process::Process::pid_number),
+            &attach,
+        );
         let zygotes = ZygoteConfig {
             python: attach.python_executable,
             sys_path: attach.sys_path,
@@ -103,6 +117,8 @@ impl Service {
             log_to_driver: attach.log_to_driver,
             directory: attach.job_directory,
             driver: Some(driver),
+            remote_driver: None,
+            start,
             zygotes,
             kept_workers: self.session.as_ref().map_or(0, |session| session.kept_workers),
             environment_key: attach.environment,

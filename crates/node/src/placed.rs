@@ -11,3 +11,10 @@ pub(crate) struct Placed {
     pub(crate) devices: Vec<Devices>,
     pub(crate) lifetime: ResourceSet,
 }
+
+/// An actor that was started here.
+#[derive(Debug)]
+pub(crate) struct ActorHere {
+    pub(crate) worker: WorkerId,
+    pub(crate) incarnation: u32,
+}

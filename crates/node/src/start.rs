@@ -15,7 +15,7 @@ use std::time::Instant;
 use trygon_control_core::TaskEvents;
 use trygon_ids::{JobId, NodeId};
 use trygon_node_core::{Event, Node, Options, PLAIN};
-use trygon_proto::v1::RegisterNode;
+use trygon_proto::v1::StartJob;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_store::server::StoreServer;
 use trygon_wire::Kind;
@@ -92,6 +92,8 @@ fn only_job(start: StartNode) -> NewJob {
         log_to_driver: start.log_to_driver,
         directory: start.job_directory,
         driver: Some(DRIVER),
+        remote_driver: None,
+        start: StartJob::default(),
         zygotes: ZygoteConfig {
             python: start.python_executable,
             sys_path: start.sys_path,
@@ -187,6 +189,8 @@ impl Service {
             environments: Environments::default(),
             jobs: BTreeMap::new(),
             session: None,
+            cluster: None,
+            actors_here: BTreeMap::new(),
             known_groups: BTreeMap::new(),
             removed_groups: VecDeque::new(),
             early_leases: Vec::new(),
@@ -205,16 +209,7 @@ impl Service {
 
     /// Makes the node known to its head.
     pub(crate) fn register(&mut self) {
-        let message = RegisterNode {
-            node_id: self.identity.node_id.as_bytes().to_vec(),
-            address: self.session.as_ref().map(|session| session.own_address.clone()).unwrap_or_default(),
-            hostname: crate::state_query::hostname(),
-            package_version: VERSION.to_owned(),
-            resources: amounts(self.node.total()),
-            labels: self.node.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            daemon_pid: std::process::id(),
-            ..RegisterNode::default()
-        };
+        let message = self.registration();
         self.tell_head(Body::Register(message));
     }
 
@@ -243,7 +238,7 @@ impl Service {
             node_address: self.identity.address.clone(),
             daemon_pid: std::process::id(),
             package_version: VERSION.to_owned(),
-            certificate: None,
+            certificate: self.certificate_for(self.node.worker_id(number), job),
             node_number: self.store.node_number(),
         };
         self.send(number, Kind::NodeStarted, &started);

@@ -23,6 +23,9 @@ pub(crate) struct Start {
     /// Address by which other nodes reach this one [default: that of the way out].
     #[arg(long, value_name = "IP")]
     pub(crate) node_ip_address: Option<std::net::IpAddr>,
+    /// Where a head keeps what must outlive it: file:PATH, redis://HOST:PORT/DB, or memory: [default: a file of the session].
+    #[arg(long, value_name = "PLACE", default_value = "", conflicts_with = "address")]
+    pub(crate) storage: String,
     #[command(flatten)]
     pub(crate) node: NodeOptions,
     /// Stay in the foreground; the node ends with this command (Ctrl-C).

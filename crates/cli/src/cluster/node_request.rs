@@ -8,6 +8,8 @@ use trygon_wire::control::StartDaemon;
 
 /// The port of a head, unless another is asked for.
 const HEAD_PORT: u16 = 6379;
+/// The key of a cluster, for machines to which no file was copied.
+pub(super) const KEY_VARIABLE: &str = "TRYGON_CLUSTER_KEY";
 const LEAST_STORE_BYTES: u64 = 75_000_000;
 const LARGEST_STORE_BYTES: u64 = 200_000_000_000;
 /// Idle workers beyond those that are kept end after this.
@@ -58,6 +60,8 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
         prestart_workers: u32::try_from((cpus as usize).min(cores)).unwrap_or(u32::MAX),
         max_workers: start.node.max_workers,
         idle_worker_ms: IDLE_WORKER_MS,
+        key_text: if start.node.token_file.is_none() { std::env::var(KEY_VARIABLE).unwrap_or_default() } else { String::new() },
+        storage: start.storage.clone(),
     })
 }
 

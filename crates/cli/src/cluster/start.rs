@@ -2,7 +2,7 @@
 
 use crate::cluster::args::Start;
 use crate::cluster::connection::{Connection, running_at};
-use crate::cluster::node_request::request;
+use crate::cluster::node_request::{KEY_VARIABLE, request};
 use crate::cluster::stop::end;
 use rustix::event::{PollFd, PollFlags};
 use std::fs::OpenOptions;
@@ -19,6 +19,8 @@ use trygon_wire::{Kind, decode};
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// A node that is told to end has this long.
 pub(super) const END_LIMIT: Duration = Duration::from_secs(16);
+/// The key of a cluster, in the folder of its head's session.
+pub(super) const KEY_FILE: &str = "security/cluster.key";
 /// Folders of sessions that ended which are kept for their logs.
 const KEPT_SESSIONS: usize = 5;
 
@@ -114,7 +116,7 @@ fn describe(start: &Start, started: &Started) -> serde_json::Value {
         "is_head": start.head,
         "session": started.session,
         "pid": started.node.daemon_pid,
-        "key_file": started.session.join("key"),
+        "key_file": started.session.join(KEY_FILE),
         "resources": started.node.resources,
     })
 }
@@ -126,13 +128,15 @@ fn session_name() -> String {
 
 /// The key to use: the one that is given, that of a session of the same cluster on this machine, or for a head that of its session.
 fn key_file(start: &Start, session: &Path) -> Result<PathBuf, String> {
-    let own = session.join("key");
+    let own = session.join(KEY_FILE);
     match (&start.node.token_file, &start.address) {
         (Some(given), _) => given.canonicalize().map_err(|error| format!("--token-file {}: {error}", given.display())),
         (None, None) => Ok(own),
+        // A key that is known by name is in no file.
+        (None, Some(_)) if std::env::var_os(KEY_VARIABLE).is_some() => Ok(PathBuf::new()),
         (None, Some(address)) => {
-            let is_theirs = |other: &PathBuf| folder::read(other, "address") == *address && other.join("key").exists();
-            Ok(folder::all().into_iter().find(is_theirs).map_or(own, |other| other.join("key")))
+            let is_theirs = |other: &PathBuf| folder::read(other, "address") == *address && other.join(KEY_FILE).exists();
+            Ok(folder::all().into_iter().find(is_theirs).map_or(PathBuf::new(), |other| other.join(KEY_FILE)))
         }
     }
 }
@@ -152,6 +156,8 @@ fn launch_daemon(session: &Path, start: &Start, request: StartDaemon) -> Result<
         // What a task of another node inherited is not this node's.
         .env_remove("TRYGON_JOB_MARK")
         .env_remove("TRYGON_ADDRESS")
+        // Nor is the key for its tasks.
+        .env_remove(KEY_VARIABLE)
         .current_dir(session)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(log.try_clone().map_err(failed)?)
@@ -191,9 +197,9 @@ fn print(start: &Start, session: &Path, started: &NodeStarted) {
     );
     println!("  session   {}", session.display());
     println!("  daemon    process {}\n", started.daemon_pid);
-    if start.head && session.join("key").exists() {
-        println!("Add another machine: copy {} there, then", session.join("key").display());
-        println!("  trygon start --address={address} --token-file=key\n");
+    if start.head && session.join(KEY_FILE).exists() {
+        println!("Add another machine: copy {} there, then", session.join(KEY_FILE).display());
+        println!("  trygon start --address={address} --token-file=cluster.key\n");
     }
     println!("Use it from Python on this machine:");
     println!("  import trygon");

@@ -4,7 +4,7 @@ use crate::cluster::args::{Start, SymmetricRun};
 use crate::cluster::connection::Connection;
 use crate::cluster::machine;
 use crate::cluster::nodes::{list, state};
-use crate::cluster::start::{END_LIMIT, Started, start_node};
+use crate::cluster::start::{END_LIMIT, KEY_FILE, Started, start_node};
 use crate::cluster::stop::end;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
@@ -50,12 +50,13 @@ fn as_head(run: &SymmetricRun, at: SocketAddr) -> Result<ExitCode, String> {
         port: Some(at.port()),
         node_ip_address: Some(at.ip()),
         node: crate::cluster::args::NodeOptions { token_file: None, ..run.node.clone() },
+        storage: String::new(),
         block: false,
         json: false,
         until_input_ends: false,
     };
     let started = start_node(&start, true)?;
-    let key = started.session.join("key");
+    let key = started.session.join(KEY_FILE);
     // A head that nobody joins needs none.
     let key = if run.min_nodes > 1 || key.exists() { Some(Key::publish(&key, &key_path(run)?)?) } else { None };
     say(&format!("this host is the head of the cluster at {at}."));
@@ -144,6 +145,7 @@ fn join(run: &SymmetricRun, head: SocketAddr) -> Result<Started, String> {
                     port: None,
                     node_ip_address: None,
                     node: crate::cluster::args::NodeOptions { token_file: Some(path.clone()), ..run.node.clone() },
+                    storage: String::new(),
                     block: false,
                     json: false,
                     until_input_ends: false,

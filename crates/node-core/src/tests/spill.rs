@@ -12,7 +12,7 @@ fn what_fits_here_stays_and_the_rest_is_divided_among_the_others() {
     net.settle();
     assert_eq!(net.places(1), [0, 0, 1, 1, 1, 2]);
     // SPILL-1: nobody was asked for more than was left.
-    assert_eq!(net.nodes[0].foreign_leases(), 4);
+    assert_eq!(net.nodes[0].foreign_lease_count(), 4);
     for granted in net.granted.clone() {
         net.give_back(granted);
     }
@@ -226,7 +226,7 @@ fn the_death_of_a_node_ends_what_was_asked_of_it_and_what_it_asked() {
     net.request(2, 2, 1, &[("CPU", 1.0)]);
     net.kill(2);
     net.settle();
-    assert_eq!(net.nodes[0].foreign_leases(), 1);
+    assert_eq!(net.nodes[0].foreign_lease_count(), 1);
     net.kill(0);
     net.settle();
     net.assert_empty();

@@ -1,5 +1,6 @@
 //! What a daemon that stays has beyond that of one program.
 
+use crate::cluster::Starter;
 use crate::connection::Connection;
 use crate::service::Service;
 use crate::session::folder;
@@ -44,6 +45,8 @@ pub(crate) struct Session {
     /// Workers that are kept ready for each job.
     pub(crate) kept_workers: usize,
     pub(crate) listener: OwnedFd,
+    /// The command that started the node, until the head knows the node.
+    pub(crate) starter: Option<Starter>,
     pub(crate) arriving: BTreeMap<u64, Arriving>,
     /// Commands with whose end the daemon ends.
     pub(crate) life_lines: BTreeSet<u64>,

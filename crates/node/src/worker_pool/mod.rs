@@ -9,5 +9,5 @@ mod zygote;
 mod zygote_watch;
 
 pub(crate) use environments::Environments;
-pub use pre_exec::inherited_socket;
+pub(crate) use pre_exec::inherited_socket;
 pub(crate) use zygote::{ZYGOTE, ZygoteConfig};

@@ -57,7 +57,7 @@ impl Service {
             argv: job.map(|job| job.argv.clone()).unwrap_or_default(),
             num_cpus: self.node.total().get("CPU").as_f64(),
             environment: self.environments.key_of(environment),
-            certificate: None,
+            certificate: self.certificate_for(worker, job_id),
             node_number: self.store.node_number(),
         };
         process.connection.send(Kind::WorkerSetup, &setup, vec![recorder_end]);
