@@ -10,7 +10,7 @@ use trygon_resources::ResourceSet;
 const REMEMBERED: usize = 4096;
 
 /// One node, as it is reported.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct NodeState {
     /// The node.
     pub node: NodeId,
@@ -39,8 +39,8 @@ pub struct Delta {
     pub gone: Vec<NodeId>,
 }
 
-/// Everything known of the nodes.
-#[derive(Debug, Default)]
+/// Everything known of the nodes. Kept and read again, it chooses as it would have chosen.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct View {
     pub(crate) seats: Vec<Option<Seat>>,
     vacant: Vec<u32>,
