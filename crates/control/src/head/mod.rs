@@ -19,9 +19,9 @@ mod queries;
 mod questions;
 mod returned;
 mod state;
-mod view_news;
-mod waiters;
 #[cfg(test)]
 mod tests;
+mod view_news;
+mod waiters;
 
 pub use state::{Head, Out};

@@ -85,13 +85,7 @@ impl Head {
         }
     }
 
-    fn bundle_for(
-        &self,
-        part: &GroupPart,
-        demand: &Demand,
-        named: &ResourceSet,
-        salt: u64,
-    ) -> Result<NodeId, String> {
+    fn bundle_for(&self, part: &GroupPart, demand: &Demand, named: &ResourceSet, salt: u64) -> Result<NodeId, String> {
         let waits = || format!("waits for placement group {}, which is not reserved yet", part.group);
         let (Some(plan), Some(group)) = (self.plans.get(&part.group), self.groups.get(part.group)) else {
             return Err(waits());
@@ -174,8 +168,7 @@ impl Head {
             // The bundle may have moved, or be about to.
             ("placement_group_removed" | "unschedulable", Some(part)) => {
                 let named = demand.named_amounts();
-                self.is_group_there(part.group)
-                    && self.bundle_for(&part, &demand, &named, salt(actor)) != Ok(node)
+                self.is_group_there(part.group) && self.bundle_for(&part, &demand, &named, salt(actor)) != Ok(node)
             }
             ("unschedulable", None) => {
                 !matches!(self.choose(actor, &demand), ActorPlace::On(at) | ActorPlace::WaitsOn(at) if at == node)
@@ -280,5 +273,8 @@ impl Head {
 
 /// Tells actors apart where one node is as good as another.
 fn salt(actor: ActorId) -> u64 {
-    actor.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+    actor
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
