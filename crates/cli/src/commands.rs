@@ -16,6 +16,9 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Start(start) => done("start", cluster::start(&start)),
         Command::Stop(stop) => done("stop", cluster::stop(&stop)),
         Command::Status(status) => done("status", cluster::status(&status)),
+        Command::Explain(explain) => done("explain", cluster::explain(&explain)),
+        Command::Drain(drain) => done("drain", cluster::drain(&drain)),
+        Command::SymmetricRun(run) => done("symmetric-run", cluster::symmetric_run(&run)),
         Command::Completion(Completion { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "trygon", &mut std::io::stdout());
             ExitCode::SUCCESS

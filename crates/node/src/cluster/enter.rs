@@ -62,6 +62,7 @@ impl Entrance<'_> {
             nodes: Nodes::default(),
             pending: BTreeMap::new(),
             losses: BTreeMap::new(),
+            unreached: Vec::new(),
             dials: BTreeMap::new(),
             next_token: 1,
             transfers: None,
@@ -128,11 +129,11 @@ impl Entrance<'_> {
         }
         let path = Path::new(&self.start.key_file);
         if self.start.key_file.is_empty() {
-            return Err(
-                "the cluster's key is needed to join it: copy the file that `trygon start --head` names to this \
-                        machine and give it with --token-file, or put its text into TRYGON_CLUSTER_KEY"
-                    .to_owned(),
-            );
+            return Err(format!(
+                "the cluster's key is needed to join {}: copy the file that `trygon start --head` names to this machine and give \
+                 it with --token-file, or put its text into TRYGON_CLUSTER_KEY",
+                self.start.head_address
+            ));
         }
         ClusterKey::from_file(path).map_err(|error| error.to_string())
     }

@@ -14,6 +14,8 @@ use trygon_wire::Kind;
 use trygon_wire::control::{Death, PeerDied, PeerLost, TLS_CLIENT};
 use trygon_wire::recorder as layout;
 
+/// A process whose connections are gone has ended after this, if that is why they are.
+const LAST_BREATH_MS: u64 = 200;
 /// The cause of death of a process that may live.
 const CONNECTION: &str = "connection";
 
@@ -58,9 +60,13 @@ impl Service {
         };
         let is_current = process.remote_peers.get(&from) == Some(&message.connection);
         if is_current && self.node.is_leased_to(to, from) {
-            // Its owner hears of its end, with what it left.
+            // Its owner hears of its end, with what it left. Most connections break because a process ended: then it has its own cause.
             let message = format!("the connection with the owner of what it ran broke: {}", message.reason);
-            return self.kill_worker(to, CONNECTION, message);
+            let at_ms = self.now_ms() + LAST_BREATH_MS;
+            if let Some(cluster) = &mut self.cluster {
+                cluster.unreached.push((at_ms, to, message));
+            }
+            return;
         }
         if is_current && !self.node.foreign_leases(to, from).is_empty() {
             // The other side is the worker: it is ended by this question.
@@ -220,6 +226,21 @@ impl Service {
         }
         self.on_foreign_death(Some(known.number), &[]);
         self.node_step(Event::NodeLost { node });
+    }
+
+    /// Workers whose owners cannot be reached are ended, if they have not ended by themselves.
+    pub(crate) fn on_unreached_deadline(&mut self) {
+        let now_ms = self.now_ms();
+        let Some(cluster) = &mut self.cluster else {
+            return;
+        };
+        let (due, others) =
+            std::mem::take(&mut cluster.unreached).into_iter().partition(|(at_ms, ..)| *at_ms <= now_ms);
+        cluster.unreached = others;
+        let due: Vec<(u64, WorkerId, String)> = due;
+        for (_, worker, message) in due {
+            self.kill_worker(worker, CONNECTION, message);
+        }
     }
 
     /// Connections that did not come to be in time.

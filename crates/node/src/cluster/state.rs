@@ -38,6 +38,8 @@ pub(crate) struct Cluster {
     pub(crate) pending: BTreeMap<(u64, WorkerId), Pending>,
     /// Connections that broke and about which the other node was asked, with what happened.
     pub(crate) losses: BTreeMap<(u64, WorkerId), String>,
+    /// Workers that are ended at a time, because their owners cannot be reached, and the sentence.
+    pub(crate) unreached: Vec<(u64, WorkerId, String)>,
     /// Connections that the network thread makes: whose they are.
     pub(crate) dials: BTreeMap<u64, (u64, WorkerId)>,
     pub(crate) next_token: u64,
