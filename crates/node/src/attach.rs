@@ -114,7 +114,7 @@ impl Service {
     /// The sentence for a driver whose Trygon or Python is not this node's.
     fn version_mismatch(&self, message: &AttachDriver) -> Option<String> {
         let session = self.session.as_ref()?;
-        let own = crate::start::VERSION;
+        let own = crate::about::VERSION;
         if message.package_version != own {
             return Some(format!(
                 "Version mismatch: this program has trygon {}, the node at {} has trygon {own}. Install one version in both, or \

@@ -7,6 +7,7 @@
 //!   behind wait with their worker, where they are bounded and what is dropped is counted.
 #![deny(unsafe_code)]
 
+mod about;
 mod attach;
 mod cluster;
 mod connection;
@@ -16,6 +17,7 @@ mod graveyard;
 mod group_leases;
 mod head_link;
 mod head_place;
+mod job;
 mod jobs;
 mod known_groups;
 mod log_tail;
@@ -23,6 +25,7 @@ mod on_frame;
 mod on_head_frame;
 mod on_head_message;
 mod on_job;
+mod options;
 mod peers;
 mod perform;
 mod placed;

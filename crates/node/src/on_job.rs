@@ -1,7 +1,7 @@
 //! What the head says about jobs: one was accepted, began somewhere, or is over.
 
 use crate::head_place::HeadPlace;
-use crate::jobs::NewJob;
+use crate::job::NewJob;
 use crate::service::Service;
 use crate::worker_pool::ZygoteConfig;
 use std::collections::BTreeMap;

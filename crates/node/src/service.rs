@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::connection::Flow;
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
-use crate::jobs::Job;
+use crate::job::Job;
 use crate::known_groups::{EarlyLease, KnownGroup};
 use crate::placed::{ActorHere, Placed};
 use crate::poller::{Poller, Role};

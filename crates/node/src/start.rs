@@ -1,9 +1,10 @@
 //! From an inherited socket to a node that runs.
 
+use crate::about::VERSION;
 use crate::connection::{Connection, Flow};
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
-use crate::jobs::NewJob;
+use crate::job::NewJob;
 use crate::poller::{Poller, Role};
 use crate::process::{DRIVER, Part, Process};
 use crate::service::{Identity, Service};
@@ -21,8 +22,6 @@ use trygon_store::server::StoreServer;
 use trygon_wire::Kind;
 use trygon_wire::control::{NodeFailed, NodeStarted, StartNode};
 
-/// The version that a driver must have too.
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Events kept in the record of tasks.
 const MAX_TASK_EVENTS: usize = 10_000;
 /// Idle time of workers above the prestarted number, unless the driver says otherwise.

@@ -1,11 +1,12 @@
 //! A daemon that stays: it detaches from whoever starts it, and says when its node runs.
 
+use crate::about::VERSION;
 use crate::cluster::{Entrance, Starter};
 use crate::connection::Connection;
 use crate::head_place::HeadLink;
 use crate::service::Service;
 use crate::session::{Role, Session, folder};
-use crate::start::{NodeConfig, VERSION, await_first, refuse};
+use crate::start::{NodeConfig, await_first, refuse};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,6 @@
 //! Questions about the node, answered in JSON.
 
+use crate::about::{VERSION, hostname};
 use crate::service::Service;
 use crate::session::Role;
 use trygon_control::json::{array, hex, object, string};
@@ -62,7 +63,7 @@ impl Service {
             ("node_id", hex(self.identity.node_id.as_bytes())),
             ("control_pid", self.control_pid().to_string()),
             ("python_version", string(&session.python_version)),
-            ("package_version", string(crate::start::VERSION)),
+            ("package_version", string(VERSION)),
             ("uptime_ms", self.now_ms().to_string()),
         ])
     }
@@ -134,8 +135,4 @@ fn task_event_json(event: &TaskEvent) -> String {
         ("worker_id", hex(&event.worker_id)),
         ("error", string(&event.error)),
     ])
-}
-
-pub(crate) fn hostname() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
 }

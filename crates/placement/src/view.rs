@@ -1,32 +1,13 @@
 //! The nodes of a cluster: what they have, what is free, and what was asked of them.
 
 use crate::index::Index;
-use crate::{Labels, Seat};
+use crate::{NodeState, Seat};
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::NodeId;
 use trygon_resources::ResourceSet;
 
 /// How many nodes that are gone are remembered.
 const REMEMBERED: usize = 4096;
-
-/// One node, as it is reported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeState {
-    /// The node.
-    pub node: NodeId,
-    /// Its number in the cluster.
-    pub number: u32,
-    /// What it has, in placement groups too, by name.
-    pub total: ResourceSet,
-    /// What is free of it, by name.
-    pub free: ResourceSet,
-    /// Its labels.
-    pub labels: Labels,
-    /// It takes nothing new.
-    pub is_draining: bool,
-    /// Leases that wait there.
-    pub queued: u64,
-}
 
 /// What changed among the nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,8 +20,8 @@ pub struct Delta {
     pub gone: Vec<NodeId>,
 }
 
-/// Everything known of the nodes.
-#[derive(Debug, Default)]
+/// Everything known of the nodes. Kept and read again, it chooses as it would have chosen.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct View {
     pub(crate) seats: Vec<Option<Seat>>,
     vacant: Vec<u32>,

@@ -135,7 +135,8 @@ fn key_file(start: &Start, session: &Path) -> Result<PathBuf, String> {
         // A key that is known by name is in no file.
         (None, Some(_)) if std::env::var_os(KEY_VARIABLE).is_some() => Ok(PathBuf::new()),
         (None, Some(address)) => {
-            let is_theirs = |other: &PathBuf| folder::read(other, "address") == *address && other.join(KEY_FILE).exists();
+            let is_theirs =
+                |other: &PathBuf| folder::read(other, "address") == *address && other.join(KEY_FILE).exists();
             Ok(folder::all().into_iter().find(is_theirs).map_or(PathBuf::new(), |other| other.join(KEY_FILE)))
         }
     }

@@ -21,6 +21,17 @@ fn what_fits_here_stays_and_the_rest_is_divided_among_the_others() {
 }
 
 #[test]
+fn what_was_asked_counts_as_taken_until_it_is_answered() {
+    // SPILL-4: the second request is not sent after room that the first one asked for.
+    let mut net = Net::of_cpus(&[1.0, 2.0]);
+    net.request(0, 1, 3, &[("CPU", 1.0)]);
+    net.request(0, 2, 2, &[("CPU", 1.0)]);
+    assert_eq!((net.nodes[0].asked_leases(), net.nodes[0].waiting_leases()), (2, 2));
+    net.settle();
+    assert_eq!((net.places(1), net.places(2)), (vec![0, 1, 1], vec![]));
+}
+
+#[test]
 fn leases_say_which_node_they_are_of() {
     let mut net = Net::of_cpus(&[0.0, 1.0]);
     net.request(0, 1, 1, &[("CPU", 1.0)]);

@@ -1,82 +1,14 @@
 //! The control service of a head: a child of its daemon, started again when it ends.
 
-use crate::cluster::certificates::PROCESS_LIFETIME;
+use crate::cluster::control_process::ControlProcess;
 use crate::cluster::state::CONTROL;
 use crate::poller::Role;
 use crate::service::Service;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::SystemTime;
-use trygon_control::{ControlOptions, ControlSocket, Report};
+use trygon_control::Report;
 use trygon_ids::NodeId;
-use trygon_rpc::{Authority, Preamble};
-
-/// The first wait before it is started again; doubled with each failure in a row.
-const FIRST_PAUSE_MS: u64 = 50;
-const LONGEST_PAUSE_MS: u64 = 5_000;
-
-/// The control service, as its daemon sees it.
-#[derive(Debug)]
-pub(crate) struct ControlChild {
-    storage: String,
-    child: Option<Child>,
-    socket: Option<ControlSocket>,
-    /// When it is started again.
-    pub(crate) starts_ms: Option<u64>,
-    pause_ms: u64,
-    certified: Option<SystemTime>,
-}
-
-impl ControlChild {
-    /// One that is not started yet.
-    pub(crate) fn new(storage: String) -> Self {
-        Self { storage, child: None, socket: None, starts_ms: Some(0), pause_ms: FIRST_PAUSE_MS, certified: None }
-    }
-
-    fn start(&mut self, authority: &Authority, folder: &Path) -> io::Result<()> {
-        let (ours, theirs) = ControlSocket::pair()?;
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("logs/control.log"))?;
-        let child = Command::new(std::env::current_exe()?)
-            .arg("control")
-            .current_dir(folder)
-            .stdin(Stdio::from(theirs))
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        let now = SystemTime::now();
-        let certificate = authority.issue_control(now, PROCESS_LIFETIME).map_err(io::Error::other)?;
-        ours.start(ControlOptions {
-            storage: self.storage.clone(),
-            certificate: Some((&certificate).into()),
-            ..ControlOptions::default()
-        })?;
-        self.certified = Some(now);
-        self.child = Some(child);
-        self.socket = Some(ours);
-        Ok(())
-    }
-
-    /// Its process id; 0 while it does not run.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.as_ref().map_or(0, Child::id)
-    }
-
-    fn end(&mut self) {
-        self.socket = None;
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-impl Drop for ControlChild {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
+use trygon_rpc::Preamble;
 
 impl Service {
     /// Starts the control service if it is to be started now.
@@ -93,7 +25,7 @@ impl Service {
             return;
         }
         control.starts_ms = None;
-        let started = control.start(authority, &folder).and_then(|()| match &control.socket {
+        let started = control.start(authority, &folder).and_then(|()| match control.socket() {
             Some(socket) => Ok(self.poller.add(socket.as_fd(), CONTROL, Role::Control)?),
             None => Ok(()),
         });
@@ -106,15 +38,13 @@ impl Service {
     /// The process id of the control service; 0 where it is not.
     pub(crate) fn control_pid(&self) -> u32 {
         let control = self.cluster.as_ref().and_then(|cluster| cluster.control.as_ref());
-        control.map_or(0, ControlChild::pid)
+        control.map_or(0, ControlProcess::pid)
     }
 
     fn restart_control(&mut self) {
         let now_ms = self.now_ms();
         if let Some(control) = self.cluster.as_mut().and_then(|cluster| cluster.control.as_mut()) {
-            control.end();
-            control.starts_ms = Some(now_ms + control.pause_ms);
-            control.pause_ms = (control.pause_ms * 2).min(LONGEST_PAUSE_MS);
+            control.start_later(now_ms);
         }
     }
 
@@ -122,7 +52,7 @@ impl Service {
     pub(crate) fn on_control_socket(&mut self) {
         loop {
             let control = self.cluster.as_ref().and_then(|cluster| cluster.control.as_ref());
-            let Some(socket) = control.and_then(|control| control.socket.as_ref()) else {
+            let Some(socket) = control.and_then(|control| control.socket()) else {
                 return;
             };
             match socket.receive() {
@@ -133,7 +63,7 @@ impl Service {
                         ready.place, ready.replayed
                     ));
                     if let Some(control) = self.cluster.as_mut().and_then(|cluster| cluster.control.as_mut()) {
-                        control.pause_ms = FIRST_PAUSE_MS;
+                        control.is_ready();
                     }
                 }
                 Ok(Some(Report::Note(note))) => self.log(&format!("control service: {note}")),
@@ -164,7 +94,7 @@ impl Service {
     pub(crate) fn pass_to_control(&mut self, preamble: &Preamble, socket: &OwnedFd) {
         let control = self.cluster.as_ref().and_then(|cluster| cluster.control.as_ref());
         // Where it is not, or takes nothing now, the connection is closed: the node tries again.
-        if let Some(control) = control.and_then(|control| control.socket.as_ref()) {
+        if let Some(control) = control.and_then(|control| control.socket()) {
             let _ = control.pass(NodeId::new(preamble.source), socket);
         }
     }
@@ -174,15 +104,9 @@ impl Service {
         let Some(cluster) = &mut self.cluster else {
             return Ok(());
         };
-        if let (Some(authority), Some(control)) = (&cluster.authority, &mut cluster.control)
-            && let Some(socket) = &control.socket
-            && control.certified.is_some_and(|at| at.elapsed().is_ok_and(|age| age > PROCESS_LIFETIME / 2))
-        {
-            let now = SystemTime::now();
-            let certificate = authority.issue_control(now, PROCESS_LIFETIME).map_err(io::Error::other)?;
-            socket.renew((&certificate).into())?;
-            control.certified = Some(now);
+        match (&cluster.authority, &mut cluster.control) {
+            (Some(authority), Some(control)) => control.renew(authority),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The way into a cluster: as the head of a new one, or by joining one.
 
 use crate::cluster::certificates::own_identity;
-use crate::cluster::control_child::ControlChild;
+use crate::cluster::control_process::ControlProcess;
 use crate::cluster::nodes::Nodes;
 use crate::cluster::state::Cluster;
 use std::collections::BTreeMap;
@@ -41,13 +41,16 @@ impl Entrance<'_> {
             None => self.start.head_address.clone(),
             Some(_) => SocketAddr::new(loopback(ip), address.port()).to_string(),
         };
-        let network = Network::start(bound, Options {
-            node_id: self.node_id,
-            identity,
-            head_address,
-            join_desk: credentials.join_desk,
-            limits: Limits::default(),
-        });
+        let network = Network::start(
+            bound,
+            Options {
+                node_id: self.node_id,
+                identity,
+                head_address,
+                join_desk: credentials.join_desk,
+                limits: Limits::default(),
+            },
+        );
         let cluster = Cluster {
             network: network.map_err(|error| format!("the network cannot be started: {error}"))?,
             certificate: credentials.certificate,
@@ -59,12 +62,13 @@ impl Entrance<'_> {
             nodes: Nodes::default(),
             pending: BTreeMap::new(),
             losses: BTreeMap::new(),
+            unreached: Vec::new(),
             dials: BTreeMap::new(),
             next_token: 1,
             transfers: None,
             early_asks: Vec::new(),
             certificates_ms: 0,
-            log_room: crate::cluster::logs::LogRoom::default(),
+            log_room: crate::cluster::log_room::LogRoom::default(),
         };
         Ok((cluster, address))
     }
@@ -85,7 +89,7 @@ impl Entrance<'_> {
 
     fn versions(&self) -> Versions {
         Versions {
-            trygon: crate::start::VERSION.to_owned(),
+            trygon: crate::about::VERSION.to_owned(),
             protocol: PROTOCOL,
             python: self.start.python_version.clone(),
         }
@@ -98,8 +102,7 @@ impl Entrance<'_> {
         let open = || Authority::open_or_create(&folder, now).map_err(|error| error.to_string());
         let (authority, key) = open()?;
         let (for_joining, _) = open()?;
-        let certificate =
-            authority.issue_node(self.node_id, now, NODE_LIFETIME).map_err(|error| error.to_string())?;
+        let certificate = authority.issue_node(self.node_id, now, NODE_LIFETIME).map_err(|error| error.to_string())?;
         let join_desk = JoinDesk { authority: for_joining, key, versions: self.versions(), lifetime: NODE_LIFETIME };
         let journal = format!("file:{}", self.folder.join(JOURNAL).display());
         let storage = if self.start.storage.is_empty() { journal } else { self.start.storage.clone() };
@@ -107,7 +110,7 @@ impl Entrance<'_> {
             certificate,
             authority: Some(authority),
             join_desk: Some(join_desk),
-            control: Some(ControlChild::new(storage)),
+            control: Some(ControlProcess::new(storage)),
         })
     }
 
@@ -126,9 +129,11 @@ impl Entrance<'_> {
         }
         let path = Path::new(&self.start.key_file);
         if self.start.key_file.is_empty() {
-            return Err("the cluster's key is needed to join it: copy the file that `trygon start --head` names to this \
-                        machine and give it with --token-file, or put its text into TRYGON_CLUSTER_KEY"
-                .to_owned());
+            return Err(format!(
+                "the cluster's key is needed to join {}: copy the file that `trygon start --head` names to this machine and give \
+                 it with --token-file, or put its text into TRYGON_CLUSTER_KEY",
+                self.start.head_address
+            ));
         }
         ClusterKey::from_file(path).map_err(|error| error.to_string())
     }
@@ -139,7 +144,7 @@ struct Credentials {
     certificate: NodeCertificate,
     authority: Option<Authority>,
     join_desk: Option<JoinDesk>,
-    control: Option<ControlChild>,
+    control: Option<ControlProcess>,
 }
 
 fn loopback(ip: IpAddr) -> IpAddr {

@@ -1,6 +1,7 @@
 //! What another node tells this one.
 
 use crate::cluster::certificates;
+use crate::cluster::early_ask::EarlyAsk;
 use crate::service::Service;
 use crate::translate::{resource_set, worker_id};
 use trygon_ids::{JobId, NodeId};
@@ -14,14 +15,6 @@ use trygon_wire::control::LeaseWaits;
 
 /// A job is told to every node when it begins: its first leases may be asked for a little earlier.
 const PATIENCE_MS: u64 = 5_000;
-
-/// Leases that were asked for a job that is not known here yet.
-#[derive(Debug)]
-pub(crate) struct EarlyAsk {
-    node: NodeId,
-    ask: AskLeases,
-    pub(crate) until_ms: u64,
-}
 
 impl Service {
     /// Handles one message. Who it is from says the certificate.
@@ -102,9 +95,8 @@ impl Service {
         let Some(cluster) = &mut self.cluster else {
             return;
         };
-        let (known, others) = std::mem::take(&mut cluster.early_asks)
-            .into_iter()
-            .partition(|early| early.ask.job_id == job.as_bytes());
+        let (known, others) =
+            std::mem::take(&mut cluster.early_asks).into_iter().partition(|early| early.ask.job_id == job.as_bytes());
         cluster.early_asks = others;
         let known: Vec<EarlyAsk> = known;
         known.into_iter().for_each(|early| self.on_ask(early.node, early.ask));
@@ -117,9 +109,8 @@ impl Service {
         let Some(cluster) = &mut self.cluster else {
             return;
         };
-        let (over, others): (Vec<_>, Vec<_>) = std::mem::take(&mut cluster.early_asks)
-            .into_iter()
-            .partition(|early| early.until_ms <= now_ms);
+        let (over, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut cluster.early_asks).into_iter().partition(|early| early.until_ms <= now_ms);
         cluster.early_asks = others;
         for EarlyAsk { node, ask, .. } in over {
             let AskLeases { owner, request_id, count, .. } = ask;
@@ -130,9 +121,9 @@ impl Service {
 
     fn forget_early_ask(&mut self, node: NodeId, owner: &[u8], request_id: u64) {
         if let Some(cluster) = &mut self.cluster {
-            cluster.early_asks.retain(|early| {
-                early.node != node || early.ask.owner != owner || early.ask.request_id != request_id
-            });
+            cluster
+                .early_asks
+                .retain(|early| early.node != node || early.ask.owner != owner || early.ask.request_id != request_id);
         }
     }
 

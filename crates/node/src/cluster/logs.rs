@@ -6,19 +6,6 @@ use trygon_proto::v1::LogsForDriver;
 use trygon_proto::v1::node_to_node::Body;
 use trygon_wire::control::LogLines;
 
-/// FLOW-1 for drivers elsewhere: so much is sent in one slice of time; what is more stays with its worker, where it is bounded.
-const ROOM_BYTES: usize = 512 << 10;
-const SLICE_MS: u64 = 100;
-
-/// How much may be sent at present.
-#[derive(Debug, Default)]
-pub(crate) struct LogRoom {
-    sent_bytes: usize,
-    slice_ms: u64,
-    /// When lines that stayed are sent.
-    pub(crate) retry_ms: Option<u64>,
-}
-
 impl Service {
     /// Whether lines may be sent to other nodes now.
     pub(crate) fn has_log_room(&mut self) -> bool {
@@ -26,14 +13,7 @@ impl Service {
         let Some(cluster) = &mut self.cluster else {
             return true;
         };
-        let room = &mut cluster.log_room;
-        if room.slice_ms + SLICE_MS <= now_ms {
-            *room = LogRoom { slice_ms: now_ms, ..LogRoom::default() };
-        }
-        if room.sent_bytes >= ROOM_BYTES {
-            room.retry_ms = Some(room.slice_ms + SLICE_MS);
-        }
-        room.sent_bytes < ROOM_BYTES
+        cluster.log_room.is_open(now_ms)
     }
 
     /// Sends lines to a job's driver on another node, if it has one there.
@@ -47,7 +27,7 @@ impl Service {
         let Some(node) = cluster.nodes.of_worker(driver) else {
             return;
         };
-        cluster.log_room.sent_bytes += lines.lines.iter().map(|line| line.len() + 8).sum::<usize>();
+        cluster.log_room.note_sent(lines.lines.iter().map(|line| line.len() + 8).sum::<usize>());
         let message = LogsForDriver { driver: driver.as_bytes().to_vec(), lines: Some(lines.clone()) };
         self.tell_node(node, Body::Logs(message));
     }

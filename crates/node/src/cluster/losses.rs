@@ -14,6 +14,8 @@ use trygon_wire::Kind;
 use trygon_wire::control::{Death, PeerDied, PeerLost, TLS_CLIENT};
 use trygon_wire::recorder as layout;
 
+/// A process whose connections are gone has ended after this, if that is why they are.
+const LAST_BREATH_MS: u64 = 200;
 /// The cause of death of a process that may live.
 const CONNECTION: &str = "connection";
 
@@ -50,17 +52,21 @@ impl Service {
         let number = self.number_of(to);
         let Some(process) = self.processes.get_mut(&number) else {
             let death = self.graveyard.cause(number);
-            return self.tell_of_death(node, from, PeerDied {
-                worker_id: message.to.clone(),
-                death: Some(death),
-                ..PeerDied::default()
-            });
+            return self.tell_of_death(
+                node,
+                from,
+                PeerDied { worker_id: message.to.clone(), death: Some(death), ..PeerDied::default() },
+            );
         };
         let is_current = process.remote_peers.get(&from) == Some(&message.connection);
         if is_current && self.node.is_leased_to(to, from) {
-            // Its owner hears of its end, with what it left.
+            // Its owner hears of its end, with what it left. Most connections break because a process ended: then it has its own cause.
             let message = format!("the connection with the owner of what it ran broke: {}", message.reason);
-            return self.kill_worker(to, CONNECTION, message);
+            let at_ms = self.now_ms() + LAST_BREATH_MS;
+            if let Some(cluster) = &mut self.cluster {
+                cluster.unreached.push((at_ms, to, message));
+            }
+            return;
         }
         if is_current && !self.node.foreign_leases(to, from).is_empty() {
             // The other side is the worker: it is ended by this question.
@@ -68,11 +74,11 @@ impl Service {
             return self.tell_node(node, Body::ConnectionLost(question));
         }
         let death = connection_death(&message.reason);
-        self.tell_of_death(node, from, PeerDied {
-            worker_id: message.to.clone(),
-            death: Some(death.clone()),
-            ..PeerDied::default()
-        });
+        self.tell_of_death(
+            node,
+            from,
+            PeerDied { worker_id: message.to.clone(), death: Some(death.clone()), ..PeerDied::default() },
+        );
         if is_current {
             self.end_remote_peer(number, from, death);
         }
@@ -138,15 +144,19 @@ impl Service {
             };
             let mine = started.filter(|started| started.connection == *connection);
             let frames = staged.iter().filter(|(to, _)| to == connection).map(|(_, frame)| frame.to_vec()).collect();
-            self.tell_of_death(node, *peer, PeerDied {
-                worker_id: worker.as_bytes().to_vec(),
-                death: Some(death.clone()),
-                started: mine.is_some(),
-                slot: mine.map_or(0, |task| task.slot),
-                generation: mine.map_or(0, |task| task.generation),
-                attempt: mine.map_or(0, |task| task.attempt),
-                frames,
-            });
+            self.tell_of_death(
+                node,
+                *peer,
+                PeerDied {
+                    worker_id: worker.as_bytes().to_vec(),
+                    death: Some(death.clone()),
+                    started: mine.is_some(),
+                    slot: mine.map_or(0, |task| task.slot),
+                    generation: mine.map_or(0, |task| task.generation),
+                    attempt: mine.map_or(0, |task| task.attempt),
+                    frames,
+                },
+            );
         }
         let number = self.number_of(worker);
         if let Some(cluster) = &mut self.cluster {
@@ -218,18 +228,29 @@ impl Service {
         self.node_step(Event::NodeLost { node });
     }
 
+    /// Workers whose owners cannot be reached are ended, if they have not ended by themselves.
+    pub(crate) fn on_unreached_deadline(&mut self) {
+        let now_ms = self.now_ms();
+        let Some(cluster) = &mut self.cluster else {
+            return;
+        };
+        let (due, others) =
+            std::mem::take(&mut cluster.unreached).into_iter().partition(|(at_ms, ..)| *at_ms <= now_ms);
+        cluster.unreached = others;
+        let due: Vec<(u64, WorkerId, String)> = due;
+        for (_, worker, message) in due {
+            self.kill_worker(worker, CONNECTION, message);
+        }
+    }
+
     /// Connections that did not come to be in time.
     pub(crate) fn on_connections_deadline(&mut self) {
         let now_ms = self.now_ms();
         let Some(cluster) = &self.cluster else {
             return;
         };
-        let over: Vec<(u64, WorkerId)> = cluster
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.until_ms <= now_ms)
-            .map(|(key, _)| *key)
-            .collect();
+        let over: Vec<(u64, WorkerId)> =
+            cluster.pending.iter().filter(|(_, pending)| pending.until_ms <= now_ms).map(|(key, _)| *key).collect();
         for (number, other) in over {
             self.finish_connection(number, other, TLS_CLIENT, None);
         }
@@ -241,5 +262,9 @@ fn node_death(message: String) -> Death {
 }
 
 fn connection_death(reason: &str) -> Death {
-    Death { kind: CONNECTION.to_owned(), message: format!("the connection with it broke: {reason}"), ..Death::default() }
+    Death {
+        kind: CONNECTION.to_owned(),
+        message: format!("the connection with it broke: {reason}"),
+        ..Death::default()
+    }
 }

@@ -4,19 +4,23 @@
 mod certificates;
 mod connections;
 mod control_child;
+mod control_process;
+mod early_ask;
 mod enter;
 mod from_node;
 mod incoming;
+mod log_room;
 mod logs;
 mod losses;
 mod nodes;
 mod objects;
 mod pending;
 mod registration;
+mod starter;
 mod state;
 mod to_node;
 mod view;
 
 pub(crate) use enter::Entrance;
-pub(crate) use registration::Starter;
+pub(crate) use starter::Starter;
 pub(crate) use state::{CONTROL, Cluster, NETWORK};

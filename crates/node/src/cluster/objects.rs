@@ -37,7 +37,7 @@ impl Service {
         let Some(transfers) = &cluster.transfers else {
             return;
         };
-        let (streams, nodes, preamble) = (cluster.network.object_streams(), cluster.nodes.numbers(), preamble.clone());
+        let (streams, nodes, preamble) = (cluster.network.object_streams(), cluster.nodes.numbers(), *preamble);
         // The handshake is done by a thread of the stream's.
         transfers.accept_by(move || {
             let (node, mut stream) = streams.accept(&preamble, socket)?;

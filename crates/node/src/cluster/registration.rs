@@ -1,35 +1,18 @@
 //! Becoming known to the head, and staying so.
 
-use crate::connection::Connection;
+use crate::about::{VERSION, hostname};
+use crate::cluster::starter::START_LIMIT;
 use crate::head_place::HeadPlace;
+use crate::placed::ActorHere;
+use crate::process::{Part, Process};
 use crate::service::Service;
-use std::time::Duration;
 use trygon_cluster::Outgoing;
+use trygon_ids::ActorId;
 use trygon_node_core::Event;
 use trygon_proto::v1::node_to_head::Body;
-use trygon_proto::v1::{ActorPlaced, NodeToHead, RegisterNode, Registered, StartJob};
+use trygon_proto::v1::{ActorPlaced, HeldBundle, NodeToHead, RegisterNode, Registered, StartJob};
 use trygon_wire::Kind;
 use trygon_wire::control::NodeFailed;
-
-/// A node that is not registered after this was not started.
-const START_LIMIT: Duration = Duration::from_secs(30);
-
-/// The command that started the node and waits for it.
-#[derive(Debug)]
-pub(crate) struct Starter {
-    pub(crate) connection: Connection,
-    pub(crate) until_ms: u64,
-    /// What went wrong last.
-    pub(crate) trouble: String,
-}
-
-impl Starter {
-    /// It waits from now on.
-    pub(crate) fn new(connection: Connection, now_ms: u64) -> Self {
-        let limit_ms = u64::try_from(START_LIMIT.as_millis()).unwrap_or(u64::MAX);
-        Self { connection, until_ms: now_ms + limit_ms, trouble: "it does not answer".to_owned() }
-    }
-}
 
 impl Service {
     /// A connection to the head waits for who this is.
@@ -130,14 +113,36 @@ impl Service {
         RegisterNode {
             node_id: self.identity.node_id.as_bytes().to_vec(),
             address: self.session.as_ref().map(|session| session.own_address.clone()).unwrap_or_default(),
-            hostname: crate::state_query::hostname(),
-            package_version: crate::start::VERSION.to_owned(),
+            hostname: hostname(),
+            package_version: VERSION.to_owned(),
             resources: crate::translate::amounts(self.node.total()),
             labels: self.node.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             known_number: self.cluster.as_ref().map_or(0, |cluster| cluster.number),
             actors: actors.collect(),
             jobs: jobs.collect(),
             daemon_pid: std::process::id(),
+            bundles: self.held_bundles(),
+            processes: self.processes.values().filter(|process| process.part != Part::Tool).map(id_bytes).collect(),
+            starting: self.actors_here.iter().filter(|(_, life)| !life.is_running).map(actor_bytes).collect(),
         }
     }
+
+    fn held_bundles(&self) -> Vec<HeldBundle> {
+        let held = self.node.bundle_views().into_iter();
+        held.map(|view| HeldBundle {
+            group_id: view.group.as_bytes().to_vec(),
+            index: view.index,
+            attempt: view.attempt,
+            is_committed: view.is_committed,
+        })
+        .collect()
+    }
+}
+
+fn id_bytes(process: &Process) -> Vec<u8> {
+    process.id.as_bytes().to_vec()
+}
+
+fn actor_bytes((actor, _): (&ActorId, &ActorHere)) -> Vec<u8> {
+    actor.as_bytes().to_vec()
 }

@@ -1,8 +1,8 @@
 //! What a node of a cluster has beyond a node that is alone.
 
-use crate::cluster::control_child::ControlChild;
-use crate::cluster::from_node::EarlyAsk;
-use crate::cluster::logs::LogRoom;
+use crate::cluster::control_process::ControlProcess;
+use crate::cluster::early_ask::EarlyAsk;
+use crate::cluster::log_room::LogRoom;
 use crate::cluster::nodes::Nodes;
 use crate::cluster::pending::Pending;
 use crate::worker_pool::ZYGOTE;
@@ -28,7 +28,7 @@ pub(crate) struct Cluster {
     /// Signs the certificates of nodes: on the head's machine.
     pub(crate) authority: Option<Authority>,
     /// The control service: on the head's machine.
-    pub(crate) control: Option<ControlChild>,
+    pub(crate) control: Option<ControlProcess>,
     /// 0 until the head has said it.
     pub(crate) number: u32,
     /// Whether the head can be reached and knows this node.
@@ -38,6 +38,8 @@ pub(crate) struct Cluster {
     pub(crate) pending: BTreeMap<(u64, WorkerId), Pending>,
     /// Connections that broke and about which the other node was asked, with what happened.
     pub(crate) losses: BTreeMap<(u64, WorkerId), String>,
+    /// Workers that are ended at a time, because their owners cannot be reached, and the sentence.
+    pub(crate) unreached: Vec<(u64, WorkerId, String)>,
     /// Connections that the network thread makes: whose they are.
     pub(crate) dials: BTreeMap<u64, (u64, WorkerId)>,
     pub(crate) next_token: u64,

@@ -8,8 +8,8 @@ use trygon_node_core::{Effect, QueuedDemand};
 use trygon_proto::v1::node_to_head::Body as ToHead;
 use trygon_proto::v1::node_to_node::Body;
 use trygon_proto::v1::{
-    AskLeases, BundlesPrepared, CancelAsk, DeclineLeases, GiveBackLease, GrantLease, LeasesWait, Load, NodeToNode, OwnersGone,
-    RefuseLeases, RevokeLease, Waiting,
+    AskLeases, BundlesPrepared, CancelAsk, DeclineLeases, GiveBackLease, GrantLease, LeasesWait, Load, NodeToNode,
+    OwnersGone, RefuseLeases, RevokeLease, Waiting,
 };
 use trygon_wire::Kind;
 use trygon_wire::control::LeaseWaits;
@@ -57,8 +57,9 @@ impl Service {
                 let waiting = queued.into_iter().map(waiting).collect();
                 self.tell_head(ToHead::Load(Load { free: amounts(&free), waiting, total: amounts(&total) }));
             }
-            Effect::BundlesPrepared { group, attempt, ok, .. } => {
-                let prepared = BundlesPrepared { group_id: group.as_bytes().to_vec(), attempt, ok };
+            Effect::BundlesPrepared { group, attempt, ok, free } => {
+                let (group_id, free) = (group.as_bytes().to_vec(), amounts(&free));
+                let prepared = BundlesPrepared { group_id, attempt, ok, free };
                 self.tell_head(ToHead::BundlesPrepared(prepared));
             }
             _ => {}

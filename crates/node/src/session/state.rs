@@ -2,8 +2,6 @@
 
 use crate::cluster::Starter;
 use crate::connection::Connection;
-use crate::service::Service;
-use crate::session::folder;
 use crate::worker_pool::ZYGOTE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -52,14 +50,4 @@ pub(crate) struct Session {
     pub(crate) life_lines: BTreeSet<u64>,
     /// Drivers whose jobs the head has not accepted yet.
     pub(crate) attaching: BTreeMap<u64, AttachDriver>,
-}
-
-impl Service {
-    /// The end of a session: nobody finds it any more.
-    pub(crate) fn end_session(&mut self) {
-        self.log("the node has stopped");
-        if let Some(session) = &self.session {
-            folder::withdraw(&session.folder);
-        }
-    }
 }
