@@ -3,7 +3,7 @@
 use super::{Body, Cluster, Request, ToNode, amounts, group, kills, node, places, states, unplaces, worker};
 use trygon_ids::ActorId;
 use trygon_proto::control::ActorStarted;
-use trygon_proto::v1::{ActorRefused, ActorWaits, RegisterNode};
+use trygon_proto::v1::{ActorRefused, RegisterNode};
 
 #[test]
 fn an_actor_lives_where_its_resources_are_and_moves_when_the_node_dies() {
@@ -75,13 +75,13 @@ fn an_actor_moves_to_the_node_that_has_room_and_the_late_worker_of_the_other_is_
 }
 
 #[test]
-fn a_node_that_says_that_an_actor_waits_loses_it_to_one_with_room() {
+fn a_node_that_has_become_full_loses_an_actor_that_waits_to_one_with_room() {
     let mut cluster = Cluster::new();
     cluster.join(1, &[("CPU", 4.0)]);
     cluster.join(2, &[("CPU", 4.0)]);
     assert_eq!(places(&cluster.create(1, 5, &[("CPU", 1.0)], 0)), [(node(1), 0)]);
-    let waits = ActorWaits { actor_id: vec![5; ActorId::LEN], message: "no room".to_owned() };
-    cluster.tell(1, Body::ActorWaits(waits));
+    cluster.load(1, &[("CPU", 3.0)]);
+    assert!(places(&cluster.wait(500_000)).is_empty(), "its worker starts");
     cluster.load(1, &[]);
     let out = cluster.wait(150_000);
     assert_eq!((unplaces(&out), places(&out)), (vec![node(1)], vec![(node(2), 0)]));
