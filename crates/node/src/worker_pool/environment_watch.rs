@@ -79,7 +79,7 @@ impl Service {
             return Err("the job has ended".to_owned());
         };
         let is_plain = key.is_empty();
-        let zygote = Zygote::start(config, environment, is_plain, &self.poller)
+        let zygote = Zygote::start(config, environment, is_plain, &self.poller, &self.shield)
             .map_err(|error| format!("{} cannot be started: {error}", config.python))?;
         if let Some(entry) = self.environments.all.get_mut(&environment) {
             entry.zygote = Some(zygote);

@@ -3,11 +3,12 @@
 use crate::connection::Connection;
 use crate::log_tail::LineStream;
 use crate::poller::{Poller, Role};
+use crate::worker_pool::shield::Shield;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use trygon_node_core::EnvironmentId;
 
 /// Numbers of zygotes in the poller begin here; their environments count up from it, and the one before is that of zygotes
@@ -48,6 +49,7 @@ impl Zygote {
         environment: EnvironmentId,
         is_plain: bool,
         poller: &Poller,
+        shield: &Shield,
     ) -> std::io::Result<Self> {
         let number = number_of(environment);
         let flags = SocketFlags::CLOEXEC;
@@ -55,7 +57,7 @@ impl Zygote {
         rustix::io::ioctl_fionbio(&ours, true)?;
         let (errors, errors_end) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&errors, true)?;
-        let mut command = Command::new(&config.python);
+        let mut command = shield.command(config.python.as_ref());
         command.args(["-I", "-S", "-c", PROGRAM]).env("TRYGON_SYS_PATH", search_path(config));
         command.envs(&config.variables);
         if config.enters_directory && Path::new(&config.working_directory).is_dir() {
