@@ -12,8 +12,10 @@ import tempfile
 import time
 
 import trygon
+from trygon._core import init
 from trygon._core.cluster import arguments
 from trygon._core.cluster.node import ClusterNode, command
+from trygon._core.sessions import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,8 +207,6 @@ def _sweep() -> None:
     import glob
     import shutil
 
-    from trygon._core.sessions import Session
-
     for folder in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), _PREFIX + "*-*")):
         pid = os.path.basename(folder).removeprefix(_PREFIX).partition("-")[0]
         if not pid.isdigit() or os.path.exists(f"/proc/{pid}"):
@@ -218,6 +218,4 @@ def _sweep() -> None:
 
 def _is_used_here(node: ClusterNode) -> bool:
     """Whether this program is connected to it."""
-    from trygon._core import init
-
     return trygon.is_initialized() and bool(init._session_folder) and init._session_folder == node.session_dir

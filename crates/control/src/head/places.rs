@@ -4,6 +4,7 @@
 //! - **SEAT-2** an actor that waits on a node moves when another node has room and it has waited for a while.
 
 use crate::head::actors::place_message;
+use crate::head::placing::Placing;
 use crate::head::waiters::shape;
 use crate::head::{Head, Out};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId};
@@ -16,15 +17,6 @@ use trygon_resources::{Amount, ResourceSet};
 const PATIENCE_US: u64 = 100_000;
 /// Actors of one shape that are looked at in one go.
 const MOST_MOVES: usize = 1_000;
-
-/// A node looks for a worker for an actor.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub(super) struct Placing {
-    pub(super) node: NodeId,
-    /// What was asked of it, by name.
-    pub(super) named: ResourceSet,
-    pub(super) since_us: u64,
-}
 
 impl Head {
     /// Finds a node for an actor's present life.
