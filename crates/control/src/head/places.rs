@@ -89,7 +89,10 @@ impl Head {
         }
         let held = plan.held().filter(|(index, _)| is_meant(*index) && group.spec.bundles[*index].covers(&wanted));
         let nodes: Vec<NodeId> = held.map(|(_, node)| node).collect();
-        let has_room = |node: &&NodeId| self.view.get(**node).is_some_and(|seat| seat.room(named, 1) > 0);
+        let has_room = |node: &&NodeId| {
+            let free = self.nodes.by_id.get(*node).map(|entry| &entry.free);
+            free.is_some_and(|free| free.covers(named))
+        };
         let turn = salt as usize % nodes.len().max(1);
         nodes.iter().find(has_room).or_else(|| nodes.get(turn)).copied().ok_or_else(waits)
     }
