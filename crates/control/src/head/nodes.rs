@@ -9,6 +9,8 @@ use trygon_proto::control::Death;
 use trygon_proto::v1::{DrainNode, Load, NodeView, RegisterNode, Registered, View, head_to_node};
 use trygon_resources::ResourceSet;
 
+/// After a node has less than before.
+const LOOK_LATER_US: u64 = 30_000;
 /// Nodes that are gone and are remembered.
 const MOST_DEAD: usize = 4_096;
 
@@ -123,6 +125,9 @@ impl Head {
         self.take_load(node, free, has_other_total);
         if has_more || has_other_total {
             self.look_soon();
+        } else {
+            // What waits there may go elsewhere.
+            self.look_at(self.now_us + LOOK_LATER_US);
         }
     }
 
