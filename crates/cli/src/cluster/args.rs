@@ -144,9 +144,9 @@ pub(crate) enum DrainReason {
 /// What to explain.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct Explain {
-    /// The beginning of the id of an actor, a placement group, a node or a job.
+    /// The beginning of the id of an actor, a placement group, a node or a job; or the name of an actor, a group or a task.
     #[arg(value_name = "ID")]
-    pub(crate) id: String,
+    pub(crate) what: String,
     /// As JSON, for programs.
     #[arg(long)]
     pub(crate) json: bool,
