@@ -48,6 +48,11 @@ def eventually(look: Callable[[], Any], limit_s: float = 10) -> Any:
     return found
 
 
+def shows(part: str, *words: str) -> str:
+    """What the command says when it says this."""
+    return str(eventually(lambda: text if part in (text := command(*words).stdout) else ""))
+
+
 @trygon.remote
 def where() -> str:
     return trygon.get_runtime_context().get_node_id()
@@ -65,12 +70,11 @@ def test_status_shows_every_node_and_what_waits(cluster: Cluster) -> None:
     keeper = Keeper.options(resources={"far": 0.5}, name="keeper").remote()
     trygon.get(keeper.where.remote())
     waiting = where.options(num_cpus=64).remote()
-    shown = eventually(lambda: (text := said("status")) if "where" in said("status") else "")
+    shown = shows("where", "status")
     assert "2 alive" in shown and second.node_id[:12] in shown and second.node_address in shown
     assert "zone=east" in shown and "of 3 CPU" in shown and "actors: 1" in shown
     assert "1 × tasks" in shown and "where (CPU: 64)" in shown and "64" in shown
-    eventually(lambda: "0.5/2 far" in said("status"))
-    assert "0.5/2 far" in said("status")
+    assert shows("0.5/2 far", "status")
     answers = json.loads(said("status", "--json", f"--temp-dir={second.folder}"))
     assert len(answers["nodes"]) == 2 and answers["session"]["address"] == cluster.address
     trygon.cancel(waiting)
@@ -84,10 +88,10 @@ def test_explain_tells_why(cluster: Cluster) -> None:
     assert by_name == by_id and "actor keeper" in by_name and node in by_name and "it runs" in by_name
     assert "node" in said("explain", node[:10]) and "far: 2" in said("explain", node)
     group = trygon.util.placement_group([{"CPU": 1}, {"far": 50}], name="wide")
-    text = eventually(lambda: (it := said("explain", "wide")) if "wide" in said("explain", "wide") else "")
+    text = said("explain", "wide")
     assert group.id.hex() in text and "far: 50" in text and "why" in text
     waiting = where.options(resources={"far": 3}).remote()
-    assert "far: 3" in eventually(lambda: command("explain", "where").stdout)
+    assert shows("far: 3", "explain", "where")
     trygon.cancel(waiting)
     job = trygon.get_runtime_context().get_job_id()
     assert f"job {job}" in said("explain", job) and "entrypoint" in said("explain", job)
@@ -101,7 +105,7 @@ def test_a_node_that_drains_takes_nothing_new(cluster: Cluster) -> None:
     second = next(iter(cluster.worker_nodes))
     keeper = Keeper.options(resources={"far": 1}).remote()
     assert trygon.get(keeper.where.remote()) == second.node_id
-    eventually(lambda: "1/2 far" in said("status"))
+    assert shows("1/2 far", "status")
     assert "is in use" in refused("drain", second.node_id[:12], "--reason", "idle-termination")
     text = said("drain", second.node_id[:12], "--message", "the rack is rewired", "--deadline-s", "60")
     assert second.node_id[:12] in text
@@ -132,9 +136,8 @@ def test_what_is_meant_must_be_clear(cluster: Cluster) -> None:
     assert "no node runs in" in refused("status", "--temp-dir", "/nonexistent")
     second = next(iter(cluster.worker_nodes))
     cluster.remove_node(second)
-    assert "is dead already" in eventually(
-        lambda: (it := refused("drain", second.node_id)) if "dead" in refused("drain", second.node_id) else ""
-    )
+    cluster.wait_for_nodes(timeout=10)
+    assert "is dead already" in refused("drain", second.node_id)
 
 
 RUN = ["symmetric-run", "--num-cpus=1"]

@@ -47,6 +47,10 @@ fn by_beginning(connection: &mut Connection, wanted: &str) -> Result<Value, Stri
             }
         }
     }
+    // Ids of actors begin with their jobs'.
+    if found.iter().any(|(_, id, _)| *id == digits) {
+        found.retain(|(_, id, _)| *id == digits);
+    }
     match found.as_slice() {
         [] => Err(unknown()),
         [("jobs", id, job)] => {
