@@ -55,7 +55,7 @@ impl Head {
             Body::Leaves(leaves) => self.on_node_lost(now_us, node, &leaves.message, out),
             Body::Drain(drain) => {
                 if let Ok(node) = NodeId::from_bytes(&drain.node_id) {
-                    self.drain(node, &drain.reason, out);
+                    self.drain(node, &drain, out);
                 }
             }
             Body::BundlesPrepared(prepared) => self.on_bundles_prepared(node, prepared, out),

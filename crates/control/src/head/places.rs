@@ -260,9 +260,8 @@ impl Head {
 impl Head {
     /// Whether a node was asked for more than it has free: then something waits there, and does not only start.
     fn is_overcommitted(&self, node: NodeId, named: &ResourceSet) -> bool {
-        let is_short = |seat: &trygon_placement::Seat| {
-            named.iter().any(|(name, _)| seat.available().get(name) < Amount::ZERO)
-        };
+        let is_short =
+            |seat: &trygon_placement::Seat| named.iter().any(|(name, _)| seat.available().get(name) < Amount::ZERO);
         self.view.get(node).is_some_and(is_short)
     }
 }
