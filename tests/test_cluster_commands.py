@@ -107,8 +107,8 @@ def test_a_node_that_drains_takes_nothing_new(cluster: Cluster) -> None:
     assert trygon.get(keeper.where.remote()) == second.node_id
     assert shows("1/2 far", "status")
     assert "is in use" in refused("drain", second.node_id[:12], "--reason", "idle-termination")
-    text = said("drain", second.node_id[:12], "--message", "the rack is rewired", "--deadline-s", "60")
-    assert second.node_id[:12] in text
+    text = said("drain", second.node_id[:12], "--message", "the rack is rewired", "--deadline-s", "3")
+    assert second.node_id[:12] in text and "3 s" in text
     shown = said("status")
     assert "draining" in shown
     assert "the rack is rewired" in said("explain", second.node_id)
@@ -118,13 +118,24 @@ def test_a_node_that_drains_takes_nothing_new(cluster: Cluster) -> None:
     assert set(trygon.get([where.remote() for _ in range(20)])) == {cluster.head_node.node_id}  # type: ignore[union-attr]
     ready, _ = trygon.wait([where.options(resources={"far": 0.1}).remote()], timeout=1)
     assert not ready
+    # What does not end by the deadline is ended.
+    assert eventually(lambda: not second.any_processes_alive())
+    assert "dead" in said("status") and "drained" in said("status")
+    with pytest.raises(trygon.exceptions.RayActorError):
+        trygon.get(keeper.where.remote(), timeout=20)
+
+
+def test_a_drained_node_leaves_when_nothing_is_left(cluster: Cluster) -> None:
+    second = next(iter(cluster.worker_nodes))
+    said("drain", "second" if "second" in said("status") else second.node_id, "--deadline-s", "300")
+    assert eventually(lambda: not second.any_processes_alive())
 
 
 def test_a_program_drains_no_node(cluster: Cluster) -> None:
     cluster.connect()
     from trygon._core.state import query
 
-    with pytest.raises(Exception, match="trygon drain"):
+    with pytest.raises(Exception, match="drain"):
         query("drain", next(iter(cluster.worker_nodes)).node_id)
     assert all(node["Alive"] for node in trygon.nodes()) and "draining" not in said("status")
 

@@ -5,10 +5,8 @@ use crate::service::Service;
 use crate::session::Role;
 use trygon_control::json::{array, hex, object, string};
 use trygon_control_core::TaskEvent;
-use trygon_ids::{NodeId, WorkerId};
-use trygon_proto::v1::DrainNode;
+use trygon_ids::WorkerId;
 use trygon_proto::v1::from_process::Request;
-use trygon_proto::v1::node_to_head::Body;
 use trygon_resources::ResourceSet;
 use trygon_wire::Kind;
 use trygon_wire::control::{StateQuery, StateReply};
@@ -34,37 +32,11 @@ impl Service {
             "store" => Some(self.store_json()),
             _ => None,
         };
-        if query.what == "drain" {
-            return self.on_drain(from, &query);
-        }
         // What the node does not know, the head does.
         let Some(json) = answer else {
             return self.ask_head(Some(from), Request::StateQuery(query));
         };
         let reply = StateReply { request_id: query.request_id, json, error: String::new() };
-        self.send(from, Kind::StateReply, &reply);
-    }
-
-    /// A person wants a node to take nothing new: its id in hexadecimal, a line feed, and why. No process of a job may ask for that.
-    fn on_drain(&mut self, from: u64, query: &StateQuery) {
-        let (node, reason) = query.argument.split_once('\n').unwrap_or((&query.argument, ""));
-        let request_id = query.request_id;
-        let reply = match node_id(node) {
-            _ if !self.is_tool(from) => {
-                let error = "only the command `trygon drain` drains nodes".to_owned();
-                StateReply { request_id, json: String::new(), error }
-            }
-            Some(id) => {
-                let drain = DrainNode { node_id: id.as_bytes().to_vec(), reason: reason.to_owned() };
-                self.tell_head(Body::Drain(drain));
-                let json = object([("node_id", string(node)), ("state", string("draining"))]);
-                StateReply { request_id, json, error: String::new() }
-            }
-            None => {
-                let error = format!("{node:?} is no id of a node");
-                StateReply { request_id, json: String::new(), error }
-            }
-        };
         self.send(from, Kind::StateReply, &reply);
     }
 
@@ -146,13 +118,6 @@ impl Service {
     pub(crate) fn pid_of(&self, worker: WorkerId) -> u32 {
         self.processes.get(&self.number_of(worker)).map_or(0, crate::process::Process::pid_number)
     }
-}
-
-/// An id that somebody typed.
-fn node_id(digits: &str) -> Option<NodeId> {
-    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-    let bytes: Option<Vec<u8>> = pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect();
-    NodeId::from_bytes(&bytes?).ok()
 }
 
 /// Named amounts.

@@ -16,7 +16,7 @@ pub(crate) fn drain(drain: &Drain) -> Result<ExitCode, String> {
         "draining" => return Err(format!("node {} drains already: {}", short(node), text(&node["DeathReason"]))),
         _ => return Err(format!("node {} is dead already: {}", short(node), text(&node["DeathReason"]))),
     }
-    let why = match drain.reason {
+    let reason = match drain.reason {
         DrainReason::Preemption => "preemption",
         DrainReason::IdleTermination if is_idle(node) => "idle termination",
         DrainReason::IdleTermination => {
@@ -26,11 +26,18 @@ pub(crate) fn drain(drain: &Drain) -> Result<ExitCode, String> {
             ));
         }
     };
-    let deadline = drain.deadline_s.map(|seconds| format!(", it may be gone in {seconds} s")).unwrap_or_default();
-    let message = if drain.message.is_empty() { String::new() } else { format!(": {}", drain.message) };
-    let reason = format!("it drains for {why}{deadline}{message}");
-    connection.ask("drain", &format!("{}\n{reason}", text(&node["NodeID"])))?;
-    println!("Node {} takes no new work from now on; `trygon status` shows what still runs there.", short(node));
+    let argument = serde_json::json!({
+        "node_id": text(&node["NodeID"]),
+        "reason": reason,
+        "message": drain.message,
+        "deadline_s": drain.deadline_s,
+    });
+    connection.ask("drain", &argument.to_string())?;
+    let end = match drain.deadline_s {
+        Some(seconds) => format!("It ends when nothing is left on it, in {seconds} s at the latest."),
+        None => "It stays until it is stopped; `trygon status` shows what still runs there.".to_owned(),
+    };
+    println!("Node {} takes no new work from now on. {end}", short(node));
     Ok(ExitCode::SUCCESS)
 }
 
