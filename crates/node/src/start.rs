@@ -97,7 +97,7 @@ fn only_job(start: StartNode) -> NewJob {
             python: start.python_executable,
             sys_path: start.sys_path,
             working_directory: start.working_directory,
-            enters_directory: false,
+            enters: Vec::new(),
             variables: BTreeMap::new(),
         },
         kept_workers: start.prestart_workers as usize,

@@ -64,8 +64,14 @@ impl Service {
         self.processes.insert(number, process);
         self.dirty.insert(number);
         let descriptors = vec![theirs, output_end, errors_end];
+        let is_plain = self.environments.is_plain(environment);
         if let Some(zygote) = self.environments.zygote(environment) {
-            zygote.connection.send(Kind::ForkWorker, &ForkWorker { number }, descriptors);
+            // A zygote that prepares listens to what it needs for that only.
+            if zygote.ready || is_plain {
+                zygote.connection.send(Kind::ForkWorker, &ForkWorker { number }, descriptors);
+            } else {
+                zygote.waiting.push((ForkWorker { number }, descriptors));
+            }
         }
         self.flush_zygote(environment);
         Ok(())

@@ -6,9 +6,12 @@ use crate::poller::{Poller, Role};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use trygon_node_core::EnvironmentId;
+use trygon_wire::control::ForkWorker;
 
 /// Numbers of zygotes in the poller begin here; their environments count up from it, and the one before is that of zygotes
 /// that were told to end. No worker ever gets one.
@@ -17,16 +20,34 @@ pub(crate) const ZYGOTE: u64 = 1 << 60;
 const PROGRAM: &str = "import os, sys\nsys.path[:] = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n\
                        from trygon._core.zygote import main\nmain(0)\n";
 
+/// Tells a job's processes where its files are on this node of a cluster.
+pub(crate) const DIRECTORY_VARIABLE: &str = "TRYGON_JOB_DIRECTORY";
+/// Set where a job's driver is connected to another node.
+pub(crate) const DRIVER_ELSEWHERE_VARIABLE: &str = "TRYGON_DRIVER_ELSEWHERE";
+
 /// How to start a zygote.
 #[derive(Debug, Clone)]
 pub(crate) struct ZygoteConfig {
     pub(crate) python: String,
     pub(crate) sys_path: Vec<String>,
     pub(crate) working_directory: String,
-    /// It runs in that directory; otherwise in the daemon's, which is the driver's.
-    pub(crate) enters_directory: bool,
+    /// Where it runs: the first of these folders that is here; otherwise in the daemon's, which is the driver's.
+    pub(crate) enters: Vec<String>,
     /// Added to its environment variables.
     pub(crate) variables: BTreeMap<String, String>,
+}
+
+impl ZygoteConfig {
+    /// Sees to it that the last folder is there where none of the others is. What cannot be made is done without.
+    pub(in crate::worker_pool) fn make_place(&self) {
+        if let Some(last) = self.enters.last().filter(|_| self.place().is_none()) {
+            let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(last);
+        }
+    }
+
+    fn place(&self) -> Option<&String> {
+        self.enters.iter().find(|folder| Path::new(folder).is_dir())
+    }
 }
 
 /// The zygote that runs.
@@ -39,6 +60,8 @@ pub(crate) struct Zygote {
     pub(in crate::worker_pool) last_words: Vec<String>,
     pub(in crate::worker_pool) ready: bool,
     pub(in crate::worker_pool) failures: u32,
+    /// Workers that are asked of it when it is ready.
+    pub(in crate::worker_pool) waiting: Vec<(ForkWorker, Vec<OwnedFd>)>,
 }
 
 impl Zygote {
@@ -57,9 +80,13 @@ impl Zygote {
         rustix::io::ioctl_fionbio(&errors, true)?;
         let mut command = Command::new(&config.python);
         command.args(["-I", "-S", "-c", PROGRAM]).env("TRYGON_SYS_PATH", search_path(config));
+        // A daemon that was started in a job of another daemon has that job's.
+        for name in [DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE] {
+            command.env_remove(name);
+        }
         command.envs(&config.variables);
-        if config.enters_directory && Path::new(&config.working_directory).is_dir() {
-            command.current_dir(&config.working_directory);
+        if let Some(folder) = config.place() {
+            command.current_dir(folder);
         }
         if !is_plain {
             command.env("TRYGON_PREPARES_ENVIRONMENT", "1");
@@ -70,7 +97,8 @@ impl Zygote {
         poller.add(&errors, number, Role::Errors)?;
         let connection = Connection::new(ours);
         let errors = LineStream::new(Some(errors));
-        Ok(Self { child, connection, errors, last_words: Vec::new(), ready: false, failures: 0 })
+        let (last_words, waiting) = (Vec::new(), Vec::new());
+        Ok(Self { child, connection, errors, last_words, ready: false, failures: 0, waiting })
     }
 
     /// Ends it, and reads what it said last.

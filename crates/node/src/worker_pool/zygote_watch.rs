@@ -9,7 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, OwnedFd};
 use trygon_ids::JobId;
 use trygon_node_core::{EnvironmentId, Event};
-use trygon_wire::control::{EnvironmentReport, NodeFailed, WorkerForked};
+use trygon_wire::control::{EnvironmentReport, KeyValueRequest, NodeFailed, WorkerForked};
 use trygon_wire::{Header, Kind, decode};
 
 /// Failures in a row, without a zygote that became ready, after which the node gives up.
@@ -55,7 +55,11 @@ impl Service {
                 if let Some(zygote) = self.environments.zygote(environment) {
                     zygote.ready = true;
                     zygote.failures = 0;
+                    for (order, descriptors) in std::mem::take(&mut zygote.waiting) {
+                        zygote.connection.send(Kind::ForkWorker, &order, descriptors);
+                    }
                 }
+                self.flush_zygote(environment);
                 if let Some(entry) = self.environments.all.get_mut(&environment) {
                     entry.prepared = true;
                 }
@@ -69,6 +73,11 @@ impl Service {
                 Ok(EnvironmentReport { message, .. }) => self.say_to(self.environments.job_of(environment), message),
                 Err(_) => {}
             },
+            Kind::KeyValueRequest => {
+                if let Ok(asked) = decode::<KeyValueRequest>(body) {
+                    self.on_zygote_asks(environment, asked);
+                }
+            }
             Kind::WorkerForked => {
                 if let Ok(forked) = decode::<WorkerForked>(body) {
                     self.on_worker_pid(forked.number, forked.pid);
