@@ -5,6 +5,7 @@ use crate::job::NewJob;
 use crate::service::Service;
 use crate::worker_pool::{DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE, ZygoteConfig};
 use std::collections::BTreeMap;
+use std::path::Path;
 use trygon_ids::JobId;
 use trygon_node_core::Event;
 use trygon_proto::v1::node_to_head::Body;
@@ -12,6 +13,8 @@ use trygon_proto::v1::{EndJob, JobAccepted, JobEnded, StartJob};
 use trygon_wire::Kind;
 use trygon_wire::control::{AttachDriver, Death, NodeFailed};
 
+/// Names the Python that the node was started with.
+const PYTHON_VARIABLE: &str = "TRYGON_PYTHON";
 /// Folder in the session's of those of its jobs.
 const JOBS: &str = "jobs";
 
@@ -61,8 +64,10 @@ impl Service {
         let directory = self.job_directory(id);
         let mut variables = marked(id, message.variables, &directory);
         variables.insert(DRIVER_ELSEWHERE_VARIABLE.to_owned(), "1".to_owned());
+        let (python, is_other_python) = self.python_for(message.python_executable, &message.python_version);
         let zygotes = ZygoteConfig {
-            python: message.python_executable,
+            python,
+            is_other_python,
             sys_path: message.sys_path,
             enters: vec![message.working_directory.clone(), directory.clone()],
             working_directory: message.working_directory,
@@ -111,6 +116,17 @@ impl Service {
         folder.join(format!("trygon-job-{user}-{process}-{}", id.hex())).to_string_lossy().into_owned()
     }
 
+    /// The interpreter for a job whose driver is elsewhere, and whether it is another one: the driver's if it is on this machine too, else
+    /// the node's own if it is of the same version.
+    fn python_for(&self, drivers: String, version: &str) -> (String, bool) {
+        let own = std::env::var(PYTHON_VARIABLE).unwrap_or_default();
+        let own_version = self.session.as_ref().map_or("", |session| session.python_version.as_str());
+        if own.is_empty() || !series(own_version).eq(series(version)) || Path::new(&drivers).is_file() {
+            return (drivers, false);
+        }
+        (own, true)
+    }
+
     fn local_job(&self, id: JobId, driver: u64, attach: AttachDriver) -> NewJob {
         let start = crate::attach::start_job(
             driver,
@@ -121,6 +137,7 @@ impl Service {
         let zygotes = ZygoteConfig {
             python: attach.python_executable,
             sys_path: attach.sys_path,
+            is_other_python: false,
             enters: vec![attach.working_directory.clone()],
             working_directory: attach.working_directory,
             variables: marked(id, attach.variables, &attach.job_directory),
@@ -139,6 +156,11 @@ impl Service {
             description: attach.environment_description,
         }
     }
+}
+
+/// The numbers of a version that pickled functions depend on.
+fn series(version: &str) -> impl Iterator<Item = &str> {
+    version.split('.').take(2)
 }
 
 /// The variables of a job's processes, the one that tells whose they are, and where the job's files are on this node.

@@ -98,6 +98,7 @@ fn only_job(start: StartNode) -> NewJob {
             sys_path: start.sys_path,
             working_directory: start.working_directory,
             enters: Vec::new(),
+            is_other_python: false,
             variables: BTreeMap::new(),
         },
         kept_workers: start.prestart_workers as usize,

@@ -55,20 +55,17 @@ impl Service {
             return Err("nothing is known of the runtime environment".to_owned());
         };
         entry.used_ms = now_ms;
-        if entry.key.is_empty() {
-            return Ok(());
-        }
         if let Some((message, until_ms)) = &entry.failed {
             if now_ms < *until_ms {
                 return Err(message.clone());
             }
             entry.failed = None;
             entry.start_failures = 0;
-            if entry.prepared {
+            if entry.prepared || entry.key.is_empty() {
                 self.node_step(Event::EnvironmentReady { environment });
             }
         }
-        if self.environments.all.get(&environment).is_some_and(|entry| entry.prepared) {
+        if self.environments.all.get(&environment).is_some_and(|entry| entry.prepared || entry.key.is_empty()) {
             return Ok(());
         }
         self.ensure_zygote(environment)
@@ -87,7 +84,7 @@ impl Service {
         let is_plain = key.is_empty();
         config.make_place();
         let zygote = Zygote::start(config, environment, is_plain, &self.poller)
-            .map_err(|error| format!("{} cannot be started: {error}", config.python))?;
+            .map_err(|error| format!("{} cannot be started on node {}: {error}", config.python, self.identity.address))?;
         if let Some(entry) = self.environments.all.get_mut(&environment) {
             entry.zygote = Some(zygote);
         }

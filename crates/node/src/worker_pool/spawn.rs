@@ -21,7 +21,12 @@ impl Service {
             Err(message) => Err(message),
         };
         if let Err(error) = started {
-            self.say_to(self.environments.job_of(environment), format!("a worker could not be started: {error}"));
+            let job = self.environments.job_of(environment);
+            self.say_to(job, format!("a worker could not be started: {error}"));
+            if self.driver_of(job).is_none() && self.session.is_some() {
+                // Nobody here hears it: what waits is told.
+                self.fail_environment(environment, format!("a worker could not be started: {error}"));
+            }
             self.processes.remove(&number);
             self.later.push(Event::ProcessDied { process: worker });
         }

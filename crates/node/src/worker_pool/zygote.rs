@@ -25,10 +25,18 @@ pub(crate) const DIRECTORY_VARIABLE: &str = "TRYGON_JOB_DIRECTORY";
 /// Set where a job's driver is connected to another node.
 pub(crate) const DRIVER_ELSEWHERE_VARIABLE: &str = "TRYGON_DRIVER_ELSEWHERE";
 
+/// The same where the interpreter is not the driver's: it has packages of its own, which come first.
+const PROGRAM_OF_ANOTHER: &str = "import os, sys\nown = [path for path in sys.path if path]\n\
+                                  passed = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n\
+                                  sys.path[:] = own + [path for path in passed if path not in own]\n\
+                                  from trygon._core.zygote import main\nmain(0)\n";
+
 /// How to start a zygote.
 #[derive(Debug, Clone)]
 pub(crate) struct ZygoteConfig {
     pub(crate) python: String,
+    /// The driver's interpreter is not on this machine: this one is the node's.
+    pub(crate) is_other_python: bool,
     pub(crate) sys_path: Vec<String>,
     pub(crate) working_directory: String,
     /// Where it runs: the first of these folders that is here; otherwise in the daemon's, which is the driver's.
@@ -79,7 +87,12 @@ impl Zygote {
         let (errors, errors_end) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&errors, true)?;
         let mut command = Command::new(&config.python);
-        command.args(["-I", "-S", "-c", PROGRAM]).env("TRYGON_SYS_PATH", search_path(config));
+        if config.is_other_python {
+            command.args(["-I", "-c", PROGRAM_OF_ANOTHER]);
+        } else {
+            command.args(["-I", "-S", "-c", PROGRAM]);
+        }
+        command.env("TRYGON_SYS_PATH", search_path(config));
         // A daemon that was started in a job of another daemon has that job's.
         for name in [DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE] {
             command.env_remove(name);
@@ -130,6 +143,16 @@ fn search_path(config: &ZygoteConfig) -> String {
     let entry = |path: &String| {
         if path.is_empty() { config.working_directory.clone() } else { path.clone() }
     };
-    let entries: Vec<String> = config.sys_path.iter().map(entry).filter(|path| !path.is_empty()).collect();
+    let own = package_folder().filter(|_| config.is_other_python);
+    let entries: Vec<String> =
+        own.into_iter().chain(config.sys_path.iter().map(entry)).filter(|path| !path.is_empty()).collect();
     entries.join("\n")
+}
+
+/// Where the package is that this program belongs to.
+fn package_folder() -> Option<String> {
+    let binary = std::env::current_exe().ok()?;
+    let package = binary.parent()?.parent()?;
+    let is_package = package.join("__init__.py").is_file();
+    package.parent().filter(|_| is_package).map(|folder| folder.to_string_lossy().into_owned())
 }

@@ -121,7 +121,7 @@ impl Service {
         if failures >= MAX_FAILURES {
             let python = self.jobs.get(&job).map_or("Python", |job| job.zygotes.python.as_str());
             let message = format!("workers cannot be started: {python} ended while it was made ready.\n{words}");
-            return self.fail_job(job, message);
+            return self.fail_job(job, environment, message);
         }
         match self.ensure_zygote(environment) {
             Ok(()) => {
@@ -130,15 +130,18 @@ impl Service {
                     zygote.last_words = dead.last_words;
                 }
             }
-            Err(message) => self.fail_job(job, message),
+            Err(message) => self.fail_job(job, environment, message),
         }
     }
 
-    /// Nothing of a job can run here: its driver is told, and the job ends.
-    fn fail_job(&mut self, job: JobId, message: String) {
+    /// Nothing of a job can run here: its driver is told, and the job ends. A job whose driver is elsewhere goes on there; what waits here
+    /// is told.
+    fn fail_job(&mut self, job: JobId, environment: EnvironmentId, message: String) {
         if let Some(driver) = self.driver_of(job) {
             self.send(driver, Kind::NodeFailed, &NodeFailed { message });
             self.on_driver_left(driver, true);
+        } else {
+            self.fail_environment(environment, message);
         }
     }
 
