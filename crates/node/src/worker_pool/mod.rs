@@ -12,4 +12,4 @@ mod zygote_watch;
 pub(crate) use environments::Environments;
 pub(crate) use pre_exec::inherited_socket;
 pub(crate) use shield::Shield;
-pub(crate) use zygote::{ZYGOTE, ZygoteConfig};
+pub(crate) use zygote::{DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE, ZYGOTE, ZygoteConfig};
