@@ -30,9 +30,7 @@ impl Service {
                 self.node_step(Event::ActorUnwanted { actor });
             }
             Body::StartActor(message) => self.on_start_actor(message),
-            Body::ActorRunning(message) => {
-                self.node_step(Event::ActorRunning { worker: worker_id(&message.worker_id) });
-            }
+            Body::ActorRunning(message) => self.on_actor_running(worker_id(&message.worker_id)),
             Body::DrainWorker(message) => self.drain_actor(worker_id(&message.worker_id)),
             Body::KillWorker(message) => {
                 self.kill_worker(worker_id(&message.worker_id), &message.kind, message.message);
@@ -50,8 +48,7 @@ impl Service {
                 let (group, attempt) = (group_id(&message.group_id), message.attempt);
                 self.node_step(Event::BundlesCommit { group, attempt });
             }
-            // What the node is to do follows from its state in the view.
-            Body::Drain(_) => {}
+            Body::Drain(message) => self.on_drain(message),
         }
     }
 
@@ -134,10 +131,17 @@ impl Service {
             return;
         };
         let number = self.number_of(placed.worker);
-        let here = ActorHere { worker: placed.worker, incarnation: message.incarnation };
+        let here = ActorHere { worker: placed.worker, incarnation: message.incarnation, is_running: false };
         self.actors_here.insert(actor_id(&message.actor_id), here);
         let message = StartActor { devices: placed.devices, resources: amounts(&placed.lifetime), ..message };
         self.send(number, Kind::StartActor, &message);
+    }
+
+    fn on_actor_running(&mut self, worker: WorkerId) {
+        for actor in self.actors_here.values_mut().filter(|actor| actor.worker == worker) {
+            actor.is_running = true;
+        }
+        self.node_step(Event::ActorRunning { worker });
     }
 
     /// A worker is gone, or not wanted: what waited for it does not wait any more.

@@ -17,4 +17,6 @@ pub(crate) struct Placed {
 pub(crate) struct ActorHere {
     pub(crate) worker: WorkerId,
     pub(crate) incarnation: u32,
+    /// Its constructor is done, as far as the head has said.
+    pub(crate) is_running: bool,
 }

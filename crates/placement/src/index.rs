@@ -8,7 +8,7 @@ use trygon_resources::{Amount, ResourceSet};
 pub(crate) const NOTHING: &str = "";
 
 /// The nodes that have one resource, by amount.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Line {
     /// Less than half full.
     pub(crate) calm: BTreeSet<(Amount, u32)>,
@@ -19,7 +19,7 @@ pub(crate) struct Line {
 }
 
 /// All resources, and labels.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Index {
     lines: BTreeMap<String, Line>,
     /// By key, then by value.

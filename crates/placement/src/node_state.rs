@@ -5,7 +5,7 @@ use trygon_ids::NodeId;
 use trygon_resources::ResourceSet;
 
 /// One node, as it is reported.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct NodeState {
     /// The node.
     pub node: NodeId,

@@ -9,7 +9,7 @@ use trygon_resources::{Amount, ResourceSet};
 const CALM_BELOW: u16 = 500;
 
 /// One node of the view.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Seat {
     /// What it reported.
     pub state: NodeState,

@@ -20,8 +20,8 @@ pub struct Delta {
     pub gone: Vec<NodeId>,
 }
 
-/// Everything known of the nodes.
-#[derive(Debug, Default)]
+/// Everything known of the nodes. Kept and read again, it chooses as it would have chosen.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct View {
     pub(crate) seats: Vec<Option<Seat>>,
     vacant: Vec<u32>,

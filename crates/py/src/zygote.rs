@@ -4,12 +4,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::fd::{BorrowedFd, IntoRawFd};
 use rustix::io::Errno;
-use rustix::time::Timespec;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::time::Timespec;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use trygon_wire::{Header, Kind, control, decode, encode};
 
 fn borrowed<'a>(descriptor: i32) -> BorrowedFd<'a> {

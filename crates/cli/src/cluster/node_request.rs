@@ -60,7 +60,11 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
         prestart_workers: u32::try_from((cpus as usize).min(cores)).unwrap_or(u32::MAX),
         max_workers: start.node.max_workers,
         idle_worker_ms: IDLE_WORKER_MS,
-        key_text: if start.node.token_file.is_none() { std::env::var(KEY_VARIABLE).unwrap_or_default() } else { String::new() },
+        key_text: if start.node.token_file.is_none() {
+            std::env::var(KEY_VARIABLE).unwrap_or_default()
+        } else {
+            String::new()
+        },
         storage: start.storage.clone(),
     })
 }

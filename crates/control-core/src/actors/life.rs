@@ -132,6 +132,11 @@ impl Actor {
         matches!(self.state, ActorState::Dead { .. })
     }
 
+    /// Whether the last handle is gone: it ends when it has done what it received.
+    pub fn is_out_of_scope(&self) -> bool {
+        self.out_of_scope
+    }
+
     /// Whether another life is allowed.
     pub(crate) fn may_restart(&self) -> bool {
         !self.out_of_scope && (self.spec.max_restarts < 0 || i64::from(self.incarnation) < self.spec.max_restarts)

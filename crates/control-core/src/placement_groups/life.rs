@@ -97,6 +97,11 @@ impl Group {
         }
     }
 
+    /// Why it waits, or empty.
+    pub fn waits(&self) -> &str {
+        if let GroupState::Pending { waits } = &self.state { waits } else { "" }
+    }
+
     /// How placing it goes, in Ray's word.
     pub fn scheduling_state(&self) -> &'static str {
         match &self.state {

@@ -1,18 +1,17 @@
 //! Actors: created, placed on nodes, watched, ended.
 
-use crate::head::node_table::Nodes;
+use crate::head::node_table::{PREFIX, Settled};
 use crate::head::{Head, Out};
 use crate::translate::{actor_id, actor_spec, amounts, death_to_wire, worker_id};
 use std::collections::BTreeSet;
 use trygon_control_core::{Actor, ActorState, Created, Effect};
-use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, JobId, NodeId, WorkerId};
 use trygon_proto::control::{
     ActorStarted, ActorUpdate, CreateActor, CreateActorReply, GetNamedActor, KillActor, NamedActor, StartActor,
 };
 use trygon_proto::v1::head_to_node::Body;
 use trygon_proto::v1::to_process::Reply;
-use trygon_proto::v1::{ActorPlaced, ActorRunning, DrainWorker, KillWorker, PlaceActor, UnplaceActor};
-use trygon_resources::ResourceSet;
+use trygon_proto::v1::{ActorPlaced, ActorRunning, DrainWorker, KillWorker, PlaceActor};
 
 impl Head {
     pub(super) fn on_create_actor(&mut self, from: WorkerId, job: JobId, message: CreateActor, out: &mut Out) {
@@ -65,6 +64,7 @@ impl Head {
     pub(super) fn on_actor_started(&mut self, from: WorkerId, message: ActorStarted, out: &mut Out) {
         let mut effects = Vec::new();
         let ActorStarted { actor_id: id, incarnation, error } = message;
+        self.unsettle_actor(from, actor_id(&id));
         self.actors.on_started(from, actor_id(&id), incarnation, error, &mut effects);
         self.perform_actors(effects, out);
     }
@@ -83,17 +83,21 @@ impl Head {
     pub(super) fn on_actor_placed(&mut self, node: NodeId, message: ActorPlaced, out: &mut Out) {
         let (actor, worker) = (actor_id(&message.actor_id), worker_id(&message.worker_id));
         let mut effects = Vec::new();
-        if self.placing.get(&actor) == Some(&node) {
-            self.placing.remove(&actor);
-        }
-        if !self.actors.on_placed(actor, message.incarnation, worker, &mut effects) {
+        // SEAT-1
+        let is_asked = self.placing.get(&actor).is_none_or(|placing| placing.node == node);
+        if !is_asked || !self.actors.on_placed(actor, message.incarnation, worker, &mut effects) {
             let is_its = self.actors.on_worker(worker) == Some(actor);
             if !is_its {
                 // It was not wanted any more; the worker is bound to the lease of that actor, so it ends.
-                let message = "its actor was ended before it began".to_owned();
+                let message = "its actor was ended before it began, or began elsewhere".to_owned();
                 self.kill(worker, "killed", message, out);
             }
             return;
+        }
+        if let Some(placing) = self.forget_place(actor)
+            && !self.nodes.is_alone()
+        {
+            self.settle(node, placing.named, Settled::Actor(actor));
         }
         self.pids.insert(worker, message.pid);
         self.perform_actors(effects, out);
@@ -106,22 +110,26 @@ impl Head {
                 Effect::Place { actor } => self.place(actor, out),
                 Effect::Unplace { actor } => self.unplace(actor, out),
                 Effect::Start { actor, worker } => self.start(actor, worker, out),
-                Effect::Running { worker } => {
-                    let running = ActorRunning { worker_id: worker.as_bytes().to_vec() };
-                    self.tell_home_of(worker, Body::ActorRunning(running), out);
-                }
+                Effect::Running { worker } => self.tell_running(worker, out),
                 Effect::Notify { watcher, actor } => self.notify_of_actor(watcher, actor, out),
-                Effect::Drain { worker } => {
-                    let drain = DrainWorker { worker_id: worker.as_bytes().to_vec() };
-                    self.tell_home_of(worker, Body::DrainWorker(drain), out);
-                }
+                Effect::Drain { worker } => self.tell_drain(worker, out),
                 Effect::Kill { worker, kind, message } => self.kill(worker, kind, message, out),
             }
         }
     }
 
+    pub(super) fn tell_running(&self, worker: WorkerId, out: &mut Out) {
+        let running = ActorRunning { worker_id: worker.as_bytes().to_vec() };
+        self.tell_home_of(worker, Body::ActorRunning(running), out);
+    }
+
+    pub(super) fn tell_drain(&self, worker: WorkerId, out: &mut Out) {
+        let drain = DrainWorker { worker_id: worker.as_bytes().to_vec() };
+        self.tell_home_of(worker, Body::DrainWorker(drain), out);
+    }
+
     /// The worker may run the constructor: from here on this life is known to everybody.
-    fn start(&self, actor: ActorId, worker: WorkerId, out: &mut Out) {
+    pub(super) fn start(&self, actor: ActorId, worker: WorkerId, out: &mut Out) {
         let Some(entry) = self.actors.get(actor) else {
             return;
         };
@@ -145,53 +153,9 @@ impl Head {
         self.tell_home_of(worker, Body::StartActor(message), out);
     }
 
-    fn kill(&self, worker: WorkerId, kind: &str, message: String, out: &mut Out) {
+    pub(super) fn kill(&self, worker: WorkerId, kind: &str, message: String, out: &mut Out) {
         let kill = KillWorker { worker_id: worker.as_bytes().to_vec(), kind: kind.to_owned(), message };
         self.tell_home_of(worker, Body::KillWorker(kill), out);
-    }
-
-    /// Finds a node for an actor's present life.
-    pub(super) fn place(&mut self, actor: ActorId, out: &mut Out) {
-        let Some(entry) = self.actors.get(actor).filter(|entry| !entry.is_dead() && entry.worker().is_none()) else {
-            return;
-        };
-        let group = group_of(&entry.spec.placement);
-        if let Some(group) = group
-            && !self.is_group_there(group)
-        {
-            return self.place_in_absent_group(actor, group, out);
-        }
-        let preferred = self.nodes.of_worker(entry.spec.creator);
-        let node = match group {
-            Some(group) => self.group_node.get(&group).copied(),
-            None => self.nodes.pick(&entry.spec.placement, preferred),
-        };
-        let Some(node) = node else {
-            self.actors.note_waits(actor, "no node of the cluster has what it needs".to_owned());
-            return self.homeless.push(actor);
-        };
-        let message = place_message(entry, self.job_of_actor.get(&actor).copied().unwrap_or(JobId::nil()));
-        let demand = entry.spec.placement.clone();
-        self.nodes.take(node, &demand);
-        self.placing.insert(actor, node);
-        Self::tell(node, Body::PlaceActor(message), out);
-    }
-
-    fn unplace(&mut self, actor: ActorId, out: &mut Out) {
-        self.homeless.retain(|other| *other != actor);
-        if let Some(node) = self.placing.remove(&actor) {
-            Self::tell(node, Body::UnplaceActor(UnplaceActor { actor_id: actor.as_bytes().to_vec() }), out);
-        }
-    }
-
-    /// There is more room, or another node: what had no place may have one now.
-    pub(super) fn house_the_homeless(&mut self, out: &mut Out) {
-        for group in std::mem::take(&mut self.homeless_groups) {
-            self.reserve(group, out);
-        }
-        for actor in std::mem::take(&mut self.homeless) {
-            self.place(actor, out);
-        }
     }
 
     /// Tells a watcher how an actor is.
@@ -209,39 +173,14 @@ impl Head {
         self.reply(watcher, Reply::ActorUpdate(update), out);
     }
 
-    /// A node says after the head was away which actors live on it.
-    pub(super) fn adopt(
-        &mut self,
-        node: NodeId,
-        actors: Vec<ActorPlaced>,
-        jobs: Vec<trygon_proto::v1::StartJob>,
-        out: &mut Out,
-    ) {
-        for job in jobs {
-            self.on_start_job(node, job, out);
-        }
-        for placed in actors {
-            self.on_actor_placed(node, placed, out);
-        }
-    }
-
-    /// Every process of a node that actors or groups know of.
+    /// Every process of a node that anything depends on.
     pub(super) fn known_processes_of(&self, node: NodeId) -> BTreeSet<WorkerId> {
-        let workers = self.actors.iter().flat_map(|(_, actor)| actor.worker().into_iter().chain([actor.spec.creator]));
-        workers.filter(|worker| Nodes::is_home(node, *worker)).collect()
+        self.actors.processes_of(&node.as_bytes()[..PREFIX])
     }
 }
 
-/// The group whose bundles a demand names, if it names any.
-fn group_of(demand: &ResourceSet) -> Option<PlacementGroupId> {
-    demand.iter().find_map(|(name, _)| {
-        let id = name.split_once("_group_")?.1.rsplit('_').next()?;
-        let digit_pairs = (0..id.len() / 2).map(|index| u8::from_str_radix(id.get(2 * index..2 * index + 2)?, 16).ok());
-        PlacementGroupId::from_bytes(&digit_pairs.collect::<Option<Vec<u8>>>()?).ok()
-    })
-}
-
-fn place_message(entry: &Actor, job: JobId) -> PlaceActor {
+/// What a node is told that is to find a worker for an actor.
+pub(super) fn place_message(entry: &Actor, job: JobId) -> PlaceActor {
     let spec = &entry.spec;
     let actor = CreateActor {
         actor_id: spec.actor.as_bytes().to_vec(),

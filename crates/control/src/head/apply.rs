@@ -40,7 +40,7 @@ impl Head {
             Body::Register(message) => self.on_register(node, message, out),
             // A node that is given up must register again before it is heard.
             _ if !self.nodes.is_alive(node) => {}
-            Body::Load(load) => self.on_load(node, load, out),
+            Body::Load(load) => self.on_load(node, load),
             Body::FromProcess(message) => self.on_request(node, message, out),
             Body::ProcessEnded(ended) => {
                 self.on_process_ended(worker_id(&ended.worker_id), &ended.death.unwrap_or_default(), out);
@@ -48,24 +48,17 @@ impl Head {
             Body::StartJob(job) => self.on_start_job(node, job, out),
             Body::EndJob(ended) => self.on_end_job(&ended.job_id, &ended.death.unwrap_or_default(), out),
             Body::ActorPlaced(placed) => self.on_actor_placed(node, placed, out),
-            Body::ActorRefused(refused) => {
-                let mut effects = Vec::new();
-                let actor = actor_id(&refused.actor_id);
-                self.placing.remove(&actor);
-                self.actors.on_refused(actor, &refused.kind, refused.message, &mut effects);
-                self.perform_actors(effects, out);
-            }
+            Body::ActorRefused(refused) => self.on_actor_refused(node, refused, out),
             Body::ActorWaits(waits) => self.actors.note_waits(actor_id(&waits.actor_id), waits.message),
             Body::GroupReserved(reserved) => self.on_group_reserved(group_id(&reserved.group_id), out),
             Body::GroupWaits(waits) => self.groups.note_waits(group_id(&waits.group_id), waits.message),
             Body::Leaves(leaves) => self.on_node_lost(now_us, node, &leaves.message, out),
             Body::Drain(drain) => {
                 if let Ok(node) = NodeId::from_bytes(&drain.node_id) {
-                    self.drain(node, &drain.reason, out);
+                    self.drain(node, &drain, out);
                 }
             }
-            // Reservations over several nodes are not asked for.
-            Body::BundlesPrepared(_) => {}
+            Body::BundlesPrepared(prepared) => self.on_bundles_prepared(node, prepared, out),
         }
         if may_end_actors {
             self.end_lingering(out);
@@ -92,7 +85,11 @@ impl Head {
             }
             Request::KeyValue(call) => {
                 // It is answered all the same: who asked is about to end.
-                let call = if self.ships_too_late(job, &call) { KeyValueRequest { operation: String::new(), ..call } } else { call };
+                let call = if self.ships_too_late(job, &call) {
+                    KeyValueRequest { operation: String::new(), ..call }
+                } else {
+                    call
+                };
                 let KeyValueRequest { request_id, operation, namespace, key, value, overwrite } = call;
                 let answer = self.key_values.call(&operation, &namespace, key, value, overwrite);
                 let reply =

@@ -13,7 +13,9 @@ const EARLY_US: u64 = 500_000;
 impl Head {
     /// When `tick` is to be called next.
     pub fn next_deadline_us(&self) -> Option<u64> {
-        self.early.questions.first().map(|(until_us, _)| *until_us)
+        let early = self.early.questions.first().map(|(until_us, _)| *until_us);
+        let settling = self.settling.front().map(|(until_us, _)| *until_us);
+        [early, settling, self.look_us, self.news.due_us].into_iter().flatten().min()
     }
 
     /// What did not come to be known in time never will be.
@@ -25,6 +27,18 @@ impl Head {
                 Question::Group { node, watcher, group } => self.tell_unknown_group(node, watcher, group, out),
                 Question::Place { actor, group } => self.refuse_for_group(actor, group, out),
             }
+        }
+        self.settle_due();
+        if self.look_us.is_some_and(|at_us| at_us <= now_us) {
+            self.look_us = None;
+            if std::mem::take(&mut self.has_other_totals) {
+                self.house_the_homeless(out);
+            }
+            self.try_groups(out);
+            self.move_waiting(out);
+        }
+        if self.news.due_us.is_some_and(|at_us| at_us <= now_us) {
+            self.tell_view(out);
         }
     }
 

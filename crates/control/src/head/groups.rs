@@ -1,14 +1,13 @@
 //! Placement groups: created, reserved on a node, watched, removed.
 
 use crate::head::{Head, Out};
-use crate::translate::{amounts, group_spec};
-use trygon_control_core::{GroupCreated, GroupEffect, GroupState, Strategy};
+use crate::translate::group_spec;
+use trygon_control_core::{GroupCreated, GroupEffect, GroupState};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
 use trygon_proto::control::{CreatePlacementGroup, PlacementGroupReply, PlacementGroupUpdate};
 use trygon_proto::v1::head_to_node::Body;
 use trygon_proto::v1::to_process::Reply;
-use trygon_proto::v1::{GroupNews, IndexedBundle, ReleaseGroup, ReserveGroup};
-use trygon_resources::ResourceSet;
+use trygon_proto::v1::{GroupNews, ReleaseGroup};
 
 impl Head {
     pub(super) fn on_create_group(
@@ -100,38 +99,9 @@ impl Head {
         }
     }
 
-    /// Finds a node for a group's bundles.
+    /// Finds nodes for a group's bundles.
     pub(super) fn reserve(&mut self, group: PlacementGroupId, out: &mut Out) {
-        let Some(entry) = self.groups.get(group).filter(|entry| matches!(entry.state, GroupState::Pending { .. }))
-        else {
-            return;
-        };
-        let spec = &entry.spec;
-        let mut total = ResourceSet::new();
-        spec.bundles.iter().for_each(|bundle| total.add(bundle));
-        let Some(node) = self.nodes.pick(&total, self.nodes.of_worker(spec.creator)) else {
-            self.groups.note_waits(group, "no node of the cluster has what it needs".to_owned());
-            return self.homeless_groups.push(group);
-        };
-        let name = match spec.name.as_str() {
-            "" => format!("The placement group {group}"),
-            name => format!("The placement group {name:?}"),
-        };
-        let bundle = |(index, resources): (usize, &ResourceSet)| IndexedBundle {
-            index: u32::try_from(index).unwrap_or(u32::MAX),
-            resources: amounts(resources),
-        };
-        let message = ReserveGroup {
-            group_id: group.as_bytes().to_vec(),
-            creator: spec.creator.as_bytes().to_vec(),
-            bundles: spec.bundles.iter().enumerate().map(bundle).collect(),
-            apart: spec.strategy == Strategy::StrictSpread,
-            labels: spec.labels.clone(),
-            name,
-        };
-        self.nodes.take(node, &total);
-        self.group_node.insert(group, node);
-        Self::tell(node, Body::ReserveGroup(message), out);
+        if self.nodes.is_alone() { self.reserve_alone(group, out) } else { self.attempt(group, out) }
     }
 
     /// PLACE-3: groups end with their job, unless they are detached or of a detached actor.
@@ -152,28 +122,22 @@ impl Head {
 
     fn release(&mut self, group: PlacementGroupId, out: &mut Out) {
         self.homeless_groups.retain(|other| *other != group);
+        self.job_of_group.remove(&group);
         let group_id = group.as_bytes().to_vec();
         if let Some(node) = self.group_node.remove(&group) {
             Self::tell(node, Body::ReleaseGroup(ReleaseGroup { group_id, attempt: 0 }), out);
         }
+        self.release_everywhere(group, out);
         self.tell_news_to_all(group, out);
-    }
-
-    /// The node of these groups is gone: they wait for another one.
-    pub(super) fn leave_groups_of(&mut self, node: NodeId, out: &mut Out) {
-        let lost: Vec<_> = self.group_node.iter().filter(|(_, at)| **at == node).map(|(group, _)| *group).collect();
-        for group in lost {
-            self.group_node.remove(&group);
-            self.groups.on_lost(group);
-            self.tell_news_to_all(group, out);
-            self.reserve(group, out);
-        }
+        self.heard_of.remove(&group);
+        self.place_awaiting(group, out);
     }
 
     fn news(&self, group: PlacementGroupId) -> Option<GroupNews> {
         let entry = self.groups.get(group)?;
-        let bundle_nodes = match (&entry.state, self.group_node.get(&group)) {
-            (GroupState::Created, Some(node)) => vec![node.as_bytes().to_vec(); entry.spec.bundles.len()],
+        let bundle_nodes = match (&entry.state, self.group_node.get(&group), self.plans.get(&group)) {
+            (GroupState::Created, Some(node), _) => vec![node.as_bytes().to_vec(); entry.spec.bundles.len()],
+            (_, _, Some(plan)) => plan.bundle_nodes(),
             _ => Vec::new(),
         };
         let state = match entry.state {
@@ -184,15 +148,25 @@ impl Head {
         Some(GroupNews { group_id: group.as_bytes().to_vec(), state: state.to_owned(), bundle_nodes })
     }
 
-    fn tell_news(&self, node: NodeId, group: PlacementGroupId, out: &mut Out) {
+    fn tell_news(&mut self, node: NodeId, group: PlacementGroupId, out: &mut Out) {
         if let Some(news) = self.news(group) {
+            if news.state != "removed" {
+                self.heard_of.entry(group).or_default().insert(node);
+            }
             Self::tell(node, Body::GroupNews(news), out);
         }
     }
 
-    fn tell_news_to_all(&self, group: PlacementGroupId, out: &mut Out) {
-        if let Some(news) = self.news(group) {
-            self.tell_all(&Body::GroupNews(news), out);
+    /// Tells the nodes that have heard of the group, and those that hold bundles of it.
+    pub(super) fn tell_news_to_all(&mut self, group: PlacementGroupId, out: &mut Out) {
+        let Some(news) = self.news(group) else {
+            return;
+        };
+        let nodes = self.heard_of.entry(group).or_default();
+        nodes.extend(self.plans.get(&group).into_iter().flat_map(|plan| plan.held().map(|(_, node)| node)));
+        nodes.retain(|node| self.nodes.is_alive(*node));
+        for node in nodes.iter() {
+            Self::tell(*node, Body::GroupNews(news.clone()), out);
         }
     }
 

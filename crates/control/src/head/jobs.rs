@@ -20,6 +20,8 @@ impl Head {
             self.next_job += 1;
             id
         });
+        // A job that a head had accepted which is no more.
+        self.next_job = self.next_job.max(u32::from_le_bytes(*id.as_bytes()).saturating_add(1));
         job.job_id = id.as_bytes().to_vec();
         let accepted = JobAccepted { request_id: job.request_id, job_id: job.job_id.clone(), error: String::new() };
         Self::tell(node, Body::JobAccepted(accepted), out);

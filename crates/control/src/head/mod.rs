@@ -2,16 +2,29 @@
 
 mod actors;
 mod apply;
+mod asks;
+mod attempts;
+mod demand;
 mod early;
+mod explain;
 mod groups;
+mod groups_alone;
+mod invariants;
 mod jobs;
 mod messages;
+mod news;
 mod node_table;
 mod nodes;
+mod places;
+mod placing;
+mod plan;
 mod queries;
 mod questions;
+mod returned;
 mod state;
 #[cfg(test)]
 mod tests;
+mod view_news;
+mod waiters;
 
 pub use state::{Head, Out};

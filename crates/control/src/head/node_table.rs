@@ -1,8 +1,9 @@
 //! The table of nodes.
 
 use std::collections::BTreeMap;
-use trygon_ids::{NodeId, WorkerId};
-use trygon_proto::v1::NodeView;
+use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
+use trygon_placement::NodeState;
+use trygon_proto::v1::{Load, NodeView};
 use trygon_resources::ResourceSet;
 
 /// Bytes of a node's id that its processes' ids begin with.
@@ -16,12 +17,57 @@ pub(super) struct NodeEntry {
     pub(super) total: ResourceSet,
     pub(super) free: ResourceSet,
     pub(super) daemon_pid: u32,
+    /// What it reported last, but for the amounts.
+    #[serde(with = "crate::head::messages::one")]
+    pub(super) load: Load,
+    /// Reports that came.
+    pub(super) loads: u64,
+    /// What is in use there by now, though no report has it yet.
+    pub(super) settling: Vec<Settling>,
+}
+
+/// Something that was asked of a node and is in use there.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct Settling {
+    pub(super) until_us: u64,
+    pub(super) amounts: ResourceSet,
+    pub(super) what: Settled,
+}
+
+/// What settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) enum Settled {
+    /// A bundle of this group.
+    Group(PlacementGroupId),
+    /// What this actor needs while its constructor runs.
+    Actor(ActorId),
+    /// What the node lacks, whatever its report says.
+    Doubt,
+}
+
+/// What there is besides placement groups.
+pub(super) fn without_groups(amounts: &ResourceSet) -> ResourceSet {
+    let plain = amounts.iter().filter(|(name, _)| !name.contains("_group_"));
+    plain.map(|(name, amount)| (name.to_owned(), amount)).collect()
 }
 
 impl NodeEntry {
     /// Whether it takes new work.
     pub(super) fn takes_work(&self) -> bool {
         self.view.state == "alive"
+    }
+
+    /// As the head sees it that chooses among nodes: bundles of groups it finds by its plans, and a node may have hundreds.
+    pub(super) fn state(&self, node: NodeId) -> NodeState {
+        NodeState {
+            node,
+            number: self.view.node_number,
+            total: without_groups(&self.total),
+            free: without_groups(&self.free),
+            labels: self.view.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            is_draining: !self.takes_work(),
+            queued: u64::from(self.view.waiting),
+        }
     }
 }
 
@@ -31,6 +77,8 @@ pub(super) struct Nodes {
     pub(super) by_id: BTreeMap<NodeId, NodeEntry>,
     pub(super) by_prefix: BTreeMap<[u8; PREFIX], NodeId>,
     pub(super) next_number: u32,
+    /// Nodes that live.
+    pub(super) count: usize,
 }
 
 impl Nodes {
@@ -61,31 +109,13 @@ impl Nodes {
         self.by_id.iter()
     }
 
-    /// The node for something: `preferred` if it has room, else the one with most free CPUs among those with room, else one that
-    /// could have it some day.
-    pub(super) fn pick(&self, demand: &ResourceSet, preferred: Option<NodeId>) -> Option<NodeId> {
-        let open = || self.by_id.iter().filter(|(_, entry)| entry.takes_work());
-        // A node that is a cluster of its own decides by itself, and says itself what it cannot do.
-        if self.by_id.values().next().is_some_and(|entry| entry.view.address.is_empty()) {
-            return open().map(|(id, _)| *id).next();
-        }
-        let has_room = |entry: &NodeEntry| entry.free.covers(demand);
-        if let Some(preferred) = preferred
-            && self.by_id.get(&preferred).is_some_and(|entry| entry.takes_work() && has_room(entry))
-        {
-            return Some(preferred);
-        }
-        let most_free = open()
-            .filter(|(_, entry)| has_room(entry))
-            .max_by_key(|(id, entry)| (entry.free.get("CPU"), std::cmp::Reverse(**id)))
-            .map(|(id, _)| *id);
-        most_free.or_else(|| open().find(|(_, entry)| entry.total.covers(demand)).map(|(id, _)| *id))
+    /// Whether the only node is a cluster of its own: it decides by itself, and says itself what it cannot do.
+    pub(super) fn is_alone(&self) -> bool {
+        self.by_id.values().next().is_some_and(|entry| entry.view.address.is_empty())
     }
 
-    /// Something was placed there: until the node reports again it counts as used.
-    pub(super) fn take(&mut self, node: NodeId, demand: &ResourceSet) {
-        if let Some(entry) = self.by_id.get_mut(&node) {
-            entry.free.subtract(demand);
-        }
+    /// The node that is a cluster of its own, if it takes work.
+    pub(super) fn own(&self) -> Option<NodeId> {
+        self.by_id.iter().find(|(_, entry)| entry.takes_work()).map(|(id, _)| *id)
     }
 }

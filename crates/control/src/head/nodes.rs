@@ -1,11 +1,18 @@
 //! The nodes of the cluster: they come, say what they have, and go.
 
-use crate::head::node_table::{NodeEntry, PREFIX};
+use crate::head::node_table::{NodeEntry, PREFIX, without_groups};
+use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
 use crate::translate::resource_set;
 use trygon_ids::NodeId;
 use trygon_proto::control::Death;
-use trygon_proto::v1::{Load, NodeView, RegisterNode, Registered, View, head_to_node};
+use trygon_proto::v1::{DrainNode, Load, NodeView, RegisterNode, Registered, View, head_to_node};
+use trygon_resources::ResourceSet;
+
+/// After a node has less than before.
+const LOOK_LATER_US: u64 = 30_000;
+/// Nodes that are gone and are remembered.
+const MOST_DEAD: usize = 4_096;
 
 impl Head {
     /// The nodes that are counted on.
@@ -14,62 +21,131 @@ impl Head {
     }
 
     pub(super) fn on_register(&mut self, node: NodeId, message: RegisterNode, out: &mut Out) {
-        let known = self.nodes.by_id.get(&node).map(|entry| entry.view.node_number);
-        let number = known.unwrap_or_else(|| {
-            let alone = message.address.is_empty();
-            if !alone && message.known_number >= self.nodes.next_number {
-                self.nodes.next_number = message.known_number;
-            }
-            // 0 is the number of a node that is its own cluster.
-            let number = if alone { 0 } else { self.nodes.next_number.max(1) };
-            self.nodes.next_number = number + 1;
-            number
-        });
+        let is_alone = message.address.is_empty();
+        let is_known = self.nodes.is_alive(node);
+        let number = self.number_for(node, message.known_number, is_alone);
         let total = resource_set(&message.resources);
         let view = NodeView {
             node_id: node.as_bytes().to_vec(),
             node_number: number,
-            state: "alive".to_owned(),
-            address: message.address,
-            hostname: message.hostname,
+            state: self.state_again(node),
+            address: message.address.clone(),
+            hostname: message.hostname.clone(),
             total: message.resources.clone(),
-            free: message.resources,
-            labels: message.labels,
+            free: message.resources.clone(),
+            labels: message.labels.clone(),
             waiting: 0,
             message: String::new(),
         };
         let mut prefix = [0; PREFIX];
         prefix.copy_from_slice(&node.as_bytes()[..PREFIX]);
         self.nodes.by_prefix.insert(prefix, node);
-        let entry = NodeEntry { view: view.clone(), free: total.clone(), total, daemon_pid: message.daemon_pid };
+        let entry = NodeEntry {
+            view,
+            free: total.clone(),
+            total,
+            daemon_pid: message.daemon_pid,
+            load: Load::default(),
+            loads: 0,
+            settling: Vec::new(),
+        };
+        if !is_known {
+            self.nodes.count += 1;
+        }
+        if !is_alone {
+            self.settle_all(node);
+            self.view.put(entry.state(node));
+        }
         self.nodes.by_id.insert(node, entry);
+        self.note_member(node);
         let registered = Registered { node_number: number, package_version: env!("CARGO_PKG_VERSION").to_owned() };
         Self::tell(node, head_to_node::Body::Registered(registered), out);
-        let nodes = self.nodes.by_id.values().map(|entry| entry.view.clone()).collect();
-        Self::tell(node, head_to_node::Body::View(View { is_whole: true, nodes }), out);
-        self.tell_others(node, view, out);
+        self.tell_first_view(node, message.known_number != 0, out);
         self.tell_jobs(node, out);
-        self.adopt(node, message.actors, message.jobs, out);
+        self.reconcile(node, is_known, message, out);
         self.house_the_homeless(out);
-    }
-
-    fn tell_others(&self, node: NodeId, view: NodeView, out: &mut Out) {
-        for other in self.nodes.alive().filter(|other| *other != node) {
-            let view = View { is_whole: false, nodes: vec![view.clone()] };
-            Self::tell(other, head_to_node::Body::View(view), out);
+        for group in std::mem::take(&mut self.homeless_groups) {
+            self.reserve(group, out);
         }
+        self.look_soon();
     }
 
-    pub(super) fn on_load(&mut self, node: NodeId, message: Load, out: &mut Out) {
+    /// A number is a node's for ever. 0 is that of a node that is its own cluster.
+    fn number_for(&mut self, node: NodeId, known: u32, is_alone: bool) -> u32 {
+        let nodes = &mut self.nodes;
+        if let Some(entry) = nodes.by_id.get(&node) {
+            return entry.view.node_number;
+        }
+        if is_alone {
+            return 0;
+        }
+        // It had one from this head, whose memory of it is lost; numbers in use are not given away.
+        let is_free = known != 0 && nodes.by_id.values().all(|entry| entry.view.node_number != known);
+        let number = if is_free { known } else { nodes.next_number.max(1) };
+        nodes.next_number = nodes.next_number.max(number + 1);
+        number
+    }
+
+    /// A node that drains drains on when it comes back.
+    fn state_again(&self, node: NodeId) -> String {
+        let entry = self.nodes.by_id.get(&node).filter(|entry| entry.view.state == "draining");
+        entry.map_or("alive", |_| "draining").to_owned()
+    }
+
+    /// What a node hears first of the others; the rest follows.
+    fn tell_first_view(&mut self, node: NodeId, was_here: bool, out: &mut Out) {
+        let count = self.nodes.by_id.len();
+        let is_everything = count <= if was_here { WHOLE_SHARE } else { FIRST_SHARE };
+        let around = self.nodes.by_id.range(node..).chain(self.nodes.by_id.range(..node));
+        let nodes = around.take(if is_everything { count } else { FIRST_SHARE });
+        let nodes = nodes.map(|(_, entry)| entry.view.clone()).collect();
+        let view = View { is_whole: is_everything || !was_here, nodes };
+        Self::tell(node, head_to_node::Body::View(view), out);
+        self.news.note_told(node, is_everything);
+    }
+
+    pub(super) fn on_load(&mut self, node: NodeId, message: Load) {
+        let is_alone = self.nodes.is_alone();
         let Some(entry) = self.nodes.by_id.get_mut(&node) else {
             return;
         };
-        entry.free = resource_set(&message.free);
-        entry.view.free = message.free;
+        let (free, total) = (resource_set(&message.free), resource_set(&message.total));
         entry.view.waiting = message.waiting.iter().map(|waiting| waiting.count).sum();
-        let view = entry.view.clone();
-        self.tell_others(node, view, out);
-        self.house_the_homeless(out);
+        entry.view.free = message.free;
+        let free_before = std::mem::replace(&mut entry.free, free);
+        let mut has_other_total = false;
+        if !total.is_empty() && total != entry.total {
+            has_other_total = without_groups(&total) != without_groups(&entry.total);
+            entry.view.total = message.total;
+            entry.total = total;
+        }
+        entry.load = Load { waiting: message.waiting, ..Load::default() };
+        if is_alone {
+            return;
+        }
+        let free = without_groups(&entry.free);
+        let has_more = free.iter().any(|(name, amount)| amount > free_before.get(name));
+        self.take_load(node, free, has_other_total);
+        if has_more || has_other_total {
+            self.look_soon();
+        } else {
+            // What waits there may go elsewhere.
+            self.look_at(self.now_us + LOOK_LATER_US);
+        }
+    }
+
+    fn take_load(&mut self, node: NodeId, free: ResourceSet, has_other_total: bool) {
+        self.settle_all(node);
+        let Some(entry) = self.nodes.by_id.get(&node) else {
+            return;
+        };
+        if has_other_total {
+            self.view.put(entry.state(node));
+            self.has_other_totals = true;
+        } else {
+            self.view.set_free(node, free);
+        }
+        self.note_free(node);
     }
 
     /// A node is gone, with every process on it.
@@ -81,29 +157,55 @@ impl Head {
         "dead".clone_into(&mut entry.view.state);
         message.clone_into(&mut entry.view.message);
         entry.view.free.clear();
+        entry.settling.clear();
+        entry.load = Load::default();
         let view = entry.view.clone();
-        self.tell_others(node, view, out);
+        self.nodes.count -= 1;
+        self.view.remove(node);
+        self.note_member(node);
+        self.news.stop(node);
+        self.tell_all(&head_to_node::Body::View(View { is_whole: false, nodes: vec![view] }), out);
         let death = Death { kind: "node".to_owned(), message: message.to_owned(), ..Death::default() };
         for worker in self.known_processes_of(node) {
             self.on_process_ended(worker, &death, out);
         }
         self.end_jobs_of(node, out);
-        self.leave_groups_of(node, out);
-        let placing: Vec<_> = self.placing.iter().filter(|(_, at)| **at == node).map(|(actor, _)| *actor).collect();
-        for actor in placing {
-            self.placing.remove(&actor);
-            self.place(actor, out);
-        }
+        self.replace_bundles_of(node, out);
+        self.leave(node, out);
         self.end_lingering(out);
+        self.forget_old_dead();
     }
 
-    pub(super) fn drain(&mut self, node: NodeId, reason: &str, out: &mut Out) {
+    /// A node takes nothing new; what runs there goes on.
+    pub(super) fn drain(&mut self, node: NodeId, message: &DrainNode, out: &mut Out) {
         let Some(entry) = self.nodes.by_id.get_mut(&node).filter(|entry| entry.takes_work()) else {
             return;
         };
         "draining".clone_into(&mut entry.view.state);
-        reason.clone_into(&mut entry.view.message);
+        message.reason.clone_into(&mut entry.view.message);
         let view = entry.view.clone();
-        self.tell_others(node, view, out);
+        if !self.nodes.is_alone() {
+            self.view.put(self.nodes.by_id[&node].state(node));
+        }
+        self.note_member(node);
+        Self::tell(node, head_to_node::Body::Drain(message.clone()), out);
+        self.tell_all(&head_to_node::Body::View(View { is_whole: false, nodes: vec![view] }), out);
+        if !self.nodes.is_alone() {
+            self.ask_others_than(node, out);
+            self.leave(node, out);
+        }
+    }
+
+    fn forget_old_dead(&mut self) {
+        let dead = self.nodes.by_id.len() - self.nodes.count;
+        if dead <= MOST_DEAD {
+            return;
+        }
+        let oldest = self.nodes.by_id.iter().filter(|(_, entry)| entry.view.state == "dead");
+        if let Some(node) = oldest.min_by_key(|(_, entry)| entry.view.node_number).map(|(node, _)| *node) {
+            self.nodes.by_id.remove(&node);
+            self.nodes.by_prefix.retain(|_, other| *other != node);
+            self.news.forget(node);
+        }
     }
 }

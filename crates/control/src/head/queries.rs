@@ -2,6 +2,7 @@
 
 use crate::head::Head;
 use crate::head::node_table::NodeEntry;
+use crate::head::plan::Plan;
 use crate::json::{array, hex, object, string};
 use std::collections::BTreeMap;
 use trygon_control_core::{Actor, Group, GroupState};
@@ -21,6 +22,8 @@ impl Head {
             "actors" => Some(array(self.actors.iter().map(|(_, actor)| self.actor_json(actor)))),
             "placement_groups" => Some(self.groups_json(argument)),
             "jobs" => Some(self.jobs_json()),
+            "demand" => Some(self.demand_json()),
+            "explain" => Some(self.explain_json(argument)),
             _ => None,
         };
         let error = if answer.is_some() { String::new() } else { format!("nothing is known about {:?}", query.what) };
@@ -69,7 +72,14 @@ impl Head {
 
     fn group_json(&self, group: &Group) -> String {
         let is_placed = group.reserved_us > 0;
-        let node = self.group_node.get(&group.spec.group).filter(|_| is_placed);
+        let plan = self.plans.get(&group.spec.group);
+        let first = plan.and_then(|plan| plan.held().next()).map(|(_, node)| node);
+        let node = self.group_node.get(&group.spec.group).filter(|_| is_placed).copied().or(first);
+        let nodes = plan.map(Plan::bundle_nodes).unwrap_or_default();
+        let state = match group.state {
+            GroupState::Pending { .. } if is_placed => "RESCHEDULING",
+            _ => group.state_name(),
+        };
         let waited_us = group.reserved_us.saturating_sub(group.asked_us);
         let waits = if let GroupState::Pending { waits } = &group.state { waits.as_str() } else { "" };
         object([
@@ -78,8 +88,9 @@ impl Head {
             ("namespace", string(&group.spec.namespace)),
             ("bundles", array(group.spec.bundles.iter().map(resources_json))),
             ("node_id", node.map_or_else(|| string(""), |node| hex(node.as_bytes()))),
+            ("bundle_nodes", array(nodes.iter().map(|node| hex(node)))),
             ("strategy", string(group.spec.strategy.name())),
-            ("state", string(group.state_name())),
+            ("state", string(state)),
             ("scheduling_state", string(group.scheduling_state())),
             ("waits", string(waits)),
             ("is_placed", is_placed.to_string()),
@@ -106,6 +117,7 @@ fn node_json(node: &NodeEntry) -> String {
     let labels: BTreeMap<&String, &String> = view.labels.iter().collect();
     object([
         ("NodeID", hex(&view.node_id)),
+        ("NodeNumber", view.node_number.to_string()),
         ("Alive", (view.state != "dead").to_string()),
         ("State", string(&view.state)),
         ("NodeManagerAddress", string(view.address.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host))),
@@ -121,6 +133,6 @@ fn node_json(node: &NodeEntry) -> String {
 }
 
 /// Named amounts.
-fn resources_json(resources: &ResourceSet) -> String {
+pub(super) fn resources_json(resources: &ResourceSet) -> String {
     object(resources.iter().map(|(name, amount)| (name, format!("{:?}", amount.as_f64()))))
 }

@@ -1,10 +1,15 @@
 //! What the head knows.
 
+use crate::head::news::News;
 use crate::head::node_table::Nodes;
+use crate::head::placing::Placing;
+use crate::head::plan::Plan;
 use crate::head::questions::Early;
-use std::collections::BTreeMap;
+use crate::head::waiters::Waiters;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_control_core::{Actors, Functions, KeyValues, PlacementGroups};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
+use trygon_placement::View;
 use trygon_proto::v1::{HeadToNode, StartJob, ToProcess, head_to_node, to_process};
 
 /// Messages for nodes, in order.
@@ -28,18 +33,40 @@ pub struct Head {
     pub(super) next_job: u32,
     /// The job that created an actor.
     pub(super) job_of_actor: BTreeMap<ActorId, JobId>,
+    /// Where things can go, among several nodes.
+    pub(super) view: View,
+    /// The place of the view where SPREAD goes on.
+    pub(super) turn: u32,
+    /// What nodes are not told yet of one another.
+    pub(super) news: News,
+    /// Nodes at which something settles, the first to be over first.
+    pub(super) settling: VecDeque<(u64, NodeId)>,
+    /// A node has more, or less, than it had: what no node could hold may find one.
+    pub(super) has_other_totals: bool,
+    /// When what waits is looked at again.
+    pub(super) look_us: Option<u64>,
     /// The node that looks for a worker for an actor.
-    pub(super) placing: BTreeMap<ActorId, NodeId>,
+    pub(super) placing: BTreeMap<ActorId, Placing>,
+    /// Those among them that may as well go elsewhere.
+    pub(super) waiting: Waiters,
     /// Actors that wait for a node that can have them.
-    pub(super) homeless: Vec<ActorId>,
+    pub(super) homeless: Waiters,
+    /// Actors that wait for a bundle to run in.
+    pub(super) awaiting_group: BTreeMap<PlacementGroupId, BTreeSet<ActorId>>,
     /// Process ids of workers that have actors.
     pub(super) pids: BTreeMap<WorkerId, u32>,
     /// The job that created a group.
     pub(super) job_of_group: BTreeMap<PlacementGroupId, JobId>,
-    /// The node of a group's bundles.
+    /// The node of a group's bundles, when a node is a cluster of its own.
     pub(super) group_node: BTreeMap<PlacementGroupId, NodeId>,
-    /// Groups that no node can hold now.
+    /// Groups for which it takes nothing now.
     pub(super) homeless_groups: Vec<PlacementGroupId>,
+    /// Where the bundles of groups are among several nodes.
+    pub(super) plans: BTreeMap<PlacementGroupId, Plan>,
+    /// Groups that no nodes can hold now, the first first.
+    pub(super) waiting_groups: BTreeSet<(u64, PlacementGroupId)>,
+    /// Nodes that were told of a group and are told what becomes of it.
+    pub(super) heard_of: BTreeMap<PlacementGroupId, BTreeSet<NodeId>>,
     /// Kept over a restart too: the journal behind a snapshot goes on from exactly this state.
     pub(super) early: Early,
 }

@@ -68,6 +68,7 @@ impl Entrance<'_> {
             transfers: None,
             early_asks: Vec::new(),
             certificates_ms: 0,
+            draining: None,
             log_room: crate::cluster::log_room::LogRoom::default(),
         };
         Ok((cluster, address))
@@ -129,11 +130,11 @@ impl Entrance<'_> {
         }
         let path = Path::new(&self.start.key_file);
         if self.start.key_file.is_empty() {
-            return Err(
-                "the cluster's key is needed to join it: copy the file that `trygon start --head` names to this \
-                        machine and give it with --token-file, or put its text into TRYGON_CLUSTER_KEY"
-                    .to_owned(),
-            );
+            return Err(format!(
+                "the cluster's key is needed to join {}: copy the file that `trygon start --head` names to this machine and give \
+                 it with --token-file, or put its text into TRYGON_CLUSTER_KEY",
+                self.start.head_address
+            ));
         }
         ClusterKey::from_file(path).map_err(|error| error.to_string())
     }

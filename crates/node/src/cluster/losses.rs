@@ -234,7 +234,8 @@ impl Service {
         let Some(cluster) = &mut self.cluster else {
             return;
         };
-        let (due, others) = std::mem::take(&mut cluster.unreached).into_iter().partition(|(at_ms, ..)| *at_ms <= now_ms);
+        let (due, others) =
+            std::mem::take(&mut cluster.unreached).into_iter().partition(|(at_ms, ..)| *at_ms <= now_ms);
         cluster.unreached = others;
         let due: Vec<(u64, WorkerId, String)> = due;
         for (_, worker, message) in due {

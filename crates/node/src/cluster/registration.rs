@@ -3,11 +3,14 @@
 use crate::about::{VERSION, hostname};
 use crate::cluster::starter::START_LIMIT;
 use crate::head_place::HeadPlace;
+use crate::placed::ActorHere;
+use crate::process::{Part, Process};
 use crate::service::Service;
 use trygon_cluster::Outgoing;
+use trygon_ids::ActorId;
 use trygon_node_core::Event;
 use trygon_proto::v1::node_to_head::Body;
-use trygon_proto::v1::{ActorPlaced, NodeToHead, RegisterNode, Registered, StartJob};
+use trygon_proto::v1::{ActorPlaced, HeldBundle, NodeToHead, RegisterNode, Registered, StartJob};
 use trygon_wire::Kind;
 use trygon_wire::control::NodeFailed;
 
@@ -118,6 +121,28 @@ impl Service {
             actors: actors.collect(),
             jobs: jobs.collect(),
             daemon_pid: std::process::id(),
+            bundles: self.held_bundles(),
+            processes: self.processes.values().filter(|process| process.part != Part::Tool).map(id_bytes).collect(),
+            starting: self.actors_here.iter().filter(|(_, life)| !life.is_running).map(actor_bytes).collect(),
         }
     }
+
+    fn held_bundles(&self) -> Vec<HeldBundle> {
+        let held = self.node.bundle_views().into_iter();
+        held.map(|view| HeldBundle {
+            group_id: view.group.as_bytes().to_vec(),
+            index: view.index,
+            attempt: view.attempt,
+            is_committed: view.is_committed,
+        })
+        .collect()
+    }
+}
+
+fn id_bytes(process: &Process) -> Vec<u8> {
+    process.id.as_bytes().to_vec()
+}
+
+fn actor_bytes((actor, _): (&ActorId, &ActorHere)) -> Vec<u8> {
+    actor.as_bytes().to_vec()
 }

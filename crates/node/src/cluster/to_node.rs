@@ -57,8 +57,9 @@ impl Service {
                 let waiting = queued.into_iter().map(waiting).collect();
                 self.tell_head(ToHead::Load(Load { free: amounts(&free), waiting, total: amounts(&total) }));
             }
-            Effect::BundlesPrepared { group, attempt, ok, .. } => {
-                let prepared = BundlesPrepared { group_id: group.as_bytes().to_vec(), attempt, ok };
+            Effect::BundlesPrepared { group, attempt, ok, free } => {
+                let (group_id, free) = (group.as_bytes().to_vec(), amounts(&free));
+                let prepared = BundlesPrepared { group_id, attempt, ok, free };
                 self.tell_head(ToHead::BundlesPrepared(prepared));
             }
             _ => {}

@@ -83,8 +83,9 @@ impl Service {
         };
         let is_plain = key.is_empty();
         config.make_place();
-        let zygote = Zygote::start(config, environment, is_plain, &self.poller)
-            .map_err(|error| format!("{} cannot be started on node {}: {error}", config.python, self.identity.address))?;
+        let zygote = Zygote::start(config, environment, is_plain, &self.poller, &self.shield).map_err(|error| {
+            format!("{} cannot be started on node {}: {error}", config.python, self.identity.address)
+        })?;
         if let Some(entry) = self.environments.all.get_mut(&environment) {
             entry.zygote = Some(zygote);
         }

@@ -3,13 +3,14 @@
 use crate::connection::Connection;
 use crate::log_tail::LineStream;
 use crate::poller::{Poller, Role};
+use crate::worker_pool::shield::Shield;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use trygon_node_core::EnvironmentId;
 use trygon_wire::control::ForkWorker;
 
@@ -79,6 +80,7 @@ impl Zygote {
         environment: EnvironmentId,
         is_plain: bool,
         poller: &Poller,
+        shield: &Shield,
     ) -> std::io::Result<Self> {
         let number = number_of(environment);
         let flags = SocketFlags::CLOEXEC;
@@ -86,7 +88,7 @@ impl Zygote {
         rustix::io::ioctl_fionbio(&ours, true)?;
         let (errors, errors_end) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&errors, true)?;
-        let mut command = Command::new(&config.python);
+        let mut command = shield.command(config.python.as_ref());
         if config.is_other_python {
             command.args(["-I", "-c", PROGRAM_OF_ANOTHER]);
         } else {

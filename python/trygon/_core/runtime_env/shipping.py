@@ -143,8 +143,8 @@ def _pack(folder: str, path: str, what: str) -> str:
                 with open(source, "rb") as content:
                     archive.addfile(entry, content)
     digest = sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(_PIECE_BYTES):
+    with open(path, "rb") as packed:
+        while piece := packed.read(_PIECE_BYTES):
             digest.update(piece)
     return digest.hexdigest()
 
