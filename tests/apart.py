@@ -41,7 +41,7 @@ class Apart:
         self.folder = Path(tempfile.mkdtemp(prefix="n-"))
         self.sources, self.shared = self.folder / "sources", self.folder / "shared"
         self._room_mib = room_mib
-        self._other = 0
+        self._head = self._other = 0
         for path in (self.sources, self.shared, self.folder / "a", self.folder / "b"):
             path.mkdir()
 
@@ -51,6 +51,7 @@ class Apart:
                 found.bind(("127.0.0.1", 0))
                 port = found.getsockname()[1]
             head = self._start("a", [], "--head", f"--port={port}")
+            self._head = head["pid"]
             key = shutil.copy(head["key_file"], self.shared / "key")
             # What is on the machine already is hidden from the second node; nothing it has is seen here.
             mount = f"mount -t tmpfs -o size={self._room_mib}m none"
@@ -81,6 +82,12 @@ class Apart:
         options = {"cwd": self.folder, "timeout": 60, **options}
         environment = {**self._environment(name), **options.pop("variables", {})}
         return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, **options)
+
+    def control_pid(self) -> int:
+        """The process that is the cluster's head."""
+        head = self._head
+        children = Path(f"/proc/{head}/task/{head}/children").read_text().split()
+        return next(int(pid) for pid in children if b"control" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
     def enter_b(self, *words: str) -> list[str]:
         """A command that sees what `b` sees."""
