@@ -93,7 +93,8 @@ impl Node {
     /// that registers again says so.
     pub fn held_bundles(&self) -> Vec<(PlacementGroupId, u32, u32, bool)> {
         let of_group = |(group, bundles): (&PlacementGroupId, &crate::bundle::Bundles)| {
-            let held = bundles.iter().map(|(index, bundle)| (*group, *index as u32, bundle.attempt, bundle.is_committed));
+            let held =
+                bundles.iter().map(|(index, bundle)| (*group, *index as u32, bundle.attempt, bundle.is_committed));
             held.collect::<Vec<_>>()
         };
         self.groups.iter().flat_map(of_group).collect()

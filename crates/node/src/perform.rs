@@ -67,7 +67,9 @@ impl Service {
             | Effect::ForwardReturn { .. }
             | Effect::OwnerGone { .. }
             | Effect::LoadChanged { .. }
-            | Effect::BundlesPrepared { .. } => self.say("unreachable in embedded mode: an effect of a cluster".to_owned()),
+            | Effect::BundlesPrepared { .. } => {
+                self.say("unreachable in embedded mode: an effect of a cluster".to_owned())
+            }
         }
     }
 

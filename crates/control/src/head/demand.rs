@@ -21,8 +21,7 @@ impl Head {
         for (_, node) in self.nodes.iter() {
             for waiting in &node.load.waiting {
                 let needs = vec![resource_set(&waiting.resources)];
-                *demand.entry(("tasks", needs, &waiting.name, &waiting.message)).or_default() +=
-                    waiting.count as usize;
+                *demand.entry(("tasks", needs, &waiting.name, &waiting.message)).or_default() += waiting.count as usize;
             }
         }
         let lines = self.homeless.shapes().map(|(shape, _)| (shape, &self.homeless));

@@ -12,17 +12,19 @@ mod groups_alone;
 mod invariants;
 mod jobs;
 mod messages;
+mod news;
 mod node_table;
 mod nodes;
 mod places;
+mod placing;
 mod plan;
 mod queries;
 mod questions;
 mod returned;
 mod state;
-mod view_news;
-mod waiters;
 #[cfg(test)]
 mod tests;
+mod view_news;
+mod waiters;
 
 pub use state::{Head, Out};

@@ -4,6 +4,7 @@
 //! - **SEAT-2** an actor that waits on a node moves when another node has room and it has waited for a while.
 
 use crate::head::actors::place_message;
+use crate::head::placing::Placing;
 use crate::head::waiters::shape;
 use crate::head::{Head, Out};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId};
@@ -16,15 +17,6 @@ use trygon_resources::{Amount, ResourceSet};
 const PATIENCE_US: u64 = 100_000;
 /// Actors of one shape that are looked at in one go.
 const MOST_MOVES: usize = 1_000;
-
-/// A node looks for a worker for an actor.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub(super) struct Placing {
-    pub(super) node: NodeId,
-    /// What was asked of it, by name.
-    pub(super) named: ResourceSet,
-    pub(super) since_us: u64,
-}
 
 impl Head {
     /// Finds a node for an actor's present life.
@@ -84,13 +76,7 @@ impl Head {
         }
     }
 
-    fn bundle_for(
-        &self,
-        part: &GroupPart,
-        demand: &Demand,
-        named: &ResourceSet,
-        salt: u64,
-    ) -> Result<NodeId, String> {
+    fn bundle_for(&self, part: &GroupPart, demand: &Demand, named: &ResourceSet, salt: u64) -> Result<NodeId, String> {
         let waits = || format!("waits for placement group {}, which is not reserved yet", part.group);
         let (Some(plan), Some(group)) = (self.plans.get(&part.group), self.groups.get(part.group)) else {
             return Err(waits());
@@ -176,8 +162,7 @@ impl Head {
             // The bundle may have moved, or be about to.
             ("placement_group_removed" | "unschedulable", Some(part)) => {
                 let named = demand.named_amounts();
-                self.is_group_there(part.group)
-                    && self.bundle_for(&part, &demand, &named, salt(actor)) != Ok(node)
+                self.is_group_there(part.group) && self.bundle_for(&part, &demand, &named, salt(actor)) != Ok(node)
             }
             ("unschedulable", None) => {
                 !matches!(self.choose(actor, &demand), ActorPlace::On(at) | ActorPlace::WaitsOn(at) if at == node)
@@ -270,14 +255,16 @@ impl Head {
 impl Head {
     /// Whether a node was asked for more than it has free: then something waits there, and does not only start.
     fn is_overcommitted(&self, node: NodeId, named: &ResourceSet) -> bool {
-        let is_short = |seat: &trygon_placement::Seat| {
-            named.iter().any(|(name, _)| seat.available().get(name) < Amount::ZERO)
-        };
+        let is_short =
+            |seat: &trygon_placement::Seat| named.iter().any(|(name, _)| seat.available().get(name) < Amount::ZERO);
         self.view.get(node).is_some_and(is_short)
     }
 }
 
 /// Tells actors apart where one node is as good as another.
 fn salt(actor: ActorId) -> u64 {
-    actor.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+    actor
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }

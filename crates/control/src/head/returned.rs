@@ -47,9 +47,8 @@ impl Head {
     }
 
     fn end_missing_jobs(&mut self, node: NodeId, reported: &BTreeSet<JobId>, out: &mut Out) {
-        let is_missing = |id: &JobId, job: &StartJob| {
-            Nodes::is_home(node, worker_id(&job.driver_id)) && !reported.contains(id)
-        };
+        let is_missing =
+            |id: &JobId, job: &StartJob| Nodes::is_home(node, worker_id(&job.driver_id)) && !reported.contains(id);
         let missing: Vec<Vec<u8>> =
             self.jobs.iter().filter(|(id, job)| is_missing(id, job)).map(|(_, job)| job.job_id.clone()).collect();
         for job in missing {
@@ -58,13 +57,7 @@ impl Head {
     }
 
     /// BACK-1 for workers and drivers.
-    fn end_missing_processes(
-        &mut self,
-        node: NodeId,
-        actors: &[ActorPlaced],
-        processes: &[Vec<u8>],
-        out: &mut Out,
-    ) {
+    fn end_missing_processes(&mut self, node: NodeId, actors: &[ActorPlaced], processes: &[Vec<u8>], out: &mut Out) {
         let mut here: BTreeSet<WorkerId> = actors.iter().map(|placed| worker_id(&placed.worker_id)).collect();
         here.extend(processes.iter().map(|process| worker_id(process)));
         let is_told = |worker: &WorkerId| !processes.is_empty() || self.actors.on_worker(*worker).is_some();

@@ -31,7 +31,10 @@ impl Default for Size {
 
 /// Runs everything and prints figures. False when something is not as it should be.
 pub fn run(size: Size) -> bool {
-    println!("{} nodes of 16 CPUs; processor seconds of the head alone and of everything, and wall seconds of everything", size.nodes);
+    println!(
+        "{} nodes of 16 CPUs; processor seconds of the head alone and of everything, and wall seconds of everything",
+        size.nodes
+    );
     let mut cluster = Cluster::new(size.nodes);
     let mut passed = true;
     passed &= phase(&mut cluster, "nodes registered", size.nodes, |cluster| {

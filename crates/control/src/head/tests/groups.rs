@@ -1,6 +1,6 @@
 //! Placement groups over several nodes.
 
-use super::{Cluster, Told, ToNode, commits, group, node, prepares, releases};
+use super::{Cluster, ToNode, Told, commits, group, node, prepares, releases};
 use std::collections::BTreeSet;
 use trygon_ids::NodeId;
 use trygon_proto::v1::GroupNews;
