@@ -1,6 +1,6 @@
 //! What can be said on the command line.
 
-use crate::cluster::args::{Start, Status, Stop};
+use crate::cluster::args::{Drain, Explain, Start, Status, Stop, SymmetricRun};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -26,6 +26,12 @@ pub(crate) enum Command {
     Stop(Stop),
     /// Show nodes, what is in use, and what waits and why.
     Status(Status),
+    /// Explain a task that waits, an actor, a placement group, a node or a job: how it is, and why.
+    Explain(Explain),
+    /// Take no new work on a node, because it is to leave.
+    Drain(Drain),
+    /// Run a command on a cluster of all hosts on which this same line runs.
+    SymmetricRun(Box<SymmetricRun>),
     /// Run a Python program; with --ray, one that was written for Ray.
     Run(Run),
     /// Print the version of this program.
@@ -105,6 +111,23 @@ mod tests {
         assert!(read(&["--address=10.0.0.1:6379"]).is_ok());
         assert!(read(&[]).is_err() && read(&["--head", "--address=10.0.0.1:6379"]).is_err());
         assert!(read(&["--head", "--num-cpus=-1"]).is_err());
+    }
+
+    #[test]
+    fn a_symmetric_run_has_a_command_and_the_options_of_a_node() {
+        let read = |words: &[&str]| Arguments::try_parse_from([&["trygon", "symmetric-run"], words].concat());
+        let at = "--address=10.0.0.1:6379";
+        let Ok(Arguments { command: Command::SymmetricRun(run) }) =
+            read(&[at, "--min-nodes", "2", "--num-cpus=3", "--", "python", "a.py", "--num-cpus=9"])
+        else {
+            panic!("a command")
+        };
+        assert_eq!((run.min_nodes, run.node.num_cpus), (2, Some(3.0)));
+        assert_eq!(run.command, ["python", "a.py", "--num-cpus=9"]);
+        for wrong in ["--head", "--block", "--port=1", "--node-ip-address=10.0.0.1", "--min-nodes=0"] {
+            assert!(read(&[at, wrong, "--", "true"]).is_err(), "{wrong}");
+        }
+        assert!(read(&[at]).is_err() && read(&["--", "true"]).is_err());
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Start(start) => done("start", cluster::start(&start)),
         Command::Stop(stop) => done("stop", cluster::stop(&stop)),
         Command::Status(status) => done("status", cluster::status(&status)),
+        Command::Explain(explain) => done("explain", cluster::explain(&explain)),
+        Command::Drain(drain) => done("drain", cluster::drain(&drain)),
+        Command::SymmetricRun(run) => done("symmetric-run", cluster::symmetric_run(&run)),
         Command::Completion(Completion { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "trygon", &mut std::io::stdout());
             ExitCode::SUCCESS
@@ -48,7 +51,7 @@ fn run_node(node: &Node) -> ExitCode {
 }
 
 fn run_control() -> ExitCode {
-    match trygon_node::inherited_socket().and_then(trygon_control::run) {
+    match trygon_node::socket_from_stdin().and_then(trygon_control::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!(

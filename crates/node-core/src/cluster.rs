@@ -1,7 +1,7 @@
 //! What a node knows of the others, and which of their leases its owners hold.
 
 use crate::LeaseId;
-use crate::load::Report;
+use crate::report::Report;
 use std::collections::BTreeMap;
 use trygon_ids::{NodeId, WorkerId};
 use trygon_placement::View;

@@ -42,10 +42,7 @@ impl Node {
             let is_of_tasks = matches!(waiting.purpose, Purpose::Tasks { .. });
             let (demand, environment) = (waiting.demand.clone(), waiting.environment);
             let Some(held) = self.acquire_if_labelled(&demand) else {
-                // What tasks need may be had elsewhere: `spill` sees to that.
-                if !(is_of_tasks && self.cluster.number.is_some()) && !self.is_feasible(&demand) {
-                    self.tell_infeasible(place, effects);
-                }
+                self.tell_if_never(place, &demand, is_of_tasks, effects);
                 too_large.insert(demand);
                 continue;
             };
@@ -82,6 +79,15 @@ impl Node {
         if let Some(place) = stuck {
             self.make_place(place, effects);
             self.tell_cap(place, effects);
+        }
+    }
+
+    /// Says so if what waits can never be met.
+    fn tell_if_never(&mut self, place: Place, demand: &Demand, is_of_tasks: bool, effects: &mut Vec<Effect>) {
+        // What tasks need may be had elsewhere: `spill` sees to that.
+        let may_be_elsewhere = is_of_tasks && self.cluster.number.is_some();
+        if !may_be_elsewhere && !self.is_feasible(demand) {
+            self.tell_infeasible(place, effects);
         }
     }
 

@@ -4,37 +4,11 @@ use crate::lease::Purpose;
 use crate::{Effect, Node, QueuedDemand};
 use std::collections::BTreeMap;
 use trygon_placement::Demand;
-use trygon_resources::ResourceSet;
 
 /// Between two reports.
 const REPORT_MS: u64 = 10;
 /// Kinds of waiting demand in a report.
 const MOST_KINDS: usize = 64;
-
-/// What was told last.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    total: ResourceSet,
-    free: ResourceSet,
-    queued: Vec<QueuedDemand>,
-    was_told: bool,
-    next_ms: u64,
-    /// Something happened since it was looked at last.
-    may_differ: bool,
-}
-
-impl Report {
-    /// When to look again.
-    pub(crate) fn deadline_ms(&self) -> Option<u64> {
-        self.may_differ.then_some(self.next_ms)
-    }
-
-    /// The head forgot everything, or is another one.
-    pub(crate) fn forget(&mut self) {
-        self.was_told = false;
-        self.may_differ = true;
-    }
-}
 
 impl Node {
     /// Tells the head what is different, if it is time to.

@@ -142,7 +142,7 @@ impl Node {
     }
 
     /// Leases of other nodes that owners here hold.
-    pub fn foreign_leases(&self) -> usize {
+    pub fn foreign_lease_count(&self) -> usize {
         self.cluster.foreign.len()
     }
 

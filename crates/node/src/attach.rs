@@ -103,7 +103,7 @@ impl Service {
         let ended = driver.pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
         driver.ended = ended.filter(|ended| self.poller.add(ended, number, Role::Ended).is_ok());
         self.processes.insert(number, driver);
-        let start = start_job(number, id, pid, &message);
+        let start = start_job(number, id, pid.unsigned_abs(), &message);
         if let Some(session) = &mut self.session {
             session.attaching.insert(number, message);
         }
@@ -114,7 +114,7 @@ impl Service {
     /// The sentence for a driver whose Trygon or Python is not this node's.
     fn version_mismatch(&self, message: &AttachDriver) -> Option<String> {
         let session = self.session.as_ref()?;
-        let own = crate::start::VERSION;
+        let own = crate::about::VERSION;
         if message.package_version != own {
             return Some(format!(
                 "Version mismatch: this program has trygon {}, the node at {} has trygon {own}. Install one version in both, or \
@@ -177,7 +177,8 @@ impl Service {
     }
 }
 
-fn start_job(number: u64, driver: WorkerId, pid: i32, message: &AttachDriver) -> StartJob {
+/// A driver's job as the head is told of it.
+pub(crate) fn start_job(number: u64, driver: WorkerId, pid: u32, message: &AttachDriver) -> StartJob {
     StartJob {
         request_id: number,
         driver_id: driver.as_bytes().to_vec(),
@@ -190,7 +191,7 @@ fn start_job(number: u64, driver: WorkerId, pid: i32, message: &AttachDriver) ->
         environment_description: String::new(),
         log_to_driver: message.log_to_driver,
         argv: message.argv.clone(),
-        driver_pid: pid.unsigned_abs(),
+        driver_pid: pid,
         job_id: Vec::new(),
         variables: message.variables.clone(),
     }

@@ -32,6 +32,7 @@ impl Service {
         let worker = process.id;
         let record = process.recorder.as_ref().map(recorder::read).unwrap_or_default();
         self.tell_peers(number, worker, &process.peers, &record, &death);
+        self.tell_remote_peers(worker, &process.remote_peers, &record, &death);
         self.note_failed_start(worker, &death.message);
         self.graveyard.bury(number, death.clone());
         self.on_store_user_died(number);

@@ -39,11 +39,12 @@ impl Service {
             return;
         };
         let (worker, pid) = (process.id, process.pid_number());
-        let peers = std::mem::take(&mut process.peers);
+        let (peers, remote_peers) = (std::mem::take(&mut process.peers), std::mem::take(&mut process.remote_peers));
         let message = format!("the driver (process {pid}) of job {id} has ended");
         let death = Death { kind: "exit".to_owned(), message, pid, ..Death::default() };
         self.graveyard.bury(driver, death.clone());
         self.tell_peers(driver, worker, &peers, &[], &death);
+        self.tell_remote_peers(worker, &remote_peers, &[], &death);
         self.on_store_user_died(driver);
         self.node_step(Event::ProcessDied { process: worker });
         self.early_leases.retain(|early| early.from != driver);

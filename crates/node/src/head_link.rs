@@ -2,20 +2,30 @@
 
 use crate::head_place::HeadPlace;
 use crate::service::Service;
+use trygon_cluster::Outgoing;
 use trygon_control::Out;
 use trygon_ids::{JobId, WorkerId};
 use trygon_proto::v1::from_process::Request;
 use trygon_proto::v1::node_to_head::Body;
-use trygon_proto::v1::{FromProcess, NodeToHead};
+use trygon_proto::v1::{FromProcess, HeadToNode, NodeToHead};
 
 impl Service {
     /// Tells the head something.
     pub(crate) fn tell_head(&mut self, body: Body) {
         let now_us = self.now_us();
-        let mut out = Out::new();
-        let HeadPlace::Here(head) = &mut self.head.place;
-        head.apply(now_us, self.identity.node_id, NodeToHead { body: Some(body) }, &mut out);
-        self.note_said(out);
+        match &mut self.head.place {
+            HeadPlace::Here(head) => {
+                let mut out = Out::new();
+                head.apply(now_us, self.identity.node_id, NodeToHead { body: Some(body) }, &mut out);
+                self.note_said(out.into_iter().map(|(_, message)| message));
+            }
+            HeadPlace::Remote(questions) => {
+                questions.note(&body);
+                if let Some(cluster) = &self.cluster {
+                    cluster.network.send(Outgoing::ToHead(Box::new(NodeToHead { body: Some(body) })));
+                }
+            }
+        }
     }
 
     /// Asks the head for a process, or for the node itself when there is none.
@@ -34,16 +44,23 @@ impl Service {
     pub(crate) fn on_head_deadline(&mut self) {
         let now_us = self.now_us();
         let mut out = Out::new();
-        let HeadPlace::Here(head) = &mut self.head.place;
+        let HeadPlace::Here(head) = &mut self.head.place else {
+            return;
+        };
         if head.next_deadline_us().is_some_and(|deadline_us| deadline_us <= now_us) {
             head.tick(now_us, &mut out);
-            self.note_said(out);
+            self.note_said(out.into_iter().map(|(_, message)| message));
         }
     }
 
+    /// The head, which is elsewhere, says something.
+    pub(crate) fn on_head_says(&mut self, message: HeadToNode) {
+        self.note_said([message]);
+    }
+
     /// What the head says is handled in the order in which it said it, also when handling it makes the head say more.
-    fn note_said(&mut self, out: Out) {
-        self.head.said.extend(out.into_iter().map(|(_, message)| message));
+    fn note_said(&mut self, said: impl IntoIterator<Item = HeadToNode>) {
+        self.head.said.extend(said);
         if self.head.is_handling {
             return;
         }

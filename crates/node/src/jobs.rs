@@ -1,47 +1,10 @@
 //! The jobs that this node works for: one in the daemon of a program, any number in a daemon that stays.
 
+use crate::job::{Job, NewJob};
 use crate::process::Part;
 use crate::service::Service;
-use crate::worker_pool::ZygoteConfig;
 use trygon_ids::JobId;
 use trygon_node_core::{EnvironmentId, Event};
-
-/// One job.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) namespace: String,
-    pub(crate) argv: Vec<String>,
-    pub(crate) log_to_driver: bool,
-    /// Folder of the job's files, removed at the end; empty when there is none.
-    pub(crate) directory: String,
-    /// What its tasks run in that do not say otherwise.
-    pub(crate) environment: EnvironmentId,
-    /// The driver's number, while it is connected here.
-    pub(crate) driver: Option<u64>,
-    pub(crate) zygotes: ZygoteConfig,
-    /// How many workers are kept ready for it.
-    pub(crate) kept_workers: usize,
-    /// Its driver is gone: what is not detached ends.
-    pub(crate) is_ending: bool,
-    /// Nothing of it is needed any more: it is forgotten when its last process is gone.
-    pub(crate) is_closed: bool,
-}
-
-/// A job as whoever starts it describes it.
-#[derive(Debug)]
-pub(crate) struct NewJob {
-    pub(crate) namespace: String,
-    pub(crate) argv: Vec<String>,
-    pub(crate) log_to_driver: bool,
-    pub(crate) directory: String,
-    pub(crate) driver: Option<u64>,
-    pub(crate) zygotes: ZygoteConfig,
-    pub(crate) kept_workers: usize,
-    /// Key of its runtime environment; empty for the plain one.
-    pub(crate) environment_key: Vec<u8>,
-    /// Description of its runtime environment.
-    pub(crate) description: Vec<u8>,
-}
 
 impl Service {
     /// Takes up a job whose driver is here and starts its first zygote, the one that most workers come from. The error says why that
@@ -64,12 +27,15 @@ impl Service {
             directory: new.directory,
             environment,
             driver: new.driver,
+            remote_driver: new.remote_driver,
+            start: new.start,
             zygotes: new.zygotes,
             kept_workers: new.kept_workers,
             is_ending: false,
             is_closed: false,
         };
         self.jobs.insert(id, job);
+        self.answer_early_asks(id);
         environment
     }
 

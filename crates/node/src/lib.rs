@@ -1,13 +1,16 @@
 //! The node daemon: it starts workers, connects processes with one another, and carries out what the brains decide.
 //!
-//! One thread, one epoll loop, non-blocking sockets. It listens nowhere: every socket is made here, or inherited from the driver.
-//! It never unpickles anything and contains no Python.
+//! One thread, one epoll loop, non-blocking sockets. The daemon of one program listens nowhere: every socket is made here, or inherited from
+//! the driver. One that stays (`session`) has a socket for drivers in its folder, and one TCP port, which `trygon_cluster` serves on a thread
+//! of its own (`cluster`). It never unpickles anything and contains no Python.
 //!
 //! - **FLOW-1** what waits to be sent is bounded for each process: one that does not read any more is cut off, and lines for a driver that is
 //!   behind wait with their worker, where they are bounded and what is dropped is counted.
 #![deny(unsafe_code)]
 
+mod about;
 mod attach;
+mod cluster;
 mod connection;
 mod death;
 mod end_job;
@@ -15,6 +18,7 @@ mod graveyard;
 mod group_leases;
 mod head_link;
 mod head_place;
+mod job;
 mod jobs;
 mod known_groups;
 mod log_tail;
@@ -22,16 +26,19 @@ mod on_frame;
 mod on_head_frame;
 mod on_head_message;
 mod on_job;
+mod options;
 mod peers;
 mod perform;
 mod placed;
 mod poller;
 mod process;
+mod questions;
 mod recorder;
 mod run_loop;
 mod service;
 mod session;
 mod shutdown;
+mod signals;
 mod start;
 mod start_session;
 mod state_query;
@@ -41,5 +48,4 @@ mod worker_pool;
 
 pub use session::folder;
 pub use start::run_inherited;
-pub use start_session::run_session;
-pub use worker_pool::inherited_socket;
+pub use start_session::{run_session, socket_from_stdin};

@@ -1,6 +1,6 @@
 //! What the head tells this node.
 
-use crate::placed::Placed;
+use crate::placed::{ActorHere, Placed};
 use crate::service::Service;
 use crate::translate::{actor_id, amounts, devices, group_id, resource_set, worker_id};
 use trygon_ids::{ActorId, JobId, WorkerId};
@@ -8,10 +8,12 @@ use trygon_node_core::{ActorRequest, DeviceList, Event, GroupRequest, Refusal};
 use trygon_proto::v1::head_to_node::Body;
 use trygon_proto::v1::node_to_head::Body as ToHead;
 use trygon_proto::v1::to_process::Reply;
-use trygon_proto::v1::{ActorPlaced, ActorRefused, HeadToNode, PlaceActor, ReserveGroup, ToProcess};
+use trygon_proto::v1::{
+    ActorPlaced, ActorRefused, HeadToNode, PlaceActor, PrepareBundles, ReleaseGroup, ReserveGroup, ToProcess,
+};
 use trygon_resources::ResourceSet;
 use trygon_wire::Kind;
-use trygon_wire::control::{ActorUpdate, ExitWorker, StartActor};
+use trygon_wire::control::{ExitWorker, StartActor};
 
 impl Service {
     /// Handles one message.
@@ -28,24 +30,25 @@ impl Service {
                 self.node_step(Event::ActorUnwanted { actor });
             }
             Body::StartActor(message) => self.on_start_actor(message),
-            Body::ActorRunning(message) => {
-                self.node_step(Event::ActorRunning { worker: worker_id(&message.worker_id) });
-            }
+            Body::ActorRunning(message) => self.on_actor_running(worker_id(&message.worker_id)),
             Body::DrainWorker(message) => self.drain_actor(worker_id(&message.worker_id)),
             Body::KillWorker(message) => {
                 self.kill_worker(worker_id(&message.worker_id), &message.kind, message.message);
             }
             Body::ReserveGroup(message) => self.on_reserve_group(message),
-            Body::ReleaseGroup(message) => {
-                self.node_step(Event::GroupRemoved { group: group_id(&message.group_id) });
-            }
+            Body::ReleaseGroup(message) => self.on_release_group(&message),
             Body::JobAccepted(accepted) => self.on_job_accepted(&accepted),
             Body::JobStarted(started) => self.on_job_started(started.job.unwrap_or_default()),
             Body::JobEnded(ended) => self.on_job_ended(&ended),
             Body::GroupNews(news) => self.on_group_news(&news),
-            // A node that is a cluster of its own knows its only node.
-            Body::Registered(_) | Body::View(_) | Body::PrepareBundles(_) | Body::CommitBundles(_) | Body::Drain(_) => {
+            Body::Registered(message) => self.on_registered(&message),
+            Body::View(view) => self.on_view(view),
+            Body::PrepareBundles(message) => self.on_prepare_bundles(message),
+            Body::CommitBundles(message) => {
+                let (group, attempt) = (group_id(&message.group_id), message.attempt);
+                self.node_step(Event::BundlesCommit { group, attempt });
             }
+            Body::Drain(message) => self.on_drain(message),
         }
     }
 
@@ -54,6 +57,7 @@ impl Service {
         let Some(reply) = message.reply else {
             return;
         };
+        self.head.note_answer(to, &reply);
         if to == WorkerId::nil() {
             if let Reply::KeyValue(reply) = reply {
                 self.on_environment_description(reply);
@@ -63,7 +67,7 @@ impl Service {
         let number = self.number_of(to);
         match reply {
             Reply::CreateActor(reply) => self.send(number, Kind::CreateActorReply, &reply),
-            Reply::ActorUpdate(update) => self.on_actor_update(number, &update),
+            Reply::ActorUpdate(update) => self.send_actor_update(number, update),
             Reply::NamedActor(reply) => self.send(number, Kind::NamedActor, &reply),
             Reply::Function(reply) => self.send(number, Kind::FunctionReply, &reply),
             Reply::KeyValue(reply) => self.send(number, Kind::KeyValueReply, &reply),
@@ -71,15 +75,6 @@ impl Service {
             Reply::GroupReply(reply) => self.send(number, Kind::PlacementGroupReply, &reply),
             Reply::GroupUpdate(update) => self.send(number, Kind::PlacementGroupUpdate, &update),
         }
-    }
-
-    /// When the actor lives, watcher and worker are connected first.
-    fn on_actor_update(&mut self, watcher: u64, update: &ActorUpdate) {
-        if !update.worker_id.is_empty() {
-            let worker = self.number_of(worker_id(&update.worker_id));
-            self.connect(watcher, worker);
-        }
-        self.send(watcher, Kind::ActorUpdate, update);
     }
 
     fn on_place_actor(&mut self, message: PlaceActor) {
@@ -136,13 +131,23 @@ impl Service {
             return;
         };
         let number = self.number_of(placed.worker);
+        let here = ActorHere { worker: placed.worker, incarnation: message.incarnation, is_running: false };
+        self.actors_here.insert(actor_id(&message.actor_id), here);
         let message = StartActor { devices: placed.devices, resources: amounts(&placed.lifetime), ..message };
         self.send(number, Kind::StartActor, &message);
+    }
+
+    fn on_actor_running(&mut self, worker: WorkerId) {
+        for actor in self.actors_here.values_mut().filter(|actor| actor.worker == worker) {
+            actor.is_running = true;
+        }
+        self.node_step(Event::ActorRunning { worker });
     }
 
     /// A worker is gone, or not wanted: what waited for it does not wait any more.
     pub(crate) fn forget_placed(&mut self, worker: WorkerId) {
         self.placed.retain(|_, placed| placed.worker != worker);
+        self.actors_here.retain(|_, actor| actor.worker != worker);
     }
 
     fn drain_actor(&mut self, worker: WorkerId) {
@@ -163,5 +168,21 @@ impl Service {
             name: message.name,
         };
         self.node_step(Event::GroupWanted(request));
+    }
+
+    fn on_prepare_bundles(&mut self, message: PrepareBundles) {
+        let bundles = message.bundles.iter().map(|bundle| (bundle.index, resource_set(&bundle.resources))).collect();
+        let (group, attempt) = (group_id(&message.group_id), message.attempt);
+        self.node_step(Event::BundlesPrepare { group, attempt, bundles });
+    }
+
+    /// A node that is a cluster of its own reserves groups by itself; elsewhere the head does, in attempts.
+    fn on_release_group(&mut self, message: &ReleaseGroup) {
+        let (group, attempt) = (group_id(&message.group_id), message.attempt);
+        let event = match attempt {
+            0 => Event::GroupRemoved { group },
+            _ => Event::BundlesReturn { group, attempt },
+        };
+        self.node_step(event);
     }
 }

@@ -9,7 +9,11 @@ use trygon_wire::control::{ConnectPeer, PeerConnected, PeerDied};
 impl Service {
     /// A process asks to be connected with another.
     pub(crate) fn on_connect_peer(&mut self, from: u64, message: ConnectPeer) {
-        let other = self.number_of(worker_id(&message.worker_id));
+        let worker = worker_id(&message.worker_id);
+        if self.is_elsewhere(worker) {
+            return self.on_connect_far(from, worker, message);
+        }
+        let other = self.number_of(worker);
         let Some(process) = self.processes.get(&other).filter(|_| other != from) else {
             let death = Some(self.graveyard.cause(other));
             self.send(from, Kind::PeerDied, &PeerDied { worker_id: message.worker_id, death, ..PeerDied::default() });

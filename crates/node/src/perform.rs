@@ -8,7 +8,7 @@ use trygon_node_core::{Effect, Event, StopReason};
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{ActorWaits, GroupReserved, GroupWaits};
 use trygon_wire::Kind;
-use trygon_wire::control::{ExitWorker, LeaseGranted, LeaseRevoke, LeaseWaits};
+use trygon_wire::control::{ExitWorker, LeaseGranted, LeaseWaits};
 
 impl Service {
     /// Gives an event to the node's brain and does what it asks for.
@@ -25,22 +25,19 @@ impl Service {
             Effect::StartWorker { worker, environment } => self.start_worker(worker, environment),
             Effect::StopWorker { worker, reason } => self.stop_worker(worker, reason),
             Effect::Grant { owner, request_id, lease, worker, devices: held } => {
-                let (owner, number) = (self.number_of(owner), self.number_of(worker));
-                self.connect(owner, number);
                 let worker_id = worker.as_bytes().to_vec();
                 let granted = LeaseGranted { request_id, lease_id: lease, worker_id, devices: devices(held) };
-                self.send(owner, Kind::LeaseGranted, &granted);
+                self.send_granted(self.number_of(owner), worker, granted);
             }
             Effect::LeaseWaits { owner, request_id, message, cap_reached } => {
-                let owner = self.number_of(owner);
-                self.send(owner, Kind::LeaseWaits, &LeaseWaits { request_id, message, cap_reached });
+                self.send_waits(owner, LeaseWaits { request_id, message, cap_reached });
             }
             Effect::LeaseRefused { owner, request_id, refusal, message } => {
                 self.refuse_lease(self.number_of(owner), request_id, refusal, message);
             }
             Effect::ActorRefused { actor, refusal, message } => self.refuse_actor(actor, refusal, message),
             Effect::Revoke { owner, lease } => {
-                self.send(self.number_of(owner), Kind::LeaseRevoke, &LeaseRevoke { lease_id: lease });
+                self.send_revoke(self.number_of(owner), lease);
             }
             Effect::GroupReserved { group } => {
                 self.tell_head(Body::GroupReserved(GroupReserved { group_id: group.as_bytes().to_vec() }));
@@ -57,7 +54,6 @@ impl Service {
                 self.say_to(actor.job_id(), message.clone());
                 self.tell_head(Body::ActorWaits(ActorWaits { actor_id: actor.as_bytes().to_vec(), message }));
             }
-            // They follow only from events of a cluster.
             Effect::AskNode { .. }
             | Effect::CancelAsk { .. }
             | Effect::GrantRemote { .. }
@@ -67,9 +63,7 @@ impl Service {
             | Effect::ForwardReturn { .. }
             | Effect::OwnerGone { .. }
             | Effect::LoadChanged { .. }
-            | Effect::BundlesPrepared { .. } => {
-                self.say("unreachable in embedded mode: an effect of a cluster".to_owned())
-            }
+            | Effect::BundlesPrepared { .. } => self.perform_far(effect),
         }
     }
 

@@ -11,3 +11,12 @@ pub(crate) struct Placed {
     pub(crate) devices: Vec<Devices>,
     pub(crate) lifetime: ResourceSet,
 }
+
+/// An actor that was started here.
+#[derive(Debug)]
+pub(crate) struct ActorHere {
+    pub(crate) worker: WorkerId,
+    pub(crate) incarnation: u32,
+    /// Its constructor is done, as far as the head has said.
+    pub(crate) is_running: bool,
+}

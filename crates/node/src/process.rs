@@ -38,6 +38,10 @@ pub(crate) struct Process {
     pub(crate) recorder: Option<OwnedFd>,
     /// Connected processes and the number of each connection.
     pub(crate) peers: BTreeMap<u64, u64>,
+    /// Connected processes of other nodes and the number of each connection.
+    pub(crate) remote_peers: BTreeMap<WorkerId, u64>,
+    /// When it got its certificate, in milliseconds of the daemon's clock.
+    pub(crate) certified_ms: u64,
     /// What it said about its end.
     pub(crate) announced: Option<WorkerExiting>,
     /// Why the daemon ended it: kind and sentence.
@@ -63,6 +67,8 @@ impl Process {
             connection,
             recorder: None,
             peers: BTreeMap::new(),
+            remote_peers: BTreeMap::new(),
+            certified_ms: 0,
             announced: None,
             killed: None,
             draining: None,

@@ -1,10 +1,12 @@
 //! The loop: wait, handle what is ready, carry out, send.
 
+use crate::cluster::{CONTROL, NETWORK};
 use crate::connection::Flow;
 use crate::poller::{Ready, Role};
 use crate::process::Part;
 use crate::service::Service;
 use crate::session::LISTENER;
+use crate::signals::SIGNALS;
 use crate::store_hook::OWN_NUMBER;
 use crate::worker_pool::ZYGOTE;
 use std::time::Duration;
@@ -28,6 +30,7 @@ impl Service {
             self.on_store_deadline();
             self.on_head_deadline();
             self.on_arrivals_deadline();
+            self.on_cluster_deadline();
             self.finish_turn();
         }
         self.shut_down();
@@ -40,7 +43,8 @@ impl Service {
             return Some(Duration::ZERO);
         }
         let head_ms = self.head.next_deadline_us().map(|deadline_us| deadline_us.div_ceil(1000));
-        let deadlines_ms = [self.node.next_deadline_ms(), store_ms, head_ms, self.arrivals_deadline_ms()];
+        let session_ms = self.arrivals_deadline_ms();
+        let deadlines_ms = [self.node.next_deadline_ms(), store_ms, head_ms, session_ms, self.cluster_deadline_ms()];
         let deadline_ms = deadlines_ms.into_iter().flatten().min()?;
         // One more: a wait that ends a little early must not turn into a busy one.
         Some(Duration::from_millis(deadline_ms.saturating_sub(self.now_ms()) + 1))
@@ -63,6 +67,9 @@ impl Service {
             (OWN_NUMBER, _) => self.on_transfer_events(),
             (number, Role::Ended) if number == ZYGOTE - 1 => self.on_zygote_left(),
             (LISTENER, _) => self.on_arrivals(),
+            (NETWORK, _) => self.on_network(),
+            (CONTROL, _) => self.on_control_socket(),
+            (SIGNALS, _) => self.stop(),
             (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),
             (number, Role::Ended) => self.on_ended(number),
             (number, Role::Control) => {

@@ -1,15 +1,16 @@
 //! The daemon's state, and the few things that every part of it does.
 
+use crate::cluster::Cluster;
 use crate::connection::Flow;
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
-use crate::jobs::Job;
+use crate::job::Job;
 use crate::known_groups::{EarlyLease, KnownGroup};
-use crate::placed::Placed;
+use crate::placed::{ActorHere, Placed};
 use crate::poller::{Poller, Role};
 use crate::process::Process;
 use crate::session::Session;
-use crate::worker_pool::Environments;
+use crate::worker_pool::{Environments, Shield};
 use rustix::process::WaitStatus;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -54,9 +55,15 @@ pub(crate) struct Service {
     /// Actors that have a worker and wait for the head's word.
     pub(crate) placed: BTreeMap<ActorId, Placed>,
     pub(crate) environments: Environments,
+    /// What workers must not find.
+    pub(crate) shield: Shield,
     pub(crate) jobs: BTreeMap<JobId, Job>,
     /// What a daemon that stays has beyond that of one program.
     pub(crate) session: Option<Session>,
+    /// Its place among other nodes; none in the daemon of one program.
+    pub(crate) cluster: Option<Cluster>,
+    /// Actors that were started here.
+    pub(crate) actors_here: BTreeMap<ActorId, ActorHere>,
     pub(crate) known_groups: BTreeMap<PlacementGroupId, KnownGroup>,
     /// The removed ones of them, the oldest first.
     pub(crate) removed_groups: VecDeque<PlacementGroupId>,

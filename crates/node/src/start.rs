@@ -1,28 +1,27 @@
 //! From an inherited socket to a node that runs.
 
+use crate::about::VERSION;
 use crate::connection::{Connection, Flow};
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
-use crate::jobs::NewJob;
+use crate::job::NewJob;
 use crate::poller::{Poller, Role};
 use crate::process::{DRIVER, Part, Process};
 use crate::service::{Identity, Service};
 use crate::translate::{amounts, resource_set};
-use crate::worker_pool::{Environments, ZygoteConfig, inherited_socket};
+use crate::worker_pool::{Environments, Shield, ZygoteConfig, inherited_socket};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, Read};
 use std::time::Instant;
 use trygon_control_core::TaskEvents;
 use trygon_ids::{JobId, NodeId};
 use trygon_node_core::{Event, Node, Options, PLAIN};
-use trygon_proto::v1::RegisterNode;
+use trygon_proto::v1::StartJob;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_store::server::StoreServer;
 use trygon_wire::Kind;
 use trygon_wire::control::{NodeFailed, NodeStarted, StartNode};
 
-/// The version that a driver must have too.
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Events kept in the record of tasks.
 const MAX_TASK_EVENTS: usize = 10_000;
 /// Idle time of workers above the prestarted number, unless the driver says otherwise.
@@ -92,11 +91,14 @@ fn only_job(start: StartNode) -> NewJob {
         log_to_driver: start.log_to_driver,
         directory: start.job_directory,
         driver: Some(DRIVER),
+        remote_driver: None,
+        start: StartJob::default(),
         zygotes: ZygoteConfig {
             python: start.python_executable,
             sys_path: start.sys_path,
             working_directory: start.working_directory,
-            enters_directory: false,
+            enters: Vec::new(),
+            is_other_python: false,
             variables: BTreeMap::new(),
         },
         kept_workers: start.prestart_workers as usize,
@@ -185,8 +187,11 @@ impl Service {
             placing: BTreeMap::new(),
             placed: BTreeMap::new(),
             environments: Environments::default(),
+            shield: Shield::default(),
             jobs: BTreeMap::new(),
             session: None,
+            cluster: None,
+            actors_here: BTreeMap::new(),
             known_groups: BTreeMap::new(),
             removed_groups: VecDeque::new(),
             early_leases: Vec::new(),
@@ -205,16 +210,7 @@ impl Service {
 
     /// Makes the node known to its head.
     pub(crate) fn register(&mut self) {
-        let message = RegisterNode {
-            node_id: self.identity.node_id.as_bytes().to_vec(),
-            address: self.session.as_ref().map(|session| session.own_address.clone()).unwrap_or_default(),
-            hostname: crate::state_query::hostname(),
-            package_version: VERSION.to_owned(),
-            resources: amounts(self.node.total()),
-            labels: self.node.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            daemon_pid: std::process::id(),
-            ..RegisterNode::default()
-        };
+        let message = self.registration();
         self.tell_head(Body::Register(message));
     }
 
@@ -243,7 +239,7 @@ impl Service {
             node_address: self.identity.address.clone(),
             daemon_pid: std::process::id(),
             package_version: VERSION.to_owned(),
-            certificate: None,
+            certificate: self.certificate_for(self.node.worker_id(number), job),
             node_number: self.store.node_number(),
         };
         self.send(number, Kind::NodeStarted, &started);

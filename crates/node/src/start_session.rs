@@ -1,16 +1,20 @@
 //! A daemon that stays: it detaches from whoever starts it, and says when its node runs.
 
+use crate::about::VERSION;
+use crate::cluster::{Entrance, Starter};
 use crate::connection::Connection;
+use crate::head_place::HeadLink;
 use crate::service::Service;
 use crate::session::{Role, Session, folder};
-use crate::start::{NodeConfig, VERSION, await_first, refuse};
+use crate::start::{NodeConfig, await_first, refuse};
+use crate::worker_pool::Shield;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use trygon_node_core::Event;
+use trygon_ids::NodeId;
 use trygon_wire::Kind;
 use trygon_wire::control::{NodeStarted, StartDaemon};
 
@@ -23,9 +27,7 @@ const BACKLOG: i32 = 128;
 /// # Errors
 /// When nothing understandable comes, or the node cannot be made; then the other side was told why.
 pub fn run_session() -> io::Result<()> {
-    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 10)?;
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::stdio::dup2_stdin(&null)?;
+    let socket = socket_from_stdin()?;
     // No terminal's signal reaches it. Fails only where it leads a session already.
     let _ = rustix::process::setsid();
     let mut connection = Connection::new(socket);
@@ -36,67 +38,84 @@ pub fn run_session() -> io::Result<()> {
         let message = format!("the command is of trygon {}, this daemon of {VERSION}", start.package_version);
         return refuse(&mut connection, message);
     }
-    let mut service = match make(start) {
+    let mut service = match make(&start) {
         Ok(service) => service,
-        Err(error) => return refuse(&mut connection, error.to_string()),
+        Err(message) => return refuse(&mut connection, message),
     };
-    let started = service.description();
-    connection.send(Kind::NodeStarted, &started, Vec::new());
-    connection.flush();
-    drop(connection);
-    service.log(&format!("the node runs: trygon {VERSION}, process {}", std::process::id()));
-    service.node_step(Event::Start);
+    let starter = Starter::new(connection, service.now_ms());
+    if let Some(session) = &mut service.session {
+        session.starter = Some(starter);
+    }
+    service.log(&format!("the node begins: trygon {VERSION}, process {}", std::process::id()));
+    let _signals = service.watch_signals()?;
     service.run();
     Ok(())
 }
 
-fn make(start: StartDaemon) -> io::Result<Service> {
+/// The socket that a process was started with as its standard input, which is nothing from now on.
+///
+/// # Errors
+/// When there is none.
+pub fn socket_from_stdin() -> io::Result<OwnedFd> {
+    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 10)?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(socket)
+}
+
+fn make(start: &StartDaemon) -> Result<Service, String> {
     let path = PathBuf::from(&start.session_directory);
-    folder::make_private(&path)?;
-    if !start.head_address.is_empty() {
-        let message = format!(
-            "this version of Trygon does not join other machines yet, so it cannot join {}; `trygon start --head` serves the \
-             programs of this machine",
-            start.head_address
-        );
-        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
-    }
-    // The listener of other nodes tells the port; without one the cluster is named by what was asked for.
-    let own_address = format!("{}:{}", start.ip, start.port);
+    let failed = |error: io::Error| error.to_string();
+    folder::make_private(&path).map_err(failed)?;
+    let listener = listen(&path.join(folder::SOCKET)).map_err(failed)?;
+    let mut service = Service::new(NodeConfig {
+        resources: start.resources.clone(),
+        labels: start.labels.clone(),
+        object_store_memory_bytes: start.object_store_memory_bytes,
+        idle_worker_ms: start.idle_worker_ms,
+        max_workers: start.max_workers,
+        address: start.ip.clone(),
+    })
+    .map_err(failed)?;
+    let (cluster, address) = Entrance { start, node_id: service.identity.node_id, folder: &path }.enter()?;
+    let own_address = address.to_string();
     let (role, cluster_address) = match start.head_address.as_str() {
         "" => (Role::Head, own_address.clone()),
         head => (Role::Member { head: head.to_owned() }, head.to_owned()),
     };
-    let listener = listen(&path.join(folder::SOCKET))?;
-    let mut service = Service::new(NodeConfig {
-        resources: start.resources,
-        labels: start.labels,
-        object_store_memory_bytes: start.object_store_memory_bytes,
-        idle_worker_ms: start.idle_worker_ms,
-        max_workers: start.max_workers,
-        address: start.ip,
-    })?;
-    folder::write(&path, "pid", &std::process::id().to_string())?;
-    folder::write(&path, "address", &cluster_address)?;
-    folder::write(&path, "role", if role == Role::Head { "head" } else { "member" })?;
-    folder::write(&path, "name", &start.name)?;
-    folder::announce(&path)?;
-    service.session = Some(Session {
+    let session = Session {
         folder: path,
-        name: start.name,
+        name: start.name.clone(),
         role,
         cluster_address,
         own_address,
-        python_version: start.python_version,
+        python_version: start.python_version.clone(),
         kept_workers: start.prestart_workers as usize,
         listener,
+        starter: None,
         arriving: BTreeMap::new(),
         life_lines: BTreeSet::new(),
         attaching: BTreeMap::new(),
-    });
-    service.watch_arrivals()?;
-    service.register();
+    };
+    describe(&session, service.identity.node_id).map_err(failed)?;
+    service.session = Some(session);
+    service.hide_secrets(start);
+    service.cluster = Some(cluster);
+    service.head = HeadLink::remote();
+    service.watch_arrivals().map_err(|error| failed(error.into()))?;
+    service.watch_network().map_err(failed)?;
     Ok(service)
+}
+
+/// Writes what commands and programs look for in a session's folder.
+fn describe(session: &Session, node_id: NodeId) -> io::Result<()> {
+    let path = &session.folder;
+    folder::write(path, "pid", &std::process::id().to_string())?;
+    folder::write(path, "address", &session.cluster_address)?;
+    folder::write(path, "node_address", &session.own_address)?;
+    folder::write(path, "node_id", &node_id.hex())?;
+    folder::write(path, "role", if session.role == Role::Head { "head" } else { "member" })?;
+    folder::write(path, "name", &session.name)
 }
 
 fn listen(path: &Path) -> io::Result<OwnedFd> {
@@ -108,8 +127,21 @@ fn listen(path: &Path) -> io::Result<OwnedFd> {
 }
 
 impl Service {
+    /// Keeps the cluster's key, and on the head's machine its authority, from what users run.
+    fn hide_secrets(&mut self, start: &StartDaemon) {
+        let key = Path::new(&start.key_file);
+        let secrets = [key.to_owned(), key.with_file_name("authority.key")];
+        match Shield::over(&secrets) {
+            Ok(shield) => self.shield = shield,
+            Err(error) => self.log(&format!(
+                "tasks on this machine run as the user who owns {} and can read it: it cannot be hidden from them ({error})",
+                key.display()
+            )),
+        }
+    }
+
     /// What the command that started the node tells people.
-    fn description(&self) -> NodeStarted {
+    pub(crate) fn description(&self) -> NodeStarted {
         NodeStarted {
             node_id: self.identity.node_id.as_bytes().to_vec(),
             resources: crate::translate::amounts(self.node.total()),

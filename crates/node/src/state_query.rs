@@ -1,5 +1,6 @@
 //! Questions about the node, answered in JSON.
 
+use crate::about::{VERSION, hostname};
 use crate::service::Service;
 use crate::session::Role;
 use trygon_control::json::{array, hex, object, string};
@@ -14,10 +15,15 @@ impl Service {
     /// Answers one question.
     pub(crate) fn on_state_query(&mut self, from: u64, query: StateQuery) {
         let argument = query.argument.as_str();
+        let is_alone = self.cluster.is_none();
+        if query.what == "drain" && self.is_tool(from) && !is_alone {
+            return self.on_drain_request(from, &query);
+        }
         let answer = match query.what.as_str() {
-            "nodes" => Some(array([self.node_json()])),
-            "cluster_resources" => Some(resources_json(&self.node.total_by_name())),
-            "available_resources" => Some(resources_json(&self.node.free_by_name())),
+            // The head of a cluster knows all nodes.
+            "nodes" if is_alone => Some(array([self.node_json()])),
+            "cluster_resources" if is_alone => Some(resources_json(&self.node.total_by_name())),
+            "available_resources" if is_alone => Some(resources_json(&self.node.free_by_name())),
             "task_events" => Some(self.task_events_json(argument)),
             "session" => Some(self.session_json()),
             "waiting" => Some(self.waiting_json()),
@@ -56,8 +62,11 @@ impl Service {
             ("name", string(&session.name)),
             ("is_head", (session.role == Role::Head).to_string()),
             ("address", string(&session.cluster_address)),
+            ("node_address", string(&session.own_address)),
+            ("node_id", hex(self.identity.node_id.as_bytes())),
+            ("control_pid", self.control_pid().to_string()),
             ("python_version", string(&session.python_version)),
-            ("package_version", string(crate::start::VERSION)),
+            ("package_version", string(VERSION)),
             ("uptime_ms", self.now_ms().to_string()),
         ])
     }
@@ -129,8 +138,4 @@ fn task_event_json(event: &TaskEvent) -> String {
         ("worker_id", hex(&event.worker_id)),
         ("error", string(&event.error)),
     ])
-}
-
-pub(crate) fn hostname() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
 }

@@ -43,7 +43,6 @@ impl Service {
     ///
     /// # Errors
     /// When the system has no threads or descriptors left.
-    #[allow(dead_code, reason = "called by the cluster's part of the daemon")]
     pub(crate) fn join_stores(&mut self, node_number: u32, dial: Dial) -> io::Result<TransferHandle> {
         self.store.set_node_number(node_number);
         // The daemon as a writer of copies: a number that no process gets.
@@ -63,7 +62,6 @@ impl Service {
     }
 
     /// Another node died, or a process on one: copies from there are not to be had any more, and what it owned here goes.
-    #[allow(dead_code, reason = "called by the cluster's part of the daemon")]
     pub(crate) fn on_foreign_death(&mut self, node_number: Option<u32>, workers: &[WorkerId]) {
         let now_ms = self.now_ms();
         if let Some(node_number) = node_number {

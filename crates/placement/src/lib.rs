@@ -10,11 +10,13 @@ mod demand;
 mod explain;
 mod index;
 mod labels;
+mod node_state;
 mod pack;
 mod pack_greedy;
 mod pack_matching;
 mod pick;
 mod pick_for_actor;
+mod problem;
 mod seat;
 mod view;
 
@@ -23,8 +25,10 @@ mod tests;
 
 pub use demand::{Demand, GroupPart, MARKER, MARKERS, Wishes, describe, group_name, group_of, node_id};
 pub use labels::{Labels, is_met};
-pub use pack::{PackFailure, PackRequest, Strategy};
+pub use node_state::NodeState;
+pub use pack::PackFailure;
 pub use pick::Pick;
 pub use pick_for_actor::ActorPlace;
+pub use problem::{PackRequest, Strategy};
 pub use seat::Seat;
-pub use view::{Delta, NodeState, View};
+pub use view::{Delta, View};

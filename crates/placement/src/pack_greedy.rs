@@ -1,6 +1,6 @@
 //! Bundles on few nodes, or on many: the good choice first, and a bounded search when it leads nowhere.
 
-use crate::pack::Problem;
+use crate::problem::Problem;
 use trygon_resources::Amount;
 
 /// Steps of the search before it gives up: what is left then is found when others end.

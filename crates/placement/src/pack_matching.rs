@@ -1,6 +1,6 @@
 //! Each bundle on a node of its own: a matching of bundles with nodes, exact.
 
-use crate::pack::Problem;
+use crate::problem::Problem;
 
 /// The candidate of each bundle, all different and none that holds a bundle of the group already.
 pub(crate) fn pack_apart(problem: &Problem<'_>) -> Option<Vec<usize>> {

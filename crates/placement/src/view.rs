@@ -1,32 +1,13 @@
 //! The nodes of a cluster: what they have, what is free, and what was asked of them.
 
 use crate::index::Index;
-use crate::{Labels, Seat};
+use crate::{NodeState, Seat};
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::NodeId;
 use trygon_resources::ResourceSet;
 
 /// How many nodes that are gone are remembered.
 const REMEMBERED: usize = 4096;
-
-/// One node, as it is reported.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct NodeState {
-    /// The node.
-    pub node: NodeId,
-    /// Its number in the cluster.
-    pub number: u32,
-    /// What it has, in placement groups too, by name.
-    pub total: ResourceSet,
-    /// What is free of it, by name.
-    pub free: ResourceSet,
-    /// Its labels.
-    pub labels: Labels,
-    /// It takes nothing new.
-    pub is_draining: bool,
-    /// Leases that wait there.
-    pub queued: u64,
-}
 
 /// What changed among the nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

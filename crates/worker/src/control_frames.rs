@@ -129,10 +129,7 @@ impl Engine {
                 }
                 Ok(())
             }
-            Kind::CertificateRenewed => {
-                self.on_certificate(decode(body)?);
-                Ok(())
-            }
+            Kind::CertificateRenewed => self.on_certificate(decode(body)?),
             Kind::LogLines => {
                 self.on_log_lines(decode(body)?);
                 Ok(())
@@ -141,8 +138,9 @@ impl Engine {
         }
     }
 
-    fn on_certificate(&mut self, message: control::CertificateRenewed) {
+    fn on_certificate(&mut self, message: control::CertificateRenewed) -> Result<(), FrameError> {
         self.credentials.renew(message.certificate.unwrap_or_default());
+        Ok(())
     }
 
     /// Somebody waits for memory.

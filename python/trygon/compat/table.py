@@ -40,7 +40,6 @@ _ABSENT = {
     "ray.air": "Trygon has the core (tasks, actors, objects) and ray.util, not Ray's libraries",
     "ray.autoscaler": _ONE_MACHINE + ", so there is nothing to scale",
     "ray.client_builder": _ONE_MACHINE,
-    "ray.cluster_utils": _ONE_MACHINE,
     "ray.core": "it is private to Ray",
     "ray.cross_language": "Trygon runs Python; functions and actors in Java and C++ are not in this version",
     "ray.dashboard": "Trygon has no dashboard in this version",

@@ -1,6 +1,7 @@
-//! The words of `trygon start`, `stop` and `status`.
+//! The words of the commands about nodes.
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What the node is to be.
@@ -22,6 +23,25 @@ pub(crate) struct Start {
     /// Address by which other nodes reach this one [default: that of the way out].
     #[arg(long, value_name = "IP")]
     pub(crate) node_ip_address: Option<std::net::IpAddr>,
+    /// Where a head keeps what must outlive it: file:PATH, redis://HOST:PORT/DB, or memory: [default: a file of the session].
+    #[arg(long, value_name = "PLACE", default_value = "", conflicts_with = "address")]
+    pub(crate) storage: String,
+    #[command(flatten)]
+    pub(crate) node: NodeOptions,
+    /// Stay in the foreground; the node ends with this command (Ctrl-C).
+    #[arg(long)]
+    pub(crate) block: bool,
+    /// Print what was started as one line of JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Stay in the foreground until the input ends; the node ends with this command.
+    #[arg(long, hide = true)]
+    pub(crate) until_input_ends: bool,
+}
+
+/// What a node has, and where its files are; the same for a head and for others.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub(crate) struct NodeOptions {
     /// Name of the node, for people [default: the machine's].
     #[arg(long, value_name = "NAME")]
     pub(crate) node_name: Option<String>,
@@ -49,14 +69,89 @@ pub(crate) struct Start {
     /// File with the cluster's key [default: that of the session on this machine].
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Stay in the foreground; the node ends with this command (Ctrl-C).
-    #[arg(long)]
-    pub(crate) block: bool,
     /// Most processes of workers at once; 0 for no limit.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) max_workers: u32,
     #[command(flatten)]
     pub(crate) rays: Rays,
+}
+
+/// What to run on how many machines.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(
+    after_help = "The same line on every host, as `srun` runs it: the host that has the address becomes the head, runs the \
+        command and ends with its exit code; the others join, and leave when it is done. The head writes the cluster's key to \
+        the file that --token-file names, where the others read it; the default is a file in the home folder, so hosts \
+        without a common home folder need another place.\n\n\
+        For example: srun trygon symmetric-run --address \"$head:6379\" --min-nodes \"$SLURM_NNODES\" -- python program.py"
+)]
+pub(crate) struct SymmetricRun {
+    /// Where the head is to be: one of these hosts, and a free port on it.
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub(crate) address: String,
+    /// Nodes to wait for before the command runs, the head among them.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) min_nodes: u32,
+    /// Seconds to wait for the head and for the other nodes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) wait_s: u64,
+    #[command(flatten)]
+    pub(crate) node: NodeOptions,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Which session to speak with.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Where {
+    /// The cluster's address, if it is not that of the node that was started here.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Option<String>,
+    /// The folder that was given to `trygon start`.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "address")]
+    pub(crate) temp_dir: Option<PathBuf>,
+}
+
+/// Which node takes no new work from now on, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Drain {
+    /// The node: the beginning of its id, its name or its address, as `trygon status` shows them.
+    #[arg(value_name = "NODE")]
+    pub(crate) node: String,
+    /// Why.
+    #[arg(long, value_enum, default_value_t = DrainReason::Preemption)]
+    pub(crate) reason: DrainReason,
+    /// Words about it, for people.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) message: String,
+    /// Seconds after which the node ends whatever runs there, and before when nothing is left [default: it is not ended].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) deadline_s: Option<u64>,
+    #[command(flatten)]
+    pub(crate) at: Where,
+}
+
+/// Why a node is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrainReason {
+    /// The machine is taken away.
+    Preemption,
+    /// Nothing needs it: refused while something does.
+    IdleTermination,
+}
+
+/// What to explain.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Explain {
+    /// The beginning of the id of an actor, a placement group, a node or a job; or the name of an actor, a group or a task.
+    #[arg(value_name = "ID")]
+    pub(crate) what: String,
+    /// As JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) at: Where,
 }
 
 /// Options of Ray's command that ask for nothing here: they are accepted, and named once.
@@ -135,15 +230,11 @@ pub(crate) struct Stop {
 /// Which node to ask.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct Status {
-    /// The cluster's address, if it is not that of the node that was started here.
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) address: Option<String>,
-    /// The folder that was given to `trygon start`.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "address")]
-    pub(crate) temp_dir: Option<PathBuf>,
     /// As JSON, for programs.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) at: Where,
 }
 
 fn amount(text: &str) -> Result<f64, String> {

@@ -1,5 +1,6 @@
 //! A conversation with a daemon of this machine.
 
+use crate::cluster::args::Where;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -53,10 +54,23 @@ impl Connection {
         }
     }
 
+    /// Whether the daemon has closed the connection; what it says is dropped.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut bytes = [0; 256];
+        loop {
+            match rustix::net::recv(&self.socket, &mut bytes, rustix::net::RecvFlags::DONTWAIT) {
+                Ok((len, _)) if len > 0 => {}
+                Err(rustix::io::Errno::AGAIN) => return false,
+                Err(rustix::io::Errno::INTR) => {}
+                _ => return true,
+            }
+        }
+    }
+
     /// Asks a question; the answer is JSON.
-    pub(crate) fn ask(&mut self, what: &str) -> Result<serde_json::Value, String> {
+    pub(crate) fn ask(&mut self, what: &str, argument: &str) -> Result<serde_json::Value, String> {
         self.socket.set_read_timeout(Some(ANSWER_LIMIT)).map_err(|error| error.to_string())?;
-        let query = StateQuery { request_id: 1, what: what.to_owned(), argument: String::new() };
+        let query = StateQuery { request_id: 1, what: what.to_owned(), argument: argument.to_owned() };
         self.send(Kind::StateQuery, &query)?;
         while let Some((kind, body)) = self.receive()? {
             if kind == Kind::StateReply {
@@ -77,16 +91,25 @@ pub(crate) fn running_at(base: &Path) -> Option<PathBuf> {
     folder::current(base).filter(|session| folder::connect(session).is_some())
 }
 
+/// A conversation with the daemon that a command means.
+pub(crate) fn connect(at: &Where) -> Result<Connection, String> {
+    let session = find(at.temp_dir.as_deref(), at.address.as_deref())?;
+    Connection::open(&session, false).ok_or_else(|| "the node has just ended".to_owned())
+}
+
 /// The running session of this user that a command means: of a base, of a cluster, or the one that was started last.
-pub(crate) fn find(base: Option<&Path>, address: Option<&str>) -> Result<PathBuf, String> {
+fn find(base: Option<&Path>, address: Option<&str>) -> Result<PathBuf, String> {
     if let Some(base) = base {
         return running_at(base).ok_or_else(|| format!("no node runs in {}", base.display()));
     }
     let running = || folder::all().into_iter().filter(|session| folder::connect(session).is_some());
     match address {
-        Some(address) => running()
-            .find(|session| folder::read(session, "address") == address)
-            .ok_or_else(|| format!("no node of the cluster at {address} runs on this machine")),
+        Some(address) => running().find(|session| folder::read(session, "address") == address).ok_or_else(|| {
+            format!(
+                "no node of yours on this machine belongs to the cluster at {address}; run this command on one of its \
+                     machines, or let this one join with `trygon start --address={address}`"
+            )
+        }),
         None => running_at(&folder::default_base())
             .or_else(|| running().next())
             .ok_or_else(|| "no node of yours runs on this machine; `trygon start --head` starts one".to_owned()),

@@ -2,11 +2,19 @@
 
 pub(crate) mod args;
 mod connection;
+mod drain;
+mod explain;
 mod machine;
+mod node_request;
+mod nodes;
 mod start;
 mod status;
 mod stop;
+mod symmetric_run;
 
+pub(crate) use drain::drain;
+pub(crate) use explain::explain;
 pub(crate) use start::start;
 pub(crate) use status::status;
 pub(crate) use stop::stop;
+pub(crate) use symmetric_run::symmetric_run;

@@ -2,9 +2,10 @@
 
 use crate::cluster::args::Start;
 use crate::cluster::connection::{Connection, running_at};
-use crate::cluster::machine;
-use crate::launch;
-use std::collections::HashMap;
+use crate::cluster::node_request::{KEY_VARIABLE, request};
+use crate::cluster::stop::end;
+use crate::launch::{PYTHON_VARIABLE, python};
+use rustix::event::{PollFd, PollFlags};
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -17,18 +18,50 @@ use trygon_wire::{Kind, decode};
 
 /// A node is there in a fraction of a second; one that joins may have to wait for its head.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// The port of a head, unless another is asked for.
-const HEAD_PORT: u16 = 6379;
-const LEAST_STORE_BYTES: u64 = 75_000_000;
-const LARGEST_STORE_BYTES: u64 = 200_000_000_000;
-/// Idle workers beyond those that are kept end after this.
-const IDLE_WORKER_MS: u32 = 10_000;
+/// A node that is told to end has this long.
+pub(super) const END_LIMIT: Duration = Duration::from_secs(16);
+/// The key of a cluster, in the folder of its head's session.
+pub(super) const KEY_FILE: &str = "security/cluster.key";
 /// Folders of sessions that ended which are kept for their logs.
 const KEPT_SESSIONS: usize = 5;
 
+/// A node that was started, and what ends it.
+pub(super) struct Started {
+    pub(super) session: PathBuf,
+    pub(super) node: NodeStarted,
+    /// The node ends when this is dropped, if there is one.
+    pub(super) life_line: Option<Connection>,
+}
+
 /// Starts a node.
 pub(crate) fn start(start: &Start) -> Result<ExitCode, String> {
-    let base = start.temp_dir.clone().unwrap_or_else(folder::default_base);
+    let without_effect = start.node.rays.given();
+    if !without_effect.is_empty() {
+        eprintln!("trygon start: these options have no effect: {}.", without_effect.join(", "));
+    }
+    let started = start_node(start, start.block || start.until_input_ends)?;
+    if start.json {
+        println!("{}", describe(start, &started));
+    } else {
+        print(start, &started.session, &started.node);
+    }
+    match started.life_line {
+        None => Ok(ExitCode::SUCCESS),
+        Some(life_line) if start.until_input_ends => {
+            wait_input_or_end(life_line)?;
+            end(&started.session, Some(END_LIMIT))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(mut life_line) => {
+            while life_line.receive()?.is_some() {}
+            Err("the node has ended".to_owned())
+        }
+    }
+}
+
+/// Makes the session and its daemon, with whose connection it ends if that is asked for.
+pub(super) fn start_node(start: &Start, is_bound: bool) -> Result<Started, String> {
+    let base = start.node.temp_dir.clone().unwrap_or_else(folder::default_base);
     if let Some(other) = running_at(&base) {
         return Err(format!(
             "a node runs here already: {} (process {}, cluster {}). Stop it with `trygon stop`, or give --temp-dir another \
@@ -38,28 +71,55 @@ pub(crate) fn start(start: &Start) -> Result<ExitCode, String> {
             folder::read(&other, "address"),
         ));
     }
-    let without_effect = start.rays.given();
-    if !without_effect.is_empty() {
-        eprintln!("trygon start: these options have no effect: {}.", without_effect.join(", "));
-    }
     let request = request(start)?;
     folder::sweep(&base, KEPT_SESSIONS);
     let session = folder::create(&base, &session_name()).map_err(|error| error.to_string())?;
-    let started = launch_daemon(&session, start, request).inspect_err(|_| {
+    let node = launch_daemon(&session, start, request).inspect_err(|_| {
         folder::withdraw(&session);
         // What it logged was said.
         let _ = std::fs::remove_dir_all(&session);
     })?;
-    let life_line = start.block.then(|| Connection::open(&session, true)).flatten();
-    print(start, &session, &started);
-    match life_line {
-        None if start.block => Err("the node ended at once; see its log".to_owned()),
-        None => Ok(ExitCode::SUCCESS),
-        Some(mut life_line) => {
-            while life_line.receive()?.is_some() {}
-            Err("the node has ended".to_owned())
+    let life_line = is_bound.then(|| Connection::open(&session, true)).flatten();
+    if is_bound && life_line.is_none() {
+        return Err("the node ended at once; see its log".to_owned());
+    }
+    Ok(Started { session, node, life_line })
+}
+
+/// Waits until the input ends, which is the end of the node, or until the node ends by itself, which is an error.
+fn wait_input_or_end(mut life_line: Connection) -> Result<(), String> {
+    let mut bytes = [0; 256];
+    loop {
+        let input = std::io::stdin();
+        let mut watched = [PollFd::new(&input, PollFlags::IN), PollFd::new(&life_line.socket, PollFlags::IN)];
+        match rustix::event::poll(&mut watched, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.to_string()),
+            Ok(_) => {}
+        }
+        let (is_input, is_node) = (!watched[0].revents().is_empty(), !watched[1].revents().is_empty());
+        if is_input && rustix::io::read(&input, &mut bytes).map_or(true, |len| len == 0) {
+            return Ok(());
+        }
+        if is_node && life_line.receive()?.is_none() {
+            return Err("the node has ended".to_owned());
         }
     }
+}
+
+/// For programs.
+fn describe(start: &Start, started: &Started) -> serde_json::Value {
+    let own_address = folder::read(&started.session, "node_address");
+    serde_json::json!({
+        "node_id": started.node.node_id.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "address": folder::read(&started.session, "address"),
+        "node_address": if own_address.is_empty() { started.node.node_address.clone() } else { own_address },
+        "is_head": start.head,
+        "session": started.session,
+        "pid": started.node.daemon_pid,
+        "key_file": started.session.join(KEY_FILE),
+        "resources": started.node.resources,
+    })
 }
 
 fn session_name() -> String {
@@ -67,99 +127,18 @@ fn session_name() -> String {
     format!("session_{:013}_{}", since.as_millis(), std::process::id())
 }
 
-fn request(start: &Start) -> Result<StartDaemon, String> {
-    let cpus = start.num_cpus.unwrap_or_else(machine::cpu_count);
-    let gpus = start.num_gpus.unwrap_or_else(machine::gpu_count);
-    let memory = machine::memory_bytes();
-    let store = match start.object_store_memory {
-        None => (memory / 10 * 3).clamp(LEAST_STORE_BYTES, LARGEST_STORE_BYTES),
-        Some(given) if given < LEAST_STORE_BYTES => {
-            return Err(format!("--object-store-memory must be at least {LEAST_STORE_BYTES} bytes (75 MB)"));
-        }
-        Some(given) => given,
-    };
-    let ip = start.node_ip_address.unwrap_or_else(machine::own_address).to_string();
-    let mut resources = HashMap::from([
-        ("CPU".to_owned(), cpus),
-        ("GPU".to_owned(), gpus),
-        ("memory".to_owned(), start.memory.unwrap_or_else(|| memory.saturating_sub(store)) as f64),
-        ("object_store_memory".to_owned(), store as f64),
-        (format!("node:{ip}"), 1.0),
-    ]);
-    if start.head {
-        resources.insert("node:__internal_head__".to_owned(), 1.0);
-    }
-    let model = if gpus > 0.0 { machine::gpu_type() } else { String::new() };
-    if !model.is_empty() {
-        resources.insert(format!("accelerator_type:{model}"), 1.0);
-    }
-    resources.extend(custom_resources(&start.resources)?);
-    resources.retain(|_, amount| *amount > 0.0);
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Ok(StartDaemon {
-        package_version: env!("CARGO_PKG_VERSION").to_owned(),
-        python_version: launch::python_version(),
-        session_directory: String::new(),
-        name: start.node_name.clone().unwrap_or_else(machine::host_name),
-        head_address: start.address.clone().unwrap_or_default(),
-        ip,
-        port: u32::from(start.port.unwrap_or(if start.head { HEAD_PORT } else { 0 })),
-        key_file: String::new(),
-        resources,
-        labels: labels(&start.labels)?,
-        object_store_memory_bytes: store,
-        prestart_workers: u32::try_from((cpus as usize).min(cores)).unwrap_or(u32::MAX),
-        max_workers: start.max_workers,
-        idle_worker_ms: IDLE_WORKER_MS,
-    })
-}
-
-fn custom_resources(text: &str) -> Result<HashMap<String, f64>, String> {
-    let wrong =
-        || format!("--resources must be a JSON object of names and amounts, as in '{{\"disk\": 2}}', not {text:?}");
-    let read: HashMap<String, f64> = serde_json::from_str(text).map_err(|_| wrong())?;
-    for (name, amount) in &read {
-        if matches!(name.as_str(), "CPU" | "GPU" | "memory" | "object_store_memory") {
-            let option = match name.as_str() {
-                "CPU" => "--num-cpus",
-                "GPU" => "--num-gpus",
-                "memory" => "--memory",
-                _ => "--object-store-memory",
-            };
-            return Err(format!("--resources must not hold {name}; use {option}"));
-        }
-        if !(0.0..1e12).contains(amount) {
-            return Err(format!("--resources: the amount of {name} must not be negative, but it is {amount}"));
-        }
-    }
-    Ok(read)
-}
-
-/// `key=value` pairs with commas between them, or a JSON object of texts.
-fn labels(text: &str) -> Result<HashMap<String, String>, String> {
-    let text = text.trim();
-    if text.starts_with('{') {
-        return serde_json::from_str(text)
-            .map_err(|_| format!("--labels must be a JSON object of texts, not {text:?}"));
-    }
-    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| match pair.split_once('=') {
-            Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
-            _ => Err(format!("--labels must be key=value pairs with commas between them; {pair:?} is none")),
-        })
-        .collect()
-}
-
 /// The key to use: the one that is given, that of a session of the same cluster on this machine, or for a head that of its session.
 fn key_file(start: &Start, session: &Path) -> Result<PathBuf, String> {
-    let own = session.join("key");
-    match (&start.token_file, &start.address) {
+    let own = session.join(KEY_FILE);
+    match (&start.node.token_file, &start.address) {
         (Some(given), _) => given.canonicalize().map_err(|error| format!("--token-file {}: {error}", given.display())),
         (None, None) => Ok(own),
+        // A key that is known by name is in no file.
+        (None, Some(_)) if std::env::var_os(KEY_VARIABLE).is_some() => Ok(PathBuf::new()),
         (None, Some(address)) => {
-            let is_theirs = |other: &PathBuf| folder::read(other, "address") == *address && other.join("key").exists();
-            Ok(folder::all().into_iter().find(is_theirs).map_or(own, |other| other.join("key")))
+            let is_theirs =
+                |other: &PathBuf| folder::read(other, "address") == *address && other.join(KEY_FILE).exists();
+            Ok(folder::all().into_iter().find(is_theirs).map_or(PathBuf::new(), |other| other.join(KEY_FILE)))
         }
     }
 }
@@ -176,9 +155,13 @@ fn launch_daemon(session: &Path, start: &Start, request: StartDaemon) -> Result<
     let log = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
     let mut child = Command::new(std::env::current_exe().map_err(failed)?)
         .args(["node", "--session"])
+        // For jobs whose drivers' own is not on this machine.
+        .env(PYTHON_VARIABLE, python())
         // What a task of another node inherited is not this node's.
         .env_remove("TRYGON_JOB_MARK")
         .env_remove("TRYGON_ADDRESS")
+        // Nor is the key for its tasks.
+        .env_remove(KEY_VARIABLE)
         .current_dir(session)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(log.try_clone().map_err(failed)?)
@@ -218,35 +201,15 @@ fn print(start: &Start, session: &Path, started: &NodeStarted) {
     );
     println!("  session   {}", session.display());
     println!("  daemon    process {}\n", started.daemon_pid);
-    if start.head && session.join("key").exists() {
-        println!("Add another machine: copy {} there, then", session.join("key").display());
-        println!("  trygon start --address={address} --token-file=key\n");
+    if start.head && session.join(KEY_FILE).exists() {
+        println!("Add another machine: copy {} there, then", session.join(KEY_FILE).display());
+        println!("  trygon start --address={address} --token-file=cluster.key\n");
     }
     println!("Use it from Python on this machine:");
     println!("  import trygon");
     println!("  trygon.init(address=\"auto\")\n");
-    let folder = start.temp_dir.as_ref().map(|folder| format!(" --temp-dir={}", folder.display())).unwrap_or_default();
+    let folder =
+        start.node.temp_dir.as_ref().map(|folder| format!(" --temp-dir={}", folder.display())).unwrap_or_default();
     println!("See it:   trygon status{folder}");
     println!("Stop it:  {}", if start.block { "Ctrl-C".to_owned() } else { format!("trygon stop{folder}") });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{custom_resources, labels};
-
-    #[test]
-    fn resources_are_names_and_amounts() {
-        assert_eq!(custom_resources("{\"disk\": 2}").map(|read| read["disk"]), Ok(2.0));
-        assert!(custom_resources("{\"CPU\": 2}").is_err_and(|error| error.contains("--num-cpus")));
-        assert!(custom_resources("disk=2").is_err() && custom_resources("{\"disk\": -1}").is_err());
-    }
-
-    #[test]
-    fn labels_are_pairs_or_json() {
-        let read = labels("zone=a, kind=fast").expect("two labels");
-        assert_eq!((read["zone"].as_str(), read["kind"].as_str()), ("a", "fast"));
-        assert_eq!(labels("{\"zone\": \"b\"}").map(|read| read["zone"].clone()), Ok("b".to_owned()));
-        assert!(labels("zone").is_err() && labels("=a").is_err());
-        assert_eq!(labels(""), Ok(std::collections::HashMap::new()));
-    }
 }

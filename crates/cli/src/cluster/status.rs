@@ -1,27 +1,27 @@
 //! `trygon status`: nodes, what is in use, and what waits and why.
 
 use crate::cluster::args::Status;
-use crate::cluster::connection::{Connection, find};
+use crate::cluster::connection::connect;
+use crate::cluster::nodes::{self, is_shown, list, needs, text};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// What is asked for.
-const QUESTIONS: [&str; 7] =
-    ["session", "nodes", "cluster_resources", "available_resources", "jobs", "actors", "waiting"];
+/// What is asked for, beside what waits.
+const QUESTIONS: [&str; 6] = ["session", "nodes", "cluster_resources", "available_resources", "jobs", "actors"];
 /// Lines of what waits that are shown.
 const MAX_WAITING: usize = 20;
 
 /// Shows how the cluster is.
 pub(crate) fn status(status: &Status) -> Result<ExitCode, String> {
-    let session = find(status.temp_dir.as_deref(), status.address.as_deref())?;
-    let Some(mut connection) = Connection::open(&session, false) else {
-        return Err("the node has just ended".to_owned());
-    };
+    let mut connection = connect(&status.at)?;
     let mut answers = serde_json::Map::new();
     for question in QUESTIONS {
-        answers.insert(question.to_owned(), connection.ask(question)?);
+        answers.insert(question.to_owned(), connection.ask(question, "")?);
     }
+    // What waits in the whole cluster; a node without a cluster knows of its own only.
+    let waiting = connection.ask("demand", "").or_else(|_| connection.ask("waiting", ""))?;
+    answers.insert("waiting".to_owned(), waiting);
     let answers = Value::Object(answers);
     if status.json {
         println!("{answers}");
@@ -37,16 +37,7 @@ fn render(answers: &Value) -> String {
     let session = &answers["session"];
     // Writing to a String cannot fail; the results say nothing.
     let _ = writeln!(out, "Cluster {} · trygon {}\n", text(&session["address"]), text(&session["package_version"]));
-    let nodes = list(&answers["nodes"]);
-    let _ = writeln!(out, "Nodes: {}", nodes.len());
-    for node in nodes {
-        let state = if node["Alive"].as_bool().unwrap_or(false) { "alive" } else { "dead" };
-        let id = text(&node["NodeID"]);
-        let short = id.get(..12).unwrap_or(&id).to_owned();
-        let cpus = node["Resources"]["CPU"].as_f64().unwrap_or(0.0);
-        let (address, host) = (text(&node["NodeManagerAddress"]), text(&node["NodeManagerHostname"]));
-        let _ = writeln!(out, "  {short}  {state}  {address}  {host}  {cpus} CPU");
-    }
+    nodes::render(&mut out, list(&answers["nodes"]));
     render_resources(&mut out, answers);
     render_jobs(&mut out, answers);
     render_waiting(&mut out, list(&answers["waiting"]));
@@ -56,7 +47,7 @@ fn render(answers: &Value) -> String {
 fn render_resources(out: &mut String, answers: &Value) {
     let _ = writeln!(out, "\nIn use:");
     let total = answers["cluster_resources"].as_object().into_iter().flatten();
-    for (name, amount) in total.filter(|(name, _)| !name.contains(':')) {
+    for (name, amount) in total.filter(|(name, _)| is_shown(name)) {
         let has = amount.as_f64().unwrap_or(0.0);
         let used = has - answers["available_resources"][name].as_f64().unwrap_or(0.0);
         let _ = if name.ends_with("memory") {
@@ -89,20 +80,14 @@ fn render_waiting(out: &mut String, waiting: &[Value]) {
     }
     let _ = writeln!(out, "\nWaiting:");
     for entry in waiting.iter().take(MAX_WAITING) {
-        let (name, needs, why) = (text(&entry["name"]), text(&entry["needs"]), text(&entry["why"]));
-        let _ = writeln!(out, "  {} × {name} ({needs}): {why}", entry["count"]);
+        let (kind, name, why) = (text(&entry["kind"]), text(&entry["name"]), text(&entry["why"]));
+        let what = [kind, name].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let why = if why.is_empty() { "all that suits is in use" } else { &why };
+        let _ = writeln!(out, "  {} × {what} ({}): {why}", entry["count"], needs(&entry["needs"]));
     }
     if waiting.len() > MAX_WAITING {
         let _ = writeln!(out, "  and {} more", waiting.len() - MAX_WAITING);
     }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -116,12 +101,19 @@ mod tests {
             "available_resources": {"CPU": 1.5},
             "jobs": [{"job_id": "01000000", "driver_pid": 0, "entrypoint": "a.py"}],
             "actors": [{"state": "alive"}, {"state": "dead"}],
-            "waiting": [{"name": "f", "count": 2, "needs": "CPU: 8", "why": "no node has so much"}],
+            "waiting": [{"name": "f", "count": 2, "needs": "CPU: 8", "why": "no node has so much"},
+                {"kind": "actors", "name": "A", "count": 1, "needs": [{"GPU": 1.0}], "why": ""}],
         });
         let shown = super::render(&answers);
-        for part in
-            ["10.0.0.1:6379", "001122334455  alive", "2.5 of 4 CPU", "actors: 1", "only detached", "2 × f (CPU: 8)"]
-        {
+        for part in [
+            "10.0.0.1:6379",
+            "001122334455  alive",
+            "2.5 of 4 CPU",
+            "actors: 1",
+            "only detached",
+            "2 × f (CPU: 8)",
+            "1 × actors A (GPU: 1): all",
+        ] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
         assert!(!shown.contains("node:10"), "{shown}");

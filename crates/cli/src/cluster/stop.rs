@@ -35,23 +35,32 @@ pub(crate) fn stop(stop: &Stop) -> Result<ExitCode, String> {
 }
 
 fn stop_session(session: &Path, stop: &Stop) -> Result<bool, String> {
+    let grace = (!stop.force).then(|| Duration::from_secs(stop.grace_period));
+    let ended = end(session, grace)?;
+    if let Some(pid) = ended {
+        println!("Stopped the node in {} (process {}).", session.display(), pid.as_raw_nonzero());
+    }
+    Ok(ended.is_some())
+}
+
+/// Ends the daemon of a session and waits until it is gone: it is told so and has this long, or is killed at once. The process that it
+/// was; `None` if it did not run.
+pub(super) fn end(session: &Path, grace: Option<Duration>) -> Result<Option<Pid>, String> {
     let Some(mut connection) = Connection::open(session, false) else {
         // It was killed, and could not clear up.
         folder::withdraw(session);
-        return Ok(false);
+        return Ok(None);
     };
     let peer = rustix::net::sockopt::socket_peercred(&connection.socket).map_err(|error| error.to_string())?;
     let ended = rustix::process::pidfd_open(peer.pid, PidfdFlags::empty()).map_err(|error| error.to_string())?;
-    let limit = if stop.force { Duration::ZERO } else { Duration::from_secs(stop.grace_period) };
-    if !stop.force {
+    if grace.is_some() {
         connection.send(Kind::Shutdown, &Shutdown {})?;
     }
-    if !wait_end(&ended, limit) {
+    if !wait_end(&ended, grace.unwrap_or_default()) {
         kill(peer.pid, &ended)?;
     }
     folder::withdraw(session);
-    println!("Stopped the node in {} (process {}).", session.display(), peer.pid.as_raw_nonzero());
-    Ok(true)
+    Ok(Some(peer.pid))
 }
 
 fn kill(pid: Pid, ended: &OwnedFd) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! What nodes are not told yet of one another.
+//! What nodes are to be told of one another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::NodeId;
@@ -20,7 +20,6 @@ pub(super) struct News {
 }
 
 impl News {
-    /// Something is to be told then, if not before.
     pub(super) fn due(&mut self, at_us: u64) {
         self.due_us = Some(self.due_us.map_or(at_us, |other| other.min(at_us)));
     }

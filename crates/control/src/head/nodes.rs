@@ -177,19 +177,18 @@ impl Head {
     }
 
     /// A node takes nothing new; what runs there goes on.
-    pub(super) fn drain(&mut self, node: NodeId, reason: &str, out: &mut Out) {
+    pub(super) fn drain(&mut self, node: NodeId, message: &DrainNode, out: &mut Out) {
         let Some(entry) = self.nodes.by_id.get_mut(&node).filter(|entry| entry.takes_work()) else {
             return;
         };
         "draining".clone_into(&mut entry.view.state);
-        reason.clone_into(&mut entry.view.message);
+        message.reason.clone_into(&mut entry.view.message);
         let view = entry.view.clone();
         if !self.nodes.is_alone() {
             self.view.put(self.nodes.by_id[&node].state(node));
         }
         self.note_member(node);
-        let drain = DrainNode { node_id: node.as_bytes().to_vec(), reason: reason.to_owned() };
-        Self::tell(node, head_to_node::Body::Drain(drain), out);
+        Self::tell(node, head_to_node::Body::Drain(message.clone()), out);
         self.tell_all(&head_to_node::Body::View(View { is_whole: false, nodes: vec![view] }), out);
         if !self.nodes.is_alone() {
             self.ask_others_than(node, out);

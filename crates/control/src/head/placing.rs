@@ -1,4 +1,4 @@
-//! Actors for which a node looks for a worker.
+//! What is known of an actor for which a worker is looked for.
 
 use trygon_ids::NodeId;
 use trygon_resources::ResourceSet;

@@ -249,7 +249,7 @@ impl Net {
             let node = &self.nodes[*at];
             assert_eq!(node.waiting_leases(), 0, "at {at}");
             assert_eq!(node.asked_leases(), 0, "at {at}");
-            assert_eq!(node.foreign_leases(), 0, "at {at}");
+            assert_eq!(node.foreign_lease_count(), 0, "at {at}");
             assert_eq!(node.free(), node.total(), "at {at}");
             assert!(node.view().iter().all(|seat| seat.pending().is_empty()), "at {at}");
         }

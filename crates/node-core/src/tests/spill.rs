@@ -12,12 +12,23 @@ fn what_fits_here_stays_and_the_rest_is_divided_among_the_others() {
     net.settle();
     assert_eq!(net.places(1), [0, 0, 1, 1, 1, 2]);
     // SPILL-1: nobody was asked for more than was left.
-    assert_eq!(net.nodes[0].foreign_leases(), 4);
+    assert_eq!(net.nodes[0].foreign_lease_count(), 4);
     for granted in net.granted.clone() {
         net.give_back(granted);
     }
     net.settle();
     net.assert_empty();
+}
+
+#[test]
+fn what_was_asked_counts_as_taken_until_it_is_answered() {
+    // SPILL-4: the second request is not sent after room that the first one asked for.
+    let mut net = Net::of_cpus(&[1.0, 2.0]);
+    net.request(0, 1, 3, &[("CPU", 1.0)]);
+    net.request(0, 2, 2, &[("CPU", 1.0)]);
+    assert_eq!(net.nodes[0].asked_leases(), 2);
+    net.settle();
+    assert_eq!((net.places(1), net.places(2)), (vec![0, 1, 1], vec![]));
 }
 
 #[test]
@@ -226,7 +237,7 @@ fn the_death_of_a_node_ends_what_was_asked_of_it_and_what_it_asked() {
     net.request(2, 2, 1, &[("CPU", 1.0)]);
     net.kill(2);
     net.settle();
-    assert_eq!(net.nodes[0].foreign_leases(), 1);
+    assert_eq!(net.nodes[0].foreign_lease_count(), 1);
     net.kill(0);
     net.settle();
     net.assert_empty();

@@ -55,6 +55,10 @@ impl Service {
         if !last && driver.and_then(|driver| self.processes.get(&driver)).is_some_and(is_full) {
             return false;
         }
+        let is_far = driver.is_none() && job.is_some_and(|job| job.log_to_driver && job.remote_driver.is_some());
+        if is_far && !last && !self.has_log_room() {
+            return false;
+        }
         let Some(process) = self.processes.get_mut(&number) else {
             return true;
         };
@@ -69,6 +73,7 @@ impl Service {
         }
         match driver {
             Some(driver) => messages.iter().for_each(|message| self.send(driver, Kind::LogLines, message)),
+            None if is_far => messages.iter().for_each(|message| self.send_lines_far(job_id, message)),
             // What a detached actor prints when its driver is gone is kept in the session's folder.
             None if self.jobs.get(&job_id).is_some_and(|job| job.driver.is_none()) => {
                 messages.iter().for_each(|message| self.log_lines(job_id, message));
@@ -83,10 +88,11 @@ impl Service {
         if self.session.is_some() {
             self.log(&message);
         }
-        if let Some(driver) = self.driver_of(job) {
-            let (pid, lines) = (std::process::id(), vec![message]);
-            let lines = LogLines { pid, name: "trygon".to_owned(), is_stderr: true, lines, dropped: 0 };
-            self.send(driver, Kind::LogLines, &lines);
+        let (pid, lines) = (std::process::id(), vec![message]);
+        let lines = LogLines { pid, name: "trygon".to_owned(), is_stderr: true, lines, dropped: 0 };
+        match self.driver_of(job) {
+            Some(driver) => self.send(driver, Kind::LogLines, &lines),
+            None => self.send_lines_far(job, &lines),
         }
     }
 

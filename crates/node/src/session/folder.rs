@@ -6,6 +6,7 @@
 //! DEFAULT BASE/nodes/<name>     link to the folder of every session of this user, wherever its base is
 //! ```
 
+use crate::options;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::UnixStream;
@@ -20,12 +21,11 @@ const MAX_SOCKET_PATH: usize = 107;
 
 /// The folder of this user's sessions: `TRYGON_TMPDIR`, the user's runtime folder, or the system's temporary one.
 pub fn default_base() -> PathBuf {
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let own = format!("trygon-{}", rustix::process::getuid().as_raw());
-    if let Some(folder) = named(BASE_VARIABLE) {
+    if let Some(folder) = options::folder(BASE_VARIABLE) {
         return folder.join(own);
     }
-    match named("XDG_RUNTIME_DIR").filter(|folder| folder.is_dir()) {
+    match options::folder("XDG_RUNTIME_DIR").filter(|folder| folder.is_dir()) {
         Some(folder) => folder.join("trygon"),
         None => Path::new("/tmp").join(own),
     }

@@ -1,5 +1,6 @@
 //! A session: a daemon that stays, its folder, its socket and its log.
 
+mod end;
 pub mod folder;
 mod log;
 mod state;

@@ -1,8 +1,7 @@
 //! What a daemon that stays has beyond that of one program.
 
+use crate::cluster::Starter;
 use crate::connection::Connection;
-use crate::service::Service;
-use crate::session::folder;
 use crate::worker_pool::ZYGOTE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -44,19 +43,11 @@ pub(crate) struct Session {
     /// Workers that are kept ready for each job.
     pub(crate) kept_workers: usize,
     pub(crate) listener: OwnedFd,
+    /// The command that started the node, until the head knows the node.
+    pub(crate) starter: Option<Starter>,
     pub(crate) arriving: BTreeMap<u64, Arriving>,
     /// Commands with whose end the daemon ends.
     pub(crate) life_lines: BTreeSet<u64>,
     /// Drivers whose jobs the head has not accepted yet.
     pub(crate) attaching: BTreeMap<u64, AttachDriver>,
-}
-
-impl Service {
-    /// The end of a session: nobody finds it any more.
-    pub(crate) fn end_session(&mut self) {
-        self.log("the node has stopped");
-        if let Some(session) = &self.session {
-            folder::withdraw(&session.folder);
-        }
-    }
 }

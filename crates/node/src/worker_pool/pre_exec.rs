@@ -14,7 +14,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// When there is no socket, or it was taken.
-pub fn inherited_socket() -> io::Result<OwnedFd> {
+pub(crate) fn inherited_socket() -> io::Result<OwnedFd> {
     let link = std::fs::read_link(format!("/proc/self/fd/{INHERITED}"));
     let is_socket = link.is_ok_and(|target| target.to_string_lossy().starts_with("socket:"));
     if !is_socket || TAKEN.swap(true, Ordering::SeqCst) {

@@ -34,6 +34,10 @@ messages! {
         #[prost(uint32, tag = "13")] max_workers: u32,
         /// Idle time after which a worker above the prestarted number is ended, in milliseconds.
         #[prost(uint32, tag = "14")] idle_worker_ms: u32,
+        /// The cluster's key itself, where it is in no file.
+        #[prost(string, tag = "15")] key_text: String,
+        /// Where a head's control service keeps its journal; empty for a file in the session's folder.
+        #[prost(string, tag = "16")] storage: String,
     }
     /// First frame of a driver to a daemon that runs: its job. Answer: `NodeStarted` or `NodeFailed`.
     AttachDriver {

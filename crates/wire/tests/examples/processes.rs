@@ -128,6 +128,8 @@ fn put_sessions(examples: &mut Examples) {
             prestart_workers: 2,
             max_workers: 5,
             idle_worker_ms: 4,
+            key_text: "secret".to_owned(),
+            storage: "redis://10.0.0.9:6379/0".to_owned(),
         },
     );
     examples.put(

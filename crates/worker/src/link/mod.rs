@@ -5,6 +5,7 @@ mod credentials;
 mod out_buffer;
 mod peer;
 mod remote;
+mod remote_links;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;

@@ -98,7 +98,7 @@ impl Head for Registering {
         tokio::spawn(async move {
             while let Ok(Some(message)) = stream.message().await {
                 if let Some(node_to_head::Body::EndJob(end)) = message.body {
-                    let ended = JobEnded { job_id: end.job_id };
+                    let ended = JobEnded { job_id: end.job_id, lingers: false };
                     if replies.send(reply(head_to_node::Body::JobEnded(ended))).await.is_err() {
                         break;
                     }

@@ -104,7 +104,8 @@ fn step(world: &mut World, next: &mut (u8, u8, u8)) {
             match world.below(20) {
                 0 => world.restart_head(),
                 1 if number != 1 => {
-                    let drain = DrainNode { node_id: node(number).as_bytes().to_vec(), reason: String::new() };
+                    let drain =
+                        DrainNode { node_id: node(number).as_bytes().to_vec(), reason: String::new(), deadline_ms: 0 };
                     world.say(1, Body::Drain(drain));
                 }
                 _ => {}

@@ -1,0 +1,28 @@
+//! A node among others: the network thread, the head wherever it runs, leases for owners elsewhere, connections between processes of
+//! different machines, and objects from there.
+
+mod certificates;
+mod connections;
+mod control_child;
+mod control_process;
+mod drain;
+mod draining;
+mod early_ask;
+mod enter;
+mod from_node;
+mod incoming;
+mod log_room;
+mod logs;
+mod losses;
+mod nodes;
+mod objects;
+mod pending;
+mod registration;
+mod starter;
+mod state;
+mod to_node;
+mod view;
+
+pub(crate) use enter::Entrance;
+pub(crate) use starter::Starter;
+pub(crate) use state::{CONTROL, Cluster, NETWORK};

@@ -1,0 +1,57 @@
+//! What a node of a cluster has beyond a node that is alone.
+
+use crate::cluster::control_process::ControlProcess;
+use crate::cluster::draining::Draining;
+use crate::cluster::early_ask::EarlyAsk;
+use crate::cluster::log_room::LogRoom;
+use crate::cluster::nodes::Nodes;
+use crate::cluster::pending::Pending;
+use crate::worker_pool::ZYGOTE;
+use std::collections::BTreeMap;
+use trygon_cluster::Network;
+use trygon_ids::WorkerId;
+use trygon_rpc::{Authority, NodeCertificate, NodeKey};
+use trygon_store::transfer::TransferHandle;
+
+/// The number of the network thread in the poller. No process ever gets it.
+pub(crate) const NETWORK: u64 = ZYGOTE - 4;
+/// The number of the control service in the poller.
+pub(crate) const CONTROL: u64 = ZYGOTE - 5;
+
+/// A node's place among others.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) network: Network,
+    /// Signs the certificates of the processes here.
+    pub(crate) certificate: NodeCertificate,
+    /// The key of the certificate that was asked for.
+    pub(crate) next_key: Option<NodeKey>,
+    /// Signs the certificates of nodes: on the head's machine.
+    pub(crate) authority: Option<Authority>,
+    /// The control service: on the head's machine.
+    pub(crate) control: Option<ControlProcess>,
+    /// 0 until the head has said it.
+    pub(crate) number: u32,
+    /// Whether the head can be reached and knows this node.
+    pub(crate) is_registered: bool,
+    pub(crate) nodes: Nodes,
+    /// Connections that processes here wait for, by the process here and the one elsewhere.
+    pub(crate) pending: BTreeMap<(u64, WorkerId), Pending>,
+    /// Connections that broke and about which the other node was asked, with what happened.
+    pub(crate) losses: BTreeMap<(u64, WorkerId), String>,
+    /// Workers that are ended at a time, because their owners cannot be reached, and the sentence.
+    pub(crate) unreached: Vec<(u64, WorkerId, String)>,
+    /// Connections that the network thread makes: whose they are.
+    pub(crate) dials: BTreeMap<u64, (u64, WorkerId)>,
+    pub(crate) next_token: u64,
+    /// Fetches and serves objects, once the node has its number.
+    pub(crate) transfers: Option<TransferHandle>,
+    /// Leases that were asked for jobs that are not known here yet.
+    pub(crate) early_asks: Vec<EarlyAsk>,
+    /// It takes no new work.
+    pub(crate) draining: Option<Draining>,
+    /// How many lines go to drivers elsewhere.
+    pub(crate) log_room: LogRoom,
+    /// When the certificates are looked at again.
+    pub(crate) certificates_ms: u64,
+}

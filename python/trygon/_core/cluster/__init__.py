@@ -1,0 +1,1 @@
+"""Nodes that a program starts for itself: what `trygon.cluster_utils` is made of."""
