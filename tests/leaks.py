@@ -35,7 +35,12 @@ def engine_processes() -> frozenset[str]:
     """Processes of the engine that belong to this one: descendants, and what has lost its parent but says whose it
     is.
     """
-    found = set()
+    return frozenset(f"{pid} {name}" for pid, name in below(os.getpid()))
+
+
+def below(pid: int) -> list[tuple[str, str]]:
+    """Ids and names of the processes below this one."""
+    found = []
     parents = {}
     names = {}
     for entry in os.listdir("/proc"):
@@ -49,11 +54,11 @@ def engine_processes() -> frozenset[str]:
         parents[entry] = fields[1]
     for entry in parents:
         above = entry
-        while above in parents and above != str(os.getpid()):
+        while above in parents and above != str(pid):
             above = parents[above]
-        if above == str(os.getpid()) and entry != above:
-            found.add(f"{entry} {names[entry]}")
-    return frozenset(found)
+        if above == str(pid) and entry != above:
+            found.append((entry, names[entry]))
+    return found
 
 
 def descriptors(pid: int | str = "self") -> frozenset[str]:
