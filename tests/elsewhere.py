@@ -52,7 +52,7 @@ class _Node:
 
     def processes(self) -> set[str]:
         """Everything below the daemon that is not there for every job: workers and zygotes."""
-        return {f"{pid} {name}" for pid, name in leaks.below(self.pid) if name != "trygon"}
+        return {f"{pid} {name}" for pid, name in leaks.below(self.pid, zombies=False) if name != "trygon"}
 
     def end(self) -> None:
         subprocess.run(

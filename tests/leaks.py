@@ -38,8 +38,8 @@ def engine_processes() -> frozenset[str]:
     return frozenset(f"{pid} {name}" for pid, name in below(os.getpid()))
 
 
-def below(pid: int) -> list[tuple[str, str]]:
-    """Ids and names of the processes below this one."""
+def below(pid: int, zombies: bool = True) -> list[tuple[str, str]]:
+    """Ids and names of the processes below this one; without `zombies`, those that have not ended."""
     found = []
     parents = {}
     names = {}
@@ -52,11 +52,13 @@ def below(pid: int) -> list[tuple[str, str]]:
         fields = stat.rpartition(")")[2].split()
         names[entry] = stat.partition("(")[2].rpartition(")")[0]
         parents[entry] = fields[1]
+        if fields[0] == "Z" and not zombies:
+            del names[entry]
     for entry in parents:
         above = entry
         while above in parents and above != str(pid):
             above = parents[above]
-        if above == str(pid) and entry != above:
+        if above == str(pid) and entry != above and entry in names:
             found.append((entry, names[entry]))
     return found
 

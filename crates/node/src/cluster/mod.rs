@@ -12,6 +12,7 @@ mod incoming;
 mod log_room;
 mod logs;
 mod losses;
+mod near;
 mod nodes;
 mod objects;
 mod pending;
