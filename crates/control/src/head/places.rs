@@ -4,6 +4,7 @@
 //! - **SEAT-2** an actor that waits on a node moves when another node has room and it has waited for a while.
 
 use crate::head::actors::place_message;
+use crate::head::placing::Placing;
 use crate::head::waiters::shape;
 use crate::head::{Head, Out};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId};
@@ -16,15 +17,6 @@ use trygon_resources::{Amount, ResourceSet};
 const PATIENCE_US: u64 = 100_000;
 /// Actors of one shape that are looked at in one go.
 const MOST_MOVES: usize = 1_000;
-
-/// A node looks for a worker for an actor.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub(super) struct Placing {
-    pub(super) node: NodeId,
-    /// What was asked of it, by name.
-    pub(super) named: ResourceSet,
-    pub(super) since_us: u64,
-}
 
 impl Head {
     /// Finds a node for an actor's present life.
@@ -51,8 +43,7 @@ impl Head {
             return self.place_in_group(actor, part, &demand, out);
         }
         match self.choose(actor, &demand) {
-            ActorPlace::On(node) => self.place_on(actor, node, demand.named_amounts(), out),
-            ActorPlace::WaitsOn(node) => {
+            ActorPlace::On(node) | ActorPlace::WaitsOn(node) => {
                 self.place_on(actor, node, demand.named_amounts(), out);
                 self.waiting.insert(&shape, actor);
             }
@@ -98,7 +89,10 @@ impl Head {
         }
         let held = plan.held().filter(|(index, _)| is_meant(*index) && group.spec.bundles[*index].covers(&wanted));
         let nodes: Vec<NodeId> = held.map(|(_, node)| node).collect();
-        let has_room = |node: &&NodeId| self.view.get(**node).is_some_and(|seat| seat.room(named, 1) > 0);
+        let has_room = |node: &&NodeId| {
+            let free = self.nodes.by_id.get(*node).map(|entry| &entry.free);
+            free.is_some_and(|free| free.covers(named))
+        };
         let turn = salt as usize % nodes.len().max(1);
         nodes.iter().find(has_room).or_else(|| nodes.get(turn)).copied().ok_or_else(waits)
     }
@@ -189,23 +183,6 @@ impl Head {
         self.perform_actors(effects, out);
     }
 
-    /// A node has no room for an actor yet, though it seemed to.
-    pub(super) fn on_actor_waits(&mut self, node: NodeId, actor: ActorId, message: String) {
-        self.actors.note_waits(actor, message);
-        let Some(placing) = self.placing.get(&actor).filter(|placing| placing.node == node) else {
-            return;
-        };
-        let due_us = placing.since_us + PATIENCE_US;
-        let Some(entry) = self.actors.get(actor).filter(|_| !self.nodes.is_alone()) else {
-            return;
-        };
-        let shape = shape(&entry.spec);
-        if Demand::parse(&shape).part.is_none() {
-            self.waiting.insert(&shape, actor);
-            self.look_at(due_us);
-        }
-    }
-
     /// There are other nodes, or they have other resources: what no node could hold may have a place now.
     pub(super) fn house_the_homeless(&mut self, out: &mut Out) {
         let shapes: Vec<ResourceSet> = self.homeless.shapes().map(|(shape, _)| shape.clone()).collect();
@@ -253,6 +230,9 @@ impl Head {
                     continue;
                 };
                 let (old, due_us) = (placing.node, placing.since_us + PATIENCE_US);
+                if !self.is_overcommitted(old, &placing.named) {
+                    continue;
+                }
                 if due_us > self.now_us {
                     self.look_at(due_us);
                     break;
@@ -261,6 +241,7 @@ impl Head {
                     ActorPlace::On(node) if node != old => {
                         self.unplace(actor, out);
                         self.place_on(actor, node, demand.named_amounts(), out);
+                        self.waiting.insert(&shape, actor);
                     }
                     // Its own node has room by now, and will say so.
                     ActorPlace::On(_) => {}
@@ -268,6 +249,15 @@ impl Head {
                 }
             }
         }
+    }
+}
+
+impl Head {
+    /// Whether a node was asked for more than it has free: then something waits there, and does not only start.
+    fn is_overcommitted(&self, node: NodeId, named: &ResourceSet) -> bool {
+        let is_short =
+            |seat: &trygon_placement::Seat| named.iter().any(|(name, _)| seat.available().get(name) < Amount::ZERO);
+        self.view.get(node).is_some_and(is_short)
     }
 }
 

@@ -1,10 +1,10 @@
 //! What the head knows.
 
+use crate::head::news::News;
 use crate::head::node_table::Nodes;
-use crate::head::places::Placing;
+use crate::head::placing::Placing;
 use crate::head::plan::Plan;
 use crate::head::questions::Early;
-use crate::head::view_news::News;
 use crate::head::waiters::Waiters;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_control_core::{Actors, Functions, KeyValues, PlacementGroups};
@@ -47,7 +47,7 @@ pub struct Head {
     pub(super) look_us: Option<u64>,
     /// The node that looks for a worker for an actor.
     pub(super) placing: BTreeMap<ActorId, Placing>,
-    /// Actors among them whose node has no room yet.
+    /// Those among them that may as well go elsewhere.
     pub(super) waiting: Waiters,
     /// Actors that wait for a node that can have them.
     pub(super) homeless: Waiters,
