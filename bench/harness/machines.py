@@ -43,7 +43,7 @@ class Place:
         self.limit_s = limit_s
         self.tag = secrets.token_hex(8)
         self.network: fabric.Network | None = None
-        self.folder = Path()
+        self.folder: Path | None = None
         self.names: list[str] = []
         self.started: dict[str, dict] = {}
         self.drivers: list[Engine] = []
@@ -171,4 +171,6 @@ class Place:
         if self.network is not None:
             self.network.close()
         processes.end_all(-1, self.tag)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # None as long as `open` has not made one: nothing else may ever be removed here.
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -186,7 +186,7 @@ class Run:
                 self.results.skipped[row.name] = dict.fromkeys(self.environments, f"not asked: {reason}")
             return
         for name in self.environments:
-            if name in API_ENGINES:
+            if remote and name in API_ENGINES:
                 self.remote_rows(remote, name)
         for repeat in range(max(self.repeats.values())):
             for row in own:
@@ -204,7 +204,7 @@ class Run:
         """The rows that share a cluster of two machines, all their repeats."""
         place = self.place(name)
         try:
-            engine = place.open(["a", "b"], a={}, b={}).driver("a") if rows else None
+            engine = place.open(["a", "b"], a={}, b={}).driver("a")
             for repeat in range(self.repeats[name]):
                 for row in rows:
                     if self.is_due(row, name, repeat):
