@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -150,7 +151,7 @@ def test_a_killed_daemon_is_noticed_at_once(machines: Machines) -> None:
         "    return trygon.get_runtime_context().get_node_id()\n"
         "far = Counter.options(**on('c')).remote()\nprint(trygon.get(far.add.remote()))\n"
         "refs = [slow.remote() for _ in range(6)]\ntime.sleep(0.5)\nprint('ready', flush=True)\ninput()\n"
-        "try:\n    trygon.get(far.add.remote(), timeout=20)\n"
+        "try:\n    while True:\n        trygon.get(far.add.remote(), timeout=20)\n        time.sleep(0.02)\n"
         "except trygon.exceptions.RayActorError as error:\n    print(type(error).__name__)\n"
         "print(sorted({names[id] for id in trygon.get(refs, timeout=40)}))",
         stdin=-1,
@@ -205,8 +206,6 @@ def test_everybody_leaves_when_the_run_is_over() -> None:
         )
         key = machines.folder / "shared.key"
         words = ["symmetric-run", f"--address={machines.address}", "--min-nodes=3", f"--token-file={key}"]
-        import sys
-
         runs = {
             name: machine.start_command(*words, "--num-cpus=1", "--", sys.executable, "-c", body)
             for name, machine in reversed(machines.machines.items())

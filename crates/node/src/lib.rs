@@ -37,6 +37,7 @@ mod run_loop;
 mod service;
 mod session;
 mod shutdown;
+mod signals;
 mod start;
 mod start_session;
 mod state_query;

@@ -49,13 +49,13 @@ impl Head {
             Body::EndJob(ended) => self.on_end_job(&ended.job_id, &ended.death.unwrap_or_default(), out),
             Body::ActorPlaced(placed) => self.on_actor_placed(node, placed, out),
             Body::ActorRefused(refused) => self.on_actor_refused(node, refused, out),
-            Body::ActorWaits(waits) => self.on_actor_waits(node, actor_id(&waits.actor_id), waits.message),
+            Body::ActorWaits(waits) => self.actors.note_waits(actor_id(&waits.actor_id), waits.message),
             Body::GroupReserved(reserved) => self.on_group_reserved(group_id(&reserved.group_id), out),
             Body::GroupWaits(waits) => self.groups.note_waits(group_id(&waits.group_id), waits.message),
             Body::Leaves(leaves) => self.on_node_lost(now_us, node, &leaves.message, out),
             Body::Drain(drain) => {
                 if let Ok(node) = NodeId::from_bytes(&drain.node_id) {
-                    self.drain(node, &drain.reason, out);
+                    self.drain(node, &drain, out);
                 }
             }
             Body::BundlesPrepared(prepared) => self.on_bundles_prepared(node, prepared, out),

@@ -142,10 +142,16 @@ impl Head {
         for node in asked.keys() {
             Self::tell(*node, Body::CommitBundles(CommitBundles { group_id: group.as_bytes().to_vec(), attempt }), out);
         }
-        let mut effects = Vec::new();
-        self.groups.on_reserved(group, self.now_us, &mut effects);
-        self.tell_news_to_all(group, out);
-        self.perform_groups(effects, out);
+        if self.plans.get(&group).is_some_and(|plan| !plan.missing().is_empty()) {
+            // Meanwhile a node was lost that held others.
+            self.tell_news_to_all(group, out);
+            self.attempt(group, out);
+        } else {
+            let mut effects = Vec::new();
+            self.groups.on_reserved(group, self.now_us, &mut effects);
+            self.tell_news_to_all(group, out);
+            self.perform_groups(effects, out);
+        }
         self.place_awaiting(group, out);
     }
 

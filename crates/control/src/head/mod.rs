@@ -9,6 +9,7 @@ mod early;
 mod explain;
 mod groups;
 mod groups_alone;
+mod invariants;
 mod jobs;
 mod messages;
 mod node_table;

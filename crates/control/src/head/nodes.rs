@@ -9,6 +9,8 @@ use trygon_proto::control::Death;
 use trygon_proto::v1::{DrainNode, Load, NodeView, RegisterNode, Registered, View, head_to_node};
 use trygon_resources::ResourceSet;
 
+/// After a node has less than before.
+const LOOK_LATER_US: u64 = 30_000;
 /// Nodes that are gone and are remembered.
 const MOST_DEAD: usize = 4_096;
 
@@ -123,6 +125,9 @@ impl Head {
         self.take_load(node, free, has_other_total);
         if has_more || has_other_total {
             self.look_soon();
+        } else {
+            // What waits there may go elsewhere.
+            self.look_at(self.now_us + LOOK_LATER_US);
         }
     }
 
@@ -169,19 +174,18 @@ impl Head {
     }
 
     /// A node takes nothing new; what runs there goes on.
-    pub(super) fn drain(&mut self, node: NodeId, reason: &str, out: &mut Out) {
+    pub(super) fn drain(&mut self, node: NodeId, message: &DrainNode, out: &mut Out) {
         let Some(entry) = self.nodes.by_id.get_mut(&node).filter(|entry| entry.takes_work()) else {
             return;
         };
         "draining".clone_into(&mut entry.view.state);
-        reason.clone_into(&mut entry.view.message);
+        message.reason.clone_into(&mut entry.view.message);
         let view = entry.view.clone();
         if !self.nodes.is_alone() {
             self.view.put(self.nodes.by_id[&node].state(node));
         }
         self.note_member(node);
-        let drain = DrainNode { node_id: node.as_bytes().to_vec(), reason: reason.to_owned() };
-        Self::tell(node, head_to_node::Body::Drain(drain), out);
+        Self::tell(node, head_to_node::Body::Drain(message.clone()), out);
         self.tell_all(&head_to_node::Body::View(View { is_whole: false, nodes: vec![view] }), out);
         if !self.nodes.is_alone() {
             self.ask_others_than(node, out);

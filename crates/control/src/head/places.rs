@@ -51,8 +51,7 @@ impl Head {
             return self.place_in_group(actor, part, &demand, out);
         }
         match self.choose(actor, &demand) {
-            ActorPlace::On(node) => self.place_on(actor, node, demand.named_amounts(), out),
-            ActorPlace::WaitsOn(node) => {
+            ActorPlace::On(node) | ActorPlace::WaitsOn(node) => {
                 self.place_on(actor, node, demand.named_amounts(), out);
                 self.waiting.insert(&shape, actor);
             }
@@ -189,23 +188,6 @@ impl Head {
         self.perform_actors(effects, out);
     }
 
-    /// A node has no room for an actor yet, though it seemed to.
-    pub(super) fn on_actor_waits(&mut self, node: NodeId, actor: ActorId, message: String) {
-        self.actors.note_waits(actor, message);
-        let Some(placing) = self.placing.get(&actor).filter(|placing| placing.node == node) else {
-            return;
-        };
-        let due_us = placing.since_us + PATIENCE_US;
-        let Some(entry) = self.actors.get(actor).filter(|_| !self.nodes.is_alone()) else {
-            return;
-        };
-        let shape = shape(&entry.spec);
-        if Demand::parse(&shape).part.is_none() {
-            self.waiting.insert(&shape, actor);
-            self.look_at(due_us);
-        }
-    }
-
     /// There are other nodes, or they have other resources: what no node could hold may have a place now.
     pub(super) fn house_the_homeless(&mut self, out: &mut Out) {
         let shapes: Vec<ResourceSet> = self.homeless.shapes().map(|(shape, _)| shape.clone()).collect();
@@ -253,6 +235,9 @@ impl Head {
                     continue;
                 };
                 let (old, due_us) = (placing.node, placing.since_us + PATIENCE_US);
+                if !self.is_overcommitted(old, &placing.named) {
+                    continue;
+                }
                 if due_us > self.now_us {
                     self.look_at(due_us);
                     break;
@@ -261,6 +246,7 @@ impl Head {
                     ActorPlace::On(node) if node != old => {
                         self.unplace(actor, out);
                         self.place_on(actor, node, demand.named_amounts(), out);
+                        self.waiting.insert(&shape, actor);
                     }
                     // Its own node has room by now, and will say so.
                     ActorPlace::On(_) => {}
@@ -268,6 +254,15 @@ impl Head {
                 }
             }
         }
+    }
+}
+
+impl Head {
+    /// Whether a node was asked for more than it has free: then something waits there, and does not only start.
+    fn is_overcommitted(&self, node: NodeId, named: &ResourceSet) -> bool {
+        let is_short =
+            |seat: &trygon_placement::Seat| named.iter().any(|(name, _)| seat.available().get(name) < Amount::ZERO);
+        self.view.get(node).is_some_and(is_short)
     }
 }
 

@@ -21,6 +21,13 @@ pub(super) enum Question {
     },
 }
 
+impl Question {
+    /// Whether it is about where this actor is to go.
+    pub(super) fn is_place_of(&self, wanted: ActorId) -> bool {
+        matches!(self, Self::Place { actor, .. } if *actor == wanted)
+    }
+}
+
 /// All of them, the oldest first.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Early {

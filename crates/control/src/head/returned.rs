@@ -18,6 +18,8 @@ impl Head {
     /// Brings what the head believes of the node and what the node says together.
     pub(super) fn reconcile(&mut self, node: NodeId, is_known: bool, message: RegisterNode, out: &mut Out) {
         let RegisterNode { actors, jobs, bundles, processes, starting, .. } = message;
+        let placing = self.placing.iter().filter(|(_, placing)| placing.node == node);
+        let placing: Vec<ActorId> = placing.map(|(actor, _)| *actor).collect();
         let reported: BTreeSet<JobId> = jobs.iter().filter_map(|job| JobId::from_bytes(&job.job_id).ok()).collect();
         for job in jobs {
             self.on_job_again(node, job, out);
@@ -26,7 +28,6 @@ impl Head {
             self.end_missing_jobs(node, &reported, out);
             self.end_missing_processes(node, &actors, &processes, out);
         }
-        let placed: BTreeSet<ActorId> = actors.iter().map(|placed| actor_id(&placed.actor_id)).collect();
         for placed in actors {
             let is_starting = starting.contains(&placed.actor_id);
             self.on_actor_there(node, placed, is_starting, out);
@@ -34,7 +35,7 @@ impl Head {
         if self.nodes.is_alone() {
             return;
         }
-        self.ask_again(node, &placed, out);
+        self.ask_again(node, &placing, out);
         self.on_held_bundles(node, &bundles, out);
     }
 
@@ -90,17 +91,13 @@ impl Head {
     }
 
     /// BACK-2 for actors that wait for a worker there. Said off and on, so that the node looks for one worker, not two.
-    fn ask_again(&mut self, node: NodeId, placed: &BTreeSet<ActorId>, out: &mut Out) {
-        let there: Vec<ActorId> = self
-            .placing
-            .iter()
-            .filter(|(actor, placing)| placing.node == node && !placed.contains(*actor))
-            .map(|(actor, _)| *actor)
-            .collect();
-        for actor in there {
-            let unplace = UnplaceActor { actor_id: actor.as_bytes().to_vec() };
-            Self::tell(node, Body::UnplaceActor(unplace), out);
-            self.tell_place(actor, node, out);
+    fn ask_again(&mut self, node: NodeId, asked: &[ActorId], out: &mut Out) {
+        for actor in asked {
+            if self.placing.get(actor).is_some_and(|placing| placing.node == node) {
+                let unplace = UnplaceActor { actor_id: actor.as_bytes().to_vec() };
+                Self::tell(node, Body::UnplaceActor(unplace), out);
+                self.tell_place(*actor, node, out);
+            }
         }
     }
 

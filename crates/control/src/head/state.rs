@@ -47,7 +47,7 @@ pub struct Head {
     pub(super) look_us: Option<u64>,
     /// The node that looks for a worker for an actor.
     pub(super) placing: BTreeMap<ActorId, Placing>,
-    /// Actors among them whose node has no room yet.
+    /// Those among them that may as well go elsewhere.
     pub(super) waiting: Waiters,
     /// Actors that wait for a node that can have them.
     pub(super) homeless: Waiters,

@@ -203,16 +203,25 @@ impl TlsLink {
         Ok(start)
     }
 
-    /// After an error rustls has a word for the other side. It wants to see what it was not done with again.
+    /// After an error rustls has a word for the other side. It wants to see what it was not done with again, but once the word is said it
+    /// must not be asked to go on: it would stumble over the same bytes.
     fn put_alert(&mut self, mut rest: &mut [u8]) {
         let mut reader = FrameReader::new();
-        for _ in 0..2 {
+        while self.has_words() {
             let (discard, stepped) =
                 advance!(&mut *self.session, rest, status => step(status, &mut self.sealed, &mut reader));
             rest = &mut rest[discard..];
             if !matches!(stepped, Ok(Step::Again)) {
                 break;
             }
+        }
+    }
+
+    /// Whether rustls itself has something to say.
+    fn has_words(&self) -> bool {
+        match &*self.session {
+            Session::Client(session) => session.wants_write(),
+            Session::Server(session) => session.wants_write(),
         }
     }
 

@@ -1,14 +1,24 @@
 //! The head with nodes that are only messages.
 
+mod actors;
+mod back;
+mod groups;
+mod nodes;
+mod queries;
+mod random;
+mod random_world;
+
 use crate::head::{Head, Out};
 use std::collections::HashMap;
-use trygon_ids::{ActorId, NodeId, WorkerId};
-use trygon_proto::control::{ActorStarted, CreateActor, GetNamedActor};
+use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
+use trygon_proto::control::{Bundle, CreateActor, CreatePlacementGroup, RemovePlacementGroup};
 use trygon_proto::v1::from_process::Request;
 use trygon_proto::v1::head_to_node::Body as ToNode;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::to_process::Reply;
-use trygon_proto::v1::{ActorPlaced, FromProcess, NodeToHead, RegisterNode, StartJob};
+use trygon_proto::v1::{ActorPlaced, BundlesPrepared, FromProcess, Load, NodeToHead, RegisterNode};
+
+type Told = Vec<(NodeId, ToNode)>;
 
 struct Cluster {
     head: Head,
@@ -25,6 +35,10 @@ fn worker(number: u8, process: u64) -> WorkerId {
     WorkerId::new(bytes)
 }
 
+fn group(number: u8) -> PlacementGroupId {
+    PlacementGroupId::new([number; PlacementGroupId::LEN])
+}
+
 fn amounts(list: &[(&str, f64)]) -> HashMap<String, f64> {
     list.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect()
 }
@@ -34,14 +48,61 @@ impl Cluster {
         Self { head: Head::new(), now_us: 1 }
     }
 
-    fn tell(&mut self, from: u8, body: Body) -> Vec<(NodeId, ToNode)> {
+    fn tell(&mut self, from: u8, body: Body) -> Told {
         let mut out = Out::new();
         self.now_us += 10;
         self.head.apply(self.now_us, node(from), NodeToHead { body: Some(body) }, &mut out);
+        self.told(out)
+    }
+
+    fn told(&self, out: Out) -> Told {
+        self.head.sanity_check().expect("every law holds");
         out.into_iter().map(|(to, message)| (to, message.body.expect("a body"))).collect()
     }
 
-    fn join(&mut self, number: u8, resources: &[(&str, f64)]) -> Vec<(NodeId, ToNode)> {
+    /// Lets so much time pass.
+    fn wait(&mut self, delay_us: u64) -> Told {
+        let (until_us, mut out) = (self.now_us + delay_us, Out::new());
+        while let Some(at_us) = self.head.next_deadline_us().filter(|at_us| *at_us <= until_us) {
+            self.now_us = self.now_us.max(at_us);
+            self.head.tick(self.now_us, &mut out);
+        }
+        self.now_us = until_us;
+        self.told(out)
+    }
+
+    fn lose(&mut self, number: u8) -> Told {
+        let mut out = Out::new();
+        self.head.on_node_lost(self.now_us, node(number), "its lease ended", &mut out);
+        self.told(out)
+    }
+
+    fn load(&mut self, number: u8, free: &[(&str, f64)]) -> Told {
+        self.tell(number, Body::Load(Load { free: amounts(free), ..Load::default() }))
+    }
+
+    fn group(&mut self, from: u8, number: u8, strategy: &str, bundles: &[&[(&str, f64)]]) -> Told {
+        let bundles = bundles.iter().map(|bundle| Bundle { resources: amounts(bundle) }).collect();
+        let create = CreatePlacementGroup {
+            group_id: group(number).as_bytes().to_vec(),
+            strategy: strategy.to_owned(),
+            bundles,
+            ..CreatePlacementGroup::default()
+        };
+        self.ask(from, 1, Request::CreateGroup(create))
+    }
+
+    fn remove_group(&mut self, from: u8, number: u8) -> Told {
+        let group_id = group(number).as_bytes().to_vec();
+        self.ask(from, 1, Request::RemoveGroup(RemovePlacementGroup { group_id }))
+    }
+
+    fn prepared(&mut self, at: u8, number: u8, attempt: u32, ok: bool) -> Told {
+        let group_id = group(number).as_bytes().to_vec();
+        self.tell(at, Body::BundlesPrepared(BundlesPrepared { group_id, attempt, ok, ..BundlesPrepared::default() }))
+    }
+
+    fn join(&mut self, number: u8, resources: &[(&str, f64)]) -> Told {
         self.tell(
             number,
             Body::Register(RegisterNode {
@@ -53,12 +114,12 @@ impl Cluster {
         )
     }
 
-    fn ask(&mut self, from: u8, process: u64, request: Request) -> Vec<(NodeId, ToNode)> {
+    fn ask(&mut self, from: u8, process: u64, request: Request) -> Told {
         let worker_id = worker(from, process).as_bytes().to_vec();
         self.tell(from, Body::FromProcess(FromProcess { worker_id, job_id: vec![1, 0, 0, 0], request: Some(request) }))
     }
 
-    fn create(&mut self, from: u8, actor: u8, needs: &[(&str, f64)], max_restarts: i64) -> Vec<(NodeId, ToNode)> {
+    fn create(&mut self, from: u8, actor: u8, needs: &[(&str, f64)], max_restarts: i64) -> Told {
         let message = CreateActor {
             actor_id: vec![actor; ActorId::LEN],
             class_name: "Counter".to_owned(),
@@ -71,7 +132,7 @@ impl Cluster {
         self.ask(from, 1, Request::CreateActor(message))
     }
 
-    fn placed(&mut self, at: u8, process: u64, actor: u8, incarnation: u32) -> Vec<(NodeId, ToNode)> {
+    fn placed(&mut self, at: u8, process: u64, actor: u8, incarnation: u32) -> Told {
         let worker_id = worker(at, process).as_bytes().to_vec();
         let actor_id = vec![actor; ActorId::LEN];
         self.tell(at, Body::ActorPlaced(ActorPlaced { actor_id, incarnation, worker_id, pid: 77 }))
@@ -99,68 +160,45 @@ fn states(out: &[(NodeId, ToNode)]) -> Vec<(NodeId, String)> {
         .collect()
 }
 
-#[test]
-fn nodes_are_numbered_and_told_of_one_another() {
-    let mut cluster = Cluster::new();
-    cluster.join(1, &[("CPU", 2.0)]);
-    let out = cluster.join(2, &[("CPU", 2.0)]);
-    let numbers: Vec<u32> = out
-        .iter()
+/// Who was asked to hold which bundles, by which attempt.
+fn prepares(out: &Told) -> Vec<(NodeId, u32, Vec<u32>)> {
+    out.iter()
         .filter_map(|(to, body)| match body {
-            ToNode::Registered(registered) if *to == node(2) => Some(registered.node_number),
+            ToNode::PrepareBundles(message) => {
+                Some((*to, message.attempt, message.bundles.iter().map(|bundle| bundle.index).collect()))
+            }
             _ => None,
         })
-        .collect();
-    assert_eq!(numbers, [2]);
-    let told: Vec<usize> = out
-        .iter()
+        .collect()
+}
+
+fn commits(out: &Told) -> Vec<(NodeId, u32)> {
+    out.iter()
         .filter_map(|(to, body)| match body {
-            ToNode::View(view) if *to == node(1) => Some(view.nodes.len()),
+            ToNode::CommitBundles(message) => Some((*to, message.attempt)),
             _ => None,
         })
-        .collect();
-    assert_eq!(told, [1], "the first hears of the second");
+        .collect()
 }
 
-#[test]
-fn an_actor_lives_where_its_resources_are_and_moves_when_the_node_dies() {
-    let mut cluster = Cluster::new();
-    cluster.join(1, &[("CPU", 2.0)]);
-    cluster.join(2, &[("CPU", 2.0), ("GPU", 1.0)]);
-    assert_eq!(places(&cluster.create(1, 9, &[("CPU", 1.0)], 0)), [(node(1), 0)], "near its creator");
-    assert_eq!(places(&cluster.create(1, 5, &[("GPU", 1.0)], 1)), [(node(2), 0)]);
-    let out = cluster.placed(2, 3, 5, 0);
-    assert!(out.iter().any(|(to, body)| *to == node(2) && matches!(body, ToNode::StartActor(_))));
-    let started = ActorStarted { actor_id: vec![5; ActorId::LEN], incarnation: 0, error: Vec::new() };
-    let out = cluster.ask(2, 3, Request::ActorStarted(started));
-    assert_eq!(states(&out), [(node(1), "alive".to_owned())]);
-    let mut out = Out::new();
-    cluster.head.on_node_lost(cluster.now_us, node(2), "its lease ended", &mut out);
-    let out: Vec<_> = out.into_iter().map(|(to, message)| (to, message.body.expect("a body"))).collect();
-    assert_eq!(states(&out), [(node(1), "restarting".to_owned())]);
-    assert!(places(&out).is_empty(), "no node has what it needs");
-    assert_eq!(places(&cluster.join(3, &[("CPU", 1.0), ("GPU", 2.0)])), [(node(3), 1)], "until one comes");
-    // What the old life's node says late changes nothing.
-    assert!(cluster.placed(2, 4, 5, 0).is_empty());
+fn releases(out: &Told) -> Vec<(NodeId, u32)> {
+    out.iter()
+        .filter_map(|(to, body)| match body {
+            ToNode::ReleaseGroup(message) => Some((*to, message.attempt)),
+            _ => None,
+        })
+        .collect()
 }
 
-#[test]
-fn a_snapshot_is_the_whole_state() {
-    let mut cluster = Cluster::new();
-    cluster.join(1, &[("CPU", 2.0)]);
-    cluster.tell(1, Body::StartJob(StartJob { driver_id: worker(1, 1).as_bytes().to_vec(), ..StartJob::default() }));
-    cluster.create(1, 5, &[("CPU", 1.0)], 0);
-    cluster.placed(1, 3, 5, 0);
-    let snapshot = cluster.head.snapshot().expect("a snapshot");
-    cluster.head = Head::restore(&snapshot).expect("a head");
-    assert_eq!(cluster.head.snapshot().expect("a snapshot"), snapshot);
-    let named = GetNamedActor { request_id: 4, name: "actor-5".to_owned(), namespace: "space".to_owned() };
-    let out = cluster.ask(1, 1, Request::GetNamedActor(named));
-    let found = out.iter().any(|(_, body)| match body {
-        ToNode::ToProcess(message) => {
-            matches!(&message.reply, Some(Reply::NamedActor(actor)) if actor.actor_id == vec![5; ActorId::LEN])
-        }
-        _ => false,
-    });
-    assert!(found);
+fn unplaces(out: &Told) -> Vec<NodeId> {
+    out.iter().filter(|(_, body)| matches!(body, ToNode::UnplaceActor(_))).map(|(to, _)| *to).collect()
+}
+
+fn kills(out: &Told) -> Vec<(NodeId, Vec<u8>)> {
+    out.iter()
+        .filter_map(|(to, body)| match body {
+            ToNode::KillWorker(message) => Some((*to, message.worker_id.clone())),
+            _ => None,
+        })
+        .collect()
 }
