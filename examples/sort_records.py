@@ -1,12 +1,13 @@
 """Sort records of 100 bytes, of which the first 10 are the key, on as many machines as the cluster has.
 
-Mappers make a share of the records each (every record follows from its number, so that nothing is read from a disk) and cut it into
-ranges of keys. Each reducer takes its range of every share, merges and sorts it; the sorted ranges stay in the object store of the
-machine that made them. Checked are the number of records, their order within and between ranges, a checksum that does not depend on
-the order, and, unless `--no-plain`, every byte against the same sort in one plain process.
+Mappers make a share of the records each (every record follows from its number, so that nothing is read from a disk)
+and cut it into ranges of keys. Each reducer takes its range of every share, merges and sorts it; the sorted ranges
+stay in the object store of the machine that made them. Checked are the number of records, their order within and
+between ranges, a checksum that does not depend on the order, and, unless `--no-plain`, every byte against the same
+sort in one plain process.
 
     python examples/sort_records.py                                     # 20 MB on this machine
-    python examples/sort_records.py --records 10000000 --address auto   # 1 GB on the cluster that this machine belongs to
+    python examples/sort_records.py --records 10000000 --address auto   # 1 GB on this machine's cluster
 """
 
 from __future__ import annotations

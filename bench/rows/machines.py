@@ -5,9 +5,7 @@ from pathlib import Path
 
 from rows.registry import row
 
-# The links of the row about distribution.
-LINK_MBIT = 1000
-OBJECT_BYTES = 1 << 30
+# Of one object.
 RECEIVERS = 8
 TASKS = 6
 
@@ -84,20 +82,37 @@ def power_off(place, context):
     return {"silent power-off, its tasks elsewhere": lost_machine(place, isolate)}
 
 
-@row("1 GiB to 8 nodes", kind="machines", repeats={"trygon": 3, "ray": 1}, limit_s=300)
-def distribution(place, context):
-    """One object to one machine, then another to eight, each machine's link limited both ways."""
+def distribution(place, size: int, mbit: int) -> dict[int, float]:
+    """Seconds of one object to one machine and of another to eight, each machine's link limited both ways."""
     readers = [f"n{number}" for number in range(1, RECEIVERS + 1)]
-    store_bytes = OBJECT_BYTES + (OBJECT_BYTES >> 2)
+    # Room for the one object and the other, which replaces it.
+    store_bytes = 2 * size + (64 << 20)
     place.open(["a", *readers], **{name: {"cpus": 1, "store_bytes": store_bytes} for name in ["a", *readers]})
     driver = place.driver("a")
     place.ask(driver, "await nodes", count=RECEIVERS + 1)
     for name in ["a", *readers]:
-        place.network.rate(name, LINK_MBIT)
+        place.network.rate(name, mbit)
     seconds = {}
     for those in (readers[:1], readers):
-        place.ask(driver, "put object", size=OBJECT_BYTES, readers=those)
+        place.ask(driver, "put object", size=size, readers=those)
         seconds[len(those)] = place.ask(driver, "read object", readers=those)["seconds"]
+    return seconds
+
+
+@row("128 MiB to 8 nodes", kind="machines", repeats={"trygon": 5, "ray": 1}, limit_s=300)
+def distribution_small(place, context):
+    """Links so slow that the processors of one machine are enough for all nine."""
+    seconds = distribution(place, 128 << 20, 100)
+    return {
+        "128 MiB to 1 node at 100 Mbit/s": seconds[1],
+        "128 MiB to 8 nodes at 100 Mbit/s": seconds[RECEIVERS],
+        "128 MiB to 8 nodes against 1": seconds[RECEIVERS] / seconds[1],
+    }
+
+
+@row("1 GiB to 8 nodes", kind="machines", repeats={"trygon": 3, "ray": 1}, limit_s=300)
+def distribution_large(place, context):
+    seconds = distribution(place, 1 << 30, 1000)
     return {
         "1 GiB to 1 node at 1 Gbit/s": seconds[1],
         "1 GiB to 8 nodes at 1 Gbit/s": seconds[RECEIVERS],
