@@ -223,7 +223,7 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {
         ("state API, tracing, Spark, TPU", "absent: not in this version"),
     ],
     "3.1 Commands for nodes": [
-        ("`start --head`, `start --address`, `stop`", "tests/test_cluster_start.py tests/network/test_many_machines.py"),
+        ("`start`, `stop`", "tests/test_cluster_start.py tests/network/test_many_machines.py"),
         ("`status`", "tests/test_cluster_commands.py"),
         ("`drain-node`: `trygon drain`", "tests/test_cluster_commands.py"),
         ("`symmetric-run`", "tests/test_cluster_commands.py tests/network/test_many_machines.py"),
