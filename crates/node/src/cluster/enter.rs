@@ -63,6 +63,7 @@ impl Entrance<'_> {
             pending: BTreeMap::new(),
             losses: BTreeMap::new(),
             unreached: Vec::new(),
+            questions: Vec::new(),
             dials: BTreeMap::new(),
             next_token: 1,
             transfers: None,
