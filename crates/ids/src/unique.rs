@@ -47,6 +47,13 @@ impl ActorId {
     }
 }
 
+impl PlacementGroupId {
+    /// The job that created the group.
+    pub fn job_id(&self) -> JobId {
+        JobId::new([self.as_bytes()[0], self.as_bytes()[1], self.as_bytes()[2], self.as_bytes()[3]])
+    }
+}
+
 /// A segment of shared memory, unique in the life of its daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentId(pub u64);

@@ -194,9 +194,9 @@ impl Node {
     /// How much of a request could neither be granted nor has a worker started for it, for want of room.
     fn excess(&mut self, look: &Look) -> Option<u32> {
         let waiting = self.queue.at(look.place)?;
-        let (here, planned) = (waiting.here(), waiting.planned);
+        let (here, planned, ticket, job) = (waiting.here(), waiting.planned, waiting.ticket, waiting.job);
         let left = here.saturating_sub(planned);
-        let keeps_back = self.hold.as_ref().is_some_and(|hold| hold.keeps_back(waiting.ticket, &waiting.demand));
+        let keeps_back = self.keeps_back(ticket, job, &look.demand);
         let room = if keeps_back || !self.could_stay(&look.demand) { 0 } else { self.room_here(&look.demand, left) };
         Some(left.saturating_sub(room))
     }
@@ -299,6 +299,7 @@ impl Node {
         effects.push(Effect::AskNode {
             node,
             owner: look.place.owner,
+            job: waiting.job,
             request_id,
             resources: look.demand.named(),
             count,
@@ -346,7 +347,8 @@ impl Node {
             }
             let left = waiting.here().saturating_sub(waiting.planned);
             let (demand, is_passing) = (waiting.demand.clone(), waiting.is_passing());
-            let keeps_back = self.hold.as_ref().is_some_and(|hold| hold.keeps_back(waiting.ticket, &demand));
+            let (ticket, job) = (waiting.ticket, waiting.job);
+            let keeps_back = self.keeps_back(ticket, job, &demand);
             let room = match &demand.part {
                 _ if keeps_back || (is_full && is_passing) => 0,
                 Some(_) => self.room_here(&demand, left),
@@ -355,6 +357,8 @@ impl Node {
             if demand.part.is_none() && self.has_labels(&demand) {
                 (0..room).for_each(|_| free.subtract(&demand.amounts));
             }
+            // What others are giving back for it is worth waiting for (FAIR-2).
+            let left = left.saturating_sub(self.claims.promised(ticket));
             if is_passing && room < left {
                 declined.push((place, left - room));
             }

@@ -9,6 +9,8 @@ mod groups;
 mod leases;
 mod net;
 mod random;
+mod share_time;
+mod shares;
 mod spill;
 mod spill_random;
 mod two_phase;
