@@ -63,9 +63,10 @@ impl Account {
         held + NOTHING < self.for_tasks && held + more <= self.due
     }
 
-    /// What its tasks hold above what they are due, if others may have some of it when so much goes already.
-    pub(crate) fn above(&self, going: i64) -> i64 {
-        if self.used - going > self.for_tasks + NOTHING { self.used - going - self.due } else { i64::MIN }
+    /// What its tasks hold above what they are due when so much goes already, if they hold more than their share then.
+    pub(crate) fn above(&self, going: i64) -> Option<i64> {
+        let held = self.used - going;
+        (held > self.for_tasks + NOTHING).then_some(held - self.due)
     }
 
     /// What it would use if it could.

@@ -187,6 +187,12 @@ impl Node {
         for lease in self.claims.leases().filter_map(|lease| self.leases.get(&lease)) {
             *going.entry(lease.job).or_default() += dominant(&lease.held.amounts, total);
         }
+        let others = self.shares.accounts.iter().filter(|(other, _)| **other != job);
+        let above = others.filter_map(|(other, account)| {
+            let above = account.above(going.get(other).copied().unwrap_or(0))?;
+            Some((*other, (above, account.weight.max(1))))
+        });
+        let mut above: BTreeMap<JobId, (i64, i64)> = above.collect();
         let mut coming = self.ledger.free.clone();
         let mut taken: Vec<LeaseId> = Vec::new();
         while !coming.covers(amounts) {
@@ -200,16 +206,16 @@ impl Node {
                 };
                 self.leases.iter().find(is_it).map(|(id, lease)| (*id, lease))
             };
-            let others = self.shares.accounts.iter().filter(|(other, _)| **other != job);
-            let found = others.filter_map(|(other, account)| {
-                let above = account.above(going.get(other).copied().unwrap_or(0));
-                let (id, lease) = oldest(*other, above)?;
-                Some((i128::from(above) * 1_000 / i128::from(account.weight.max(1)), id, lease))
+            let found = above.iter().filter_map(|(other, (above, weight))| {
+                let (id, lease) = oldest(*other, *above)?;
+                Some((i128::from(*above) * 1_000 / i128::from(*weight), id, lease))
             });
             let (_, id, lease) = found.max_by_key(|(above, id, _)| (*above, std::cmp::Reverse(*id)))?;
             coming.add(&lease.held.amounts);
             taken.push(id);
-            *going.entry(lease.job).or_default() += dominant(&lease.held.amounts, total);
+            if let Some((above, _)) = above.get_mut(&lease.job) {
+                *above -= dominant(&lease.held.amounts, total);
+            }
         }
         Some(taken).filter(|taken| !taken.is_empty())
     }
