@@ -34,7 +34,7 @@ def new() -> Iterator[Callable[..., Cluster]]:
     finally:
         for cluster in made:
             cluster.shutdown()
-        assert not glob.glob(os.path.join(tempfile.gettempdir(), f"trygon-cluster-{os.getpid()}-*"))
+        assert not glob.glob(os.path.join(sessions.base(), "clusters", "*"))
         assert not list(sessions.running())
 
 
@@ -142,7 +142,7 @@ def test_nodes_end_with_a_killed_program(new: Callable[..., Cluster]) -> None:
     assert not leaks.wait_gone([int(done.stdout)], 5)
     # The next cluster removes the folder that it left.
     new(initialize_head=True).shutdown()
-    assert not glob.glob(os.path.join(tempfile.gettempdir(), "trygon-cluster-*"))
+    assert not glob.glob(os.path.join(sessions.base(), "clusters", "*"))
 
 
 @pytest.mark.parametrize(

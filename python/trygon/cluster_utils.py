@@ -24,7 +24,6 @@ __all__ = ["Cluster", "ClusterNode", "cluster_not_supported"]
 cluster_not_supported = False
 """Ray's flag for systems on which it starts no cluster; there is none on which Trygon runs and starts none."""
 
-_PREFIX = "trygon-cluster-"
 _JOIN_LIMIT_S = 30.0
 _LOOK_AGAIN_S = 0.02
 
@@ -102,8 +101,7 @@ class Cluster:
         else:
             words += [f"--address={self.head_node.address}", f"--token-file={self.head_node.key_file}"]
         if not self._folder:
-            _sweep()
-            self._folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+            self._folder = _new_folder()
         if self._shutdown_at_exit and self._added == 0:
             atexit.register(self._at_exit)
         folder = os.path.join(self._folder, str(self._added))
@@ -200,20 +198,31 @@ class Cluster:
         return {node["NodeID"] for node in json.loads(shown.stdout)["nodes"] if node["Alive"]}
 
 
-def _sweep() -> None:
-    """Removes the folders of programs that were killed, if no node runs there any more."""
+def _new_folder() -> str:
+    """A folder for a cluster's sessions, beside this user's others; those of programs that were killed are removed."""
+    from trygon._core import sessions
+
+    base = sessions.base()
+    os.makedirs(base, mode=0o700, exist_ok=True)
+    parent = os.path.join(base, "clusters")
+    os.makedirs(parent, mode=0o700, exist_ok=True)
+    for name in os.listdir(parent):
+        pid = name.partition("-")[0]
+        if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+            _remove_unless_used(os.path.join(parent, name))
+    return tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent)
+
+
+def _remove_unless_used(folder: str) -> None:
+    """A cluster may outlive its program: `shutdown_at_exit=False`."""
     import glob
     import shutil
 
     from trygon._core.sessions import Session
 
-    for folder in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), _PREFIX + "*-*")):
-        pid = os.path.basename(folder).removeprefix(_PREFIX).partition("-")[0]
-        if not pid.isdigit() or os.path.exists(f"/proc/{pid}"):
-            continue
-        found = glob.glob(os.path.join(glob.escape(folder), "*", "session_*"))
-        if not any(Session(session).is_running() for session in found):
-            shutil.rmtree(folder, ignore_errors=True)
+    found = glob.glob(os.path.join(glob.escape(folder), "*", "session_*"))
+    if not any(Session(session).is_running() for session in found):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_used_here(node: ClusterNode) -> bool:

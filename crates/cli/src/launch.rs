@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// Names the Python to use; the package's own starter sets it.
-const PYTHON_VARIABLE: &str = "TRYGON_PYTHON";
+pub(crate) const PYTHON_VARIABLE: &str = "TRYGON_PYTHON";
 
 /// Replaces this process; comes back only if that cannot be done.
 pub(crate) fn run(run: &Run) -> ExitCode {
@@ -43,7 +43,8 @@ fn missing_script(run: &Run) -> Option<&Path> {
     (!is_option && !first.exists()).then_some(first)
 }
 
-fn python() -> OsString {
+/// The Python that Trygon is installed in.
+pub(crate) fn python() -> OsString {
     if let Some(named) = std::env::var_os(PYTHON_VARIABLE).filter(|named| !named.is_empty()) {
         return named;
     }

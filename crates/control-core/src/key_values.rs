@@ -44,6 +44,13 @@ impl KeyValues {
         answer
     }
 
+    /// Deletes every key of a namespace that begins with `prefix`.
+    pub fn delete_all(&mut self, namespace: &str, prefix: &[u8]) {
+        for key in self.with_prefix(namespace, prefix) {
+            self.delete(namespace, &key);
+        }
+    }
+
     fn delete(&mut self, namespace: &str, key: &[u8]) {
         if let Some(keys) = self.namespaces.get_mut(namespace) {
             keys.remove(key);
@@ -78,5 +85,16 @@ mod tests {
         assert!(!table.call("exists", "other", b"ab".to_vec(), vec![], false).existed);
         assert!(table.call("delete", "n", b"ab".to_vec(), vec![], false).existed);
         assert!(!table.call("exists", "n", b"ab".to_vec(), vec![], false).existed);
+    }
+
+    #[test]
+    fn keys_with_one_beginning_go_together() {
+        let mut table = KeyValues::default();
+        for key in [&b"a:1"[..], b"a:2", b"b:1"] {
+            table.call("put", "n", key.to_vec(), vec![1], true);
+        }
+        table.delete_all("n", b"a:");
+        assert_eq!(table.call("list", "n", vec![], vec![], false).keys, [b"b:1".to_vec()]);
+        table.delete_all("other", b"");
     }
 }

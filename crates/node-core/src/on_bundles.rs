@@ -88,4 +88,15 @@ impl Node {
             self.groups.remove(&group);
         }
     }
+
+    /// Every bundle that is held here: its group, its place in it, the attempt that it belongs to, and whether it may be used. A node
+    /// that registers again says so.
+    pub fn held_bundles(&self) -> Vec<(PlacementGroupId, u32, u32, bool)> {
+        let of_group = |(group, bundles): (&PlacementGroupId, &crate::bundle::Bundles)| {
+            let held =
+                bundles.iter().map(|(index, bundle)| (*group, *index as u32, bundle.attempt, bundle.is_committed));
+            held.collect::<Vec<_>>()
+        };
+        self.groups.iter().flat_map(of_group).collect()
+    }
 }

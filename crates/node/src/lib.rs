@@ -1,7 +1,8 @@
 //! The node daemon: it starts workers, connects processes with one another, and carries out what the brains decide.
 //!
-//! One thread, one epoll loop, non-blocking sockets. It listens nowhere: every socket is made here, or inherited from the driver.
-//! It never unpickles anything and contains no Python.
+//! One thread, one epoll loop, non-blocking sockets. The daemon of one program listens nowhere: every socket is made here, or inherited from
+//! the driver. One that stays (`session`) has a socket for drivers in its folder, and one TCP port, which `trygon_cluster` serves on a thread
+//! of its own (`cluster`). It never unpickles anything and contains no Python.
 //!
 //! - **FLOW-1** what waits to be sent is bounded for each process: one that does not read any more is cut off, and lines for a driver that is
 //!   behind wait with their worker, where they are bounded and what is dropped is counted.
@@ -37,6 +38,7 @@ mod run_loop;
 mod service;
 mod session;
 mod shutdown;
+mod signals;
 mod start;
 mod start_session;
 mod state_query;

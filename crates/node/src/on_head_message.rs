@@ -48,8 +48,7 @@ impl Service {
                 let (group, attempt) = (group_id(&message.group_id), message.attempt);
                 self.node_step(Event::BundlesCommit { group, attempt });
             }
-            // What the node is to do follows from its state in the view.
-            Body::Drain(_) => {}
+            Body::Drain(message) => self.on_drain(message),
         }
     }
 

@@ -3,14 +3,20 @@
 use crate::head_place::HeadPlace;
 use crate::job::NewJob;
 use crate::service::Service;
-use crate::worker_pool::ZygoteConfig;
+use crate::worker_pool::{DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE, ZygoteConfig};
 use std::collections::BTreeMap;
+use std::path::Path;
 use trygon_ids::JobId;
 use trygon_node_core::Event;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{EndJob, JobAccepted, JobEnded, StartJob};
 use trygon_wire::Kind;
 use trygon_wire::control::{AttachDriver, Death, NodeFailed};
+
+/// Names the Python that the node was started with.
+const PYTHON_VARIABLE: &str = "TRYGON_PYTHON";
+/// Folder in the session's of those of its jobs.
+const JOBS: &str = "jobs";
 
 impl Service {
     /// The job of a driver that attached has its id.
@@ -55,18 +61,23 @@ impl Service {
         }
         let start = message.clone();
         let driver = crate::translate::worker_id(&message.driver_id);
+        let directory = self.job_directory(id);
+        let mut variables = marked(id, message.variables, &directory);
+        variables.insert(DRIVER_ELSEWHERE_VARIABLE.to_owned(), "1".to_owned());
+        let (python, is_other_python) = self.python_for(message.python_executable, &message.python_version);
         let zygotes = ZygoteConfig {
-            python: message.python_executable,
+            python,
+            is_other_python,
             sys_path: message.sys_path,
+            enters: vec![message.working_directory.clone(), directory.clone()],
             working_directory: message.working_directory,
-            enters_directory: true,
-            variables: marked(id, message.variables),
+            variables,
         };
         let job = NewJob {
             namespace: message.namespace,
             argv: message.argv,
             log_to_driver: message.log_to_driver,
-            directory: String::new(),
+            directory,
             driver: None,
             remote_driver: Some(driver),
             start,
@@ -97,6 +108,25 @@ impl Service {
         }
     }
 
+    /// The folder of a job whose driver is elsewhere; made when something is to be in it.
+    fn job_directory(&self, id: JobId) -> String {
+        let (user, process) = (rustix::process::geteuid().as_raw(), std::process::id());
+        let folder = self.session.as_ref().map(|session| session.folder.join(JOBS)).unwrap_or_default();
+        // Named like those that drivers make, so that what a crash leaves is swept in the same way.
+        folder.join(format!("trygon-job-{user}-{process}-{}", id.hex())).to_string_lossy().into_owned()
+    }
+
+    /// The interpreter for a job whose driver is elsewhere, and whether it is another one: the driver's if it is on this machine too, else
+    /// the node's own if it is of the same version.
+    fn python_for(&self, drivers: String, version: &str) -> (String, bool) {
+        let own = std::env::var(PYTHON_VARIABLE).unwrap_or_default();
+        let own_version = self.session.as_ref().map_or("", |session| session.python_version.as_str());
+        if own.is_empty() || !series(own_version).eq(series(version)) || Path::new(&drivers).is_file() {
+            return (drivers, false);
+        }
+        (own, true)
+    }
+
     fn local_job(&self, id: JobId, driver: u64, attach: AttachDriver) -> NewJob {
         let start = crate::attach::start_job(
             driver,
@@ -107,9 +137,10 @@ impl Service {
         let zygotes = ZygoteConfig {
             python: attach.python_executable,
             sys_path: attach.sys_path,
+            is_other_python: false,
+            enters: vec![attach.working_directory.clone()],
             working_directory: attach.working_directory,
-            enters_directory: true,
-            variables: marked(id, attach.variables),
+            variables: marked(id, attach.variables, &attach.job_directory),
         };
         NewJob {
             namespace: attach.namespace,
@@ -127,9 +158,19 @@ impl Service {
     }
 }
 
-/// The variables of a job's processes, and the one that tells whose they are.
-fn marked(id: JobId, variables: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+/// The numbers of a version that pickled functions depend on.
+fn series(version: &str) -> impl Iterator<Item = &str> {
+    version.split('.').take(2)
+}
+
+/// The variables of a job's processes, the one that tells whose they are, and where the job's files are on this node.
+fn marked(
+    id: JobId,
+    variables: impl IntoIterator<Item = (String, String)>,
+    directory: &str,
+) -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> = variables.into_iter().collect();
+    variables.insert(DIRECTORY_VARIABLE.to_owned(), directory.to_owned());
     if let Some((name, value)) = Service::job_mark(id).split_once('=') {
         variables.insert(name.to_owned(), value.to_owned());
     }

@@ -6,6 +6,7 @@ use crate::poller::{Ready, Role};
 use crate::process::Part;
 use crate::service::Service;
 use crate::session::LISTENER;
+use crate::signals::SIGNALS;
 use crate::store_hook::OWN_NUMBER;
 use crate::worker_pool::ZYGOTE;
 use std::time::Duration;
@@ -68,6 +69,7 @@ impl Service {
             (LISTENER, _) => self.on_arrivals(),
             (NETWORK, _) => self.on_network(),
             (CONTROL, _) => self.on_control_socket(),
+            (SIGNALS, _) => self.stop(),
             (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),
             (number, Role::Ended) => self.on_ended(number),
             (number, Role::Control) => {

@@ -10,7 +10,7 @@ use crate::placed::{ActorHere, Placed};
 use crate::poller::{Poller, Role};
 use crate::process::Process;
 use crate::session::Session;
-use crate::worker_pool::Environments;
+use crate::worker_pool::{Environments, Shield};
 use rustix::process::WaitStatus;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -55,6 +55,8 @@ pub(crate) struct Service {
     /// Actors that have a worker and wait for the head's word.
     pub(crate) placed: BTreeMap<ActorId, Placed>,
     pub(crate) environments: Environments,
+    /// What workers must not find.
+    pub(crate) shield: Shield,
     pub(crate) jobs: BTreeMap<JobId, Job>,
     /// What a daemon that stays has beyond that of one program.
     pub(crate) session: Option<Session>,

@@ -12,6 +12,7 @@ const LIMIT: Duration = Duration::from_millis(900);
 impl Service {
     /// Sends what is left, and ends every descendant.
     pub(crate) fn shut_down(&mut self) {
+        self.say_farewell();
         let workers: Vec<u64> = self.numbers_of(Part::Worker);
         for number in workers {
             self.drain_output(number);

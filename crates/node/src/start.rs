@@ -9,7 +9,7 @@ use crate::poller::{Poller, Role};
 use crate::process::{DRIVER, Part, Process};
 use crate::service::{Identity, Service};
 use crate::translate::{amounts, resource_set};
-use crate::worker_pool::{Environments, ZygoteConfig, inherited_socket};
+use crate::worker_pool::{Environments, Shield, ZygoteConfig, inherited_socket};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, Read};
 use std::time::Instant;
@@ -97,7 +97,8 @@ fn only_job(start: StartNode) -> NewJob {
             python: start.python_executable,
             sys_path: start.sys_path,
             working_directory: start.working_directory,
-            enters_directory: false,
+            enters: Vec::new(),
+            is_other_python: false,
             variables: BTreeMap::new(),
         },
         kept_workers: start.prestart_workers as usize,
@@ -186,6 +187,7 @@ impl Service {
             placing: BTreeMap::new(),
             placed: BTreeMap::new(),
             environments: Environments::default(),
+            shield: Shield::default(),
             jobs: BTreeMap::new(),
             session: None,
             cluster: None,

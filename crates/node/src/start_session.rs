@@ -7,6 +7,7 @@ use crate::head_place::HeadLink;
 use crate::service::Service;
 use crate::session::{Role, Session, folder};
 use crate::start::{NodeConfig, await_first, refuse};
+use crate::worker_pool::Shield;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,7 @@ pub fn run_session() -> io::Result<()> {
         session.starter = Some(starter);
     }
     service.log(&format!("the node begins: trygon {VERSION}, process {}", std::process::id()));
+    let _signals = service.watch_signals()?;
     service.run();
     Ok(())
 }
@@ -97,6 +99,7 @@ fn make(start: &StartDaemon) -> Result<Service, String> {
     };
     describe(&session, service.identity.node_id).map_err(failed)?;
     service.session = Some(session);
+    service.hide_secrets(start);
     service.cluster = Some(cluster);
     service.head = HeadLink::remote();
     service.watch_arrivals().map_err(|error| failed(error.into()))?;
@@ -124,6 +127,19 @@ fn listen(path: &Path) -> io::Result<OwnedFd> {
 }
 
 impl Service {
+    /// Keeps the cluster's key, and on the head's machine its authority, from what users run.
+    fn hide_secrets(&mut self, start: &StartDaemon) {
+        let key = Path::new(&start.key_file);
+        let secrets = [key.to_owned(), key.with_file_name("authority.key")];
+        match Shield::over(&secrets) {
+            Ok(shield) => self.shield = shield,
+            Err(error) => self.log(&format!(
+                "tasks on this machine run as the user who owns {} and can read it: it cannot be hidden from them ({error})",
+                key.display()
+            )),
+        }
+    }
+
     /// What the command that started the node tells people.
     pub(crate) fn description(&self) -> NodeStarted {
         NodeStarted {

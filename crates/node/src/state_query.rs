@@ -16,6 +16,9 @@ impl Service {
     pub(crate) fn on_state_query(&mut self, from: u64, query: StateQuery) {
         let argument = query.argument.as_str();
         let is_alone = self.cluster.is_none();
+        if query.what == "drain" && self.is_tool(from) && !is_alone {
+            return self.on_drain_request(from, &query);
+        }
         let answer = match query.what.as_str() {
             // The head of a cluster knows all nodes.
             "nodes" if is_alone => Some(array([self.node_json()])),

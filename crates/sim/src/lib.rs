@@ -20,6 +20,7 @@ mod process;
 mod random;
 mod receive;
 mod run;
+pub mod scale;
 mod script;
 mod streams;
 mod workload;

@@ -3,11 +3,13 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use trygon_sim::scale::Size;
 use trygon_sim::{DEFECTS, Defects, WORKLOADS, Workload, run, workload};
 
 const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
        trygon-sim --seed S --workload NAME [--trace]
-       trygon-sim --defects [--seeds N]";
+       trygon-sim --defects [--seeds N]
+       trygon-sim --workload scale [--nodes N] [--actors N] [--groups N] [--tasks N]";
 
 #[derive(Default)]
 struct Options {
@@ -17,32 +19,44 @@ struct Options {
     workload: Option<&'static Workload>,
     trace: bool,
     defects: bool,
+    scale: Option<Size>,
 }
 
 fn parse() -> Option<Options> {
     let mut options = Options { seeds: 300, ..Options::default() };
+    let (mut size, mut is_scale) = (Size::default(), false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
+            "--nodes" => size.nodes = arguments.next()?.parse().ok()?,
+            "--actors" => size.actors = arguments.next()?.parse().ok()?,
+            "--groups" => size.groups = arguments.next()?.parse().ok()?,
+            "--tasks" => size.tasks = arguments.next()?.parse().ok()?,
             "--seeds" => options.seeds = arguments.next()?.parse().ok()?,
             "--first" => options.first = arguments.next()?.parse().ok()?,
             "--seed" => options.seed = Some(arguments.next()?.parse().ok()?),
-            "--workload" => options.workload = Some(workload(&arguments.next()?)?),
+            "--workload" => match arguments.next()?.as_str() {
+                "scale" => is_scale = true,
+                name => options.workload = Some(workload(name)?),
+            },
             "--trace" => options.trace = true,
             "--defects" => options.defects = true,
             _ => return None,
         }
     }
+    options.scale = is_scale.then_some(size);
     Some(options)
 }
 
 fn main() -> ExitCode {
     let Some(options) = parse() else {
         let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        eprintln!("{USAGE}\nworkloads: {}", names.join(", "));
+        eprintln!("{USAGE}\nworkloads: {}, scale", names.join(", "));
         return ExitCode::from(2);
     };
-    let passed = if options.defects {
+    let passed = if let Some(size) = options.scale {
+        trygon_sim::scale::run(size)
+    } else if options.defects {
         find_defects(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)

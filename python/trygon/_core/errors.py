@@ -36,6 +36,8 @@ def set_context(context: Callable[[], dict[str, Any]]) -> None:
 def encode_error(error: BaseException, name: str) -> bytes:
     """Hook `encode_error`: everything that rebuilds the error elsewhere."""
     pid, address = os.getpid(), _address()
+    if os.environ.get("TRYGON_DRIVER_ELSEWHERE"):
+        _say_what_is_elsewhere(original_cause(error), address)
     text = format_error(error)
     cause = original_cause(error)
     record = {
@@ -49,6 +51,19 @@ def encode_error(error: BaseException, name: str) -> bytes:
         "actor_id": _actor_id(),
     }
     return dumps(record, 5)
+
+
+def _say_what_is_elsewhere(error: BaseException, address: str) -> None:
+    """A module that is missing where the driver is not may be on the driver's machine only."""
+    if not isinstance(error, ImportError):
+        return
+    advice = (
+        f"This happened on another node ({address}) than the driver's, and modules beside the program are not there."
+        " Ship them: trygon.init(runtime_env={'working_dir': '.'}) gives every worker a copy of the program's folder,"
+        " 'py_modules' single packages; 'pip' installs what is on an index."
+    )
+    if advice not in getattr(error, "__notes__", ()):
+        error.add_note(advice)
 
 
 def original_cause(error: BaseException) -> BaseException:

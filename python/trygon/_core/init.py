@@ -132,11 +132,20 @@ def _start_in(runtime_env: dict[str, Any], config: dict[str, Any]) -> Context:
     from trygon._core.runtime_env import job_directory, prepare, state
 
     try:
-        key, encoded, described = prepare.prepare_job(runtime_env, config["job_directory"])
+        is_shared = bool(config.get("session_folder"))
+        key, encoded, described = prepare.prepare_job(runtime_env, config["job_directory"], is_shared=is_shared)
         if described["fields"]:
             config["environment"], config["environment_description"] = key, encoded
             state.current = described
-        return _start(config)
+        context = _start(config)
+        if is_shared:
+            # Before anything can be asked of another node.
+            try:
+                prepare.ship_job(described["fields"], described["prepared"], config["job_directory"])
+            except BaseException:
+                shutdown()
+                raise
+        return context
     except BaseException:
         state.current = None
         job_directory.remove(config["job_directory"])
@@ -193,7 +202,15 @@ def _connect(config: dict[str, Any]) -> dict[str, Any]:
     folder = config.get("session_folder")
     if not folder:
         return _native.start(config)
-    own = ("TRYGON_ADDRESS", "TRYGON_BINARY", "TRYGON_JOB_MARK", "TRYGON_PYTHON", "TRYGON_SYS_PATH")
+    own = (
+        "TRYGON_ADDRESS",
+        "TRYGON_BINARY",
+        "TRYGON_DRIVER_ELSEWHERE",
+        "TRYGON_JOB_DIRECTORY",
+        "TRYGON_JOB_MARK",
+        "TRYGON_PYTHON",
+        "TRYGON_SYS_PATH",
+    )
     config["variables"] = {
         name: value for name, value in os.environ.items() if name.startswith("TRYGON_") and name not in own
     }

@@ -125,8 +125,8 @@ pub(crate) struct Drain {
     /// Words about it, for people.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) message: String,
-    /// Seconds after which the node may be gone [default: not known].
-    #[arg(long, value_name = "SECONDS")]
+    /// Seconds after which the node ends whatever runs there, and before when nothing is left [default: it is not ended].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) deadline_s: Option<u64>,
     #[command(flatten)]
     pub(crate) at: Where,
@@ -135,7 +135,7 @@ pub(crate) struct Drain {
 /// Why a node is to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DrainReason {
-    /// The machine is taken away: what runs there ends by the deadline.
+    /// The machine is taken away.
     Preemption,
     /// Nothing needs it: refused while something does.
     IdleTermination,
@@ -144,9 +144,9 @@ pub(crate) enum DrainReason {
 /// What to explain.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct Explain {
-    /// The beginning of the id of an actor, a placement group, a node or a job.
+    /// The beginning of the id of an actor, a placement group, a node or a job; or the name of an actor, a group or a task.
     #[arg(value_name = "ID")]
-    pub(crate) id: String,
+    pub(crate) what: String,
     /// As JSON, for programs.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,45 +1,71 @@
 //! `trygon explain`: what something is, how it is, and why.
 
 use crate::cluster::args::Explain;
-use crate::cluster::connection::connect;
-use crate::cluster::nodes::{amounts, list, text};
+use crate::cluster::connection::{Connection, connect};
+use crate::cluster::nodes::{list, needs, text};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// Fewest digits: with fewer, an id that people mean is likely to be another's.
+/// Fewest digits of an id: with fewer, the one that people mean is likely to be another's.
 const LEAST_DIGITS: usize = 4;
+/// Where ids are to be found: the question, and the member with the id.
+const PLACES: [(&str, &str); 4] =
+    [("nodes", "NodeID"), ("actors", "actor_id"), ("placement_groups", "placement_group_id"), ("jobs", "job_id")];
 
-/// Explains what has an id.
+/// Explains what goes by a name or an id.
 pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, String> {
-    let id = checked(&explain.id)?;
-    let found = connect(&explain.at)?.ask("explain", &id)?;
-    let things = list(&found);
-    let exact: Vec<&Value> = things.iter().filter(|thing| text(&thing["id"]) == id).collect();
-    let meant = if exact.is_empty() { things.iter().collect() } else { exact };
-    match meant.as_slice() {
-        [] => Err(format!("nothing in this cluster has an id that begins with {id}")),
-        [thing] => {
-            if explain.json {
-                println!("{thing}");
-            } else {
-                print!("{}", render(thing));
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        several => {
-            let shown: Vec<String> = several.iter().map(|thing| headline(thing)).collect();
-            Err(format!("{id} is ambiguous; give more digits:\n  {}", shown.join("\n  ")))
+    let mut connection = connect(&explain.at)?;
+    let wanted = explain.what.trim();
+    let mut found = connection.ask("explain", wanted)?;
+    if list(&found).is_empty() {
+        found = by_beginning(&mut connection, wanted)?;
+    }
+    if explain.json {
+        println!("{found}");
+    } else {
+        for thing in list(&found) {
+            print!("{}", render(thing));
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn checked(id: &str) -> Result<String, String> {
-    let id = id.trim().to_ascii_lowercase();
-    if id.len() < LEAST_DIGITS || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(format!("an id is hexadecimal digits, {LEAST_DIGITS} of them at least, and {id:?} is none"));
+/// The one thing whose id begins so.
+fn by_beginning(connection: &mut Connection, wanted: &str) -> Result<Value, String> {
+    let unknown = || format!("nothing in this cluster has the name {wanted:?} or an id that begins so");
+    let digits = wanted.to_ascii_lowercase();
+    if digits.len() < LEAST_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(unknown());
     }
-    Ok(id)
+    let mut found: Vec<(&str, String, Value)> = Vec::new();
+    for (place, member) in PLACES {
+        for thing in list(&connection.ask(place, "")?) {
+            let id = text(&thing[member]);
+            if id.starts_with(&digits) {
+                found.push((place, id, thing.clone()));
+            }
+        }
+    }
+    // Ids of actors begin with their jobs'.
+    if found.iter().any(|(_, id, _)| *id == digits) {
+        found.retain(|(_, id, _)| *id == digits);
+    }
+    match found.as_slice() {
+        [] => Err(unknown()),
+        [("jobs", id, job)] => {
+            let mut job = job.clone();
+            job["kind"] = "job".into();
+            job["id"] = id.as_str().into();
+            job["job_id"] = Value::Null;
+            Ok(Value::Array(vec![job]))
+        }
+        [(_, id, _)] => connection.ask("explain", id),
+        several => {
+            let shown: Vec<String> = several.iter().map(|(place, id, _)| format!("{id} among the {place}")).collect();
+            Err(format!("{wanted} is ambiguous; give more digits:\n  {}", shown.join("\n  ").replace('_', " ")))
+        }
+    }
 }
 
 fn headline(thing: &Value) -> String {
@@ -49,11 +75,11 @@ fn headline(thing: &Value) -> String {
 
 fn render(thing: &Value) -> String {
     let mut out = headline(thing) + "\n";
-    let rows = thing.as_object().into_iter().flatten();
-    for (key, value) in rows.filter(|(key, _)| !matches!(key.as_str(), "kind" | "id" | "name" | "considered")) {
+    let members = thing.as_object().into_iter().flatten();
+    for (key, value) in members.filter(|(key, _)| !matches!(key.as_str(), "kind" | "id" | "name" | "bundles")) {
         let shown = match value {
             Value::String(value) => value.clone(),
-            Value::Object(named) => amounts(named),
+            Value::Object(_) | Value::Array(_) => needs(value),
             Value::Null => String::new(),
             other => other.to_string(),
         };
@@ -61,33 +87,36 @@ fn render(thing: &Value) -> String {
             let _ = writeln!(out, "  {:12} {shown}", key.replace('_', " "));
         }
     }
-    for node in list(&thing["considered"]) {
-        let id = text(&node["node_id"]);
-        let _ = writeln!(out, "  node {}: {}", id.get(..12).unwrap_or(&id), text(&node["why"]));
+    for bundle in list(&thing["bundles"]) {
+        let node = text(&bundle["node_id"]);
+        let at = if node.is_empty() { String::new() } else { format!(" on node {}", node.get(..12).unwrap_or(&node)) };
+        let _ =
+            writeln!(out, "  bundle {}: {} {}{at}", bundle["index"], needs(&bundle["needs"]), text(&bundle["state"]));
     }
     out
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{checked, render};
+    use super::render;
 
     #[test]
     fn what_is_known_is_shown() {
         let shown = render(&serde_json::json!({
             "kind": "placement_group", "id": "00ff", "name": "g", "state": "PENDING", "why": "no node has 8 CPU",
-            "needs": {"CPU": 8.0}, "node_id": "", "considered": [{"node_id": "aabbccddeeff00", "why": "has 4 CPU"}],
+            "needs": [{"CPU": 8.0}], "node_id": "",
+            "bundles": [{"index": 0, "state": "RESERVED", "node_id": "aabbccddeeff00", "needs": {"CPU": 1.0}}],
         }));
-        for part in ["placement group g 00ff", "PENDING", "no node has 8 CPU", "CPU: 8", "node aabbccddeeff: has 4 CPU"]
-        {
+        let parts = [
+            "placement group g 00ff",
+            "PENDING",
+            "no node has 8 CPU",
+            "CPU: 8",
+            "0: CPU: 1 RESERVED on node aabbccddeeff",
+        ];
+        for part in parts {
             assert!(shown.contains(part), "{part} in {shown}");
         }
         assert!(!shown.contains("node id"), "{shown}");
-    }
-
-    #[test]
-    fn an_id_is_digits() {
-        assert_eq!(checked(" 00FF12 "), Ok("00ff12".to_owned()));
-        assert!(checked("00f").is_err() && checked("actor").is_err());
     }
 }

@@ -117,8 +117,18 @@ pub(super) fn is_shown(name: &str) -> bool {
     !name.contains(':') && !name.contains("_group_")
 }
 
+/// What something needs: named amounts, or several of them, or words.
+pub(super) fn needs(value: &Value) -> String {
+    match value {
+        Value::Object(named) if named.is_empty() => "nothing".to_owned(),
+        Value::Object(named) => amounts(named),
+        Value::Array(several) => several.iter().map(needs).collect::<Vec<_>>().join(" | "),
+        other => text(other),
+    }
+}
+
 /// Named amounts, for people.
-pub(super) fn amounts(named: &Map<String, Value>) -> String {
+fn amounts(named: &Map<String, Value>) -> String {
     let shown = |(name, amount): (&String, &Value)| {
         let amount = amount.as_f64().unwrap_or(0.0);
         if name.ends_with("memory") {

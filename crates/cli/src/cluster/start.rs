@@ -4,6 +4,7 @@ use crate::cluster::args::Start;
 use crate::cluster::connection::{Connection, running_at};
 use crate::cluster::node_request::{KEY_VARIABLE, request};
 use crate::cluster::stop::end;
+use crate::launch::{PYTHON_VARIABLE, python};
 use rustix::event::{PollFd, PollFlags};
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
@@ -154,6 +155,8 @@ fn launch_daemon(session: &Path, start: &Start, request: StartDaemon) -> Result<
     let log = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
     let mut child = Command::new(std::env::current_exe().map_err(failed)?)
         .args(["node", "--session"])
+        // For jobs whose drivers' own is not on this machine.
+        .env(PYTHON_VARIABLE, python())
         // What a task of another node inherited is not this node's.
         .env_remove("TRYGON_JOB_MARK")
         .env_remove("TRYGON_ADDRESS")

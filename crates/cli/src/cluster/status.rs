@@ -2,7 +2,7 @@
 
 use crate::cluster::args::Status;
 use crate::cluster::connection::connect;
-use crate::cluster::nodes::{self, amounts, is_shown, list, text};
+use crate::cluster::nodes::{self, is_shown, list, needs, text};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -80,10 +80,10 @@ fn render_waiting(out: &mut String, waiting: &[Value]) {
     }
     let _ = writeln!(out, "\nWaiting:");
     for entry in waiting.iter().take(MAX_WAITING) {
-        let (name, why) = (text(&entry["name"]), text(&entry["why"]));
-        let needs = entry["shape"].as_object().map_or_else(|| text(&entry["needs"]), amounts);
-        let name = if name.is_empty() { "something" } else { &name };
-        let _ = writeln!(out, "  {} × {name} ({needs}): {why}", entry["count"]);
+        let (kind, name, why) = (text(&entry["kind"]), text(&entry["name"]), text(&entry["why"]));
+        let what = [kind, name].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let why = if why.is_empty() { "all that suits is in use" } else { &why };
+        let _ = writeln!(out, "  {} × {what} ({}): {why}", entry["count"], needs(&entry["needs"]));
     }
     if waiting.len() > MAX_WAITING {
         let _ = writeln!(out, "  and {} more", waiting.len() - MAX_WAITING);
@@ -101,12 +101,19 @@ mod tests {
             "available_resources": {"CPU": 1.5},
             "jobs": [{"job_id": "01000000", "driver_pid": 0, "entrypoint": "a.py"}],
             "actors": [{"state": "alive"}, {"state": "dead"}],
-            "waiting": [{"name": "f", "count": 2, "needs": "CPU: 8", "why": "no node has so much"}],
+            "waiting": [{"name": "f", "count": 2, "needs": "CPU: 8", "why": "no node has so much"},
+                {"kind": "actors", "name": "A", "count": 1, "needs": [{"GPU": 1.0}], "why": ""}],
         });
         let shown = super::render(&answers);
-        for part in
-            ["10.0.0.1:6379", "001122334455  alive", "2.5 of 4 CPU", "actors: 1", "only detached", "2 × f (CPU: 8)"]
-        {
+        for part in [
+            "10.0.0.1:6379",
+            "001122334455  alive",
+            "2.5 of 4 CPU",
+            "actors: 1",
+            "only detached",
+            "2 × f (CPU: 8)",
+            "1 × actors A (GPU: 1): all",
+        ] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
         assert!(!shown.contains("node:10"), "{shown}");

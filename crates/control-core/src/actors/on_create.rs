@@ -30,6 +30,10 @@ impl Actors {
         }
         let actor = spec.actor;
         let watchers = BTreeSet::from([spec.creator]);
+        self.by_watcher.entry(spec.creator).or_default().insert(actor);
+        if !spec.detached {
+            self.by_creator.entry(spec.creator).or_default().insert(actor);
+        }
         let state = ActorState::Pending { restart: None };
         self.actors
             .insert(actor, Actor { spec, state, incarnation: 0, waits: String::new(), watchers, out_of_scope: false });
@@ -43,6 +47,7 @@ impl Actors {
             return false;
         };
         entry.watchers.insert(watcher);
+        self.by_watcher.entry(watcher).or_default().insert(actor);
         effects.push(Effect::Notify { watcher, actor });
         true
     }

@@ -48,16 +48,16 @@ impl Actors {
         if let Some(actor) = self.by_worker.remove(&process) {
             self.on_worker_died(actor, death, effects);
         }
-        let is_child = |actor: &Actor| actor.spec.creator == process && !actor.spec.detached && !actor.is_dead();
-        let children: Vec<ActorId> =
-            self.actors.iter().filter(|(_, actor)| is_child(actor)).map(|(id, _)| *id).collect();
+        let children = self.by_creator.remove(&process).unwrap_or_default();
         for actor in children {
             // ACTOR-5
             let message = format!("the process that created it (pid {}) is dead: {}", death.pid, death.message);
             self.end_now(actor, "owner_died", message, effects);
         }
-        for actor in self.actors.values_mut() {
-            actor.watchers.remove(&process);
+        for actor in self.by_watcher.remove(&process).unwrap_or_default() {
+            if let Some(actor) = self.actors.get_mut(&actor) {
+                actor.watchers.remove(&process);
+            }
         }
     }
 
@@ -115,12 +115,30 @@ impl Actors {
         if !entry.spec.name.is_empty() {
             self.names.remove(&(entry.spec.namespace.clone(), entry.spec.name.clone()));
         }
+        let creator = entry.spec.creator;
+        if let Some(children) = self.by_creator.get_mut(&creator) {
+            children.remove(&actor);
+            if children.is_empty() {
+                self.by_creator.remove(&creator);
+            }
+        }
         self.notify_all(actor, effects);
         self.dead.push_back(actor);
         while self.dead.len() > MAX_DEAD {
             // RECORD-1
             if let Some(oldest) = self.dead.pop_front() {
-                self.actors.remove(&oldest);
+                self.forget(oldest);
+            }
+        }
+    }
+
+    fn forget(&mut self, actor: ActorId) {
+        for watcher in self.actors.remove(&actor).map(|entry| entry.watchers).unwrap_or_default() {
+            if let Some(actors) = self.by_watcher.get_mut(&watcher) {
+                actors.remove(&actor);
+                if actors.is_empty() {
+                    self.by_watcher.remove(&watcher);
+                }
             }
         }
     }

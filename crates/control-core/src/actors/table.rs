@@ -1,7 +1,7 @@
 //! Every actor, by id, by worker and by name.
 
 use crate::actors::{Actor, Effect};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::{ActorId, WorkerId};
 
 /// Dead actors that are remembered, so that late handles hear why.
@@ -13,6 +13,10 @@ pub struct Actors {
     pub(crate) actors: BTreeMap<ActorId, Actor>,
     pub(crate) by_worker: BTreeMap<WorkerId, ActorId>,
     pub(crate) names: BTreeMap<(String, String), ActorId>,
+    /// Actors that live and end with this process.
+    pub(crate) by_creator: BTreeMap<WorkerId, BTreeSet<ActorId>>,
+    /// Actors that this process watches.
+    pub(crate) by_watcher: BTreeMap<WorkerId, BTreeSet<ActorId>>,
     /// Dead actors, the oldest first.
     pub(crate) dead: VecDeque<ActorId>,
 }
@@ -41,6 +45,18 @@ impl Actors {
     /// The actor that this worker is.
     pub fn on_worker(&self, worker: WorkerId) -> Option<ActorId> {
         self.by_worker.get(&worker).copied()
+    }
+
+    /// Processes whose ids begin so, as far as anything depends on them: workers of actors, creators, watchers.
+    pub fn processes_of(&self, prefix: &[u8]) -> BTreeSet<WorkerId> {
+        let mut first = [0; WorkerId::LEN];
+        first[..prefix.len()].copy_from_slice(prefix);
+        let first = WorkerId::new(first);
+        let is_of = |worker: &&WorkerId| worker.as_bytes().starts_with(prefix);
+        let workers = self.by_worker.range(first..).map(|(worker, _)| worker).take_while(is_of);
+        let creators = self.by_creator.range(first..).map(|(worker, _)| worker).take_while(is_of);
+        let watchers = self.by_watcher.range(first..).map(|(worker, _)| worker).take_while(is_of);
+        workers.chain(creators).chain(watchers).copied().collect()
     }
 
     /// Notes why an actor waits for a worker.
@@ -72,6 +88,16 @@ impl Actors {
             let limit = actor.spec.max_restarts;
             if limit >= 0 && i64::from(actor.incarnation) > limit {
                 return Err(format!("ACTOR-2: life {} with {limit} restarts allowed", actor.incarnation));
+            }
+        }
+        for (id, actor) in &self.actors {
+            let is_child = self.by_creator.get(&actor.spec.creator).is_some_and(|children| children.contains(id));
+            if is_child == (actor.is_dead() || actor.spec.detached) {
+                return Err("ACTOR-5: an actor's creator is not known as such".to_owned());
+            }
+            let is_watched = |watcher| self.by_watcher.get(watcher).is_some_and(|actors| actors.contains(id));
+            if !actor.watchers.iter().all(is_watched) {
+                return Err("ACTOR-4: a watcher is not known as such".to_owned());
             }
         }
         if self.by_worker.iter().any(|(worker, id)| self.actors.get(id).and_then(Actor::worker) != Some(*worker)) {

@@ -23,6 +23,8 @@ pub enum GroupCreated {
 pub struct PlacementGroups {
     groups: BTreeMap<PlacementGroupId, Group>,
     names: BTreeMap<(String, String), PlacementGroupId>,
+    /// Groups that this process watches.
+    by_watcher: BTreeMap<WorkerId, BTreeSet<PlacementGroupId>>,
     /// Removed groups, the oldest first.
     removed: VecDeque<PlacementGroupId>,
 }
@@ -57,6 +59,7 @@ impl PlacementGroups {
             self.names.insert(key, group);
         }
         let watchers = BTreeSet::from([spec.creator]);
+        self.by_watcher.entry(spec.creator).or_default().insert(group);
         let state = GroupState::Pending { waits: String::new() };
         self.groups.insert(group, Group { spec, state, asked_us: now_us, reserved_us: 0, watchers });
         effects.push(GroupEffect::Reserve { group });
@@ -96,6 +99,7 @@ impl PlacementGroups {
         };
         if entry.state != GroupState::Removed {
             entry.watchers.insert(watcher);
+            self.by_watcher.entry(watcher).or_default().insert(group);
         }
         effects.push(GroupEffect::Notify { watcher, group });
         true
@@ -112,8 +116,14 @@ impl PlacementGroups {
         }
         effects.push(GroupEffect::Release { group });
         self.notify_all(group, by, effects);
-        if let Some(entry) = self.groups.get_mut(&group) {
-            entry.watchers.clear();
+        let watchers = self.groups.get_mut(&group).map(|entry| std::mem::take(&mut entry.watchers));
+        for watcher in watchers.unwrap_or_default() {
+            if let Some(groups) = self.by_watcher.get_mut(&watcher) {
+                groups.remove(&group);
+                if groups.is_empty() {
+                    self.by_watcher.remove(&watcher);
+                }
+            }
         }
         self.removed.push_back(group);
         while self.removed.len() > MAX_REMOVED {
@@ -138,8 +148,10 @@ impl PlacementGroups {
 
     /// A process is gone as a watcher.
     pub fn on_process_died(&mut self, process: WorkerId) {
-        for group in self.groups.values_mut() {
-            group.watchers.remove(&process);
+        for group in self.by_watcher.remove(&process).unwrap_or_default() {
+            if let Some(group) = self.groups.get_mut(&group) {
+                group.watchers.remove(&process);
+            }
         }
     }
 
@@ -158,6 +170,12 @@ impl PlacementGroups {
             if !named {
                 return Err(format!("PLACE-1: {name} names a group that is gone or called differently"));
             }
+        }
+        let is_known = |id: &PlacementGroupId, watcher: &WorkerId| {
+            self.by_watcher.get(watcher).is_some_and(|groups| groups.contains(id))
+        };
+        if self.groups.iter().any(|(id, group)| !group.watchers.iter().all(|watcher| is_known(id, watcher))) {
+            return Err("PLACE-2: a watcher is not known as such".to_owned());
         }
         let removed = self.groups.values().filter(|group| group.state == GroupState::Removed).count();
         if removed != self.removed.len() || removed > MAX_REMOVED {

@@ -1,6 +1,6 @@
 //! Actors: created, placed on nodes, watched, ended.
 
-use crate::head::node_table::Nodes;
+use crate::head::node_table::{PREFIX, Settled};
 use crate::head::{Head, Out};
 use crate::translate::{actor_id, actor_spec, amounts, death_to_wire, worker_id};
 use std::collections::BTreeSet;
@@ -64,6 +64,7 @@ impl Head {
     pub(super) fn on_actor_started(&mut self, from: WorkerId, message: ActorStarted, out: &mut Out) {
         let mut effects = Vec::new();
         let ActorStarted { actor_id: id, incarnation, error } = message;
+        self.unsettle_actor(from, actor_id(&id));
         self.actors.on_started(from, actor_id(&id), incarnation, error, &mut effects);
         self.perform_actors(effects, out);
     }
@@ -96,7 +97,7 @@ impl Head {
         if let Some(placing) = self.forget_place(actor)
             && !self.nodes.is_alone()
         {
-            self.settle(node, placing.named, None);
+            self.settle(node, placing.named, Settled::Actor(actor));
         }
         self.pids.insert(worker, message.pid);
         self.perform_actors(effects, out);
@@ -172,10 +173,9 @@ impl Head {
         self.reply(watcher, Reply::ActorUpdate(update), out);
     }
 
-    /// Every process of a node that actors or groups know of.
+    /// Every process of a node that anything depends on.
     pub(super) fn known_processes_of(&self, node: NodeId) -> BTreeSet<WorkerId> {
-        let workers = self.actors.iter().flat_map(|(_, actor)| actor.worker().into_iter().chain([actor.spec.creator]));
-        workers.filter(|worker| Nodes::is_home(node, *worker)).collect()
+        self.actors.processes_of(&node.as_bytes()[..PREFIX])
     }
 }
 

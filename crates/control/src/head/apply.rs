@@ -55,7 +55,7 @@ impl Head {
             Body::Leaves(leaves) => self.on_node_lost(now_us, node, &leaves.message, out),
             Body::Drain(drain) => {
                 if let Ok(node) = NodeId::from_bytes(&drain.node_id) {
-                    self.drain(node, &drain.reason, out);
+                    self.drain(node, &drain, out);
                 }
             }
             Body::BundlesPrepared(prepared) => self.on_bundles_prepared(node, prepared, out),
@@ -84,6 +84,12 @@ impl Head {
                 self.answer(node, from, to_process::Reply::Function(reply), out);
             }
             Request::KeyValue(call) => {
+                // It is answered all the same: who asked is about to end.
+                let call = if self.ships_too_late(job, &call) {
+                    KeyValueRequest { operation: String::new(), ..call }
+                } else {
+                    call
+                };
                 let KeyValueRequest { request_id, operation, namespace, key, value, overwrite } = call;
                 let answer = self.key_values.call(&operation, &namespace, key, value, overwrite);
                 let reply =

@@ -4,21 +4,22 @@
 //! report has it. A node whose amounts are as before when it is time to report says nothing, so that settling ends by itself.
 
 use crate::head::Head;
-use crate::head::node_table::Settling;
-use trygon_ids::{NodeId, PlacementGroupId};
+use crate::head::node_table::{Settled, Settling};
+use trygon_ids::{ActorId, NodeId, WorkerId};
+use trygon_placement::Demand;
 use trygon_resources::{Amount, ResourceSet};
 
 /// Longer than a report takes to come after its reason.
-const SETTLE_US: u64 = 200_000;
+const SETTLE_US: u64 = 100_000;
 /// What changes shortly after one another is looked at once.
 const LOOK_US: u64 = 3_000;
 
 impl Head {
     /// What was asked is in use: it counts until a report has it.
-    pub(super) fn settle(&mut self, node: NodeId, amounts: ResourceSet, group: Option<PlacementGroupId>) {
+    pub(super) fn settle(&mut self, node: NodeId, amounts: ResourceSet, what: Settled) {
         let until_us = self.now_us + SETTLE_US;
         if let Some(entry) = self.nodes.by_id.get_mut(&node) {
-            entry.settling.push(Settling { until_us, amounts, group });
+            entry.settling.push(Settling { until_us, amounts, what });
             self.settling.push_back((until_us, node));
         }
     }
@@ -35,7 +36,7 @@ impl Head {
             missing = asked.clone();
         }
         self.view.ask(node, &missing, 1);
-        self.settle(node, missing, None);
+        self.settle(node, missing, Settled::Doubt);
     }
 
     /// A report came: it has everything that settled.
@@ -49,14 +50,34 @@ impl Head {
         }
     }
 
-    /// Bundles are given back before a report had them.
-    pub(super) fn unsettle(&mut self, node: NodeId, group: PlacementGroupId) {
-        let Some(entry) = self.nodes.by_id.get_mut(&node) else {
+    /// A constructor is done before a report had what it needed: the actor keeps less.
+    pub(super) fn unsettle_actor(&mut self, worker: WorkerId, actor: ActorId) {
+        let Some(node) = self.nodes.of_worker(worker).filter(|_| !self.nodes.is_alone()) else {
             return;
         };
-        for settled in entry.settling.extract_if(.., |settling| settling.group == Some(group)) {
-            self.view.answered(node, &settled.amounts, 1);
+        if self.unsettle(node, Settled::Actor(actor)) {
+            let kept = self.actors.get(actor).map(|entry| Demand::parse(&entry.spec.lifetime).named_amounts());
+            if let Some(kept) = kept.filter(|kept| !kept.is_empty()) {
+                self.view.ask(node, &kept, 1);
+                self.settle(node, kept, Settled::Actor(actor));
+            }
         }
+    }
+
+    /// Something is given back before a report had it.
+    pub(super) fn unsettle(&mut self, node: NodeId, what: Settled) -> bool {
+        let Some(entry) = self.nodes.by_id.get_mut(&node) else {
+            return false;
+        };
+        let mut is_any = false;
+        for settled in entry.settling.extract_if(.., |settling| settling.what == what) {
+            self.view.answered(node, &settled.amounts, 1);
+            is_any = true;
+        }
+        if is_any {
+            self.look_soon();
+        }
+        is_any
     }
 
     /// No report came: the amounts are as the last one said.

@@ -5,6 +5,7 @@
 //! - **GROUP-6** when a node is gone, its bundles are placed again; the others stay.
 
 use crate::head::groups_alone::{indexed, name_of};
+use crate::head::node_table::Settled;
 use crate::head::plan::{Answer, BundlePlace, Plan};
 use crate::head::{Head, Out};
 use crate::translate::{group_id, resource_set};
@@ -134,7 +135,7 @@ impl Head {
         for (node, amounts) in used {
             let loads = self.nodes.by_id.get(&node).map_or(0, |entry| entry.loads);
             if asked.get(&node).is_some_and(|answer| *answer == Answer::Held { loads }) {
-                self.settle(node, amounts, Some(group));
+                self.settle(node, amounts, Settled::Group(group));
             } else {
                 self.view.answered(node, &amounts, 1);
             }
@@ -186,7 +187,7 @@ impl Head {
         self.plans.remove(&group);
         for (node, asked) in asked {
             self.view.answered(node, &asked, 1);
-            self.unsettle(node, group);
+            self.unsettle(node, Settled::Group(group));
             Self::tell_release(node, group, 0, out);
         }
         self.look_soon();

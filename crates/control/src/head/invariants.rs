@@ -1,7 +1,7 @@
 //! What must hold between any two messages: checked in tests and in the simulator.
 
-use crate::head::plan::{Answer, BundlePlace, Plan};
 use crate::head::Head;
+use crate::head::plan::{Answer, BundlePlace, Plan};
 use std::collections::BTreeMap;
 use trygon_control_core::GroupState;
 use trygon_ids::{NodeId, PlacementGroupId};

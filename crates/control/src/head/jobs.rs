@@ -4,9 +4,14 @@ use crate::head::node_table::Nodes;
 use crate::head::{Head, Out};
 use crate::translate::worker_id;
 use trygon_ids::{JobId, NodeId};
-use trygon_proto::control::Death;
+use trygon_proto::control::{Death, KeyValueRequest};
 use trygon_proto::v1::head_to_node::Body;
 use trygon_proto::v1::{JobAccepted, JobEnded, JobStarted, StartJob};
+
+/// Where the runtime environments of jobs are, and the code that they ship.
+const ENVIRONMENTS: &str = "trygon.runtime_env";
+/// The keys there of code that a job shipped begin so; the job's id follows, in hexadecimal.
+const PACKAGE: &str = "package:";
 
 impl Head {
     pub(super) fn on_start_job(&mut self, node: NodeId, mut job: StartJob, out: &mut Out) {
@@ -49,6 +54,8 @@ impl Head {
         if lingers {
             job.driver_pid = 0;
             self.lingering.insert(id, job);
+        } else {
+            self.forget_code(id);
         }
         self.tell_all(&Body::JobEnded(JobEnded { job_id: job_id.to_vec(), lingers }), out);
     }
@@ -58,9 +65,22 @@ impl Head {
         let over: Vec<JobId> = self.lingering.keys().copied().filter(|id| !self.has_detached(*id)).collect();
         for id in over {
             self.lingering.remove(&id);
+            self.forget_code(id);
             let ended = JobEnded { job_id: id.as_bytes().to_vec(), lingers: false };
             self.tell_all(&Body::JobEnded(ended), out);
         }
+    }
+
+    /// The code that a job shipped is of no use to another.
+    fn forget_code(&mut self, job: JobId) {
+        self.key_values.delete_all(ENVIRONMENTS, format!("{PACKAGE}{}:", job.hex()).as_bytes());
+    }
+
+    /// Whether a process of a job that is over wants to ship code: nobody would take it away.
+    pub(super) fn ships_too_late(&self, job: JobId, call: &KeyValueRequest) -> bool {
+        let is_package = call.namespace == ENVIRONMENTS && call.key.starts_with(PACKAGE.as_bytes());
+        let is_over = !self.jobs.contains_key(&job) && !self.lingering.contains_key(&job);
+        is_package && call.operation == "put" && is_over
     }
 
     fn has_detached(&self, job: JobId) -> bool {

@@ -1,7 +1,7 @@
 //! The table of nodes.
 
 use std::collections::BTreeMap;
-use trygon_ids::{NodeId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
 use trygon_placement::NodeState;
 use trygon_proto::v1::{Load, NodeView};
 use trygon_resources::ResourceSet;
@@ -31,8 +31,24 @@ pub(super) struct NodeEntry {
 pub(super) struct Settling {
     pub(super) until_us: u64,
     pub(super) amounts: ResourceSet,
-    /// The group whose bundle it is.
-    pub(super) group: Option<PlacementGroupId>,
+    pub(super) what: Settled,
+}
+
+/// What settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) enum Settled {
+    /// A bundle of this group.
+    Group(PlacementGroupId),
+    /// What this actor needs while its constructor runs.
+    Actor(ActorId),
+    /// What the node lacks, whatever its report says.
+    Doubt,
+}
+
+/// What there is besides placement groups.
+pub(super) fn without_groups(amounts: &ResourceSet) -> ResourceSet {
+    let plain = amounts.iter().filter(|(name, _)| !name.contains("_group_"));
+    plain.map(|(name, amount)| (name.to_owned(), amount)).collect()
 }
 
 impl NodeEntry {
@@ -41,13 +57,13 @@ impl NodeEntry {
         self.view.state == "alive"
     }
 
-    /// As those see it who choose among nodes.
+    /// As the head sees it that chooses among nodes: bundles of groups it finds by its plans, and a node may have hundreds.
     pub(super) fn state(&self, node: NodeId) -> NodeState {
         NodeState {
             node,
             number: self.view.node_number,
-            total: self.total.clone(),
-            free: self.free.clone(),
+            total: without_groups(&self.total),
+            free: without_groups(&self.free),
             labels: self.view.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             is_draining: !self.takes_work(),
             queued: u64::from(self.view.waiting),

@@ -1,6 +1,6 @@
 //! The nodes of the cluster: they come, say what they have, and go.
 
-use crate::head::node_table::{NodeEntry, PREFIX};
+use crate::head::node_table::{NodeEntry, PREFIX, without_groups};
 use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
 use crate::translate::resource_set;
@@ -105,23 +105,26 @@ impl Head {
     }
 
     pub(super) fn on_load(&mut self, node: NodeId, message: Load) {
+        let is_alone = self.nodes.is_alone();
         let Some(entry) = self.nodes.by_id.get_mut(&node) else {
             return;
         };
-        let free = resource_set(&message.free);
-        let has_more = free.iter().any(|(name, amount)| amount > entry.free.get(name));
-        let has_other_total = !message.total.is_empty() && resource_set(&message.total) != entry.total;
+        let (free, total) = (resource_set(&message.free), resource_set(&message.total));
         entry.view.waiting = message.waiting.iter().map(|waiting| waiting.count).sum();
         entry.view.free = message.free;
-        entry.free.clone_from(&free);
-        if has_other_total {
-            entry.total = resource_set(&message.total);
+        let free_before = std::mem::replace(&mut entry.free, free);
+        let mut has_other_total = false;
+        if !total.is_empty() && total != entry.total {
+            has_other_total = without_groups(&total) != without_groups(&entry.total);
             entry.view.total = message.total;
+            entry.total = total;
         }
         entry.load = Load { waiting: message.waiting, ..Load::default() };
-        if self.nodes.is_alone() {
+        if is_alone {
             return;
         }
+        let free = without_groups(&entry.free);
+        let has_more = free.iter().any(|(name, amount)| amount > free_before.get(name));
         self.take_load(node, free, has_other_total);
         if has_more || has_other_total {
             self.look_soon();
@@ -174,19 +177,18 @@ impl Head {
     }
 
     /// A node takes nothing new; what runs there goes on.
-    pub(super) fn drain(&mut self, node: NodeId, reason: &str, out: &mut Out) {
+    pub(super) fn drain(&mut self, node: NodeId, message: &DrainNode, out: &mut Out) {
         let Some(entry) = self.nodes.by_id.get_mut(&node).filter(|entry| entry.takes_work()) else {
             return;
         };
         "draining".clone_into(&mut entry.view.state);
-        reason.clone_into(&mut entry.view.message);
+        message.reason.clone_into(&mut entry.view.message);
         let view = entry.view.clone();
         if !self.nodes.is_alone() {
             self.view.put(self.nodes.by_id[&node].state(node));
         }
         self.note_member(node);
-        let drain = DrainNode { node_id: node.as_bytes().to_vec(), reason: reason.to_owned() };
-        Self::tell(node, head_to_node::Body::Drain(drain), out);
+        Self::tell(node, head_to_node::Body::Drain(message.clone()), out);
         self.tell_all(&head_to_node::Body::View(View { is_whole: false, nodes: vec![view] }), out);
         if !self.nodes.is_alone() {
             self.ask_others_than(node, out);

@@ -4,6 +4,7 @@
 //! - **SEAT-2** an actor that waits on a node moves when another node has room and it has waited for a while.
 
 use crate::head::actors::place_message;
+use crate::head::placing::Placing;
 use crate::head::waiters::shape;
 use crate::head::{Head, Out};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId};
@@ -16,15 +17,6 @@ use trygon_resources::{Amount, ResourceSet};
 const PATIENCE_US: u64 = 100_000;
 /// Actors of one shape that are looked at in one go.
 const MOST_MOVES: usize = 1_000;
-
-/// A node looks for a worker for an actor.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub(super) struct Placing {
-    pub(super) node: NodeId,
-    /// What was asked of it, by name.
-    pub(super) named: ResourceSet,
-    pub(super) since_us: u64,
-}
 
 impl Head {
     /// Finds a node for an actor's present life.
@@ -97,7 +89,10 @@ impl Head {
         }
         let held = plan.held().filter(|(index, _)| is_meant(*index) && group.spec.bundles[*index].covers(&wanted));
         let nodes: Vec<NodeId> = held.map(|(_, node)| node).collect();
-        let has_room = |node: &&NodeId| self.view.get(**node).is_some_and(|seat| seat.room(named, 1) > 0);
+        let has_room = |node: &&NodeId| {
+            let free = self.nodes.by_id.get(*node).map(|entry| &entry.free);
+            free.is_some_and(|free| free.covers(named))
+        };
         let turn = salt as usize % nodes.len().max(1);
         nodes.iter().find(has_room).or_else(|| nodes.get(turn)).copied().ok_or_else(waits)
     }
@@ -260,9 +255,8 @@ impl Head {
 impl Head {
     /// Whether a node was asked for more than it has free: then something waits there, and does not only start.
     fn is_overcommitted(&self, node: NodeId, named: &ResourceSet) -> bool {
-        let is_short = |seat: &trygon_placement::Seat| {
-            named.iter().any(|(name, _)| seat.available().get(name) < Amount::ZERO)
-        };
+        let is_short =
+            |seat: &trygon_placement::Seat| named.iter().any(|(name, _)| seat.available().get(name) < Amount::ZERO);
         self.view.get(node).is_some_and(is_short)
     }
 }

@@ -1,10 +1,10 @@
 //! What the head knows.
 
+use crate::head::news::News;
 use crate::head::node_table::Nodes;
-use crate::head::places::Placing;
+use crate::head::placing::Placing;
 use crate::head::plan::Plan;
 use crate::head::questions::Early;
-use crate::head::view_news::News;
 use crate::head::waiters::Waiters;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_control_core::{Actors, Functions, KeyValues, PlacementGroups};

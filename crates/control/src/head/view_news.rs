@@ -5,7 +5,6 @@
 //! the same. The dead are told of at once (`nodes.rs`), because whoever waits for them is waiting in vain.
 
 use crate::head::{Head, Out};
-use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::NodeId;
 use trygon_proto::v1::{NodeView, View, head_to_node};
 
@@ -25,47 +24,6 @@ const LEAST_SHARE: u64 = 16;
 pub(super) const FIRST_SHARE: usize = 256;
 /// Nodes that one that was here before is told of at once, all of them: it notices who is gone.
 pub(super) const WHOLE_SHARE: usize = 1_024;
-
-/// What is to be told.
-#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(super) struct News {
-    /// Who came, left, or changed in more than what is free, in order; each once.
-    log: BTreeMap<u64, NodeId>,
-    place_in_log: BTreeMap<NodeId, u64>,
-    last: u64,
-    /// How far each node was told.
-    told: BTreeMap<NodeId, u64>,
-    /// Nodes of which something else is free now.
-    changed: BTreeSet<NodeId>,
-    /// Shifts the shares from time to time.
-    turn: u64,
-    pub(super) due_us: Option<u64>,
-}
-
-impl News {
-    fn due(&mut self, at_us: u64) {
-        self.due_us = Some(self.due_us.map_or(at_us, |other| other.min(at_us)));
-    }
-
-    /// A node is given up for so long that nobody asks.
-    pub(super) fn forget(&mut self, node: NodeId) {
-        self.told.remove(&node);
-        self.changed.remove(&node);
-        if let Some(place) = self.place_in_log.remove(&node) {
-            self.log.remove(&place);
-        }
-    }
-
-    /// What a node was told counts as everything, or as nothing.
-    pub(super) fn note_told(&mut self, node: NodeId, is_everything: bool) {
-        self.told.insert(node, if is_everything { self.last } else { 0 });
-    }
-
-    /// A node that is gone is told nothing.
-    pub(super) fn stop(&mut self, node: NodeId) {
-        self.told.remove(&node);
-    }
-}
 
 impl Head {
     /// Somebody came, left or changed: everybody will hear it.

@@ -21,6 +21,7 @@ fn bundles_are_held_together_and_used_after_the_second_phase() {
     assert!(prepare(&mut env, 2, &[(0, cpus(1.0)), (2, cpus(2.0))]));
     assert_eq!(env.node.free(), &cpus(1.0));
     assert_eq!(env.node.free_by_name(), cpus(1.0));
+    assert_eq!(env.node.held_bundles(), [(id(1), 0, 2, false), (id(1), 2, 2, false)]);
     env.request(DRIVER, 1, 1, inside(id(1), Some(2), "CPU", 2.0));
     assert!(env.take().is_empty());
     env.step(Event::BundlesCommit { group: id(1), attempt: 2 });

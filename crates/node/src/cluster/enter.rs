@@ -68,6 +68,7 @@ impl Entrance<'_> {
             transfers: None,
             early_asks: Vec::new(),
             certificates_ms: 0,
+            draining: None,
             log_room: crate::cluster::log_room::LogRoom::default(),
         };
         Ok((cluster, address))

@@ -1,5 +1,6 @@
 //! What comes from the network thread.
 
+use crate::cluster::draining::Draining;
 use crate::poller::Role;
 use crate::service::Service;
 use std::io;
@@ -58,7 +59,11 @@ impl Service {
         let starter = self.session.as_ref().and_then(|session| session.starter.as_ref());
         let starter = starter.map(|starter| starter.until_ms);
         let logs = cluster.log_room.retry_ms;
-        [pending, unreached, asks, control, starter, logs, Some(cluster.certificates_ms)].into_iter().flatten().min()
+        let drain = cluster.draining.as_ref().and_then(Draining::deadline_ms);
+        [pending, unreached, asks, control, starter, logs, drain, Some(cluster.certificates_ms)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due.
@@ -73,5 +78,6 @@ impl Service {
         self.on_starter_deadline();
         self.on_certificates_deadline();
         self.on_logs_deadline();
+        self.on_drain_deadline();
     }
 }

@@ -5,6 +5,8 @@ mod certificates;
 mod connections;
 mod control_child;
 mod control_process;
+mod drain;
+mod draining;
 mod early_ask;
 mod enter;
 mod from_node;

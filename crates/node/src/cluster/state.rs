@@ -1,6 +1,7 @@
 //! What a node of a cluster has beyond a node that is alone.
 
 use crate::cluster::control_process::ControlProcess;
+use crate::cluster::draining::Draining;
 use crate::cluster::early_ask::EarlyAsk;
 use crate::cluster::log_room::LogRoom;
 use crate::cluster::nodes::Nodes;
@@ -47,6 +48,8 @@ pub(crate) struct Cluster {
     pub(crate) transfers: Option<TransferHandle>,
     /// Leases that were asked for jobs that are not known here yet.
     pub(crate) early_asks: Vec<EarlyAsk>,
+    /// It takes no new work.
+    pub(crate) draining: Option<Draining>,
     /// How many lines go to drivers elsewhere.
     pub(crate) log_room: LogRoom,
     /// When the certificates are looked at again.

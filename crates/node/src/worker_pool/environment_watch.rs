@@ -19,9 +19,6 @@ const RETRY_AFTER_MS: u64 = 10_000;
 /// Workers in a row that died before they were ready, after which their environment counts as failed.
 const MAX_START_FAILURES: u32 = 3;
 
-/// The number of a request whose answer tells nothing.
-const NOBODY: u64 = u64::MAX;
-
 fn call(operation: &str, request_id: u64, key: Vec<u8>, value: Vec<u8>) -> KeyValueRequest {
     let (operation, namespace) = (operation.to_owned(), NAMESPACE.to_owned());
     KeyValueRequest { request_id, operation, namespace, key, value, overwrite: true }
@@ -33,13 +30,22 @@ impl Service {
         let folder = directory.as_bytes().to_vec();
         let description = (!key.is_empty()).then_some((key, description));
         for (key, value) in description.into_iter().chain([(directory_key(job), folder)]) {
-            self.ask_head(None, Request::KeyValue(call("put", NOBODY, key, value)));
+            let question = self.environments.next_question();
+            self.ask_head(None, Request::KeyValue(call("put", question, key, value)));
         }
     }
 
     /// A job is over: nobody asks for its folder any more.
     pub(crate) fn forget_job_directory(&mut self, job: JobId) {
-        self.ask_head(None, Request::KeyValue(call("delete", NOBODY, directory_key(job), Vec::new())));
+        let question = self.environments.next_question();
+        self.ask_head(None, Request::KeyValue(call("delete", question, directory_key(job), Vec::new())));
+    }
+
+    /// A zygote asks for something that its environment needs: code that the job shipped. It may look at nothing else.
+    pub(in crate::worker_pool) fn on_zygote_asks(&mut self, environment: EnvironmentId, asked: KeyValueRequest) {
+        let number = self.environments.next_question();
+        self.environments.questions.insert(number, (environment, asked.request_id));
+        self.ask_head(None, Request::KeyValue(call("get", number, asked.key, Vec::new())));
     }
 
     /// Sees to it that an environment is prepared. The error says why it cannot be.
@@ -49,20 +55,17 @@ impl Service {
             return Err("nothing is known of the runtime environment".to_owned());
         };
         entry.used_ms = now_ms;
-        if entry.key.is_empty() {
-            return Ok(());
-        }
         if let Some((message, until_ms)) = &entry.failed {
             if now_ms < *until_ms {
                 return Err(message.clone());
             }
             entry.failed = None;
             entry.start_failures = 0;
-            if entry.prepared {
+            if entry.prepared || entry.key.is_empty() {
                 self.node_step(Event::EnvironmentReady { environment });
             }
         }
-        if self.environments.all.get(&environment).is_some_and(|entry| entry.prepared) {
+        if self.environments.all.get(&environment).is_some_and(|entry| entry.prepared || entry.key.is_empty()) {
             return Ok(());
         }
         self.ensure_zygote(environment)
@@ -79,8 +82,10 @@ impl Service {
             return Err("the job has ended".to_owned());
         };
         let is_plain = key.is_empty();
-        let zygote = Zygote::start(config, environment, is_plain, &self.poller)
-            .map_err(|error| format!("{} cannot be started: {error}", config.python))?;
+        config.make_place();
+        let zygote = Zygote::start(config, environment, is_plain, &self.poller, &self.shield).map_err(|error| {
+            format!("{} cannot be started on node {}: {error}", config.python, self.identity.address)
+        })?;
         if let Some(entry) = self.environments.all.get_mut(&environment) {
             entry.zygote = Some(zygote);
         }
@@ -90,8 +95,17 @@ impl Service {
         Ok(())
     }
 
-    /// The head's answer to a question of the node itself: the description of an environment whose zygote waits for it.
+    /// The head's answer to a question of the node itself: the description of an environment whose zygote waits for it, or what that
+    /// zygote asked for then.
     pub(crate) fn on_environment_description(&mut self, reply: KeyValueReply) {
+        if let Some((environment, request_id)) = self.environments.questions.remove(&reply.request_id) {
+            if let Some(zygote) = self.environments.zygote(environment) {
+                let reply = KeyValueReply { request_id, ..reply };
+                zygote.connection.send(Kind::KeyValueReply, &reply, Vec::new());
+                self.flush_zygote(environment);
+            }
+            return;
+        }
         let Ok(environment) = EnvironmentId::try_from(reply.request_id) else {
             return;
         };

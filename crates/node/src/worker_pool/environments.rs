@@ -10,6 +10,9 @@ use trygon_node_core::EnvironmentId;
 /// Zygotes beyond this number that were not used for longest are ended; what they prepared stays in the cache.
 const MAX_ZYGOTES: usize = 16;
 
+/// Numbers of questions below it are those of environments whose descriptions are asked for.
+const FIRST_QUESTION: u64 = 1 << 32;
+
 /// One environment.
 #[derive(Debug)]
 pub(crate) struct Environment {
@@ -39,6 +42,10 @@ pub(crate) struct Environments {
     /// The number of the next one.
     next: EnvironmentId,
     pub(in crate::worker_pool) all: BTreeMap<EnvironmentId, Environment>,
+    /// What the head was asked for a zygote: the number of the question here, whose it is, and its number there.
+    pub(in crate::worker_pool) questions: BTreeMap<u64, (EnvironmentId, u64)>,
+    /// Questions that were numbered.
+    pub(in crate::worker_pool) asked: u64,
     /// Zygotes that were told to end, and what tells when they have.
     pub(in crate::worker_pool) leaving: Vec<(Child, OwnedFd)>,
 }
@@ -83,8 +90,15 @@ impl Environments {
         for environment in self.of_job(job) {
             self.end_zygote(environment);
             self.all.remove(&environment);
+            self.questions.retain(|_, (asker, _)| *asker != environment);
         }
         self.by_key.retain(|(other, _), _| *other != job);
+    }
+
+    /// A number for a question of the node that is none of an environment's.
+    pub(in crate::worker_pool) fn next_question(&mut self) -> u64 {
+        self.asked += 1;
+        FIRST_QUESTION + self.asked
     }
 
     /// The key of an environment; empty for the plain one.

@@ -4,10 +4,12 @@ mod environment_watch;
 mod environments;
 mod pre_exec;
 mod reap;
+mod shield;
 mod spawn;
 mod zygote;
 mod zygote_watch;
 
 pub(crate) use environments::Environments;
 pub(crate) use pre_exec::inherited_socket;
-pub(crate) use zygote::{ZYGOTE, ZygoteConfig};
+pub(crate) use shield::Shield;
+pub(crate) use zygote::{DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE, ZYGOTE, ZygoteConfig};

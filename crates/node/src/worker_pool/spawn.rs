@@ -21,7 +21,12 @@ impl Service {
             Err(message) => Err(message),
         };
         if let Err(error) = started {
-            self.say_to(self.environments.job_of(environment), format!("a worker could not be started: {error}"));
+            let job = self.environments.job_of(environment);
+            self.say_to(job, format!("a worker could not be started: {error}"));
+            if self.driver_of(job).is_none() && self.session.is_some() {
+                // Nobody here hears it: what waits is told.
+                self.fail_environment(environment, format!("a worker could not be started: {error}"));
+            }
             self.processes.remove(&number);
             self.later.push(Event::ProcessDied { process: worker });
         }
@@ -64,8 +69,14 @@ impl Service {
         self.processes.insert(number, process);
         self.dirty.insert(number);
         let descriptors = vec![theirs, output_end, errors_end];
+        let is_plain = self.environments.is_plain(environment);
         if let Some(zygote) = self.environments.zygote(environment) {
-            zygote.connection.send(Kind::ForkWorker, &ForkWorker { number }, descriptors);
+            // A zygote that prepares listens to what it needs for that only.
+            if zygote.ready || is_plain {
+                zygote.connection.send(Kind::ForkWorker, &ForkWorker { number }, descriptors);
+            } else {
+                zygote.waiting.push((ForkWorker { number }, descriptors));
+            }
         }
         self.flush_zygote(environment);
         Ok(())

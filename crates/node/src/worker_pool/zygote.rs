@@ -3,12 +3,16 @@
 use crate::connection::Connection;
 use crate::log_tail::LineStream;
 use crate::poller::{Poller, Role};
+use crate::worker_pool::shield::Shield;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use trygon_node_core::EnvironmentId;
+use trygon_wire::control::ForkWorker;
 
 /// Numbers of zygotes in the poller begin here; their environments count up from it, and the one before is that of zygotes
 /// that were told to end. No worker ever gets one.
@@ -17,16 +21,42 @@ pub(crate) const ZYGOTE: u64 = 1 << 60;
 const PROGRAM: &str = "import os, sys\nsys.path[:] = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n\
                        from trygon._core.zygote import main\nmain(0)\n";
 
+/// Tells a job's processes where its files are on this node of a cluster.
+pub(crate) const DIRECTORY_VARIABLE: &str = "TRYGON_JOB_DIRECTORY";
+/// Set where a job's driver is connected to another node.
+pub(crate) const DRIVER_ELSEWHERE_VARIABLE: &str = "TRYGON_DRIVER_ELSEWHERE";
+
+/// The same where the interpreter is not the driver's: it has packages of its own, which come first.
+const PROGRAM_OF_ANOTHER: &str = "import os, sys\nown = [path for path in sys.path if path]\n\
+                                  passed = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n\
+                                  sys.path[:] = own + [path for path in passed if path not in own]\n\
+                                  from trygon._core.zygote import main\nmain(0)\n";
+
 /// How to start a zygote.
 #[derive(Debug, Clone)]
 pub(crate) struct ZygoteConfig {
     pub(crate) python: String,
+    /// The driver's interpreter is not on this machine: this one is the node's.
+    pub(crate) is_other_python: bool,
     pub(crate) sys_path: Vec<String>,
     pub(crate) working_directory: String,
-    /// It runs in that directory; otherwise in the daemon's, which is the driver's.
-    pub(crate) enters_directory: bool,
+    /// Where it runs: the first of these folders that is here; otherwise in the daemon's, which is the driver's.
+    pub(crate) enters: Vec<String>,
     /// Added to its environment variables.
     pub(crate) variables: BTreeMap<String, String>,
+}
+
+impl ZygoteConfig {
+    /// Sees to it that the last folder is there where none of the others is. What cannot be made is done without.
+    pub(in crate::worker_pool) fn make_place(&self) {
+        if let Some(last) = self.enters.last().filter(|_| self.place().is_none()) {
+            let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(last);
+        }
+    }
+
+    fn place(&self) -> Option<&String> {
+        self.enters.iter().find(|folder| Path::new(folder).is_dir())
+    }
 }
 
 /// The zygote that runs.
@@ -39,6 +69,8 @@ pub(crate) struct Zygote {
     pub(in crate::worker_pool) last_words: Vec<String>,
     pub(in crate::worker_pool) ready: bool,
     pub(in crate::worker_pool) failures: u32,
+    /// Workers that are asked of it when it is ready.
+    pub(in crate::worker_pool) waiting: Vec<(ForkWorker, Vec<OwnedFd>)>,
 }
 
 impl Zygote {
@@ -48,6 +80,7 @@ impl Zygote {
         environment: EnvironmentId,
         is_plain: bool,
         poller: &Poller,
+        shield: &Shield,
     ) -> std::io::Result<Self> {
         let number = number_of(environment);
         let flags = SocketFlags::CLOEXEC;
@@ -55,11 +88,20 @@ impl Zygote {
         rustix::io::ioctl_fionbio(&ours, true)?;
         let (errors, errors_end) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&errors, true)?;
-        let mut command = Command::new(&config.python);
-        command.args(["-I", "-S", "-c", PROGRAM]).env("TRYGON_SYS_PATH", search_path(config));
+        let mut command = shield.command(config.python.as_ref());
+        if config.is_other_python {
+            command.args(["-I", "-c", PROGRAM_OF_ANOTHER]);
+        } else {
+            command.args(["-I", "-S", "-c", PROGRAM]);
+        }
+        command.env("TRYGON_SYS_PATH", search_path(config));
+        // A daemon that was started in a job of another daemon has that job's.
+        for name in [DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE] {
+            command.env_remove(name);
+        }
         command.envs(&config.variables);
-        if config.enters_directory && Path::new(&config.working_directory).is_dir() {
-            command.current_dir(&config.working_directory);
+        if let Some(folder) = config.place() {
+            command.current_dir(folder);
         }
         if !is_plain {
             command.env("TRYGON_PREPARES_ENVIRONMENT", "1");
@@ -70,7 +112,8 @@ impl Zygote {
         poller.add(&errors, number, Role::Errors)?;
         let connection = Connection::new(ours);
         let errors = LineStream::new(Some(errors));
-        Ok(Self { child, connection, errors, last_words: Vec::new(), ready: false, failures: 0 })
+        let (last_words, waiting) = (Vec::new(), Vec::new());
+        Ok(Self { child, connection, errors, last_words, ready: false, failures: 0, waiting })
     }
 
     /// Ends it, and reads what it said last.
@@ -102,6 +145,16 @@ fn search_path(config: &ZygoteConfig) -> String {
     let entry = |path: &String| {
         if path.is_empty() { config.working_directory.clone() } else { path.clone() }
     };
-    let entries: Vec<String> = config.sys_path.iter().map(entry).filter(|path| !path.is_empty()).collect();
+    let own = package_folder().filter(|_| config.is_other_python);
+    let entries: Vec<String> =
+        own.into_iter().chain(config.sys_path.iter().map(entry)).filter(|path| !path.is_empty()).collect();
     entries.join("\n")
+}
+
+/// Where the package is that this program belongs to.
+fn package_folder() -> Option<String> {
+    let binary = std::env::current_exe().ok()?;
+    let package = binary.parent()?.parent()?;
+    let is_package = package.join("__init__.py").is_file();
+    package.parent().filter(|_| is_package).map(|folder| folder.to_string_lossy().into_owned())
 }

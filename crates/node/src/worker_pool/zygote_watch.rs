@@ -9,7 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, OwnedFd};
 use trygon_ids::JobId;
 use trygon_node_core::{EnvironmentId, Event};
-use trygon_wire::control::{EnvironmentReport, NodeFailed, WorkerForked};
+use trygon_wire::control::{EnvironmentReport, KeyValueRequest, NodeFailed, WorkerForked};
 use trygon_wire::{Header, Kind, decode};
 
 /// Failures in a row, without a zygote that became ready, after which the node gives up.
@@ -55,7 +55,11 @@ impl Service {
                 if let Some(zygote) = self.environments.zygote(environment) {
                     zygote.ready = true;
                     zygote.failures = 0;
+                    for (order, descriptors) in std::mem::take(&mut zygote.waiting) {
+                        zygote.connection.send(Kind::ForkWorker, &order, descriptors);
+                    }
                 }
+                self.flush_zygote(environment);
                 if let Some(entry) = self.environments.all.get_mut(&environment) {
                     entry.prepared = true;
                 }
@@ -69,6 +73,11 @@ impl Service {
                 Ok(EnvironmentReport { message, .. }) => self.say_to(self.environments.job_of(environment), message),
                 Err(_) => {}
             },
+            Kind::KeyValueRequest => {
+                if let Ok(asked) = decode::<KeyValueRequest>(body) {
+                    self.on_zygote_asks(environment, asked);
+                }
+            }
             Kind::WorkerForked => {
                 if let Ok(forked) = decode::<WorkerForked>(body) {
                     self.on_worker_pid(forked.number, forked.pid);
@@ -112,7 +121,7 @@ impl Service {
         if failures >= MAX_FAILURES {
             let python = self.jobs.get(&job).map_or("Python", |job| job.zygotes.python.as_str());
             let message = format!("workers cannot be started: {python} ended while it was made ready.\n{words}");
-            return self.fail_job(job, message);
+            return self.fail_job(job, environment, message);
         }
         match self.ensure_zygote(environment) {
             Ok(()) => {
@@ -121,15 +130,18 @@ impl Service {
                     zygote.last_words = dead.last_words;
                 }
             }
-            Err(message) => self.fail_job(job, message),
+            Err(message) => self.fail_job(job, environment, message),
         }
     }
 
-    /// Nothing of a job can run here: its driver is told, and the job ends.
-    fn fail_job(&mut self, job: JobId, message: String) {
+    /// Nothing of a job can run here: its driver is told, and the job ends. A job whose driver is elsewhere goes on there; what waits here
+    /// is told.
+    fn fail_job(&mut self, job: JobId, environment: EnvironmentId, message: String) {
         if let Some(driver) = self.driver_of(job) {
             self.send(driver, Kind::NodeFailed, &NodeFailed { message });
             self.on_driver_left(driver, true);
+        } else {
+            self.fail_environment(environment, message);
         }
     }
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _FIRST_REPORT_S = 5.0
 _NEXT_REPORT_S = 30.0
 _LAST_LINES = 50
+_VERY_LONG_S = 1e9
 
 
 class SetupError(Exception):
@@ -57,6 +58,24 @@ class Commands:
             lines = "\n".join(text.rstrip().splitlines()[-_LAST_LINES:])
             raise SetupError(f"{what} failed with code {process.returncode}: {' '.join(command)}\n{lines}")
         return text
+
+    def look_up(self, key: str) -> bytes | None:
+        """What the cluster knows under a key of the environments; None when there is no such key."""
+        from trygon import _native
+
+        what = "fetching the job's code from the cluster's head"
+        rest_s = self._began + self._timeout_s - time.monotonic() if self._timeout_s >= 0 else _VERY_LONG_S
+        try:
+            answer = _native.zygote_look_up(self._control, key.encode(), max(rest_s, 0.0))
+        except TimeoutError as error:
+            raise SetupError(
+                f"{what} was given up: it does not answer, and setup_timeout_seconds={self._timeout_s:g} have passed"
+            ) from error
+        if answer is None:
+            _leave()
+        self._look_at_the_clock(what)
+        existed, value = answer
+        return value if existed else None
 
     def wait(self, seconds: float, what: str = "waiting for another process that makes the same environment") -> None:
         """Lets time pass. Gives up like a command when there is no more of it."""

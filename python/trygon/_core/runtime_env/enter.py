@@ -18,7 +18,7 @@ def entered(described: dict[str, Any], run: Callable[[int], None]) -> Callable[[
 
     def enter_and_run(control_fd: int) -> None:
         state.current = described
-        _enter(described["prepared"])
+        _enter(described["here"])
         run(control_fd)
 
     return enter_and_run

@@ -28,10 +28,13 @@ def made(path: str) -> str:
 
 
 def of_this_job() -> str:
-    """The path of the job's folder, as the daemon was told."""
+    """The path of the job's folder on this node, as the daemon was told."""
     from trygon import _native
 
-    key = f"job_directory:{_native.context()['job_id']}".encode()
+    context = _native.context()
+    if context["mode"] == "worker" and os.environ.get("TRYGON_JOB_DIRECTORY"):
+        return os.environ["TRYGON_JOB_DIRECTORY"]
+    key = f"job_directory:{context['job_id']}".encode()
     _, value, _ = _native.key_value("get", NAMESPACE, key)
     return value.decode()
 

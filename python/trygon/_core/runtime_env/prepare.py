@@ -8,24 +8,35 @@ from __future__ import annotations
 
 import os
 
-from trygon._core.runtime_env import copies, job_directory, state
+from trygon._core.runtime_env import copies, job_directory, shipping, state
 from trygon._core.runtime_env.fields import DEFAULT_TIMEOUT_SECONDS, check_fields
 from trygon._core.runtime_env.public import as_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 # Keys that were put, with the session that they were put in: once is enough.
 _put: set[tuple[str, bytes]] = set()
 
 
-def prepare_job(fields: Mapping[str, Any], directory: str) -> tuple[bytes, bytes, dict[str, Any]]:
-    """The key and the description of a job's environment, as bytes and as it is."""
-    described = _describe(None, check_fields(fields), directory)
+def prepare_job(fields: Mapping[str, Any], directory: str, *, is_shared: bool) -> tuple[bytes, bytes, dict[str, Any]]:
+    """The key and the description of a job's environment, as bytes and as it is. What other nodes are to find is named
+    in it if the job is one of a cluster, and shipped by `ship_job` when the job has begun.
+    """
+    described = _describe(None, check_fields(fields), directory, _name if is_shared else _path)
     encoded = _encode(described)
     return _key(encoded), encoded, described
+
+
+def ship_job(fields: Mapping[str, Any], prepared: dict[str, Any], directory: str) -> None:
+    """Lets the other nodes have what the job's environment names. RuntimeEnvSetupError: it is too large."""
+    names = [prepared.get("working_dir"), *prepared.get("py_modules", [])]
+    origins = [fields.get("working_dir"), *(fields.get("py_modules") or [])]
+    for name, origin in zip(names, origins, strict=True):
+        if name is not None:
+            shipping.ship(os.path.join(directory, name), str(origin))
 
 
 def environment_key(fields: Mapping[str, Any]) -> bytes:
@@ -36,7 +47,8 @@ def environment_key(fields: Mapping[str, Any]) -> bytes:
 
     checked = check_fields(fields)
     needs_files = "working_dir" in checked or "py_modules" in checked
-    described = _describe(state.current, checked, job_directory.of_this_job() if needs_files else "")
+    place = shipping.ship if needs_files and shipping.is_needed() else _path
+    described = _describe(state.current, checked, job_directory.of_this_job() if needs_files else "", place)
     if not described["fields"]:
         return b""
     encoded = _encode(described)
@@ -48,7 +60,17 @@ def environment_key(fields: Mapping[str, Any]) -> bytes:
     return key
 
 
-def _describe(parent: dict[str, Any] | None, checked: dict[str, Any], directory: str) -> dict[str, Any]:
+def _path(folder: str, what: str) -> str:
+    return folder
+
+
+def _name(folder: str, what: str) -> str:
+    return os.path.basename(folder)
+
+
+def _describe(
+    parent: dict[str, Any] | None, checked: dict[str, Any], directory: str, place: Callable[[str, str], str]
+) -> dict[str, Any]:
     """Fields take the place of the parent's; variables are added to the parent's."""
     fields: dict[str, Any] = dict(parent["fields"]) if parent else {}
     prepared: dict[str, Any] = dict(parent["prepared"]) if parent else {}
@@ -58,23 +80,29 @@ def _describe(parent: dict[str, Any] | None, checked: dict[str, Any], directory:
             fields.pop("pip", None)
             fields.pop("uv", None)
         fields[name] = {**fields.get(name, {}), **value} if name == "env_vars" else value
-    prepared.update(_prepared(checked, directory))
+    prepared.update(_prepared(checked, directory, place))
     if "env_vars" in fields:
         prepared["env_vars"] = fields["env_vars"]
     return {"fields": fields, "prepared": prepared}
 
 
-def _prepared(checked: dict[str, Any], directory: str) -> dict[str, Any]:
+def _prepared(checked: dict[str, Any], directory: str, place: Callable[[str, str], str]) -> dict[str, Any]:
+    """`place` says for the folder of a copy, and for what people call it, where workers find it."""
     prepared: dict[str, Any] = {}
     excludes = checked.get("excludes") or []
     working_dir = checked.get("working_dir")
     if working_dir is not None:
         is_folder = os.path.isdir(working_dir)
-        prepared["working_dir"] = (
-            copies.copy_folder(working_dir, excludes, directory) if is_folder else copies.unpack(working_dir, directory)
+        prepared["working_dir"] = place(
+            copies.copy_folder(working_dir, excludes, directory)
+            if is_folder
+            else copies.unpack(working_dir, directory),
+            str(working_dir),
         )
     if "py_modules" in checked:
-        prepared["py_modules"] = [copies.copy_module(path, excludes, directory) for path in checked["py_modules"]]
+        prepared["py_modules"] = [
+            place(copies.copy_module(path, excludes, directory), str(path)) for path in checked["py_modules"]
+        ]
     for tool in ("pip", "uv"):
         if tool in checked:
             prepared["packages"] = {"tool": tool, **checked[tool]}

@@ -47,7 +47,9 @@ def prepare(control_fd: int) -> dict[str, Any]:
 
 
 def _prepare(control_fd: int, described: dict[str, Any]) -> dict[str, Any]:
-    prepared = described["prepared"]
+    # What is found or made on this node is no part of what environments of tasks begun here are made from.
+    prepared = described["here"] = dict(described["prepared"])
+    _fetch_code(control_fd, prepared)
     command, search_path = [sys.executable], list(sys.path)
     if "packages" in prepared:
         from trygon._core.runtime_env import installer
@@ -66,6 +68,23 @@ def _prepare(control_fd: int, described: dict[str, Any]) -> dict[str, Any]:
     if is_early or command != [sys.executable]:
         _become(command, search_path, described)
     return described
+
+
+def _fetch_code(control_fd: int, prepared: dict[str, Any]) -> None:
+    """Names of code that the job has shipped become folders of this node."""
+    modules = prepared.get("py_modules") or []
+    names = {name for name in (prepared.get("working_dir"), *modules) if name and not os.path.isabs(name)}
+    if not names:
+        return
+    from trygon._core.runtime_env.shipping import fetch
+
+    commands = _commands(control_fd, prepared)
+    directory = os.environ["TRYGON_JOB_DIRECTORY"]
+    here = {name: fetch(name, directory, commands.look_up, commands.wait) for name in sorted(names)}
+    if "working_dir" in prepared:
+        prepared["working_dir"] = here.get(prepared["working_dir"], prepared["working_dir"])
+    if "py_modules" in prepared:
+        prepared["py_modules"] = [here.get(name, name) for name in modules]
 
 
 def _commands(control_fd: int, prepared: dict[str, Any]) -> Commands:

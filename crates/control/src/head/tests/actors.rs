@@ -25,7 +25,6 @@ fn an_actor_lives_where_its_resources_are_and_moves_when_the_node_dies() {
     assert!(cluster.placed(2, 4, 5, 0).is_empty());
 }
 
-
 fn refuse(cluster: &mut Cluster, at: u8, actor: u8, kind: &str) -> super::Told {
     let refused = ActorRefused {
         actor_id: vec![actor; ActorId::LEN],
@@ -118,7 +117,8 @@ fn labels_and_spread_are_heard() {
     }
     assert_eq!(places(&cluster.create(1, 5, &[("CPU", 1.0), ("labels:zone=west", 1.0)], 0)), [(node(2), 0)]);
     assert_eq!(places(&cluster.create(1, 6, &[("CPU", 1.0), ("soft_labels:zone=west", 1.0)], 0)), [(node(2), 0)]);
-    let spread = (10..16).map(|actor| places(&cluster.create(1, actor, &[("CPU", 1.0), ("strategy:SPREAD", 1.0)], 0))[0].0);
+    let spread =
+        (10..16).map(|actor| places(&cluster.create(1, actor, &[("CPU", 1.0), ("strategy:SPREAD", 1.0)], 0))[0].0);
     let spread: std::collections::BTreeSet<_> = spread.collect();
     assert_eq!(spread.len(), 3);
 }

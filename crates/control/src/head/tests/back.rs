@@ -1,6 +1,9 @@
 //! Nodes that register again.
 
-use super::{Body, Cluster, Told, ToNode, amounts, commits, group, kills, node, places, prepares, releases, states, unplaces, worker};
+use super::{
+    Body, Cluster, ToNode, Told, amounts, commits, group, kills, node, places, prepares, releases, states, unplaces,
+    worker,
+};
 use trygon_ids::ActorId;
 use trygon_proto::control::ActorStarted;
 use trygon_proto::v1::{ActorPlaced, HeldBundle, RegisterNode};
@@ -56,7 +59,8 @@ fn bundles_that_are_not_there_are_placed_again_and_unknown_ones_go() {
     cluster.prepared(1, 9, 1, true);
     cluster.prepared(2, 9, 1, true);
     let out = back(&mut cluster, 1, |register| {
-        register.bundles = vec![HeldBundle { group_id: group(8).as_bytes().to_vec(), index: 0, attempt: 3, is_committed: true }];
+        register.bundles =
+            vec![HeldBundle { group_id: group(8).as_bytes().to_vec(), index: 0, attempt: 3, is_committed: true }];
     });
     assert_eq!(releases(&out), [(node(1), 3)]);
     let again = prepares(&out);

@@ -1,6 +1,6 @@
 //! Placement groups over several nodes.
 
-use super::{Cluster, Told, ToNode, commits, group, node, prepares, releases};
+use super::{Cluster, ToNode, Told, commits, group, node, prepares, releases};
 use std::collections::BTreeSet;
 use trygon_ids::NodeId;
 use trygon_proto::v1::GroupNews;
@@ -158,7 +158,7 @@ fn a_node_that_dies_or_drains_in_between_is_left_out() {
         let stays = asked.iter().map(|(to, ..)| *to).find(|to| *to != gone).expect("another node");
         let out = if drains {
             let node_id = gone.as_bytes().to_vec();
-            let drain = trygon_proto::v1::DrainNode { node_id, reason: String::new() };
+            let drain = trygon_proto::v1::DrainNode { node_id, reason: String::new(), deadline_ms: 0 };
             cluster.tell(1, super::Body::Drain(drain))
         } else {
             cluster.lose(number(gone))

@@ -87,7 +87,7 @@ fn a_node_that_drains_gets_nothing_new_and_what_waits_there_goes_elsewhere() {
     cluster.join(2, &[("CPU", 2.0), ("GPU", 1.0)]);
     assert_eq!(places(&cluster.create(1, 5, &[("GPU", 1.0)], 0)), [(node(2), 0)]);
     cluster.join(3, &[("CPU", 2.0), ("GPU", 1.0)]);
-    let drain = DrainNode { node_id: node(2).as_bytes().to_vec(), reason: "for repair".to_owned() };
+    let drain = DrainNode { node_id: node(2).as_bytes().to_vec(), reason: "for repair".to_owned(), deadline_ms: 0 };
     let out = cluster.tell(1, Body::Drain(drain));
     assert!(out.iter().any(|(to, body)| *to == node(2) && matches!(body, ToNode::Drain(_))));
     assert_eq!(super::unplaces(&out), [node(2)]);
