@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod abroad;
+mod ask_full;
 mod bundle;
 mod bundles;
 mod claim;

@@ -59,8 +59,12 @@ impl Account {
     /// Whether its tasks would hold no more than they are due with `more`. One lease may go beyond the share, not two: what a job is behind
     /// with is made up by and by.
     pub(crate) fn may_have(&self, coming: i64, more: i64) -> bool {
-        let held = self.used + coming;
-        held + NOTHING < self.for_tasks && held + more <= self.due
+        self.is_below(coming) && self.used + coming + more <= self.due
+    }
+
+    /// Whether its tasks hold less than its share, with what is coming.
+    pub(crate) fn is_below(&self, coming: i64) -> bool {
+        self.used + coming + NOTHING < self.for_tasks
     }
 
     /// What its tasks hold above what they are due when so much goes already, if they hold more than their share then.

@@ -19,11 +19,11 @@ const MOVE_AFTER_MS: u64 = 1_000;
 const UNKNOWN_NODE_MS: u64 = 1_000;
 
 /// One request, as it is looked at.
-struct Look {
-    place: Place,
-    demand: Demand,
-    named: ResourceSet,
-    salt: u64,
+pub(crate) struct Look {
+    pub(crate) place: Place,
+    pub(crate) demand: Demand,
+    pub(crate) named: ResourceSet,
+    pub(crate) salt: u64,
 }
 
 impl Node {
@@ -89,10 +89,14 @@ impl Node {
             return true;
         }
         let could = self.could_stay(&look.demand);
+        if could {
+            left -= self.ask_the_full(now_ms, look, left, effects);
+        }
         let found = if could { true } else { self.wait_elsewhere(now_ms, look, left, effects) };
         let (changes, reach_ms) = (self.cluster.view.changes(), self.cluster.next_reach_ms(now_ms));
+        let full_ms = self.next_full_ms(now_ms, look.place);
         if let Some(waiting) = self.queue.at(look.place) {
-            waiting.abroad.note_look(now_ms, changes, reach_ms);
+            waiting.abroad.note_look(now_ms, changes, reach_ms.into_iter().chain(full_ms).min());
         }
         found
     }
@@ -285,6 +289,19 @@ impl Node {
             return;
         };
         let room = if may_wait { most } else { seat.room(&look.named, most) };
+        self.ask_for(now_ms, look, node, room, may_wait, effects);
+    }
+
+    /// Asks a node for so many leases, whatever it has free.
+    pub(crate) fn ask_for(
+        &mut self,
+        now_ms: u64,
+        look: &Look,
+        node: NodeId,
+        room: u32,
+        may_wait: bool,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(waiting) = self.queue.at(look.place) else {
             return;
         };

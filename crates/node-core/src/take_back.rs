@@ -101,9 +101,30 @@ impl Node {
         let competing = self.queue.iter().filter(|(_, waiting)| self.competes(waiting) && lacks_room(waiting));
         let until_patient = competing.map(|(_, waiting)| waiting.since_ms + PATIENCE_MS).collect::<Vec<_>>();
         let is_contended = self.shares.accounts.len() > 1 && !until_patient.is_empty();
-        let moves = self.shares.run_on(is_contended).then_some(now_ms + LOOK_MS);
+        let moves = self.shares.run_on(is_contended) && self.may_claim_later();
+        let moves = moves.then_some(now_ms + LOOK_MS);
         let patient = until_patient.into_iter().filter(|until_ms| is_contended && *until_ms > now_ms).min();
         self.shares.next_ms = moves.into_iter().chain(patient).min();
+    }
+
+    /// Whether time alone may make a job due more than it has and is coming to it, and others due less.
+    fn may_claim_later(&self) -> bool {
+        let going = self.going();
+        let total = &self.ledger.total;
+        let coming = |job| -> i64 { self.claims.coming(job, true).map(|amounts| dominant(amounts, total)).sum() };
+        let accounts = &self.shares.accounts;
+        let is_below = accounts.iter().any(|(job, account)| account.wants > 0 && account.is_below(coming(*job)));
+        let going_of = |job| going.get(job).copied().unwrap_or(0);
+        is_below && accounts.iter().any(|(job, account)| account.above(going_of(job)).is_some())
+    }
+
+    /// What goes already of what each job holds.
+    fn going(&self) -> BTreeMap<JobId, i64> {
+        let mut going: BTreeMap<JobId, i64> = BTreeMap::new();
+        for lease in self.claims.leases().filter_map(|lease| self.leases.get(&lease)) {
+            *going.entry(lease.job).or_default() += dominant(&lease.held.amounts, &self.ledger.total);
+        }
+        going
     }
 
     /// Whether a request competes with other jobs for what this node has.
@@ -183,10 +204,7 @@ impl Node {
     /// The leases of other jobs that would make room, the oldest first; `None` if what they have above their due is not enough.
     fn to_take_back(&self, job: JobId, amounts: &ResourceSet) -> Option<Vec<LeaseId>> {
         let total = &self.ledger.total;
-        let mut going: BTreeMap<JobId, i64> = BTreeMap::new();
-        for lease in self.claims.leases().filter_map(|lease| self.leases.get(&lease)) {
-            *going.entry(lease.job).or_default() += dominant(&lease.held.amounts, total);
-        }
+        let going = self.going();
         let others = self.shares.accounts.iter().filter(|(other, _)| **other != job);
         let above = others.filter_map(|(other, account)| {
             let above = account.above(going.get(other).copied().unwrap_or(0))?;

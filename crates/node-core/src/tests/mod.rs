@@ -9,6 +9,7 @@ mod groups;
 mod leases;
 mod net;
 mod random;
+mod share_nodes;
 mod share_time;
 mod shares;
 mod spill;
