@@ -21,7 +21,8 @@ impl Node {
         }
         let mut asked = 0;
         for _ in 0..MOST_ASKED {
-            let Some((abroad, ticket)) = self.queue.at(look.place).map(|waiting| (waiting.abroad.clone(), waiting.ticket))
+            let Some((abroad, ticket)) =
+                self.queue.at(look.place).map(|waiting| (waiting.abroad.clone(), waiting.ticket))
             else {
                 break;
             };

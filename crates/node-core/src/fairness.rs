@@ -88,7 +88,8 @@ impl Node {
                 taken_back.push(*id);
             }
         }
-        let comes = coming.covers(&demand.amounts) || (!may_take_all && self.may_come(job, &demand, coming, is_of_tasks));
+        let comes =
+            coming.covers(&demand.amounts) || (!may_take_all && self.may_come(job, &demand, coming, is_of_tasks));
         if taken_back.is_empty() || !comes {
             return false;
         }

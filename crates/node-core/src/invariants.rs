@@ -1,10 +1,10 @@
 //! The laws of `lib.rs`, checked on the whole state.
 
-use crate::{LeaseId, Node};
 use crate::lease::Purpose;
 use crate::ledger::CPU;
 use crate::queue::Waiting;
 use crate::worker::Life;
+use crate::{LeaseId, Node};
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::NodeId;
 use trygon_resources::{Amount, ResourceSet};
@@ -134,7 +134,8 @@ impl Node {
                 let sum = asked.entry(node).or_default();
                 (0..ask.count).for_each(|_| sum.add(&waiting.demand.named_amounts()));
             }
-            if waiting.home.is_some_and(|home| !home.may_wait) && !self.is_wanted_soon(waiting)
+            if waiting.home.is_some_and(|home| !home.may_wait)
+                && !self.is_wanted_soon(waiting)
                 && self.claims.promised(waiting.ticket) == 0
             {
                 return Err(format!("SPILL-3: {}, which does not fit, was not declined", waiting.name));

@@ -137,7 +137,9 @@ impl Shares {
         self.counted_until_ms = now_ms;
         for behind in self.behind.values_mut() {
             behind.by = match behind.rate {
-                Some(rate) if rate.abs() > NOTHING => behind.by.saturating_add(rate.saturating_mul(passed_ms)).clamp(-MOST_BEHIND, MOST_BEHIND),
+                Some(rate) if rate.abs() > NOTHING => {
+                    behind.by.saturating_add(rate.saturating_mul(passed_ms)).clamp(-MOST_BEHIND, MOST_BEHIND)
+                }
                 _ => behind.by - part(behind.by, passed_ms.min(FORGET_MS), FORGET_MS),
             };
         }

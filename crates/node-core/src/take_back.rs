@@ -144,8 +144,13 @@ impl Node {
             claim.leases.retain(|lease| leases.contains_key(lease));
             !claim.leases.is_empty() && tickets.contains(&claim.ticket)
         });
-        let mut jobs: Vec<(i64, JobId)> =
-            self.shares.accounts.iter().filter(|(_, account)| account.wants > 0).map(|(job, account)| (account.standing(), *job)).collect();
+        let mut jobs: Vec<(i64, JobId)> = self
+            .shares
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.wants > 0)
+            .map(|(job, account)| (account.standing(), *job))
+            .collect();
         jobs.sort_unstable();
         for (_, job) in jobs {
             while let Some((wish, leases)) = self.next_claim(now_ms, job) {
@@ -189,9 +194,8 @@ impl Node {
         let (Some(account), total) = (self.shares.accounts.get(&job), &self.ledger.total) else {
             return false;
         };
-        let coming = |is_of_tasks| -> i64 {
-            self.claims.coming(job, is_of_tasks).map(|amounts| dominant(amounts, total)).sum()
-        };
+        let coming =
+            |is_of_tasks| -> i64 { self.claims.coming(job, is_of_tasks).map(|amounts| dominant(amounts, total)).sum() };
         let more = dominant(amounts, total);
         let fits_tasks = account.may_have(coming(true), more);
         if is_of_tasks {

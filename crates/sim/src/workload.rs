@@ -79,14 +79,7 @@ pub const WORKLOADS: &[Workload] = &[
         ..QUIET
     },
     Workload { name: "shares", jobs: 3, task_steps: 12, ..QUIET },
-    Workload {
-        name: "shares-crash",
-        jobs: 2,
-        actors: true,
-        exit_percent: 5,
-        crash_per_10000: 150,
-        ..QUIET
-    },
+    Workload { name: "shares-crash", jobs: 2, actors: true, exit_percent: 5, crash_per_10000: 150, ..QUIET },
     Workload {
         name: "chaos",
         actors: true,

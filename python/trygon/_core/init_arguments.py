@@ -153,7 +153,9 @@ def check_job_weight(weight: Any) -> float:
         try:
             weight = float(weight)
         except ValueError:
-            raise ValueError(f"{name} must be a number between 0.001 and a million, but {weight!r} was given.") from None
+            raise ValueError(
+                f"{name} must be a number between 0.001 and a million, but {weight!r} was given."
+            ) from None
     if isinstance(weight, bool) or not isinstance(weight, (int, float)):
         raise TypeError(f"{name} must be a number, but {type(weight).__name__} was given.")
     if not 0.001 <= weight <= 1e6:
