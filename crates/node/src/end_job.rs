@@ -99,6 +99,7 @@ impl Service {
             return;
         };
         self.environments.forget_job(id);
+        self.node_step(Event::JobWeighted { job: id, weight: 0.0 });
         // What its workers started and what left their groups is told by a mark that it inherited.
         trygon_processes::end_marked(&Self::job_mark(id), ORPHANS_LIMIT);
         if let Some(driver) = job.driver {
