@@ -13,6 +13,17 @@ use trygon_placement::{Demand, describe};
 /// What comes first is least: children of a job of which nothing else runs, then whose job has least of its due, then the deepest.
 type Order = (bool, i64, std::cmp::Reverse<u32>);
 
+/// What one pass found.
+#[derive(Default)]
+struct Pass {
+    /// What is taken for workers that start, so that no later request gets it in this pass.
+    planned: Vec<Held>,
+    /// How many workers each environment needs.
+    wanted: BTreeMap<EnvironmentId, usize>,
+    /// Who needs a worker when no more may start.
+    stuck: Option<Place>,
+}
+
 impl Node {
     /// Grants what can be granted, in the order of QUEUE-1.
     pub(crate) fn dispatch(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
@@ -25,55 +36,12 @@ impl Node {
         self.hear_wishes(now_ms, effects);
         let startable = self.startable(now_ms);
         let starting = self.starting();
-        // Environments in which no more may start now: whoever needs another one does not wait for that.
-        let mut full: BTreeSet<EnvironmentId> = BTreeSet::new();
         let is_shared = self.shares.is_shared();
         if is_shared {
             self.open_accounts(now_ms);
         }
         self.update_hold(now_ms, effects);
-        let mut too_large: BTreeSet<Demand> = BTreeSet::new();
-        // Groups that do not fit: they are compared bundle by bundle, so that their sums say nothing of one another.
-        let mut skipped: BTreeSet<u64> = BTreeSet::new();
-        // What is taken for workers that start, so that no later request gets it in this pass.
-        let mut planned: Vec<Held> = Vec::new();
-        let mut wanted: BTreeMap<EnvironmentId, usize> = BTreeMap::new();
-        let mut stuck: Option<Place> = None;
-        while let Some(place) = self.next_candidate(&too_large, &skipped, &full) {
-            let Some(waiting) = self.queue.at(place) else {
-                break;
-            };
-            if matches!(waiting.purpose, Purpose::Group { .. }) {
-                skipped.extend(self.dispatch_group(place, now_ms, effects));
-                continue;
-            }
-            let is_of_tasks = matches!(waiting.purpose, Purpose::Tasks { .. });
-            let (demand, environment) = (waiting.demand.clone(), waiting.environment);
-            let Some(held) = self.acquire_if_labelled(&demand) else {
-                self.tell_if_never(place, &demand, is_of_tasks, effects);
-                too_large.insert(demand);
-                continue;
-            };
-            if let Some(worker) = self.take_idle(place) {
-                self.grant(place, worker, held, now_ms, effects);
-                continue;
-            }
-            self.note_use(place, &held.amounts, is_of_tasks);
-            planned.push(held);
-            let begun = starting.get(&environment).copied().unwrap_or(0);
-            if wanted.get(&environment).copied().unwrap_or(0) >= begun.max(self.most_starting(now_ms)) {
-                full.insert(environment);
-                continue;
-            }
-            *wanted.entry(environment).or_default() += 1;
-            if missing(&wanted, &starting).map(|(_, count)| count).sum::<usize>() > startable {
-                stuck = Some(place);
-                break;
-            }
-            if let Some(waiting) = self.queue.at(place) {
-                waiting.planned += 1;
-            }
-        }
+        let Pass { planned, wanted, stuck } = self.pass(now_ms, startable, &starting, effects);
         if is_shared {
             self.take_back(now_ms, effects);
         }
@@ -95,6 +63,58 @@ impl Node {
             self.make_place(place, effects);
             self.tell_cap(place, effects);
         }
+    }
+
+    /// Goes through what waits, the first in turn first, until nothing more fits.
+    fn pass(
+        &mut self,
+        now_ms: u64,
+        startable: usize,
+        starting: &BTreeMap<EnvironmentId, usize>,
+        effects: &mut Vec<Effect>,
+    ) -> Pass {
+        // Environments in which no more may start now: whoever needs another one does not wait for that.
+        let mut full: BTreeSet<EnvironmentId> = BTreeSet::new();
+        let mut too_large: BTreeSet<Demand> = BTreeSet::new();
+        // Groups that do not fit: they are compared bundle by bundle, so that their sums say nothing of one another.
+        let mut skipped: BTreeSet<u64> = BTreeSet::new();
+        let mut pass = Pass::default();
+        while let Some(place) = self.next_candidate(&too_large, &skipped, &full) {
+            let Some(waiting) = self.queue.at(place) else {
+                break;
+            };
+            if matches!(waiting.purpose, Purpose::Group { .. }) {
+                skipped.extend(self.dispatch_group(place, now_ms, effects));
+                continue;
+            }
+            let is_of_tasks = matches!(waiting.purpose, Purpose::Tasks { .. });
+            let (demand, environment) = (waiting.demand.clone(), waiting.environment);
+            let Some(held) = self.acquire_if_labelled(&demand) else {
+                self.tell_if_never(place, &demand, is_of_tasks, effects);
+                too_large.insert(demand);
+                continue;
+            };
+            if let Some(worker) = self.take_idle(place) {
+                self.grant(place, worker, held, now_ms, effects);
+                continue;
+            }
+            self.note_use(place, &held.amounts, is_of_tasks);
+            pass.planned.push(held);
+            let begun = starting.get(&environment).copied().unwrap_or(0);
+            if pass.wanted.get(&environment).copied().unwrap_or(0) >= begun.max(self.most_starting(now_ms)) {
+                full.insert(environment);
+                continue;
+            }
+            *pass.wanted.entry(environment).or_default() += 1;
+            if missing(&pass.wanted, starting).map(|(_, count)| count).sum::<usize>() > startable {
+                pass.stuck = Some(place);
+                break;
+            }
+            if let Some(waiting) = self.queue.at(place) {
+                waiting.planned += 1;
+            }
+        }
+        pass
     }
 
     /// Says so if what waits can never be met.
