@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,11 @@ class Apart:
     that each has for itself.
     """
 
-    def __init__(self, room_mib: int = 512) -> None:
+    def __init__(self, room_mib: int = 512, python_of_b: str = sys.executable) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="n-"))
         self.sources, self.shared = self.folder / "sources", self.folder / "shared"
         self._room_mib = room_mib
+        self._python_of_b = python_of_b
         self._head = self._other = 0
         for path in (self.sources, self.shared, self.folder / "a", self.folder / "b"):
             path.mkdir()
@@ -73,7 +75,8 @@ class Apart:
 
     def _environment(self, name: str) -> dict[str, str]:
         path = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
-        own = {"TRYGON_TMPDIR": str(self.folder / name), "TRYGON_PYTHON": sys.executable}
+        python = self._python_of_b if name == "b" else sys.executable
+        own = {"TRYGON_TMPDIR": str(self.folder / name), "TRYGON_PYTHON": python}
         if not os.environ.get("TRYGON_TEST_INSTALLED"):
             own["PYTHONPATH"] = path
         return {**os.environ, **own}
@@ -122,6 +125,13 @@ class Apart:
     def run_text(self, body: str, tree: str = "program", **variables: str) -> str:
         """Runs a program on `a` that is this text, in a folder of its own."""
         return self.run(self.write(tree, {"main.py": HEADER + body}) / "main.py", **variables)
+
+    def no_jobs_on_b(self, limit_s: float = 5) -> bool:
+        """Whether the folders of jobs on `b` go."""
+        until = time.monotonic() + limit_s
+        while self.jobs_on_b() and time.monotonic() < until:
+            time.sleep(0.05)
+        return not self.jobs_on_b()
 
     def jobs_on_b(self) -> list[str]:
         """What is in the folders of jobs on `b`."""

@@ -46,7 +46,7 @@ def test_a_working_directory_is_on_every_node(apart: Apart, driver: str) -> None
     assert [one[:2] for one in found] == [(7, "salt"), (7, "salt")]
     assert [one[2].startswith(str(apart.folder / node)) for one, node in zip(found, "ab", strict=True)] == [True, True]
     assert [one[3] for one in found] == [driver == "a", driver == "b"]
-    assert apart.jobs_on_b() == []
+    assert apart.no_jobs_on_b()
 
 
 def test_modules_are_on_every_node(apart: Apart) -> None:
@@ -106,7 +106,7 @@ def test_what_was_shipped_goes_with_the_job(apart: Apart) -> None:
         )
     )
     assert apart.run_text(use, "tree") == "1 2"
-    assert apart.jobs_on_b() == []
+    assert apart.no_jobs_on_b()
     keep = use + (
         "@trygon.remote\nclass Keeper:\n    def look(self):\n        import helper\n        return helper.VALUE\n"
         "    def pid(self): return os.getpid()\n"
@@ -314,16 +314,37 @@ def test_a_disk_that_is_full_is_an_error() -> None:
         assert not [path for path in apart.jobs_on_b() if "incoming" in path]
 
 
-def test_a_node_without_the_drivers_python_uses_its_own(apart: Apart) -> None:
+def private_python(apart: Apart) -> str:
+    """A Python that is not on `b`, with what the tests' own has."""
     made = apart.sources / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--system-site-packages", made], check=True)
-    # What the driver's Python has, but for the folder that is not there on the other node.
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     next(made.glob("lib/python*/site-packages")).joinpath("more.pth").write_text(f"{packages}\n")
-    body = (
-        "trygon.init()\n@trygon.remote\ndef python(): return sys.executable, __import__('numpy').__name__\n"
-        "for where in (A, B): print(*trygon.get(python.options(**where).remote(), timeout=30))\n"
-    )
-    script = apart.write("tree", {"main.py": HEADER + body}) / "main.py"
-    found = apart.run(script, python=str(made / "bin" / "python")).splitlines()
-    assert found == [f"{made}/bin/python numpy", f"{sys.executable} numpy"]
+    return str(made / "bin" / "python")
+
+
+PYTHON = """
+trygon.init()
+@trygon.remote
+def python(): return sys.executable, __import__("numpy").__name__
+for where in (A, B):
+    try:
+        print(*trygon.get(python.options(**where).remote(), timeout=30))
+    except RuntimeEnvSetupError as error:
+        print(error)
+"""
+
+
+def test_a_node_without_the_drivers_python_uses_its_own(apart: Apart) -> None:
+    python = private_python(apart)
+    script = apart.write("tree", {"main.py": HEADER + PYTHON}) / "main.py"
+    assert apart.run(script, python=python).splitlines() == [f"{python} numpy", f"{sys.executable} numpy"]
+
+
+def test_a_node_that_has_no_python_for_a_job_says_so() -> None:
+    with Apart(python_of_b="/nowhere/python") as apart:
+        python = private_python(apart)
+        script = apart.write("tree", {"main.py": HEADER + PYTHON}) / "main.py"
+        here, *there = apart.run(script, python=python).splitlines()
+        assert here == f"{python} numpy"
+        assert "workers cannot be started" in there[0] and python in there[0]

@@ -47,6 +47,13 @@ impl ActorId {
     }
 }
 
+impl PlacementGroupId {
+    /// The job that created the group.
+    pub fn job_id(&self) -> JobId {
+        JobId::new([self.as_bytes()[0], self.as_bytes()[1], self.as_bytes()[2], self.as_bytes()[3]])
+    }
+}
+
 /// The number of a segment's node stands above these bits.
 const NODE_SHIFT: u32 = 40;
 /// The name, among the amounts of a request, for "on the node with this number if it has room now". Owners know nodes by the numbers in

@@ -10,27 +10,75 @@ use std::iter::repeat_n;
 use trygon_ids::WorkerId;
 use trygon_placement::{Demand, describe};
 
+/// What comes first is least: children of a job of which nothing else runs, then whose job has least of its due, then the deepest.
+type Order = (bool, i64, std::cmp::Reverse<u32>);
+
+/// What one pass found.
+#[derive(Default)]
+struct Pass {
+    /// What is taken for workers that start, so that no later request gets it in this pass.
+    planned: Vec<Held>,
+    /// How many workers each environment needs.
+    wanted: BTreeMap<EnvironmentId, usize>,
+    /// Who needs a worker when no more may start.
+    stuck: Option<Place>,
+}
+
 impl Node {
     /// Grants what can be granted, in the order of QUEUE-1.
     pub(crate) fn dispatch(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         if self.queue.is_empty() {
             // Nobody is left for whom anything could be held, nor a time at which to look.
             self.hold = None;
+            self.rest_shares(now_ms);
             return;
         }
         self.hear_wishes(now_ms, effects);
         let startable = self.startable(now_ms);
         let starting = self.starting();
+        let is_shared = self.shares.is_shared();
+        if is_shared {
+            self.open_accounts(now_ms);
+        }
+        self.update_hold(now_ms, effects);
+        let Pass { planned, wanted, stuck } = self.pass(now_ms, startable, &starting, effects);
+        if is_shared {
+            self.take_back(now_ms, effects);
+        }
+        self.spill(now_ms, effects);
+        self.decline_rest(effects);
+        for held in &planned {
+            self.release(held);
+        }
+        let missing = missing(&wanted, &starting).flat_map(|(environment, count)| repeat_n(environment, count));
+        for environment in missing.take(startable) {
+            self.start_worker(now_ms, environment, effects);
+        }
+        self.queue.clear_plans();
+        self.queue.sweep();
+        if is_shared {
+            self.close_accounts(now_ms);
+        }
+        if let Some(place) = stuck {
+            self.make_place(place, effects);
+            self.tell_cap(place, effects);
+        }
+    }
+
+    /// Goes through what waits, the first in turn first, until nothing more fits.
+    fn pass(
+        &mut self,
+        now_ms: u64,
+        startable: usize,
+        starting: &BTreeMap<EnvironmentId, usize>,
+        effects: &mut Vec<Effect>,
+    ) -> Pass {
         // Environments in which no more may start now: whoever needs another one does not wait for that.
         let mut full: BTreeSet<EnvironmentId> = BTreeSet::new();
-        self.update_hold(now_ms, effects);
         let mut too_large: BTreeSet<Demand> = BTreeSet::new();
         // Groups that do not fit: they are compared bundle by bundle, so that their sums say nothing of one another.
         let mut skipped: BTreeSet<u64> = BTreeSet::new();
-        // What is taken for workers that start, so that no later request gets it in this pass.
-        let mut planned: Vec<Held> = Vec::new();
-        let mut wanted: BTreeMap<EnvironmentId, usize> = BTreeMap::new();
-        let mut stuck: Option<Place> = None;
+        let mut pass = Pass::default();
         while let Some(place) = self.next_candidate(&too_large, &skipped, &full) {
             let Some(waiting) = self.queue.at(place) else {
                 break;
@@ -50,36 +98,23 @@ impl Node {
                 self.grant(place, worker, held, now_ms, effects);
                 continue;
             }
-            planned.push(held);
+            self.note_use(place, &held.amounts, is_of_tasks);
+            pass.planned.push(held);
             let begun = starting.get(&environment).copied().unwrap_or(0);
-            if wanted.get(&environment).copied().unwrap_or(0) >= begun.max(self.most_starting(now_ms)) {
+            if pass.wanted.get(&environment).copied().unwrap_or(0) >= begun.max(self.most_starting(now_ms)) {
                 full.insert(environment);
                 continue;
             }
-            *wanted.entry(environment).or_default() += 1;
-            if missing(&wanted, &starting).map(|(_, count)| count).sum::<usize>() > startable {
-                stuck = Some(place);
+            *pass.wanted.entry(environment).or_default() += 1;
+            if missing(&pass.wanted, starting).map(|(_, count)| count).sum::<usize>() > startable {
+                pass.stuck = Some(place);
                 break;
             }
             if let Some(waiting) = self.queue.at(place) {
                 waiting.planned += 1;
             }
         }
-        self.spill(now_ms, effects);
-        self.decline_rest(effects);
-        for held in &planned {
-            self.release(held);
-        }
-        let missing = missing(&wanted, &starting).flat_map(|(environment, count)| repeat_n(environment, count));
-        for environment in missing.take(startable) {
-            self.start_worker(now_ms, environment, effects);
-        }
-        self.queue.clear_plans();
-        self.queue.sweep();
-        if let Some(place) = stuck {
-            self.make_place(place, effects);
-            self.tell_cap(place, effects);
-        }
+        pass
     }
 
     /// Says so if what waits can never be met.
@@ -100,6 +135,7 @@ impl Node {
         };
         let may_fit = !(apart && bundles.len() > 1) && self.has_labels(&demand);
         if may_fit && self.reserve(group, &bundles) {
+            self.note_use(place, &demand.amounts, false);
             self.finish_grant(place, now_ms);
             effects.push(Effect::GroupReserved { group });
             return None;
@@ -165,14 +201,16 @@ impl Node {
         if now_ms < self.no_start_before_ms { 0 } else { self.options.max_parallel_starts }
     }
 
-    /// QUEUE-1: the first of the requests with the highest rank, among those that may fit.
+    /// QUEUE-1: the first of the requests with the highest rank, among those that may fit; FAIR-2: of the job that comes first.
     fn next_candidate(
         &self,
         too_large: &BTreeSet<Demand>,
         skipped: &BTreeSet<u64>,
         full: &BTreeSet<EnvironmentId>,
     ) -> Option<Place> {
-        let mut best: Option<(u32, Place)> = None;
+        // Jobs that come first, among them the highest rank. In a node with one job all stand alike.
+        let mut best: Option<(Order, Place)> = None;
+        let is_shared = self.shares.is_shared();
         let mut owner_rank: Option<(WorkerId, bool)> = None;
         for (place, waiting) in self.queue.iter() {
             let is_out = match waiting.purpose {
@@ -194,11 +232,13 @@ impl Node {
             };
             owner_rank = Some((place.owner, blocked));
             let rank = if blocked { waiting.depth.saturating_add(1) } else { 0 };
-            if rank == 0 && self.hold.as_ref().is_some_and(|hold| hold.keeps_back(waiting.ticket, &waiting.demand)) {
+            if rank == 0 && self.keeps_back(waiting.ticket, waiting.job, &waiting.demand) {
                 continue;
             }
-            if best.is_none_or(|(other, _)| rank > other) {
-                best = Some((rank, place));
+            let (waits_for_itself, standing) = if is_shared { self.job_order(waiting.job, rank) } else { (false, 0) };
+            let order = (!waits_for_itself, standing, std::cmp::Reverse(rank));
+            if best.is_none_or(|(other, _)| order < other) {
+                best = Some((order, place));
             }
         }
         best.map(|(_, place)| place)
@@ -209,7 +249,8 @@ impl Node {
             return;
         };
         let (purpose, home) = (waiting.purpose.clone(), waiting.home.map(|home| home.node));
-        let (name, environment) = (waiting.name.clone(), waiting.environment);
+        let (name, environment, job) = (waiting.name.clone(), waiting.environment, waiting.job);
+        self.note_use(place, &held.amounts, matches!(purpose, Purpose::Tasks { .. }));
         self.finish_grant(place, now_ms);
         let lease = self.next_lease;
         self.next_lease += 1;
@@ -231,7 +272,7 @@ impl Node {
         });
         self.workers.insert(worker, Life::Leased { lease });
         let owner = place.owner;
-        let granted = Lease { worker, owner, home, purpose, held, name, environment, lent: None, revoked: false };
+        let granted = Lease { worker, owner, job, home, purpose, held, name, environment, lent: None, revoked: false };
         self.leases.insert(lease, granted);
     }
 
@@ -239,6 +280,7 @@ impl Node {
     fn finish_grant(&mut self, place: Place, now_ms: u64) {
         let ticket = self.ticket_of(place);
         self.forget_hold(ticket);
+        self.claims.granted(ticket);
         self.queue.granted(place, now_ms);
     }
 

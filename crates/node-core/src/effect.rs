@@ -1,7 +1,7 @@
 //! Everything a node can ask for.
 
 use crate::{DeviceList, EnvironmentId, LeaseId, Refusal};
-use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
 use trygon_resources::ResourceSet;
 
 /// Demand of one kind that waits.
@@ -108,7 +108,7 @@ pub enum Effect {
         /// Why, for people.
         message: String,
     },
-    /// Ask an owner to give a lease back when what runs has ended (FAIR-1).
+    /// Ask an owner to give a lease back when what runs has ended (FAIR-1, FAIR-2).
     Revoke {
         /// Who holds it.
         owner: WorkerId,
@@ -141,6 +141,8 @@ pub enum Effect {
         node: NodeId,
         /// Who asks.
         owner: WorkerId,
+        /// Its job.
+        job: JobId,
         /// What it asked.
         request_id: u64,
         /// What one lease holds, by name.
@@ -206,7 +208,7 @@ pub enum Effect {
         /// Why, for people.
         message: String,
     },
-    /// Ask an owner on another node to give a lease back when what runs has ended (FAIR-1).
+    /// Ask an owner on another node to give a lease back when what runs has ended (FAIR-1, FAIR-2).
     RevokeRemote {
         /// The owner's node.
         node: NodeId,

@@ -1,7 +1,7 @@
 //! Everything that can happen to a node.
 
 use crate::{DeviceList, EnvironmentId, LeaseId, Refusal};
-use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
 use trygon_placement::Delta;
 use trygon_resources::ResourceSet;
 
@@ -10,6 +10,8 @@ use trygon_resources::ResourceSet;
 pub struct LeaseRequest {
     /// Who asks: a driver or a worker.
     pub owner: WorkerId,
+    /// Its job.
+    pub job: JobId,
     /// Chosen by the asker.
     pub request_id: u64,
     /// What one lease holds, by the names of `demand.rs`.
@@ -78,6 +80,13 @@ pub struct GroupRequest {
 pub enum Event {
     /// The node begins: the first workers are started.
     Start,
+    /// A job has this weight: what it is due of a node that it shares with others is in proportion (FAIR-2). 0: it is over.
+    JobWeighted {
+        /// The job.
+        job: JobId,
+        /// Its weight.
+        weight: f64,
+    },
     /// An owner asks for leases.
     LeaseRequested(LeaseRequest),
     /// An owner wants no more grants of a request.

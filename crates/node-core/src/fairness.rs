@@ -10,7 +10,8 @@
 use crate::hold::{Hold, MAX_HOLD_MS, patient_until_ms};
 use crate::lease::{Lease, Purpose};
 use crate::{Effect, Node};
-use trygon_ids::WorkerId;
+use trygon_ids::{JobId, WorkerId};
+use trygon_placement::Demand;
 use trygon_resources::{Amount, ResourceSet};
 
 impl Node {
@@ -54,6 +55,7 @@ impl Node {
             return false;
         };
         let (demand, hold_ms, environment) = (waiting.demand.clone(), waiting.hold_ms, waiting.environment);
+        let (job, is_of_tasks) = (waiting.job, matches!(waiting.purpose, Purpose::Tasks { .. }));
         if !self.could_stay(&demand) {
             return false;
         }
@@ -65,6 +67,7 @@ impl Node {
             },
         };
         let mut taken_back = Vec::new();
+        let may_take_all = !self.shares.is_shared();
         for (id, lease) in &self.leases {
             if coming.covers(&demand.amounts) {
                 break;
@@ -78,26 +81,33 @@ impl Node {
             };
             let is_same =
                 lease.owner == owner && lease.environment == environment && lease.held.amounts == demand.amounts;
-            if is_inside && !is_same && may_come_back(lease) {
+            // What other jobs hold is FAIR-2's to take back.
+            let is_theirs = may_take_all || lease.job == job;
+            if is_inside && !is_same && is_theirs && may_come_back(lease) {
                 coming.add(&lease.held.amounts);
                 taken_back.push(*id);
             }
         }
-        if taken_back.is_empty() || !coming.covers(&demand.amounts) {
+        let comes =
+            coming.covers(&demand.amounts) || (!may_take_all && self.may_come(job, &demand, coming, is_of_tasks));
+        if taken_back.is_empty() || !comes {
             return false;
         }
-        for id in taken_back {
-            if let Some(lease) = self.leases.get_mut(&id).filter(|lease| !lease.revoked) {
-                lease.revoked = true;
-                effects.push(match lease.home {
-                    Some(node) => Effect::RevokeRemote { node, owner: lease.owner, lease: id },
-                    None => Effect::Revoke { owner: lease.owner, lease: id },
-                });
-            }
-        }
+        taken_back.into_iter().for_each(|id| self.revoke(id, effects));
         let until_ms = now_ms + hold_ms;
-        self.hold = Some(Hold { ticket, until_ms, amounts: demand.amounts, part: demand.part });
+        self.hold = Some(Hold { ticket, job, until_ms, amounts: demand.amounts, part: demand.part });
         true
+    }
+
+    /// Whether the rest may come from other jobs: the request is too large for what its own job runs, which falls behind while that is
+    /// held back, until the others have to give (FAIR-2).
+    fn may_come(&self, job: JobId, demand: &Demand, mut coming: ResourceSet, is_of_tasks: bool) -> bool {
+        if demand.part.is_some() || !(is_of_tasks || self.is_due(job, &demand.amounts, is_of_tasks)) {
+            return false;
+        }
+        let others = self.leases.values().filter(|lease| lease.job != job && lease.held.bundle.is_none());
+        others.filter(|lease| may_come_back(lease)).for_each(|lease| coming.add(&lease.held.amounts));
+        coming.covers(&demand.amounts)
     }
 
     /// What is free in the bundle where most is missing least: with several that could serve, the one with the most room.

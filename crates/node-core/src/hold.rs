@@ -1,5 +1,6 @@
 //! Resources that are held for a request which has waited long, and how long that is (FAIR-1).
 
+use trygon_ids::JobId;
 use trygon_placement::{Demand, GroupPart};
 use trygon_resources::ResourceSet;
 
@@ -15,6 +16,8 @@ pub(crate) const MAX_HOLD_MS: u64 = 60_000;
 pub(crate) struct Hold {
     /// The request.
     pub(crate) ticket: u64,
+    /// Its job.
+    pub(crate) job: JobId,
     pub(crate) until_ms: u64,
     pub(crate) amounts: ResourceSet,
     pub(crate) part: Option<GroupPart>,

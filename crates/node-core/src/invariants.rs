@@ -1,10 +1,11 @@
 //! The laws of `lib.rs`, checked on the whole state.
 
-use crate::Node;
+use crate::lease::Purpose;
 use crate::ledger::CPU;
 use crate::queue::Waiting;
 use crate::worker::Life;
-use std::collections::BTreeMap;
+use crate::{LeaseId, Node};
+use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::NodeId;
 use trygon_resources::{Amount, ResourceSet};
 
@@ -15,7 +16,29 @@ impl Node {
         self.check_ledger()?;
         self.check_devices()?;
         self.check_abroad()?;
-        self.check_pool()
+        self.check_pool()?;
+        self.check_shares()
+    }
+
+    /// FAIR-2: what is asked back for others are leases of tasks, each once, and what some jobs are behind with others are ahead.
+    fn check_shares(&self) -> Result<(), String> {
+        self.shares.check()?;
+        if !self.shares.is_shared() && !self.claims.0.is_empty() {
+            return Err("FAIR-2: a job that is alone takes from others".to_owned());
+        }
+        let mut asked: BTreeSet<LeaseId> = BTreeSet::new();
+        for claim in &self.claims.0 {
+            for id in &claim.leases {
+                let Some(lease) = self.leases.get(id) else {
+                    continue;
+                };
+                let is_of_tasks = matches!(lease.purpose, Purpose::Tasks { .. });
+                if !is_of_tasks || !lease.revoked || lease.job == claim.job || !asked.insert(*id) {
+                    return Err(format!("FAIR-2: lease {id} is not to be taken back for job {}", claim.job));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_leases(&self) -> Result<(), String> {
@@ -111,7 +134,10 @@ impl Node {
                 let sum = asked.entry(node).or_default();
                 (0..ask.count).for_each(|_| sum.add(&waiting.demand.named_amounts()));
             }
-            if waiting.home.is_some_and(|home| !home.may_wait) && !self.is_wanted_soon(waiting) {
+            if waiting.home.is_some_and(|home| !home.may_wait)
+                && !self.is_wanted_soon(waiting)
+                && self.claims.promised(waiting.ticket) == 0
+            {
                 return Err(format!("SPILL-3: {}, which does not fit, was not declined", waiting.name));
             }
         }

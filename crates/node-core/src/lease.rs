@@ -2,7 +2,7 @@
 
 use crate::EnvironmentId;
 use crate::ledger::Held;
-use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
 use trygon_resources::{Amount, ResourceSet};
 
 /// The number of a lease, unique in the node's life.
@@ -46,6 +46,8 @@ impl Refusal {
 pub(crate) struct Lease {
     pub(crate) worker: WorkerId,
     pub(crate) owner: WorkerId,
+    /// The owner's job.
+    pub(crate) job: JobId,
     /// The owner's node, if that is another one.
     pub(crate) home: Option<NodeId>,
     pub(crate) purpose: Purpose,

@@ -12,6 +12,7 @@
 //! - **GROUP-1** a placement group has all its bundles or none, and what runs in a bundle never holds more than the bundle.
 //! - **GROUP-2** nothing waits or runs in a placement group that was removed, and its resources come back.
 //! - **FAIR-1** a request that could be met is not overtaken for ever: after a while resources are held for it.
+//! - **FAIR-2** between jobs, what a node has goes by weight: to the one next that has least of its due, and back from those with more.
 //! - **GROUP-3** a bundle of a group over many nodes is used only after all were reserved, and goes back with its attempt.
 //! - **SPILL-1** of a request never more is asked elsewhere than its owner still wants, and what another node asked is asked of nobody else.
 //! - **SPILL-2** a lease that another node granted has an owner here that wants it, or goes back at once.
@@ -22,8 +23,10 @@
 #![forbid(unsafe_code)]
 
 mod abroad;
+mod ask_full;
 mod bundle;
 mod bundles;
+mod claim;
 mod cluster;
 mod dispatch;
 mod effect;
@@ -48,9 +51,11 @@ mod on_tick;
 mod on_worker;
 mod queue;
 mod report;
+mod share;
 mod spill;
 mod state;
 mod step;
+mod take_back;
 mod waiting;
 mod worker;
 

@@ -19,7 +19,7 @@ impl Node {
             effects.push(refused(owner, &purpose, Refusal::Unschedulable, message));
             return;
         }
-        self.queue.push(owner, Waiting::new(purpose, demand, 1, now_ms).of(depth, name, environment));
+        self.queue.push(owner, Waiting::new(actor.job_id(), purpose, demand, 1, now_ms).of(depth, name, environment));
     }
 
     /// The constructor is done: what was only needed to place the actor is free again.

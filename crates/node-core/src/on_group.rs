@@ -16,7 +16,7 @@ impl Node {
         bundles.iter().for_each(|bundle| amounts.add(bundle));
         let demand = Demand { labels, ..Demand::plain(amounts) };
         let purpose = Purpose::Group { group, bundles, apart };
-        let waiting = Waiting::new(purpose, demand, 1, now_ms).of(0, name, PLAIN);
+        let waiting = Waiting::new(group.job_id(), purpose, demand, 1, now_ms).of(0, name, PLAIN);
         self.queue.push(owner, waiting);
     }
 

@@ -15,14 +15,14 @@ impl Node {
             return;
         }
         let purpose = Purpose::Tasks { request_id: request.request_id };
-        let LeaseRequest { owner, resources, count, depth, name, environment, .. } = request;
+        let LeaseRequest { owner, job, resources, count, depth, name, environment, .. } = request;
         let demand = Demand::parse(&resources);
         if let Some(why) = self.refusal(&demand) {
             let message = format!("{name} cannot be scheduled: {why}");
             effects.push(refused(owner, &purpose, Refusal::Unschedulable, message));
             return;
         }
-        self.queue.push(owner, Waiting::new(purpose, demand, count, now_ms).of(depth, name, environment));
+        self.queue.push(owner, Waiting::new(job, purpose, demand, count, now_ms).of(depth, name, environment));
     }
 
     /// LEASE-2: a lease that ended before, or that is another's, is left alone.

@@ -69,7 +69,8 @@ impl Node {
             return;
         }
         let purpose = Purpose::Tasks { request_id };
-        let waiting = Waiting::new(purpose, demand, count, now_ms).of(request.depth, request.name, request.environment);
+        let waiting = Waiting::new(request.job, purpose, demand, count, now_ms);
+        let waiting = waiting.of(request.depth, request.name, request.environment);
         self.queue.push(owner, Waiting { home: Some(Home { node, may_wait }), ..waiting });
     }
 

@@ -27,7 +27,11 @@ impl Node {
         let impatient = impatient.map(|(_, waiting)| waiting.patient_until_ms).min();
         let own =
             starting.chain(delayed.filter(|_| self.may_be_delayed())).chain(idle).chain(held).chain(impatient).min();
-        own.into_iter().chain(self.next_try_ms()).chain(self.cluster.report.deadline_ms()).min()
+        own.into_iter()
+            .chain(self.shares.next_ms)
+            .chain(self.next_try_ms())
+            .chain(self.cluster.report.deadline_ms())
+            .min()
     }
 
     /// When a node that declined may be asked again, or a node that nobody knows is not waited for any longer.

@@ -5,12 +5,14 @@ use crate::hold::{FIRST_HOLD_MS, patient_until_ms};
 use crate::lease::Purpose;
 use crate::{EnvironmentId, PLAIN};
 use std::collections::{BTreeMap, VecDeque};
-use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
 use trygon_placement::Demand;
 
 /// A request that waits.
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    /// The job whose it is.
+    pub(crate) job: JobId,
     pub(crate) purpose: Purpose,
     pub(crate) demand: Demand,
     pub(crate) left: u32,
@@ -38,8 +40,9 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// A request that begins to wait, of nobody in particular.
-    pub(crate) fn new(purpose: Purpose, demand: Demand, left: u32, now_ms: u64) -> Self {
+    pub(crate) fn new(job: JobId, purpose: Purpose, demand: Demand, left: u32, now_ms: u64) -> Self {
         Self {
+            job,
             purpose,
             demand,
             left,

@@ -19,11 +19,11 @@ const MOVE_AFTER_MS: u64 = 1_000;
 const UNKNOWN_NODE_MS: u64 = 1_000;
 
 /// One request, as it is looked at.
-struct Look {
-    place: Place,
-    demand: Demand,
-    named: ResourceSet,
-    salt: u64,
+pub(crate) struct Look {
+    pub(crate) place: Place,
+    pub(crate) demand: Demand,
+    pub(crate) named: ResourceSet,
+    pub(crate) salt: u64,
 }
 
 impl Node {
@@ -89,10 +89,14 @@ impl Node {
             return true;
         }
         let could = self.could_stay(&look.demand);
+        if could {
+            left -= self.ask_the_full(now_ms, look, left, effects);
+        }
         let found = if could { true } else { self.wait_elsewhere(now_ms, look, left, effects) };
         let (changes, reach_ms) = (self.cluster.view.changes(), self.cluster.next_reach_ms(now_ms));
+        let full_ms = self.next_full_ms(now_ms, look.place);
         if let Some(waiting) = self.queue.at(look.place) {
-            waiting.abroad.note_look(now_ms, changes, reach_ms);
+            waiting.abroad.note_look(now_ms, changes, reach_ms.into_iter().chain(full_ms).min());
         }
         found
     }
@@ -194,9 +198,9 @@ impl Node {
     /// How much of a request could neither be granted nor has a worker started for it, for want of room.
     fn excess(&mut self, look: &Look) -> Option<u32> {
         let waiting = self.queue.at(look.place)?;
-        let (here, planned) = (waiting.here(), waiting.planned);
+        let (here, planned, ticket, job) = (waiting.here(), waiting.planned, waiting.ticket, waiting.job);
         let left = here.saturating_sub(planned);
-        let keeps_back = self.hold.as_ref().is_some_and(|hold| hold.keeps_back(waiting.ticket, &waiting.demand));
+        let keeps_back = self.keeps_back(ticket, job, &look.demand);
         let room = if keeps_back || !self.could_stay(&look.demand) { 0 } else { self.room_here(&look.demand, left) };
         Some(left.saturating_sub(room))
     }
@@ -285,6 +289,19 @@ impl Node {
             return;
         };
         let room = if may_wait { most } else { seat.room(&look.named, most) };
+        self.ask_for(now_ms, look, node, room, may_wait, effects);
+    }
+
+    /// Asks a node for so many leases, whatever it has free.
+    pub(crate) fn ask_for(
+        &mut self,
+        now_ms: u64,
+        look: &Look,
+        node: NodeId,
+        room: u32,
+        may_wait: bool,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(waiting) = self.queue.at(look.place) else {
             return;
         };
@@ -299,6 +316,7 @@ impl Node {
         effects.push(Effect::AskNode {
             node,
             owner: look.place.owner,
+            job: waiting.job,
             request_id,
             resources: look.demand.named(),
             count,
@@ -346,7 +364,8 @@ impl Node {
             }
             let left = waiting.here().saturating_sub(waiting.planned);
             let (demand, is_passing) = (waiting.demand.clone(), waiting.is_passing());
-            let keeps_back = self.hold.as_ref().is_some_and(|hold| hold.keeps_back(waiting.ticket, &demand));
+            let (ticket, job) = (waiting.ticket, waiting.job);
+            let keeps_back = self.keeps_back(ticket, job, &demand);
             let room = match &demand.part {
                 _ if keeps_back || (is_full && is_passing) => 0,
                 Some(_) => self.room_here(&demand, left),
@@ -355,6 +374,8 @@ impl Node {
             if demand.part.is_none() && self.has_labels(&demand) {
                 (0..room).for_each(|_| free.subtract(&demand.amounts));
             }
+            // What others are giving back for it is worth waiting for (FAIR-2).
+            let left = left.saturating_sub(self.claims.promised(ticket));
             if is_passing && room < left {
                 declined.push((place, left - room));
             }

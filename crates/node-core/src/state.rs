@@ -2,11 +2,13 @@
 
 use crate::Labels;
 use crate::bundle::Bundles;
+use crate::claim::Claims;
 use crate::cluster::Cluster;
 use crate::hold::Hold;
 use crate::lease::{Lease, Purpose};
 use crate::ledger::Ledger;
 use crate::queue::Queue;
+use crate::share::Shares;
 use crate::worker::Life;
 use crate::{EnvironmentId, LeaseId, LeaseView, LifeName, PLAIN, WorkerView};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -58,6 +60,10 @@ pub struct Node {
     pub(crate) groups: BTreeMap<PlacementGroupId, Bundles>,
     /// Resources that are held for a request.
     pub(crate) hold: Option<Hold>,
+    /// What jobs are due of the node.
+    pub(crate) shares: Shares,
+    /// What is taken back so that jobs get it.
+    pub(crate) claims: Claims,
     /// The other nodes, if there are any.
     pub(crate) cluster: Cluster,
     pub(crate) next_lease: LeaseId,
@@ -86,6 +92,8 @@ impl Node {
             queue: Queue::default(),
             groups: BTreeMap::new(),
             hold: None,
+            shares: Shares::default(),
+            claims: Claims::default(),
             cluster: Cluster::default(),
             next_lease: 1,
             next_worker: 1,

@@ -8,6 +8,7 @@ impl Node {
         self.now_ms = now_ms;
         match event {
             Event::Start => self.on_start(now_ms, effects),
+            Event::JobWeighted { job, weight } => self.on_job_weighted(job, weight),
             Event::LeaseRequested(request) => self.on_lease_requested(now_ms, request, effects),
             Event::LeaseCancelled { owner, request_id } => {
                 for waiting in self.queue.cancel_tasks(owner, request_id) {

@@ -194,6 +194,7 @@ pub(crate) fn start_job(number: u64, driver: WorkerId, pid: u32, message: &Attac
         driver_pid: pid,
         job_id: Vec::new(),
         variables: message.variables.clone(),
+        weight: message.weight,
     }
 }
 

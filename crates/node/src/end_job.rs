@@ -1,5 +1,6 @@
 //! The end of one job in a daemon that stays: everything of it ends but what is detached, and with the last of that the rest.
 
+use crate::head_place::HeadPlace;
 use crate::process::{Part, Process};
 use crate::service::Service;
 use std::time::Duration;
@@ -48,6 +49,9 @@ impl Service {
         self.on_store_user_died(driver);
         self.node_step(Event::ProcessDied { process: worker });
         self.early_leases.retain(|early| early.from != driver);
+        if let HeadPlace::Remote(questions) = &mut self.head.place {
+            questions.forget(worker);
+        }
         // What is not detached ends by what the head says now.
         self.tell_head(Body::EndJob(EndJob { job_id: id.as_bytes().to_vec(), death: Some(death) }));
     }
@@ -99,6 +103,7 @@ impl Service {
             return;
         };
         self.environments.forget_job(id);
+        self.node_step(Event::JobWeighted { job: id, weight: 0.0 });
         // What its workers started and what left their groups is told by a mark that it inherited.
         trygon_processes::end_marked(&Self::job_mark(id), ORPHANS_LIMIT);
         if let Some(driver) = job.driver {

@@ -17,6 +17,9 @@ impl Service {
 
     /// Takes up a job. Its zygotes are started when something asks for them.
     pub(crate) fn add_job(&mut self, id: JobId, new: NewJob) -> EnvironmentId {
+        // A job that said nothing of its weight has the usual one.
+        let weight = if new.start.weight > 0.0 { new.start.weight } else { 1.0 };
+        self.node_step(Event::JobWeighted { job: id, weight });
         // The plain environment has the job's first number, whatever its tasks run in.
         self.environment_number(id, &[]);
         let environment = self.environment_number(id, &new.environment_key);

@@ -124,11 +124,12 @@ impl Service {
         let owner = self.node.worker_id(from);
         self.name_near_node(&mut resources);
         let resources = resource_set(&resources);
-        let environment = self.environment_number(self.job_of(from), &environment);
+        let job = self.job_of(from);
+        let environment = self.environment_number(job, &environment);
         if let Err(message) = self.want_environment(environment) {
             return self.refuse_lease(from, request_id, Refusal::NoEnvironment, message);
         }
-        let request = LeaseRequest { owner, request_id, resources, count, depth, name, environment };
+        let request = LeaseRequest { owner, job, request_id, resources, count, depth, name, environment };
         self.node_step(Event::LeaseRequested(request));
     }
 

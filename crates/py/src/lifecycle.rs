@@ -89,6 +89,7 @@ pub(crate) fn attach<'py>(
         environment_description: item(config, "environment_description")?.extract()?,
         job_directory: item(config, "job_directory")?.extract()?,
         variables: item(config, "variables")?.extract()?,
+        weight: item(config, "job_weight")?.extract()?,
     };
     let connected = without_signals(|| {
         crate::gil::detached(py, || {

@@ -5,13 +5,18 @@ use crate::message::{Message, PeerDied, ToDaemon, ToProcess};
 use crate::process::Process;
 use crate::world::{DAEMON, Event, World};
 use trygon_control_core::{ActorSpec, ActorState, Death, Effect as ActorEffect};
-use trygon_ids::{ActorId, WorkerId};
+use trygon_ids::{ActorId, JobId, WorkerId};
 use trygon_node_core::{ActorRequest, Effect, Event as NodeEvent, LeaseRequest, PLAIN};
 use trygon_resources::{Amount, ResourceSet};
 
 impl World {
     fn now_ms(&self) -> u64 {
         self.now_ns / 1_000_000
+    }
+
+    /// The job that a process asks for. Of workers, too: children of one job's tasks are of another's here, which no real node sees.
+    pub(crate) fn job_of(&self, process: usize) -> JobId {
+        JobId::new([(process % self.workload.jobs) as u8, 0, 0, 0])
     }
 
     fn send_process(&mut self, to: usize, message: ToProcess) {
@@ -204,6 +209,7 @@ impl World {
                 let depth = u32::from(depth);
                 self.node_step(NodeEvent::LeaseRequested(LeaseRequest {
                     owner: worker,
+                    job: self.job_of(from),
                     request_id: request,
                     resources,
                     count,

@@ -27,6 +27,10 @@ pub struct Outcome {
 /// Runs one seed. The same seed gives the same outcome.
 pub fn run(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Outcome {
     let mut world = world(seed, workload, defects, prints);
+    for number in 0..workload.jobs {
+        let weight = 1.0 + 2.0 * number as f64;
+        world.node_step(NodeEvent::JobWeighted { job: world.job_of(number), weight });
+    }
     world.node_step(NodeEvent::Start);
     world.plan_step(0);
     world.run();

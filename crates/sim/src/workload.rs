@@ -29,6 +29,8 @@ pub struct Workload {
     pub late_percent: u64,
     /// Steps after which something is cancelled, in percent.
     pub cancel_percent: u64,
+    /// Programs that share the node, of different weights; processes are of one after the other.
+    pub jobs: usize,
 }
 
 const QUIET: Workload = Workload {
@@ -45,6 +47,7 @@ const QUIET: Workload = Workload {
     crash_per_10000: 0,
     late_percent: 0,
     cancel_percent: 0,
+    jobs: 1,
 };
 
 /// All kinds, from the calmest on.
@@ -75,6 +78,8 @@ pub const WORKLOADS: &[Workload] = &[
         raise_percent: 4,
         ..QUIET
     },
+    Workload { name: "shares", jobs: 3, task_steps: 12, ..QUIET },
+    Workload { name: "shares-crash", jobs: 2, actors: true, exit_percent: 5, crash_per_10000: 150, ..QUIET },
     Workload {
         name: "chaos",
         actors: true,

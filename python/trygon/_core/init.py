@@ -59,6 +59,7 @@ def init(
     namespace: str | None = None,
     runtime_env: dict[str, Any] | None = None,
     mode: str | None = None,
+    job_weight: float | None = None,
     **others: Any,
 ) -> Context:
     """Starts the engine on this machine, or connects to a node that runs; what it started ends with the program, or
@@ -68,6 +69,9 @@ def init(
     `host:port` for the cluster with that head, or None: what `TRYGON_ADDRESS` says, else a running node if there is
     one, else an engine of its own. A node has what it was started with: to name `num_cpus`, `num_gpus`,
     `resources`, `labels` or `object_store_memory` for one raises ValueError. ConnectionError: there is no such node.
+
+    `job_weight` (1 if not given, 0.001 to a million) says how much of a node this program gets while others that share
+    it want more than there is: twice the weight, twice as much. ValueError: it is not between these.
 
     Without arguments an engine of its own takes the CPUs and GPUs that this process may use and 30 % of the memory
     for objects. `num_cpus` may be more than there are. The first use of the engine calls this by itself. Of Ray's
@@ -83,13 +87,14 @@ def init(
     with _starting:
         if _native.is_initialized():
             return _initialized_already(ignore_reinit_error)
+        weight = init_arguments.check_job_weight(job_weight)
         given.namespace = init_arguments.check_namespace(namespace if namespace is not None else given.namespace)
         init_arguments.configure_logging(given, logging_level)
         session = _session(address, mode)
         if session is not None:
             _refuse_resources(session, num_cpus, num_gpus, resources, labels, object_store_memory, given.memory)
             runtime_env = given.runtime_env if runtime_env is None else runtime_env
-            return _start_with(_driver(session), log_to_driver, runtime_env, given, mode)
+            return _start_with({**_driver(session), "job_weight": weight}, log_to_driver, runtime_env, given, mode)
         config = _configuration(num_cpus, num_gpus, resources, object_store_memory, given.memory, mode == "inline")
         config["labels"] = check_init_labels(labels)
         runtime_env = given.runtime_env if runtime_env is None else runtime_env
@@ -314,6 +319,7 @@ def _close_name(name: str) -> str:
         "log_to_driver",
         "logging_level",
         "mode",
+        "job_weight",
     ]
     close = get_close_matches(name, own, 1)
     return f" Did you mean {close[0]}?" if close else f" Its arguments are: address, {', '.join(own)}."

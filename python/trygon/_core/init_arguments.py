@@ -145,6 +145,24 @@ def check_namespace(namespace: Any) -> str | None:
     return namespace
 
 
+def check_job_weight(weight: Any) -> float:
+    """What the program is due where several share a node: the argument, else the environment, else 1."""
+    name = "job_weight of init()"
+    if weight is None:
+        weight, name = os.environ.get("TRYGON_JOB_WEIGHT") or 1.0, "TRYGON_JOB_WEIGHT"
+        try:
+            weight = float(weight)
+        except ValueError:
+            raise ValueError(
+                f"{name} must be a number between 0.001 and a million, but {weight!r} was given."
+            ) from None
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+        raise TypeError(f"{name} must be a number, but {type(weight).__name__} was given.")
+    if not 0.001 <= weight <= 1e6:
+        raise ValueError(f"{name} must be between 0.001 and a million, but {weight} was given.")
+    return float(weight)
+
+
 def address_of(address: str | None) -> str | None:
     """The address to join: the argument, else the environment."""
     return address if address is not None else os.environ.get("TRYGON_ADDRESS") or None

@@ -1,7 +1,7 @@
 //! A node under test: every effect must be taken, and the laws hold after every event.
 
 use crate::{ActorRequest, Effect, EnvironmentId, Event, LeaseRequest, Node, Options, PLAIN};
-use trygon_ids::{ActorId, WorkerId};
+use trygon_ids::{ActorId, JobId, WorkerId};
 use trygon_resources::{Amount, ResourceSet};
 
 pub(crate) const DRIVER: u64 = 0;
@@ -20,6 +20,8 @@ pub(crate) struct Env {
     pub(crate) now_ms: u64,
     /// What the next requests ask for.
     pub(crate) environment: EnvironmentId,
+    /// Whose they are.
+    pub(crate) job: JobId,
     effects: Vec<Effect>,
 }
 
@@ -37,7 +39,7 @@ impl Env {
             worker_id_prefix: [1; 20],
         };
         change(&mut options);
-        Self { node: Node::new(options), now_ms: 0, environment: PLAIN, effects: Vec::new() }
+        Self { node: Node::new(options), now_ms: 0, environment: PLAIN, job: JobId::nil(), effects: Vec::new() }
     }
 
     pub(crate) fn new(cpu_count: f64) -> Self {
@@ -80,7 +82,8 @@ impl Env {
         let owner = self.id(owner);
         let name = format!("task{request_id}");
         let environment = self.environment;
-        let request = LeaseRequest { owner, request_id, resources, count, depth, name, environment };
+        let job = self.job;
+        let request = LeaseRequest { owner, job, request_id, resources, count, depth, name, environment };
         self.step(Event::LeaseRequested(request));
     }
 

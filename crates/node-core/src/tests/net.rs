@@ -3,7 +3,7 @@
 use crate::tests::env::set;
 use crate::{Effect, Event, LeaseRequest, Node, Options, PLAIN, RemoteAsk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use trygon_ids::{NodeId, WorkerId};
+use trygon_ids::{JobId, NodeId, WorkerId};
 use trygon_placement::{Delta, NodeState};
 use trygon_resources::ResourceSet;
 
@@ -33,6 +33,8 @@ pub(crate) struct Net {
     pub(crate) ending: Vec<(usize, WorkerId)>,
     pub(crate) processes: Vec<BTreeSet<WorkerId>>,
     pub(crate) asks: u64,
+    /// Whose the next requests are.
+    pub(crate) job: JobId,
     /// The last messages that arrived.
     recent: VecDeque<String>,
 }
@@ -79,6 +81,7 @@ impl Net {
             ending: Vec::new(),
             processes: vec![BTreeSet::new(); resources.len()],
             asks: 0,
+            job: JobId::nil(),
             recent: VecDeque::new(),
         };
         for at in 0..resources.len() {
@@ -126,7 +129,8 @@ impl Net {
         resources: &[(&str, f64)],
     ) {
         let (name, resources) = (format!("task{request_id}"), set(resources));
-        let request = LeaseRequest { owner, request_id, resources, count, depth: 0, name, environment: PLAIN };
+        let job = self.job;
+        let request = LeaseRequest { owner, job, request_id, resources, count, depth: 0, name, environment: PLAIN };
         self.step(at, Event::LeaseRequested(request));
     }
 
@@ -139,9 +143,9 @@ impl Net {
     fn perform(&mut self, at: usize, effect: Effect) {
         let here = id(at);
         match effect {
-            Effect::AskNode { node, owner, request_id, resources, count, depth, name, environment, may_wait } => {
+            Effect::AskNode { node, owner, job, request_id, resources, count, depth, name, environment, may_wait } => {
                 self.asks += 1;
-                let request = LeaseRequest { owner, request_id, resources, count, depth, name, environment };
+                let request = LeaseRequest { owner, job, request_id, resources, count, depth, name, environment };
                 self.send(at, node, Event::RemoteAsk(RemoteAsk { node: here, request, may_wait }));
             }
             Effect::CancelAsk { node, owner, request_id } => {

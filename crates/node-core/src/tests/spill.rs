@@ -266,6 +266,7 @@ fn what_a_broken_connection_lost_is_asked_again_and_held_by_nobody() {
 fn an_environment_that_cannot_be_made_there_refuses_the_request() {
     let mut net = Net::of_cpus(&[0.0, 1.0]);
     let request = crate::LeaseRequest {
+        job: trygon_ids::JobId::nil(),
         owner: net.driver(0),
         request_id: 1,
         resources: set(&[("CPU", 1.0)]),

@@ -80,6 +80,7 @@ impl Service {
         }
         let request = LeaseRequest {
             owner: worker_id(&owner),
+            job,
             request_id,
             resources: resource_set(&ask.resources),
             count: ask.count,

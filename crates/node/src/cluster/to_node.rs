@@ -80,13 +80,14 @@ impl Service {
     }
 
     fn ask_node(&mut self, effect: Effect) {
-        let Effect::AskNode { node, owner, request_id, resources, count, depth, name, environment, may_wait } = effect
+        let Effect::AskNode { node, owner, job, request_id, resources, count, depth, name, environment, may_wait } =
+            effect
         else {
             return;
         };
         let ask = AskLeases {
             owner: owner.as_bytes().to_vec(),
-            job_id: self.environments.job_of(environment).as_bytes().to_vec(),
+            job_id: job.as_bytes().to_vec(),
             request_id,
             resources: amounts(&resources),
             count,

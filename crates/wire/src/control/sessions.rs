@@ -67,6 +67,8 @@ messages! {
         #[prost(string, tag = "12")] job_directory: String,
         /// Settings that the driver's workers are to inherit as environment variables.
         #[prost(map = "string, string", tag = "13")] variables: HashMap<String, String>,
+        /// The job's weight where several share a node; 0 for the usual one, 1.
+        #[prost(double, tag = "14")] weight: f64,
     }
     /// First frame of a command of a person to a daemon that runs. It may ask `StateQuery` and say `Shutdown`.
     AttachTool {

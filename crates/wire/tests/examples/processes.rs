@@ -148,6 +148,7 @@ fn put_sessions(examples: &mut Examples) {
             environment_description: b"description".to_vec(),
             job_directory: "/tmp/job".to_owned(),
             variables: label("TRYGON_LOG", "debug"),
+            weight: 3.0,
         },
     );
     let tool = control::AttachTool { package_version: "0.1.0".to_owned(), is_life_line: true };
