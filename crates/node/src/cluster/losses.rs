@@ -147,8 +147,12 @@ impl Service {
             cluster.losses.remove(&(number, other));
         }
         let own = self.node.worker_id(number);
+        let is_alive = died.death.as_ref().is_some_and(|death| death.kind == CONNECTION);
         if let Some(process) = self.processes.get_mut(&number) {
-            process.remote_peers.remove(&other);
+            let connection = process.remote_peers.remove(&other);
+            if let Some(connection) = connection.filter(|_| is_alive) {
+                process.lost_connections.insert(other, connection);
+            }
             self.send(number, Kind::PeerDied, died);
         }
         for lease in self.node.foreign_leases(own, other) {
