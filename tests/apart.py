@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,12 @@ class Apart:
     that each has for itself.
     """
 
-    def __init__(self, room_mib: int = 512) -> None:
+    def __init__(self, room_mib: int = 512, python_of_b: str = sys.executable) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="n-"))
         self.sources, self.shared = self.folder / "sources", self.folder / "shared"
         self._room_mib = room_mib
-        self._other = 0
+        self._python_of_b = python_of_b
+        self._head = self._other = 0
         for path in (self.sources, self.shared, self.folder / "a", self.folder / "b"):
             path.mkdir()
 
@@ -51,6 +53,7 @@ class Apart:
                 found.bind(("127.0.0.1", 0))
                 port = found.getsockname()[1]
             head = self._start("a", [], "--head", f"--port={port}")
+            self._head = head["pid"]
             key = shutil.copy(head["key_file"], self.shared / "key")
             # What is on the machine already is hidden from the second node; nothing it has is seen here.
             mount = f"mount -t tmpfs -o size={self._room_mib}m none"
@@ -72,7 +75,8 @@ class Apart:
 
     def _environment(self, name: str) -> dict[str, str]:
         path = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
-        own = {"TRYGON_TMPDIR": str(self.folder / name), "TRYGON_PYTHON": sys.executable}
+        python = self._python_of_b if name == "b" else sys.executable
+        own = {"TRYGON_TMPDIR": str(self.folder / name), "TRYGON_PYTHON": python}
         if not os.environ.get("TRYGON_TEST_INSTALLED"):
             own["PYTHONPATH"] = path
         return {**os.environ, **own}
@@ -81,6 +85,12 @@ class Apart:
         options = {"cwd": self.folder, "timeout": 60, **options}
         environment = {**self._environment(name), **options.pop("variables", {})}
         return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, **options)
+
+    def control_pid(self) -> int:
+        """The process that is the cluster's head."""
+        head = self._head
+        children = Path(f"/proc/{head}/task/{head}/children").read_text().split()
+        return next(int(pid) for pid in children if b"control" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
     def enter_b(self, *words: str) -> list[str]:
         """A command that sees what `b` sees."""
@@ -115,6 +125,13 @@ class Apart:
     def run_text(self, body: str, tree: str = "program", **variables: str) -> str:
         """Runs a program on `a` that is this text, in a folder of its own."""
         return self.run(self.write(tree, {"main.py": HEADER + body}) / "main.py", **variables)
+
+    def no_jobs_on_b(self, limit_s: float = 5) -> bool:
+        """Whether the folders of jobs on `b` go."""
+        until = time.monotonic() + limit_s
+        while self.jobs_on_b() and time.monotonic() < until:
+            time.sleep(0.05)
+        return not self.jobs_on_b()
 
     def jobs_on_b(self) -> list[str]:
         """What is in the folders of jobs on `b`."""

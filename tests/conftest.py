@@ -25,8 +25,12 @@ os.environ.pop("RAY_ADDRESS", None)
 os.environ["TRYGON_TMPDIR"] = tempfile.mkdtemp(prefix="no-nodes-")
 atexit.register(shutil.rmtree, os.environ["TRYGON_TMPDIR"], ignore_errors=True)
 
+import elsewhere  # noqa: E402
 import leaks  # noqa: E402
 import trygon  # noqa: E402
+
+if elsewhere.is_wanted():
+    elsewhere.install()
 
 # A run that was started in the background of a script inherits an ignored SIGINT; then neither this process nor the
 # programs that the tests start would ever see their Ctrl-C.
@@ -49,6 +53,8 @@ def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     trygon.shutdown()
     left = leaks.wait_until_clean(before, limit_s=3.0)
     assert not left, f"left behind: {left}"
+    remains = elsewhere.check()
+    assert not remains, f"left behind on the nodes: {remains}"
 
 
 @pytest.fixture

@@ -35,7 +35,12 @@ def engine_processes() -> frozenset[str]:
     """Processes of the engine that belong to this one: descendants, and what has lost its parent but says whose it
     is.
     """
-    found = set()
+    return frozenset(f"{pid} {name}" for pid, name in below(os.getpid()))
+
+
+def below(pid: int, zombies: bool = True) -> list[tuple[str, str]]:
+    """Ids and names of the processes below this one; without `zombies`, those that have not ended."""
+    found = []
     parents = {}
     names = {}
     for entry in os.listdir("/proc"):
@@ -47,13 +52,15 @@ def engine_processes() -> frozenset[str]:
         fields = stat.rpartition(")")[2].split()
         names[entry] = stat.partition("(")[2].rpartition(")")[0]
         parents[entry] = fields[1]
+        if fields[0] == "Z" and not zombies:
+            del names[entry]
     for entry in parents:
         above = entry
-        while above in parents and above != str(os.getpid()):
+        while above in parents and above != str(pid):
             above = parents[above]
-        if above == str(os.getpid()) and entry != above:
-            found.add(f"{entry} {names[entry]}")
-    return frozenset(found)
+        if above == str(pid) and entry != above and entry in names:
+            found.append((entry, names[entry]))
+    return found
 
 
 def descriptors(pid: int | str = "self") -> frozenset[str]:

@@ -56,7 +56,8 @@ def test_a_task_finds_no_secret(nodes: tuple[Node, Path]) -> None:
     assert all(len(secret) > 20 for secret in secrets)
     backwards = [secret[::-1] for secret in [*secrets, b"127.0.0.1:6394"]]
     output = node.run(
-        SEARCH + f"""
+        SEARCH
+        + f"""
 trygon.init(address="127.0.0.1:6394", log_to_driver=False)
 for resources in ({{}}, {{"far": 1}}):
     print(trygon.get(search.options(resources=resources).remote({node.environment["TRYGON_TMPDIR"]!r}, {backwards!r})))

@@ -23,8 +23,8 @@ class Child:
         self.kit = None
         self.state: dict = {}
 
-    def start(self, num_cpus: int) -> dict:
-        """Starts the engine with default options."""
+    def start(self, num_cpus: int | None = None, address: str = "", node_ip: str = "") -> dict:
+        """Starts the engine with default options, or connects to the one at the address."""
         begin = time.perf_counter()
         if self.engine_name == "pool":
             import multiprocessing
@@ -36,7 +36,12 @@ class Child:
             from rows.kit import Kit
 
             self.engine = importlib.import_module(self.engine_name)
-            self.engine.init(num_cpus=num_cpus)
+            if not address:
+                self.engine.init(num_cpus=num_cpus)
+            elif self.engine_name == "ray":
+                self.engine.init(address=address, _node_ip_address=node_ip)
+            else:
+                self.engine.init(address=address)
             self.kit = Kit(self.engine)
         return {"seconds": time.perf_counter() - begin}
 
@@ -49,7 +54,7 @@ class Child:
         context = Context(
             self.engine_name, request["quick"], request["seed"], self.kit, self.state, self.import_seconds
         )
-        return {"metrics": function(self.engine, context)}
+        return {"metrics": function(self.engine, context, **request.get("arguments", {}))}
 
     def stop(self) -> None:
         """Stops the engine in the way a program would."""
@@ -86,7 +91,7 @@ def main() -> None:
             if request["op"] == "quit":
                 break
             print(f"=== {request}", file=sys.stderr, flush=True)
-            answer = child.start(request["num_cpus"]) if request["op"] == "init" else child.run(request)
+            answer = child.start(**{k: v for k, v in request.items() if k != "op"}) if request["op"] == "init" else child.run(request)
         except BaseException as error:  # noqa: BLE001  (whatever it is, the run goes on and the table says so)
             traceback.print_exc()
             answer = {"error": describe(error)}

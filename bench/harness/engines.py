@@ -33,6 +33,9 @@ class Engine:
     process: subprocess.Popen | None = None
     scratch: str = ""
     peak_processes: int = 0
+    # What comes before the command, and the variables of its environment, where it does not run on this machine itself.
+    prefix: list[str] = field(default_factory=list)
+    variables: dict[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -44,7 +47,7 @@ class Engine:
         # Short, because Ray makes Unix sockets below it and their names are limited to 107 bytes.
         self.scratch = tempfile.mkdtemp(prefix="tb-", dir="/tmp")
         variables = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "RAY_"))}
-        variables |= {
+        variables = (self.variables or variables) | {
             processes.TAG_NAME: self.tag,
             "RAY_TMPDIR": self.scratch,
             # Ray would otherwise try to report its use over the network.
@@ -52,7 +55,7 @@ class Engine:
         }
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(self.environment.python), str(CHILD_SCRIPT), self.name],
+                [*self.prefix, str(self.environment.python), str(CHILD_SCRIPT), self.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -13,9 +13,12 @@ from pathlib import Path
 from harness import processes
 from harness.engines import Engine, RowFailed
 from harness.environment import Environment, prepare, sizes
+from harness.machines import Place, why_not
 from harness.report import Results, load_metrics, now_text, short, store, table
 from rows import ROWS, Row
+from rows.context import Context
 from rows.fresh import EXTRA_WORKERS
+from rows.registry import API_ENGINES
 
 BENCH = Path(__file__).resolve().parent.parent
 ROOT = BENCH.parent
@@ -171,6 +174,67 @@ class Run:
         self.shared.clear()
         for repeat in range(count):
             self.pass_over(fresh, repeat)
+        self.run_machines()
+
+    def run_machines(self) -> None:
+        """The rows between machines: one engine after the other, since each has a cluster of its own."""
+        remote, own = self.selected("remote"), self.selected("machines")
+        if not remote and not own:
+            return
+        if reason := why_not():
+            for row in [*remote, *own]:
+                self.results.skipped[row.name] = dict.fromkeys(self.environments, f"not asked: {reason}")
+            return
+        for name in self.environments:
+            if remote and name in API_ENGINES:
+                self.remote_rows(remote, name)
+        for repeat in range(max(self.repeats.values())):
+            for row in own:
+                due = [name for name in self.environments if self.is_due(row, name, repeat)]
+                if due:
+                    texts = [self.measure_machines(row, name) for name in due]
+                    self.say(f"{repeat + 1}  {row.name:46} {'   '.join(texts)}")
+
+    def place(self, name: str, limit_s: float | None = None) -> Place:
+        """Machines for one engine, not yet started."""
+        log = ROOT / ".cache" / "bench" / "logs" / f"{name}-machines.log"
+        return Place(self.environments[name], log, limit_s or self.limits_s[name])
+
+    def remote_rows(self, rows: list[Row], name: str) -> None:
+        """The rows that share a cluster of two machines, all their repeats."""
+        place = self.place(name)
+        try:
+            engine = place.open(["a", "b"], a={}, b={}).driver("a")
+            for repeat in range(self.repeats[name]):
+                for row in rows:
+                    if self.is_due(row, name, repeat):
+                        self.results.add(name, self.ask(row, engine))
+                        self.say(f"{repeat + 1}  {row.name:46} {name} {self.last(row, name)}")
+        except (RowFailed, OSError, subprocess.SubprocessError) as reason:
+            for row in rows:
+                if row.name not in self.results.samples:
+                    self.results.fail(row.name, name, str(reason))
+            self.say(f"{name} between machines: {reason}")
+        finally:
+            place.close()
+
+    def last(self, row: Row, name: str) -> str:
+        """The newest figures of a row, for people who watch."""
+        found = [metric.name for metric in self.metrics.values() if metric.row == row.name]
+        return ", ".join(short(self.results.samples[key][name][-1]) for key in found if key in self.results.samples)
+
+    def measure_machines(self, row: Row, name: str) -> str:
+        """One repeat of a row with machines of its own; the progress text."""
+        place = self.place(name, row.limit_s)
+        try:
+            context = Context(name, self.options.quick, self.seeds.getrandbits(48), None, {}, 0.0)
+            self.results.add(name, row.function_for(name)(place, context))
+            return f"{name} {self.last(row, name)}"
+        except (RowFailed, OSError, RuntimeError, subprocess.SubprocessError) as reason:
+            self.results.fail(row.name, name, str(reason))
+            return f"{name} failed: {reason}"
+        finally:
+            place.close()
 
     def idle(self) -> None:
         """Memory, processes and CPU of started engines that have nothing to do; all engines idle at the same time."""

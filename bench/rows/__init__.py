@@ -9,6 +9,9 @@ from rows import (  # noqa: F401  (order is the running order)
     placement,
     workers,
     fresh,
+    remote,
+    machines,
+    steps,
     pool,
 )
 from rows.registry import ROWS, Row

@@ -16,7 +16,10 @@ class Row:
 
     name: str
     # "shared": runs in the engine's long-lived process; "fresh": in a new process with the engine started;
-    # "start": in a new process that has not even imported the engine; "idle": a step of the idle measurement.
+    # "start": in a new process that has not even imported the engine; "idle": a step of the idle measurement;
+    # "remote": in a program on the first of two machines (network namespaces), whose cluster lives as long as the run;
+    # "machines": in the harness, function(place, context), with machines of its own; "step": what such a row has a
+    # program on one of them do.
     kind: str = "shared"
     num_cpus: int = 2
     count_processes: bool = False

@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import trygon
+from trygon._core import init, sessions
 from trygon._core.cluster import arguments
 from trygon._core.cluster.node import ClusterNode, command
 
@@ -200,8 +201,6 @@ class Cluster:
 
 def _new_folder() -> str:
     """A folder for a cluster's sessions, beside this user's others; those of programs that were killed are removed."""
-    from trygon._core import sessions
-
     base = sessions.base()
     os.makedirs(base, mode=0o700, exist_ok=True)
     parent = os.path.join(base, "clusters")
@@ -218,15 +217,11 @@ def _remove_unless_used(folder: str) -> None:
     import glob
     import shutil
 
-    from trygon._core.sessions import Session
-
     found = glob.glob(os.path.join(glob.escape(folder), "*", "session_*"))
-    if not any(Session(session).is_running() for session in found):
+    if not any(sessions.Session(session).is_running() for session in found):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_used_here(node: ClusterNode) -> bool:
     """Whether this program is connected to it."""
-    from trygon._core import init
-
     return trygon.is_initialized() and bool(init._session_folder) and init._session_folder == node.session_dir

@@ -28,7 +28,7 @@ pub(crate) enum Input<M: Machine> {
     /// A node said something.
     Said { node: NodeId, stream: u64, event: M::Event, room: OwnedSemaphorePermit },
     /// A stream ended.
-    Closed { node: NodeId, stream: u64, reason: String },
+    Closed { node: NodeId, stream: u64, reason: String, is_broken: bool },
     /// The process is to end.
     Stop,
 }
@@ -151,8 +151,8 @@ impl<M: Machine> Engine<M> {
                     self.rooms.push(room);
                 }
             }
-            Input::Closed { node, stream, reason } => {
-                if self.presence.closed(node, stream, self.now_ms(), &reason) {
+            Input::Closed { node, stream, reason, is_broken } => {
+                if self.presence.closed(node, stream, self.now_ms(), &reason, is_broken) {
                     self.links.remove(&node);
                 }
             }

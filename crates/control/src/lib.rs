@@ -7,7 +7,8 @@
 //! - **JOURNAL-3** an append that fails changes nothing, and may be tried again.
 //! - **STREAM-1** a node has one stream, the one that it opened last; what comes by an older one is not heard.
 //! - **STREAM-2** what a node is told comes in order and without a gap, or its stream ends and it registers again.
-//! - **STREAM-3** a node is given up when it has been without a stream for its grace, or has said farewell; not otherwise.
+//! - **STREAM-3** a node is given up when it has been without a stream for its grace (half of it when the other end closed or reset the
+//!   connection), or has said farewell; not otherwise.
 #![forbid(unsafe_code)]
 
 mod connection;

@@ -19,7 +19,8 @@ pub struct ControlOptions {
     /// The service's certificate.
     #[prost(message, optional, tag = "4")]
     pub certificate: Option<ControlCertificate>,
-    /// How long a node may be without a connection before it is given up, in milliseconds; 0 for 3 seconds.
+    /// How long a node that does not answer may be without a connection before it is given up, in milliseconds; 0 for 3 seconds. Half of
+    /// it where the connection was closed or reset at the other end.
     #[prost(uint32, tag = "5")]
     pub grace_ms: u32,
     /// How long nodes that the journal knows may take to come back, in milliseconds; 0 for 12 seconds.

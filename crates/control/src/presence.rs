@@ -45,11 +45,14 @@ impl Presence {
     }
 
     /// A stream ended. True: it was the node's current one.
-    pub(crate) fn closed(&mut self, node: NodeId, stream: u64, now_ms: u64, reason: &str) -> bool {
+    ///
+    /// `is_broken`: the other end closed or reset the connection, which a node that lives makes up for in a moment; so half of the grace
+    /// is enough. A node that is silent may be cut off, and has its lease.
+    pub(crate) fn closed(&mut self, node: NodeId, stream: u64, now_ms: u64, reason: &str, is_broken: bool) -> bool {
         let is_current = self.is_current(node, stream);
         if is_current {
-            let reason = reason.to_owned();
-            self.nodes.insert(node, Node::Away { until_ms: now_ms + self.grace_ms, reason });
+            let (reason, grace_ms) = (reason.to_owned(), if is_broken { self.grace_ms / 2 } else { self.grace_ms });
+            self.nodes.insert(node, Node::Away { until_ms: now_ms + grace_ms, reason });
         }
         is_current
     }

@@ -56,28 +56,29 @@ impl Streams {
         if self.inputs.send(Input::Opened { node, stream, link, register }).is_err() {
             return;
         }
-        let reason = tokio::select! {
-            reason = self.pass_on(node, stream, inbound) => reason,
-            () = end.wait() => "its stream was cut".to_owned(),
+        let (reason, is_broken) = tokio::select! {
+            ended = self.pass_on(node, stream, inbound) => ended,
+            () = end.wait() => ("its stream was cut".to_owned(), false),
         };
         // When the thread that decides is gone, so is the process.
-        let _ = self.inputs.send(Input::Closed { node, stream, reason });
+        let _ = self.inputs.send(Input::Closed { node, stream, reason, is_broken });
     }
 
-    /// Passes on what a node says until it ends; says why that was.
-    async fn pass_on(&self, node: NodeId, stream: u64, mut inbound: Streaming<NodeToHead>) -> String {
+    /// Passes on what a node says until it ends; says why that was, and whether the connection was closed or reset at the other end.
+    async fn pass_on(&self, node: NodeId, stream: u64, mut inbound: Streaming<NodeToHead>) -> (String, bool) {
         loop {
             let event = match inbound.message().await {
                 Ok(Some(event)) => event,
-                Ok(None) => return "it closed its stream".to_owned(),
-                Err(status) => return status.message().to_owned(),
+                // That is how a connection ends that the service itself gives up.
+                Ok(None) => return ("its stream ended without a farewell, as when it does not answer for 3 s".to_owned(), false),
+                Err(status) => return (format!("its connection broke: {}", status.message()), true),
             };
             let size_bytes = u32::try_from(event.encoded_len()).unwrap_or(u32::MAX).saturating_add(MESSAGE_BYTES);
             let Ok(room) = self.room.clone().acquire_many_owned(size_bytes.min(MAX_WAITING_BYTES)).await else {
-                return "the control service ends".to_owned();
+                return ("the control service ends".to_owned(), false);
             };
             if self.inputs.send(Input::Said { node, stream, event, room }).is_err() {
-                return "the control service ends".to_owned();
+                return ("the control service ends".to_owned(), false);
             }
         }
     }

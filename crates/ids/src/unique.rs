@@ -54,6 +54,19 @@ impl PlacementGroupId {
     }
 }
 
-/// A segment of shared memory, unique in the life of its daemon.
+/// The number of a segment's node stands above these bits.
+const NODE_SHIFT: u32 = 40;
+/// The name, among the amounts of a request, for "on the node with this number if it has room now". Owners know nodes by the numbers in
+/// segments; daemons know which node it is.
+pub const NEAR_NODE_NUMBER: &str = "near_node_number:";
+
+/// A segment of shared memory, unique in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentId(pub u64);
+
+impl SegmentId {
+    /// The number of the node whose memory it is; 0 on a machine that is alone.
+    pub fn node_number(self) -> u64 {
+        self.0 >> NODE_SHIFT
+    }
+}

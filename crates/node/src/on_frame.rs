@@ -120,8 +120,9 @@ impl Service {
     }
 
     pub(crate) fn on_lease_request(&mut self, from: u64, message: control::LeaseRequest) {
-        let control::LeaseRequest { request_id, resources, count, depth, name, environment } = message;
+        let control::LeaseRequest { request_id, mut resources, count, depth, name, environment } = message;
         let owner = self.node.worker_id(from);
+        self.name_near_node(&mut resources);
         let resources = resource_set(&resources);
         let job = self.job_of(from);
         let environment = self.environment_number(job, &environment);

@@ -119,7 +119,7 @@ impl Service {
     /// The interpreter for a job whose driver is elsewhere, and whether it is another one: the driver's if it is on this machine too, else
     /// the node's own if it is of the same version.
     fn python_for(&self, drivers: String, version: &str) -> (String, bool) {
-        let own = std::env::var(PYTHON_VARIABLE).unwrap_or_default();
+        let own = crate::options::text(PYTHON_VARIABLE);
         let own_version = self.session.as_ref().map_or("", |session| session.python_version.as_str());
         if own.is_empty() || !series(own_version).eq(series(version)) || Path::new(&drivers).is_file() {
             return (drivers, false);

@@ -21,7 +21,7 @@ const NODE: &str = "node_id:";
 /// The name for "on this node while it lives".
 const SOFT_NODE: &str = "soft_node_id:";
 /// The name for "on this node if there is room".
-const NEAR_NODE: &str = "near_node_id:";
+pub const NEAR_NODE: &str = "near_node_id:";
 /// The name for "on a node with these labels".
 const LABELS: &str = "labels:";
 /// The name for "rather on a node with these labels".

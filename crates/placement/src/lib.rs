@@ -23,7 +23,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use demand::{Demand, GroupPart, MARKER, MARKERS, Wishes, describe, group_name, group_of, node_id};
+pub use demand::{Demand, GroupPart, MARKER, MARKERS, NEAR_NODE, Wishes, describe, group_name, group_of, node_id};
 pub use labels::{Labels, is_met};
 pub use node_state::NodeState;
 pub use pack::PackFailure;

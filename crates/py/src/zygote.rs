@@ -92,7 +92,10 @@ fn receive(control_fd: i32, kind: Kind) -> PyResult<Option<(Vec<u8>, Vec<i32>)>>
     }
 }
 
-fn receive_any(control_fd: i32) -> PyResult<Option<(Kind, Vec<u8>, Vec<i32>)>> {
+/// A frame: its kind, its body and its descriptors.
+type Received = (Kind, Vec<u8>, Vec<i32>);
+
+fn receive_any(control_fd: i32) -> PyResult<Option<Received>> {
     let mut descriptors = Vec::new();
     let mut head = [0; Header::LEN];
     if !read_exact(control_fd, &mut head, &mut descriptors)? {

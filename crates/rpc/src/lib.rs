@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod authority;
+mod bulk;
 mod dial;
 mod error;
 mod files;
@@ -23,6 +24,7 @@ mod validity;
 mod verify;
 
 pub use authority::Authority;
+pub use bulk::BulkStream;
 pub use dial::{DialError, dial, dial_any, prepare, resolve};
 pub use error::CertificateError;
 pub use join::{JoinError, Joined, ServeJoinError, Versions, join, serve_join, serve_join_admitting};

@@ -135,21 +135,25 @@ pub(crate) fn provide_huge_page(descriptor: impl AsFd, offset: u64) -> bool {
 #[derive(Debug)]
 pub struct ReadOnlyMapping {
     mapping: Mapping,
+    touched: TouchedChunks,
 }
 
 impl ReadOnlyMapping {
     /// Maps the whole segment. Fails with `INVAL` when its size is another one.
     pub fn new(descriptor: impl AsFd, size_bytes: u64) -> io::Result<Self> {
-        Mapping::new(descriptor, size_bytes, ProtFlags::READ).map(|mapping| Self { mapping })
+        let mapping = Mapping::new(descriptor, size_bytes, ProtFlags::READ)?;
+        let touched = TouchedChunks::new(mapping.len);
+        Ok(Self { mapping, touched })
     }
 
-    /// Maps the pages of a range ahead of reading them. Ignored where the system cannot do it.
+    /// Maps the pages of a range ahead of reading them, once. Ignored where the system cannot do it.
     pub fn populate(&self, offset_bytes: u64, len_bytes: u64) {
         let Some((offset, len)) = checked_range(offset_bytes, len_bytes, self.mapping.len) else {
             return;
         };
-        let start = offset / 4096 * 4096;
-        let _ = self.mapping.advise(start, offset + len - start, Advice::LinuxPopulateRead);
+        self.touched.touch(offset, len, |start, run| {
+            let _ = self.mapping.advise(start, run, Advice::LinuxPopulateRead);
+        });
     }
 }
 

@@ -30,8 +30,7 @@ impl Core {
         let Some(entry) = self.table.get_mut(slot, generation).filter(|entry| !entry.is_put) else {
             return CancelOutcome::Finished;
         };
-        let function = &self.functions[entry.function.0 as usize];
-        let (actor, class) = (function.actor, function.class);
+        let actor = self.functions[entry.function.0 as usize].actor;
         if how.force && actor.is_some() {
             return CancelOutcome::ActorForced;
         }
@@ -45,7 +44,7 @@ impl Core {
                 self.pump_actor(actor, outbox);
             }
             (Phase::WaitsForArguments | Phase::Queued, Some(actor)) => self.drop_call(actor, slot, outbox),
-            (Phase::Queued, None) => self.drop_task(class, slot, outbox),
+            (Phase::Queued, None) => self.drop_task(self.class_of_task(slot), slot, outbox),
             (Phase::Pushed, actor) => {
                 entry.cancelled = true;
                 return self.cancel_pushed(slot, actor, how, outbox);

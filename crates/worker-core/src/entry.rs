@@ -164,6 +164,8 @@ pub(crate) struct TaskDetail {
     pub(crate) more: Vec<Object>,
     /// Items, if it is a generator.
     pub(crate) stream: Option<Box<Stream>>,
+    /// The scheduling class of a task with large arguments: it asks for the node that holds them.
+    pub(crate) near_class: Option<u32>,
 }
 
 /// What the owner knows of one stream.

@@ -8,6 +8,7 @@ use crate::entry::Phase;
 use crate::numbers::{FunctionIndex, PeerIndex};
 use crate::state::{Class, ClassKey, Core, Lease, LeaseState};
 use std::collections::{BTreeMap, VecDeque};
+use trygon_ids::NEAR_NODE_NUMBER;
 
 /// Work that may be in flight to one worker.
 const WINDOW_NS: u64 = 500_000;
@@ -67,7 +68,7 @@ impl Core {
         let entry = self.table.at_mut(slot);
         entry.phase = Phase::Queued;
         let function = entry.function;
-        let class = self.functions[function.0 as usize].class;
+        let class = self.class_of_task(slot);
         if self.classes[class as usize].queue.is_empty()
             && let Some(lease) = self.lease_with_room(class, function)
         {
@@ -236,7 +237,9 @@ impl Core {
     /// What each lease of a request holds; nothing when the request is not known any more.
     pub fn requested_resources(&self, request: u64) -> BTreeMap<String, f64> {
         let asked = |class: &&Class| class.requested.iter().any(|(number, _)| *number == request);
-        self.classes.iter().find(asked).map(|class| class.resources.clone()).unwrap_or_default()
+        let mut resources = self.classes.iter().find(asked).map(|class| class.resources.clone()).unwrap_or_default();
+        resources.retain(|name, _| !name.starts_with(NEAR_NODE_NUMBER));
+        resources
     }
 
     /// The tasks that wait for this request will never be served: they fail.

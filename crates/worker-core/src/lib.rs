@@ -32,6 +32,7 @@ mod entry;
 mod error_value;
 mod invariants;
 mod leases;
+mod locality;
 mod numbers;
 mod on_done;
 mod on_peer_lost;

@@ -51,6 +51,7 @@ impl Core {
             .filter(|entry| entry.phase == Phase::Pushed && (entry.attempt == reply.attempt || takes_any));
         let Some(entry) = current else { return self.refuse(reply, returns) };
         let function = entry.function;
+        let class = self.class_of_task(reply.slot);
         if !self.defects.borrow_dropped {
             for reference in kept {
                 self.lend(reference, executor);
@@ -85,7 +86,7 @@ impl Core {
         }
         match actor {
             Some(actor) => self.pump_actor(actor, outbox),
-            None => self.refill(self.functions[function.0 as usize].class, outbox),
+            None => self.refill(class, outbox),
         }
     }
 
@@ -179,7 +180,7 @@ impl Core {
         match function.actor {
             Some(actor) => self.requeue_call(actor, slot),
             None => {
-                let class = function.class;
+                let class = self.class_of_task(slot);
                 let queue = &mut self.classes[class as usize].queue;
                 if first {
                     queue.push_front(slot)
@@ -276,9 +277,9 @@ impl Core {
             if function.actor.is_some() {
                 continue;
             }
-            let class = function.class;
             entry.phase = Phase::Queued;
             let (lease, expected_ns, is_cancelled) = (entry.lease, entry.expected_ns, entry.cancelled);
+            let class = self.class_of_task(slot);
             if blocked && self.leases[lease as usize].state == LeaseState::Ready {
                 self.leases[lease as usize].state = LeaseState::Blocked;
             }

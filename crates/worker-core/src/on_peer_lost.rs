@@ -91,7 +91,7 @@ impl Core {
         let entry = self.table.at_mut(slot);
         entry.attempt += 1;
         entry.phase = Phase::Queued;
-        let class = self.functions[entry.function.0 as usize].class;
+        let class = self.class_of_task(slot);
         self.classes[class as usize].queue.push_front(slot);
     }
 

@@ -69,6 +69,7 @@ impl Core {
                 pending_dependencies: u32::MAX,
                 more: more.collect(),
                 stream,
+                near_class: None,
             }));
             pending = self.register_dependencies(slot, dependencies, contained);
             if let Some(detail) = self.table.at_mut(slot).detail.as_mut() {
@@ -103,7 +104,10 @@ impl Core {
                 self.admit_call(actor, slot);
                 self.pump_actor(actor, outbox);
             }
-            None => self.dispatch(slot, outbox),
+            None => {
+                self.choose_class(slot);
+                self.dispatch(slot, outbox);
+            }
         }
     }
 }

@@ -83,7 +83,10 @@ impl Head {
     /// No report came: the amounts are as the last one said.
     pub(super) fn settle_due(&mut self) {
         let now_us = self.now_us;
-        while let Some((_, node)) = self.settling.pop_front_if(|(until_us, _)| *until_us <= now_us) {
+        while self.settling.front().is_some_and(|(until_us, _)| *until_us <= now_us) {
+            let Some((_, node)) = self.settling.pop_front() else {
+                break;
+            };
             let Some(entry) = self.nodes.by_id.get_mut(&node) else {
                 continue;
             };

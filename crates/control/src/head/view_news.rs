@@ -18,6 +18,8 @@ const COME_US: u64 = 3_000;
 const SMALL: u64 = 128;
 /// Descriptions of nodes told in a second, all together.
 const MOST_PER_SECOND: u64 = 400_000;
+/// Resources that a node has, for these figures.
+const USUAL_NAMES: usize = 8;
 /// Each node is told of so many at least.
 const LEAST_SHARE: u64 = 16;
 /// Nodes that a newcomer is told of at once.
@@ -77,9 +79,18 @@ impl Head {
                 is_behind |= upto < self.news.last;
                 self.news.told.insert(receiver, upto);
             }
+            // A node with many bundles is as much to tell as several without.
+            let mut names = nodes.len() * USUAL_NAMES;
             for index in 0..changed.len().min(share.saturating_sub(nodes.len())) {
                 let node = changed[(first + index) % changed.len()];
-                nodes.extend(self.nodes.by_id.get(&node).filter(|_| node != receiver).map(|entry| entry.view.clone()));
+                let Some(entry) = self.nodes.by_id.get(&node).filter(|_| node != receiver) else {
+                    continue;
+                };
+                names += entry.view.total.len().max(USUAL_NAMES);
+                if names > share * USUAL_NAMES && !nodes.is_empty() {
+                    break;
+                }
+                nodes.push(entry.view.clone());
             }
             first += share;
             if !nodes.is_empty() {

@@ -14,6 +14,7 @@ mod incoming;
 mod log_room;
 mod logs;
 mod losses;
+mod near;
 mod nodes;
 mod objects;
 mod pending;

@@ -17,9 +17,8 @@ impl Service {
         let dial: Dial = Arc::new(move |number| {
             let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("node number {number} is not known"));
             let node = nodes.lock().get(&number).copied().ok_or_else(unknown)?;
-            let mut stream = streams.connect(node)?;
-            stream.sock.set_deadline(None)?;
-            let socket = stream.sock.socket().try_clone()?;
+            let stream = streams.connect(node)?;
+            let socket = stream.socket().try_clone()?;
             Ok(Box::new(Over::new(stream, socket)) as Box<dyn Stream>)
         });
         let handle = self.join_stores(number, dial)?;
@@ -40,12 +39,11 @@ impl Service {
         let (streams, nodes, preamble) = (cluster.network.object_streams(), cluster.nodes.numbers(), *preamble);
         // The handshake is done by a thread of the stream's.
         transfers.accept_by(move || {
-            let (node, mut stream) = streams.accept(&preamble, socket)?;
+            let (node, stream) = streams.accept(&preamble, socket)?;
             let number = nodes.lock().iter().find(|(_, known)| **known == node).map(|(number, _)| *number);
             let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("node {node} is not known"));
             let number = number.ok_or_else(unknown)?;
-            stream.sock.set_deadline(None)?;
-            let socket = stream.sock.socket().try_clone()?;
+            let socket = stream.socket().try_clone()?;
             Ok((Box::new(Over::new(stream, socket)) as Box<dyn Stream>, number))
         });
     }

@@ -263,6 +263,8 @@ impl Cluster {
         }
         self.pass(500_000);
         // The tasks of one node end; nobody waits for a task there.
+        self.machines.want_no_more();
+        self.pass(100_000);
         self.machines.end_tasks(self.machines.len() - 1);
         self.pass(3_000_000);
         self.machines.started == before + count

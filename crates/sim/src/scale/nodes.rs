@@ -257,6 +257,15 @@ impl Machines {
         }
     }
 
+    /// Drivers that know of other nodes want no more: what gets room is for those who ask the head.
+    pub(crate) fn want_no_more(&mut self) {
+        for number in 0..self.nodes.len().min(TOLD) {
+            if let Some(owner) = self.nodes[number].as_ref().map(|node| node.worker_id(0)) {
+                self.events.push_back((number, Event::LeaseCancelled { owner, request_id: 1 }));
+            }
+        }
+    }
+
     /// Everything that a node's driver asked for ends, and it wants no more.
     pub(crate) fn end_tasks(&mut self, number: usize) {
         let Some(owner) = self.nodes[number].as_ref().map(|node| node.worker_id(0)) else {

@@ -1,4 +1,4 @@
-//! The side that has the object: many receivers form a tree, so that its network carries it a few times only.
+//! The side that has the object: many receivers form a chain or a tree, so that its network carries it once or a few times only.
 
 use crate::pulls::state::Source;
 use std::collections::BTreeMap;
@@ -6,6 +6,9 @@ use trygon_ids::ObjectId;
 
 /// So many receivers are served at once before others are sent on.
 const FANOUT: usize = 2;
+/// A chain carries an object of `n` such parts to `n` receivers in little more than the time of one, where a tree whose links carry it
+/// twice takes two; each link of the chain adds the time of a few chunks, so that for more receivers a tree is quicker.
+const CHAIN_PART_BYTES: u64 = 16 << 20;
 /// Smaller objects are sent before another receiver could be asked.
 const LEAST_SHARED_BYTES: u64 = 4 << 20;
 /// A receiver that asked for nothing for so long has what it wanted, or is gone.
@@ -47,7 +50,9 @@ impl ServeTable {
         let known = receivers.iter_mut().position(|known| known.source.node == asker.node);
         let served = receivers.iter().filter(|known| known.is_served && known.source.node != asker.node).count();
         let goes_on = known.is_some_and(|index| receivers[index].is_served);
-        let chosen = if asker.is_direct || goes_on || served < FANOUT {
+        let is_chain = (receivers.len() as u64) < asker.location.size_bytes / CHAIN_PART_BYTES;
+        let fanout = if is_chain { 1 } else { FANOUT };
+        let chosen = if asker.is_direct || goes_on || served < fanout {
             None
         } else {
             let others = receivers.iter_mut().filter(|known| known.source.node != asker.node);

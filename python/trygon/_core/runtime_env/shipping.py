@@ -143,8 +143,8 @@ def _pack(folder: str, path: str, what: str) -> str:
                 with open(source, "rb") as content:
                     archive.addfile(entry, content)
     digest = sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(_PIECE_BYTES):
+    with open(path, "rb") as packed:
+        while piece := packed.read(_PIECE_BYTES):
             digest.update(piece)
     return digest.hexdigest()
 
@@ -199,9 +199,7 @@ class _Pieces:
         while self.read(_PIECE_BYTES):
             pass
         if self._digest.hexdigest() != self._described["sha256"]:
-            from trygon._core.runtime_env.commands import SetupError
-
-            raise SetupError("the code that the job shipped came damaged; the node will try again when it is asked to")
+            raise _damaged()
 
 
 def fetch(name: str, directory: str, look_up: Callable[[str], bytes | None], wait: Callable[[float], None]) -> str:
@@ -239,6 +237,7 @@ def _fetch(path: str, look_up: Callable[[str], bytes | None]) -> None:
     import json
     import shutil
     import tarfile
+    import zlib
     from typing import cast
 
     mark = os.environ.get("TRYGON_JOB_MARK", "")
@@ -254,8 +253,10 @@ def _fetch(path: str, look_up: Callable[[str], bytes | None]) -> None:
                 _unpack(archive, entry, incoming)
         pieces.check()
         os.rename(incoming, path)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(incoming, ignore_errors=True)
+        if isinstance(error, (tarfile.TarError, EOFError, zlib.error)):
+            raise _damaged() from error
         raise
 
 
@@ -285,6 +286,12 @@ def _missing() -> Exception:
         "the code that the job shipped is not with the cluster's head any more; it is kept until the job is over, so"
         " the job has ended or the head has lost its memory"
     )
+
+
+def _damaged() -> Exception:
+    from trygon._core.runtime_env.commands import SetupError
+
+    return SetupError("the code that the job shipped came damaged; a later task makes the node fetch it again")
 
 
 def _tell(message: str) -> None:

@@ -7,6 +7,7 @@ mod nodes;
 mod queries;
 mod random;
 mod random_world;
+mod shipped;
 
 use crate::head::{Head, Out};
 use std::collections::HashMap;

@@ -5,7 +5,8 @@ use crate::pulls::serve::{Decision, ServeTable};
 use crate::pulls::state::Source;
 use std::collections::BTreeMap;
 
-const LARGE: u64 = 100 << 20;
+/// Large enough to be shared, too small for a chain.
+const LARGE: u64 = 15 << 20;
 
 fn ask(table: &mut ServeTable, node: u32, now_ms: u64) -> Decision {
     table.on_asked(object(1), source(node, LARGE), now_ms)
@@ -29,6 +30,21 @@ fn two_are_served_and_the_others_are_spread_over_them() {
     assert_eq!(table.on_asked(object(1), direct, 0), Decision::Serve);
     // Another object has a tree of its own.
     assert_eq!(table.on_asked(object(2), source(20, LARGE), 0), Decision::Serve);
+}
+
+#[test]
+fn a_larger_object_goes_from_one_to_the_next_as_long_as_that_is_quicker() {
+    let mut table = ServeTable::default();
+    let mut ask = |node| table.on_asked(object(1), source(node, 10 * (16 << 20)), 0);
+    assert_eq!(ask(2), Decision::Serve);
+    for node in 3..12 {
+        let Decision::Redirect(receiver) = ask(node) else { panic!("{node} is served") };
+        assert_eq!(receiver.node, node - 1);
+    }
+    // Then another branch begins.
+    assert_eq!(ask(12), Decision::Serve);
+    assert!(matches!(ask(13), Decision::Redirect(_)));
+    assert_eq!(ask(2), Decision::Serve, "who is served goes on");
 }
 
 #[test]
