@@ -14,9 +14,10 @@ from pathlib import Path
 
 import leaks
 import pytest
+import trygon
 from ports import free_port
 
-PACKAGE = Path(__file__).resolve().parent.parent / "python"
+PACKAGE = Path(trygon.__file__).resolve().parent.parent
 BINARY = os.environ.get("TRYGON_BINARY") or str(PACKAGE / "trygon" / "_bin" / "trygon")
 
 
