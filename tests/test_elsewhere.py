@@ -142,6 +142,34 @@ def test_the_end_of_one_driver_does_not_touch_another(member: ClusterNode) -> No
         first.communicate()
 
 
+@trygon.remote(num_cpus=0)
+class Keeper:
+    def read(self, box: list[trygon.ObjectRef[str]]) -> str:
+        return trygon.get(box[0])
+
+
+@trygon.remote(num_cpus=0)
+def read_all(keepers: list[trygon.actor.ActorHandle[Keeper]], box: list[trygon.ObjectRef[str]]) -> list[str]:
+    return trygon.get([keeper.read.remote(box) for keeper in keepers])
+
+
+def test_processes_that_ask_for_one_another_at_once_are_connected_once(member: ClusterNode) -> None:
+    trygon.init(address=member.address)
+    for _ in range(3):
+        made = trygon.put("made by the driver")
+        keepers = [Keeper.remote() for _ in range(8)]
+        # Another process has them ask the driver for the object while the driver connects with them for its calls.
+        through = read_all.remote(keepers, [made])
+        direct = [keeper.read.remote([made]) for keeper in keepers]
+        assert trygon.get(direct, timeout=30) == ["made by the driver"] * 8
+        assert trygon.get(through, timeout=30) == ["made by the driver"] * 8
+        del made, through, direct, keepers
+    deadline = time.monotonic() + 10
+    while leaks.live_objects() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert leaks.live_objects() == {}
+
+
 def test_a_part_of_the_suite_with_everything_elsewhere() -> None:
     environment = {**os.environ, "TRYGON_TEST_CLUSTER": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     files = [str(ROOT / "tests" / name) for name in PART]
