@@ -27,11 +27,7 @@ impl Node {
         let starting = self.starting();
         // Environments in which no more may start now: whoever needs another one does not wait for that.
         let mut full: BTreeSet<EnvironmentId> = BTreeSet::new();
-        let is_shared = self.shares.is_shared();
-        if is_shared {
-            self.open_accounts(now_ms);
-        }
-        self.update_hold(now_ms, effects);
+        self.begin_pass(now_ms, effects);
         let mut too_large: BTreeSet<Demand> = BTreeSet::new();
         // Groups that do not fit: they are compared bundle by bundle, so that their sums say nothing of one another.
         let mut skipped: BTreeSet<u64> = BTreeSet::new();
@@ -74,26 +70,41 @@ impl Node {
                 waiting.planned += 1;
             }
         }
-        if is_shared {
-            self.take_back(now_ms, effects);
-        }
-        self.spill(now_ms, effects);
-        self.decline_rest(effects);
-        for held in &planned {
-            self.release(held);
-        }
+        self.pass_on(&planned, now_ms, effects);
         let missing = missing(&wanted, &starting).flat_map(|(environment, count)| repeat_n(environment, count));
         for environment in missing.take(startable) {
             self.start_worker(now_ms, environment, effects);
         }
-        self.queue.clear_plans();
-        self.queue.sweep();
-        if is_shared {
-            self.close_accounts(now_ms);
-        }
+        self.end_pass(now_ms);
         if let Some(place) = stuck {
             self.make_place(place, effects);
             self.tell_cap(place, effects);
+        }
+    }
+
+    /// What is decided before anything is granted.
+    fn begin_pass(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if self.shares.is_shared() {
+            self.open_accounts(now_ms);
+        }
+        self.update_hold(now_ms, effects);
+    }
+
+    /// What found no room: others give way, other nodes are asked, or what they asked is declined. Then what was planned is free again.
+    fn pass_on(&mut self, planned: &[Held], now_ms: u64, effects: &mut Vec<Effect>) {
+        if self.shares.is_shared() {
+            self.take_back(now_ms, effects);
+        }
+        self.spill(now_ms, effects);
+        self.decline_rest(effects);
+        planned.iter().for_each(|held| self.release(held));
+    }
+
+    fn end_pass(&mut self, now_ms: u64) {
+        self.queue.clear_plans();
+        self.queue.sweep();
+        if self.shares.is_shared() {
+            self.close_accounts(now_ms);
         }
     }
 
