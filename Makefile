@@ -101,6 +101,10 @@ test-python: wheel ## end-to-end tests of the newest wheel: all on the oldest CP
 	@$(ENVIRONMENTS) test > target/test-interpreters
 	@mapfile -t pythons < target/test-interpreters; scripts/end-to-end.sh "$(REPORTS)" $(if $(K),-k '$(K)') -- "$${pythons[@]}"
 
+.PHONY: test-cluster
+test-cluster: ## the end-to-end tests with everything on another node of a cluster (K=... selects)
+	TRYGON_TEST_CLUSTER=1 $(MAKE) --no-print-directory test-python
+
 .PHONY: typing
 typing: wheel ## mypy and pyright on the package and on the corpus of typed programs
 	@mkdir -p $(REPORTS)

@@ -41,6 +41,15 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"trygon {trygon.__version__} on Python {sys.version.split()[0]} ({sys.executable})"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On a cluster: tests that mean the driver's own node are skipped."""
+    if elsewhere.is_wanted():
+        for item in items:
+            why = elsewhere.why_skipped(item.nodeid)
+            if why is not None:
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
 @pytest.fixture(autouse=True)
 def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test everything is as before: processes, descriptors, shared memory, files."""

@@ -24,6 +24,34 @@ from trygon._core import init as init_module
 from trygon._core import sessions
 
 VARIABLE = "TRYGON_TEST_CLUSTER"
+_OWN_NODE = "looks at the driver's own node, where nothing runs here"
+_LATER = "reads the cluster's amounts at once; the head hears of a change a moment later"
+_OTHERS_SHOW = "counts what other programs of the same cluster leave to be seen"
+# Tests that mean one node; the part after the file's name may be the beginning of several.
+_SKIPPED = {
+    "test_compat_init.py::test_actors_may_outlive_their_handles_by_default": "leaves a detached actor, which stays",
+    "test_compat_init.py::test_memory_is_a_resource": _OWN_NODE,
+    "test_context.py::test_resources": _OWN_NODE,
+    "test_context.py::test_task": _OWN_NODE,
+    "test_init.py::test_context_prints_well_and_is_a_mapping": _OWN_NODE,
+    "test_init.py::test_wrong_arguments[arguments7": "wants no cluster to be there",
+    "test_leaks.py::test_idle_workers_end": _OWN_NODE,
+    "test_placement_group_use.py::test_actors_live_in_a_group": _LATER,
+    "test_placement_groups.py::test_resources_of_a_group_have_their_names": _LATER,
+    "test_placement_groups.py::test_the_table_has_the_fields_of_ray": _OWN_NODE,
+    "test_runtime_env.py::test_a_daemon_that_is_killed_leaves_no_files": _OWN_NODE,
+    "test_runtime_env.py::test_a_zygote_that_is_killed_is_replaced": _OWN_NODE,
+    "test_scheduling.py::test_label_selectors": _OWN_NODE,
+    "test_scheduling.py::test_memory_is_counted": _OWN_NODE,
+    "test_scheduling.py::test_on_a_node_with_labels": _OWN_NODE,
+    "test_scheduling.py::test_on_this_node": _OWN_NODE,
+    "test_scheduling.py::test_resources_of_the_node": _OWN_NODE,
+    "test_scheduling.py::test_the_node_shows_its_labels": _OWN_NODE,
+    "test_scheduling.py::test_what_cannot_be_met_says_why_once": _OWN_NODE,
+    "test_timeline.py::test_generators_stay_generators": _OTHERS_SHOW,
+}
+# Files of tests that start nodes of their own, or no engine.
+_FILES_WITHOUT = ("test_cluster_", "test_code_travels", "test_locality", "network")
 _TAKEN = ("num_cpus", "num_gpus", "resources", "labels", "object_store_memory", "_memory")
 _JOIN_LIMIT_S = 20.0
 _SETTLE_S = 5.0
@@ -32,6 +60,14 @@ _SETTLE_S = 5.0
 def is_wanted() -> bool:
     """Whether this run of the tests is to use a cluster."""
     return os.environ.get(VARIABLE, "") not in ("", "0")
+
+
+def why_skipped(node_id: str) -> str | None:
+    """Why this test says nothing on a cluster; None for one that is run."""
+    name = node_id.rpartition("tests/")[2]
+    if name.startswith(_FILES_WITHOUT):
+        return "starts nodes of its own"
+    return next((why for skipped, why in _SKIPPED.items() if name.startswith(skipped)), None)
 
 
 class _Node:

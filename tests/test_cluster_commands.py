@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trygon
+from ports import free_port
 from trygon._core.cluster.node import command
 from trygon.cluster_utils import Cluster
 
@@ -159,30 +160,32 @@ def test_a_symmetric_run_on_one_host(tmp_path: Any) -> None:
         "import os, trygon\ntrygon.init()\nassert trygon.get(trygon.remote(lambda: 1).remote()) == 1\n"
         "print(len(trygon.nodes()), os.environ['TRYGON_ADDRESS'])\nraise SystemExit(5)"
     )
-    words = [*RUN, "--address=127.0.0.1:6395", f"--token-file={tmp_path / 'key'}", "--", sys.executable, "-c", body]
+    address = f"127.0.0.1:{free_port()}"
+    words = [*RUN, f"--address={address}", f"--token-file={tmp_path / 'key'}", "--", sys.executable, "-c", body]
     environment_path = os.path.dirname(os.path.dirname(os.path.abspath(trygon.__file__)))
     os.environ["PYTHONPATH"] = environment_path
     try:
         done = command(*words)
     finally:
         del os.environ["PYTHONPATH"]
-    assert done.returncode == 5 and done.stdout == "1 127.0.0.1:6395\n", done.stderr
+    assert done.returncode == 5 and done.stdout == f"1 {address}\n", done.stderr
     assert not (tmp_path / "key").exists() and "no node of yours" in refused("status")
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--address=127.0.0.1:6395", "--min-nodes=2", "--", "true"], "every host"),
+        (["--address=127.0.0.1:PORT", "--min-nodes=2", "--", "true"], "every host"),
         (["--address=no.such.host.invalid:6395", "--", "true"], "not known"),
         (["--address=192.0.2.7:6395", "--wait-s=1", "--", "true"], "within 1 s"),
-        (["--address=127.0.0.1:6395", "--", "/no/such/program"], "cannot be started"),
-        (["--address=127.0.0.1:6395"], "COMMAND"),
+        (["--address=127.0.0.1:PORT", "--", "/no/such/program"], "cannot be started"),
+        (["--address=127.0.0.1:PORT"], "COMMAND"),
         (["--address=127.0.0.1", "--", "true"], "host and a port"),
-        (["--address=127.0.0.1:6395", "--head", "--", "true"], "--head"),
+        (["--address=127.0.0.1:PORT", "--head", "--", "true"], "--head"),
     ],
 )
 def test_a_symmetric_run_that_cannot_be(words: list[str], message: str, tmp_path: Any) -> None:
+    words = [word.replace("PORT", str(free_port())) for word in words]
     assert message in refused(*RUN, f"--token-file={tmp_path / 'key'}", *words)
     assert "no node of yours" in refused("status")
 
@@ -193,7 +196,7 @@ def test_a_killed_symmetric_run_takes_its_node(tmp_path: Any) -> None:
 
     marker = tmp_path / "pid"
     body = f"echo $$ > {marker}; exec sleep 30"
-    own = ["--address=127.0.0.1:6395", f"--token-file={tmp_path / 'key'}"]
+    own = [f"--address=127.0.0.1:{free_port()}", f"--token-file={tmp_path / 'key'}"]
     run = subprocess.Popen([_binary(), *RUN, *own, "--", "sh", "-c", body], stderr=subprocess.DEVNULL)
     try:
         pid = int(eventually(lambda: marker.read_text() if marker.exists() else ""))

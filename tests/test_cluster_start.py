@@ -14,13 +14,17 @@ from pathlib import Path
 
 import leaks
 import pytest
+import trygon
+from ports import free_port
 
-PACKAGE = Path(__file__).resolve().parent.parent / "python"
+PACKAGE = Path(trygon.__file__).resolve().parent.parent
 BINARY = os.environ.get("TRYGON_BINARY") or str(PACKAGE / "trygon" / "_bin" / "trygon")
 
 
 class Node:
     """A head with a base folder of its own."""
+
+    address = ""
 
     def __init__(self, folder: Path) -> None:
         path = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
@@ -67,9 +71,11 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def node(folder: Path) -> Iterator[Node]:
     node = Node(folder)
-    started = node.command("start", "--head", "--num-cpus=2", "--node-ip-address=127.0.0.1", "--port=6391")
+    node.address = f"127.0.0.1:{free_port()}"
+    port = node.address.rpartition(":")[2]
+    started = node.command("start", "--head", "--num-cpus=2", "--node-ip-address=127.0.0.1", f"--port={port}")
     assert started.returncode == 0, started.stderr
-    assert "127.0.0.1:6391" in started.stdout and "trygon stop" in started.stdout
+    assert node.address in started.stdout and "trygon stop" in started.stdout
     try:
         yield node
     finally:
@@ -87,17 +93,19 @@ def test_a_node_runs_until_it_is_stopped(node: Node) -> None:
     assert "No node of yours runs" in node.command("stop").stdout
 
 
-ADDRESSES = ["auto", "127.0.0.1:6391", "localhost:6391"]
+ADDRESSES = ["auto", "127.0.0.1", "localhost"]
 
 
 @pytest.mark.parametrize("address", [*ADDRESSES, None])
 def test_a_program_finds_the_node(node: Node, address: str | None) -> None:
+    if address not in ("auto", None):
+        address = f"{address}:{node.address.rpartition(':')[2]}"
     found = node.run(
         f"context = trygon.init(address={address!r})\n"
         "f = trygon.remote(lambda x: x + 1)\n"
         "print(context['gcs_address'], sum(trygon.get([f.remote(i) for i in range(20)])))"
     )
-    assert found == "127.0.0.1:6391 210"
+    assert found == f"{node.address} 210"
 
 
 def test_what_a_node_has_is_not_the_programs_to_say(node: Node) -> None:

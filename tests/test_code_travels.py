@@ -347,4 +347,4 @@ def test_a_node_that_has_no_python_for_a_job_says_so() -> None:
         script = apart.write("tree", {"main.py": HEADER + PYTHON}) / "main.py"
         here, *there = apart.run(script, python=python).splitlines()
         assert here == f"{python} numpy"
-        assert f"{python} cannot be started on node 127.0.0.1" in " ".join(there)
+        assert "workers cannot be started" in there[0] and python in there[0]

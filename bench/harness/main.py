@@ -23,6 +23,8 @@ from rows.registry import API_ENGINES
 BENCH = Path(__file__).resolve().parent.parent
 ROOT = BENCH.parent
 LIMITS_S = {"trygon": 30, "ray": 90, "pool": 30}
+# For one step of a row between machines; starting one of Ray's nodes alone takes many seconds.
+MACHINES_LIMITS_S = {"trygon": 60, "ray": 180}
 REPEATS = {"trygon": 5, "ray": 3, "pool": 3}
 QUICK_LIMITS_S = {"trygon": 15, "ray": 45, "pool": 15}
 QUICK_REPEATS = {"trygon": 2, "ray": 1, "pool": 1}
@@ -198,7 +200,7 @@ class Run:
     def place(self, name: str, limit_s: float | None = None) -> Place:
         """Machines for one engine, not yet started."""
         log = ROOT / ".cache" / "bench" / "logs" / f"{name}-machines.log"
-        return Place(self.environments[name], log, limit_s or self.limits_s[name])
+        return Place(self.environments[name], log, limit_s or MACHINES_LIMITS_S[name])
 
     def remote_rows(self, rows: list[Row], name: str) -> None:
         """The rows that share a cluster of two machines, all their repeats."""

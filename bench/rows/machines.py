@@ -72,7 +72,7 @@ def daemon_killed(place, context):
     return {"daemon killed, its tasks elsewhere": lost_machine(place, lambda: place.kill_daemon("b"))}
 
 
-@row("silent power-off", kind="machines", repeats={"trygon": 5, "ray": 2}, limit_s=120)
+@row("silent power-off", kind="machines", repeats={"trygon": 5, "ray": 2})
 def power_off(place, context):
     def isolate() -> float:
         now = time.monotonic()

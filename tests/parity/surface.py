@@ -35,7 +35,6 @@ ABSENT: dict[str, str] = {}
 ABSENT_SCRIPTS: dict[str, str] = {}
 
 _LANGUAGES = "absent: Trygon runs Python; refused by name"
-_CLUSTER = "absent: one machine in this version; refused with ConnectionError"
 
 SECTIONS: dict[str, list[tuple[str, str]]] = {
     "1.1 Names": [
@@ -62,7 +61,8 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {
         ("logging_config", "starting.logging_config starting.logging_in_workers tests/test_compat_init.py"),
         ("arguments without effect on one machine", "starting.accepted_arguments tests/test_compat_init.py"),
         ("wrong arguments", "starting.wrong_arguments starting.before"),
-        ("address of a cluster, `ray://`, `client()`", _CLUSTER),
+        ("address of a cluster", "tests/test_cluster_start.py tests/network/test_many_machines.py"),
+        ("`ray://`, `client()`", "absent: programs run on the cluster's machines; refused with ConnectionError"),
         ("environment variables", "tests/test_compat_environment.py"),
         ("enable_resource_isolation", "absent: refused with NotImplementedError"),
     ],
@@ -221,6 +221,16 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {
         ("Dask", "tests/test_util_dask.py"),
         ("joblib", "tests/test_util_joblib.py"),
         ("state API, tracing, Spark, TPU", "absent: not in this version"),
+    ],
+    "3.1 Commands for nodes": [
+        ("`start`, `stop`", "tests/test_cluster_start.py tests/network/test_many_machines.py"),
+        ("`status`", "tests/test_cluster_commands.py"),
+        ("`drain-node`: `trygon drain`", "tests/test_cluster_commands.py"),
+        ("`symmetric-run`", "tests/test_cluster_commands.py tests/network/test_many_machines.py"),
+        ("`explain` (Ray has none)", "tests/test_cluster_commands.py"),
+        ("`ray.cluster_utils.Cluster`", "tests/test_cluster_utils.py"),
+        ("`ray.cluster_utils.AutoscalingCluster`", "absent: nothing scales a cluster by itself in this version"),
+        ("`kill-actor`, `health-check`, `get-auth-token`, `check-open-ports`", "absent: not in this version"),
     ],
     "8 What programs use most": [("twenty programs, unchanged", "tests/test_compat_programs.py")],
     "10 Traps": [

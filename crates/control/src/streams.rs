@@ -70,7 +70,12 @@ impl Streams {
             let event = match inbound.message().await {
                 Ok(Some(event)) => event,
                 // That is how a connection ends that the service itself gives up.
-                Ok(None) => return ("its stream ended without a farewell, as when it does not answer for 3 s".to_owned(), false),
+                Ok(None) => {
+                    return (
+                        "its stream ended without a farewell, as when it does not answer for 3 s".to_owned(),
+                        false,
+                    );
+                }
                 Err(status) => return (format!("its connection broke: {}", status.message()), true),
             };
             let size_bytes = u32::try_from(event.encoded_len()).unwrap_or(u32::MAX).saturating_add(MESSAGE_BYTES);

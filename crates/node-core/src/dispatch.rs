@@ -13,6 +13,17 @@ use trygon_placement::{Demand, describe};
 /// What comes first is least: children of a job of which nothing else runs, then whose job has least of its due, then the deepest.
 type Order = (bool, i64, std::cmp::Reverse<u32>);
 
+/// What one pass found.
+#[derive(Default)]
+struct Pass {
+    /// What is taken for workers that start, so that no later request gets it in this pass.
+    planned: Vec<Held>,
+    /// How many workers each environment needs.
+    wanted: BTreeMap<EnvironmentId, usize>,
+    /// Who needs a worker when no more may start.
+    stuck: Option<Place>,
+}
+
 impl Node {
     /// Grants what can be granted, in the order of QUEUE-1.
     pub(crate) fn dispatch(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
@@ -25,16 +36,49 @@ impl Node {
         self.hear_wishes(now_ms, effects);
         let startable = self.startable(now_ms);
         let starting = self.starting();
+        let is_shared = self.shares.is_shared();
+        if is_shared {
+            self.open_accounts(now_ms);
+        }
+        self.update_hold(now_ms, effects);
+        let Pass { planned, wanted, stuck } = self.pass(now_ms, startable, &starting, effects);
+        if is_shared {
+            self.take_back(now_ms, effects);
+        }
+        self.spill(now_ms, effects);
+        self.decline_rest(effects);
+        for held in &planned {
+            self.release(held);
+        }
+        let missing = missing(&wanted, &starting).flat_map(|(environment, count)| repeat_n(environment, count));
+        for environment in missing.take(startable) {
+            self.start_worker(now_ms, environment, effects);
+        }
+        self.queue.clear_plans();
+        self.queue.sweep();
+        if is_shared {
+            self.close_accounts(now_ms);
+        }
+        if let Some(place) = stuck {
+            self.make_place(place, effects);
+            self.tell_cap(place, effects);
+        }
+    }
+
+    /// Goes through what waits, the first in turn first, until nothing more fits.
+    fn pass(
+        &mut self,
+        now_ms: u64,
+        startable: usize,
+        starting: &BTreeMap<EnvironmentId, usize>,
+        effects: &mut Vec<Effect>,
+    ) -> Pass {
         // Environments in which no more may start now: whoever needs another one does not wait for that.
         let mut full: BTreeSet<EnvironmentId> = BTreeSet::new();
-        self.begin_pass(now_ms, effects);
         let mut too_large: BTreeSet<Demand> = BTreeSet::new();
         // Groups that do not fit: they are compared bundle by bundle, so that their sums say nothing of one another.
         let mut skipped: BTreeSet<u64> = BTreeSet::new();
-        // What is taken for workers that start, so that no later request gets it in this pass.
-        let mut planned: Vec<Held> = Vec::new();
-        let mut wanted: BTreeMap<EnvironmentId, usize> = BTreeMap::new();
-        let mut stuck: Option<Place> = None;
+        let mut pass = Pass::default();
         while let Some(place) = self.next_candidate(&too_large, &skipped, &full) {
             let Some(waiting) = self.queue.at(place) else {
                 break;
@@ -55,57 +99,22 @@ impl Node {
                 continue;
             }
             self.note_use(place, &held.amounts, is_of_tasks);
-            planned.push(held);
+            pass.planned.push(held);
             let begun = starting.get(&environment).copied().unwrap_or(0);
-            if wanted.get(&environment).copied().unwrap_or(0) >= begun.max(self.most_starting(now_ms)) {
+            if pass.wanted.get(&environment).copied().unwrap_or(0) >= begun.max(self.most_starting(now_ms)) {
                 full.insert(environment);
                 continue;
             }
-            *wanted.entry(environment).or_default() += 1;
-            if missing(&wanted, &starting).map(|(_, count)| count).sum::<usize>() > startable {
-                stuck = Some(place);
+            *pass.wanted.entry(environment).or_default() += 1;
+            if missing(&pass.wanted, starting).map(|(_, count)| count).sum::<usize>() > startable {
+                pass.stuck = Some(place);
                 break;
             }
             if let Some(waiting) = self.queue.at(place) {
                 waiting.planned += 1;
             }
         }
-        self.pass_on(&planned, now_ms, effects);
-        let missing = missing(&wanted, &starting).flat_map(|(environment, count)| repeat_n(environment, count));
-        for environment in missing.take(startable) {
-            self.start_worker(now_ms, environment, effects);
-        }
-        self.end_pass(now_ms);
-        if let Some(place) = stuck {
-            self.make_place(place, effects);
-            self.tell_cap(place, effects);
-        }
-    }
-
-    /// What is decided before anything is granted.
-    fn begin_pass(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        if self.shares.is_shared() {
-            self.open_accounts(now_ms);
-        }
-        self.update_hold(now_ms, effects);
-    }
-
-    /// What found no room: others give way, other nodes are asked, or what they asked is declined. Then what was planned is free again.
-    fn pass_on(&mut self, planned: &[Held], now_ms: u64, effects: &mut Vec<Effect>) {
-        if self.shares.is_shared() {
-            self.take_back(now_ms, effects);
-        }
-        self.spill(now_ms, effects);
-        self.decline_rest(effects);
-        planned.iter().for_each(|held| self.release(held));
-    }
-
-    fn end_pass(&mut self, now_ms: u64) {
-        self.queue.clear_plans();
-        self.queue.sweep();
-        if self.shares.is_shared() {
-            self.close_accounts(now_ms);
-        }
+        pass
     }
 
     /// Says so if what waits can never be met.

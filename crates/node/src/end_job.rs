@@ -1,5 +1,6 @@
 //! The end of one job in a daemon that stays: everything of it ends but what is detached, and with the last of that the rest.
 
+use crate::head_place::HeadPlace;
 use crate::process::{Part, Process};
 use crate::service::Service;
 use std::time::Duration;
@@ -48,6 +49,9 @@ impl Service {
         self.on_store_user_died(driver);
         self.node_step(Event::ProcessDied { process: worker });
         self.early_leases.retain(|early| early.from != driver);
+        if let HeadPlace::Remote(questions) = &mut self.head.place {
+            questions.forget(worker);
+        }
         // What is not detached ends by what the head says now.
         self.tell_head(Body::EndJob(EndJob { job_id: id.as_bytes().to_vec(), death: Some(death) }));
     }

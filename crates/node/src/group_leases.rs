@@ -4,7 +4,7 @@ use crate::known_groups::{EarlyLease, KnownGroup};
 use crate::service::Service;
 use crate::translate::{group_id, resource_set};
 use trygon_ids::PlacementGroupId;
-use trygon_node_core::{Refusal, group_of};
+use trygon_node_core::{Event, Refusal, group_of};
 use trygon_proto::v1::GroupNews;
 use trygon_proto::v1::from_process::Request;
 use trygon_wire::Kind;
@@ -53,6 +53,8 @@ impl Service {
             self.known_groups.insert(group, state);
         }
         if state == Some(KnownGroup::Removed) {
+            // A node without bundles of the group may have requests of its owners waiting for those elsewhere.
+            self.node_step(Event::GroupRemoved { group });
             self.removed_groups.push_back(group);
             if self.removed_groups.len() > MAX_REMOVED
                 && let Some(oldest) = self.removed_groups.pop_front()

@@ -1,5 +1,6 @@
 //! What the head tells this node.
 
+use crate::head_place::HeadPlace;
 use crate::placed::{ActorHere, Placed};
 use crate::service::Service;
 use crate::translate::{actor_id, amounts, devices, group_id, resource_set, worker_id};
@@ -138,6 +139,9 @@ impl Service {
     }
 
     fn on_actor_running(&mut self, worker: WorkerId) {
+        if let HeadPlace::Remote(questions) = &mut self.head.place {
+            questions.note_running(worker);
+        }
         for actor in self.actors_here.values_mut().filter(|actor| actor.worker == worker) {
             actor.is_running = true;
         }

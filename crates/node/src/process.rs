@@ -40,6 +40,8 @@ pub(crate) struct Process {
     pub(crate) peers: BTreeMap<u64, u64>,
     /// Connected processes of other nodes and the number of each connection.
     pub(crate) remote_peers: BTreeMap<WorkerId, u64>,
+    /// The last connection that broke with a process of another node that lives.
+    pub(crate) lost_connections: BTreeMap<WorkerId, u64>,
     /// When it got its certificate, in milliseconds of the daemon's clock.
     pub(crate) certified_ms: u64,
     /// What it said about its end.
@@ -68,6 +70,7 @@ impl Process {
             recorder: None,
             peers: BTreeMap::new(),
             remote_peers: BTreeMap::new(),
+            lost_connections: BTreeMap::new(),
             certified_ms: 0,
             announced: None,
             killed: None,

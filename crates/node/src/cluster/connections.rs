@@ -112,6 +112,8 @@ impl Service {
     pub(crate) fn begin_connection(&mut self, number: u64, other: WorkerId) {
         let connection = self.next_connection;
         let (own, own_job) = (self.node.worker_id(number), self.job_of(number));
+        let lost = self.processes.get(&number).and_then(|process| process.lost_connections.get(&other).copied());
+        let lost = lost.unwrap_or(0);
         let Some(cluster) = &mut self.cluster else {
             return;
         };
@@ -136,6 +138,7 @@ impl Service {
                 from: own.as_bytes().to_vec(),
                 to: other.as_bytes().to_vec(),
                 job_id: own_job.as_bytes().to_vec(),
+                lost,
             };
             self.tell_node(node, Body::Connect(message));
         }
@@ -155,8 +158,11 @@ impl Service {
             let died = RemotePeerDied { to: message.from.clone(), died: Some(died) };
             return self.tell_node(node, Body::PeerDied(died));
         };
-        // A connection that is asked for anew is not there any more on the other side.
-        process.remote_peers.remove(&from);
+        match process.remote_peers.get(&from) {
+            // Both asked at the same time: this side's is on its way there.
+            Some(connection) if *connection != message.lost => return,
+            _ => process.remote_peers.remove(&from),
+        };
         let job = JobId::from_bytes(&message.job_id).unwrap_or(JobId::nil());
         self.connect_then(number, from, job, None);
     }

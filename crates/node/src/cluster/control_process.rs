@@ -15,6 +15,8 @@ const LONGEST_PAUSE_MS: u64 = 5_000;
 #[derive(Debug)]
 pub(crate) struct ControlProcess {
     storage: String,
+    /// The cluster's name among those of one storage.
+    cluster: String,
     child: Option<Child>,
     socket: Option<ControlSocket>,
     /// When it is started again.
@@ -25,8 +27,16 @@ pub(crate) struct ControlProcess {
 
 impl ControlProcess {
     /// One that is not started yet.
-    pub(crate) fn new(storage: String) -> Self {
-        Self { storage, child: None, socket: None, starts_ms: Some(0), pause_ms: FIRST_PAUSE_MS, certified: None }
+    pub(crate) fn new(storage: String, cluster: String) -> Self {
+        Self {
+            storage,
+            cluster,
+            child: None,
+            socket: None,
+            starts_ms: Some(0),
+            pause_ms: FIRST_PAUSE_MS,
+            certified: None,
+        }
     }
 
     /// Starts it, with a certificate of its own.
@@ -44,6 +54,7 @@ impl ControlProcess {
         let certificate = authority.issue_control(now, PROCESS_LIFETIME).map_err(io::Error::other)?;
         ours.start(ControlOptions {
             storage: self.storage.clone(),
+            cluster: self.cluster.clone(),
             certificate: Some((&certificate).into()),
             ..ControlOptions::default()
         })?;

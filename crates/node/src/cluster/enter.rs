@@ -63,6 +63,7 @@ impl Entrance<'_> {
             pending: BTreeMap::new(),
             losses: BTreeMap::new(),
             unreached: Vec::new(),
+            questions: Vec::new(),
             dials: BTreeMap::new(),
             next_token: 1,
             transfers: None,
@@ -105,13 +106,15 @@ impl Entrance<'_> {
         let (for_joining, _) = open()?;
         let certificate = authority.issue_node(self.node_id, now, NODE_LIFETIME).map_err(|error| error.to_string())?;
         let join_desk = JoinDesk { authority: for_joining, key, versions: self.versions(), lifetime: NODE_LIFETIME };
+        // Clusters that share a Redis server are told apart by what no two of them share.
+        let cluster = authority.fingerprint().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let journal = format!("file:{}", self.folder.join(JOURNAL).display());
         let storage = if self.start.storage.is_empty() { journal } else { self.start.storage.clone() };
         Ok(Credentials {
             certificate,
             authority: Some(authority),
             join_desk: Some(join_desk),
-            control: Some(ControlProcess::new(storage)),
+            control: Some(ControlProcess::new(storage, cluster)),
         })
     }
 

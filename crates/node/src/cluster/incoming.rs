@@ -54,13 +54,14 @@ impl Service {
         let cluster = self.cluster.as_ref()?;
         let pending = cluster.pending.values().map(|pending| pending.until_ms).min();
         let unreached = cluster.unreached.iter().map(|(at_ms, ..)| *at_ms).min();
+        let questions = cluster.questions.iter().map(|(at_ms, ..)| *at_ms).min();
         let asks = cluster.early_asks.iter().map(|early| early.until_ms).min();
         let control = cluster.control.as_ref().and_then(|control| control.starts_ms);
         let starter = self.session.as_ref().and_then(|session| session.starter.as_ref());
         let starter = starter.map(|starter| starter.until_ms);
         let logs = cluster.log_room.retry_ms;
         let drain = cluster.draining.as_ref().and_then(Draining::deadline_ms);
-        [pending, unreached, asks, control, starter, logs, drain, Some(cluster.certificates_ms)]
+        [pending, unreached, questions, asks, control, starter, logs, drain, Some(cluster.certificates_ms)]
             .into_iter()
             .flatten()
             .min()
@@ -73,6 +74,7 @@ impl Service {
         }
         self.on_connections_deadline();
         self.on_unreached_deadline();
+        self.on_questions_deadline();
         self.on_early_asks_deadline();
         self.on_control_deadline();
         self.on_starter_deadline();

@@ -73,14 +73,41 @@ impl Service {
             let question = ConnectionLost { from: message.to.clone(), to: message.from.clone(), ..message.clone() };
             return self.tell_node(node, Body::ConnectionLost(question));
         }
+        let at_ms = self.now_ms() + LAST_BREATH_MS;
+        match self.cluster.as_mut().filter(|_| is_current) {
+            // What an actor had begun and left is told with its own death only.
+            Some(cluster) => cluster.questions.push((at_ms, node, message.clone())),
+            None => self.tell_of_connection(node, message),
+        }
+    }
+
+    /// Both processes live as far as is known: they are not connected any more, and hear it.
+    fn tell_of_connection(&mut self, node: NodeId, message: &ConnectionLost) {
+        let (from, to) = (crate::translate::worker_id(&message.from), crate::translate::worker_id(&message.to));
         let death = connection_death(&message.reason);
-        self.tell_of_death(
-            node,
-            from,
-            PeerDied { worker_id: message.to.clone(), death: Some(death.clone()), ..PeerDied::default() },
-        );
-        if is_current {
+        let died = PeerDied { worker_id: message.to.clone(), death: Some(death.clone()), ..PeerDied::default() };
+        self.tell_of_death(node, from, died);
+        let number = self.number_of(to);
+        let connection = self.processes.get(&number).and_then(|process| process.remote_peers.get(&from));
+        if connection == Some(&message.connection) {
             self.end_remote_peer(number, from, death);
+        }
+    }
+
+    /// Connections whose processes have not ended meanwhile. Of those that have, the other node was told.
+    pub(crate) fn on_questions_deadline(&mut self) {
+        let now_ms = self.now_ms();
+        let Some(cluster) = &mut self.cluster else {
+            return;
+        };
+        let (due, others) =
+            std::mem::take(&mut cluster.questions).into_iter().partition(|(at_ms, ..)| *at_ms <= now_ms);
+        cluster.questions = others;
+        let due: Vec<(u64, NodeId, ConnectionLost)> = due;
+        for (_, node, message) in due {
+            if self.processes.contains_key(&self.number_of(crate::translate::worker_id(&message.to))) {
+                self.tell_of_connection(node, &message);
+            }
         }
     }
 
@@ -120,8 +147,12 @@ impl Service {
             cluster.losses.remove(&(number, other));
         }
         let own = self.node.worker_id(number);
+        let is_alive = died.death.as_ref().is_some_and(|death| death.kind == CONNECTION);
         if let Some(process) = self.processes.get_mut(&number) {
-            process.remote_peers.remove(&other);
+            let connection = process.remote_peers.remove(&other);
+            if let Some(connection) = connection.filter(|_| is_alive) {
+                process.lost_connections.insert(other, connection);
+            }
             self.send(number, Kind::PeerDied, died);
         }
         for lease in self.node.foreign_leases(own, other) {

@@ -9,7 +9,8 @@ use crate::cluster::pending::Pending;
 use crate::worker_pool::ZYGOTE;
 use std::collections::BTreeMap;
 use trygon_cluster::Network;
-use trygon_ids::WorkerId;
+use trygon_ids::{NodeId, WorkerId};
+use trygon_proto::v1::ConnectionLost;
 use trygon_rpc::{Authority, NodeCertificate, NodeKey};
 use trygon_store::transfer::TransferHandle;
 
@@ -41,6 +42,8 @@ pub(crate) struct Cluster {
     pub(crate) losses: BTreeMap<(u64, WorkerId), String>,
     /// Workers that are ended at a time, because their owners cannot be reached, and the sentence.
     pub(crate) unreached: Vec<(u64, WorkerId, String)>,
+    /// Connections that another node asks about, answered at a time, when a process that has just ended is known to have.
+    pub(crate) questions: Vec<(u64, NodeId, ConnectionLost)>,
     /// Connections that the network thread makes: whose they are.
     pub(crate) dials: BTreeMap<u64, (u64, WorkerId)>,
     pub(crate) next_token: u64,

@@ -3,7 +3,7 @@
 use crate::scale::answers;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_control::resource_set;
-use trygon_ids::{ActorId, NodeId, WorkerId};
+use trygon_ids::{ActorId, JobId, NodeId, WorkerId};
 use trygon_node_core::{Effect, Event, LeaseId, LeaseRequest, Node, Options, PLAIN, RemoteAsk};
 use trygon_placement::{Delta, NodeState};
 use trygon_proto::v1::View;
@@ -154,8 +154,19 @@ impl Machines {
             Effect::StartWorker { worker, .. } => self.events.push_back((number, Event::WorkerReady { worker })),
             Effect::StopWorker { worker, .. } => self.end_worker(number, worker),
             Effect::Grant { owner, lease, .. } => self.granted.push((number, owner, lease)),
-            Effect::AskNode { node: to, owner, request_id, resources, count, depth, name, environment, may_wait } => {
-                let request = LeaseRequest { owner, request_id, resources, count, depth, name, environment };
+            Effect::AskNode {
+                node: to,
+                owner,
+                job,
+                request_id,
+                resources,
+                count,
+                depth,
+                name,
+                environment,
+                may_wait,
+            } => {
+                let request = LeaseRequest { owner, job, request_id, resources, count, depth, name, environment };
                 self.send(to, Event::RemoteAsk(RemoteAsk { node, request, may_wait }));
             }
             Effect::CancelAsk { node: to, owner, request_id } => {
@@ -246,6 +257,7 @@ impl Machines {
             };
             let request = LeaseRequest {
                 owner: node.worker_id(0),
+                job: JobId::new([1, 0, 0, 0]),
                 request_id: 1,
                 resources: resources.clone(),
                 count: each,
