@@ -41,6 +41,8 @@ pub(crate) struct Abroad {
     pub(crate) looked_at: Option<u64>,
     /// When a node that declined has rested.
     rests_until_ms: Option<u64>,
+    /// No node that is known could ever take it; people are told then, if that is still so.
+    pub(crate) hopeless_until_ms: Option<u64>,
     /// Why no node can ever take it, for people.
     pub(crate) why: String,
 }

@@ -331,7 +331,12 @@ impl Node {
     /// No node could ever take it: it waits and says why, or is refused if it is bound to one that is no more.
     fn give_up(&mut self, now_ms: u64, place: Place, demand: &Demand, effects: &mut Vec<Effect>) {
         if demand.node.is_none() {
-            self.tell_infeasible(place, effects);
+            // What bundles a group has, and where, is heard a little later than that it is there.
+            let until_ms = waiting_since(self.queue.at(place)) + UNKNOWN_NODE_MS;
+            match self.queue.at(place).filter(|_| demand.part.is_some() && now_ms < until_ms) {
+                Some(waiting) => waiting.abroad.hopeless_until_ms = Some(until_ms),
+                None => self.tell_infeasible(place, effects),
+            }
             return;
         }
         if self.refusal(demand).is_none() && now_ms < waiting_since(self.queue.at(place)) + UNKNOWN_NODE_MS {
@@ -402,7 +407,7 @@ impl Node {
         let is_unknown = waiting.demand.node.as_ref().is_some_and(|wanted| *wanted != self.options.node_id)
             && self.cluster.view.bound_to(&waiting.demand).is_none();
         let unknown = is_unknown.then_some(waiting.since_ms + UNKNOWN_NODE_MS);
-        waiting.abroad.rests_until_ms().into_iter().chain(unknown).min()
+        waiting.abroad.rests_until_ms().into_iter().chain(unknown).chain(waiting.abroad.hopeless_until_ms).min()
     }
 
     /// Requests for tasks of owners here, of which something waits.
@@ -415,6 +420,7 @@ impl Node {
 
     fn look(&mut self, place: Place) -> Option<Look> {
         let waiting = self.queue.at(place)?;
+        waiting.abroad.hopeless_until_ms = None;
         let (demand, ticket) = (waiting.demand.clone(), waiting.ticket);
         let named = demand.named_amounts();
         // Different nodes, and different requests of one, choose different ones among equals.
