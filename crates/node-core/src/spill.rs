@@ -74,6 +74,7 @@ impl Node {
     fn spill_one(&mut self, now_ms: u64, look: &Look, effects: &mut Vec<Effect>) -> bool {
         if let Some(waiting) = self.queue.at(look.place) {
             waiting.abroad.forget_look();
+            waiting.abroad.hopeless_until_ms = None;
         }
         let Some(mut left) = self.excess(look).filter(|left| *left > 0) else {
             return true;
@@ -420,7 +421,6 @@ impl Node {
 
     fn look(&mut self, place: Place) -> Option<Look> {
         let waiting = self.queue.at(place)?;
-        waiting.abroad.hopeless_until_ms = None;
         let (demand, ticket) = (waiting.demand.clone(), waiting.ticket);
         let named = demand.named_amounts();
         // Different nodes, and different requests of one, choose different ones among equals.

@@ -3,7 +3,8 @@
 use crate::tests::env::set;
 use crate::tests::net::{Net, id};
 use crate::{Effect, Event, Refusal};
-use trygon_placement::Delta;
+use trygon_ids::PlacementGroupId;
+use trygon_placement::{Delta, group_name};
 
 #[test]
 fn what_fits_here_stays_and_the_rest_is_divided_among_the_others() {
@@ -314,4 +315,18 @@ fn holds_for_fairness_reach_owners_elsewhere() {
     }
     net.settle();
     assert_eq!(net.places(2), [1]);
+}
+
+#[test]
+fn who_runs_in_a_group_hears_that_it_has_no_such_bundle_only_after_a_while() {
+    // One bundle is here; where the other one is has not been heard.
+    let mut net = Net::of_cpus(&[1.0, 1.0]);
+    let group = PlacementGroupId::new([9; PlacementGroupId::LEN]);
+    net.step(0, Event::BundlesPrepare { group, attempt: 1, bundles: vec![(1, set(&[("CPU", 1.0)]))] });
+    net.step(0, Event::BundlesCommit { group, attempt: 1 });
+    net.request(0, 1, 1, &[(group_name("CPU", &group, Some(0)).as_str(), 1.0)]);
+    let is_told = |net: &Net| net.told.iter().any(|effect| matches!(effect, Effect::LeaseWaits { .. }));
+    assert!(!is_told(&net), "{:?}", net.told);
+    net.settle();
+    assert!(net.now_ms >= 1_000 && is_told(&net), "{} {:?}", net.now_ms, net.told);
 }
