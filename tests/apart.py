@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).resolve().parent.parent / "python"
+import trygon
+
+PACKAGE = Path(trygon.__file__).resolve().parent.parent
 
 
 def why_not() -> str:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import leaks
 import pytest
+import trygon
 from ports import free_port
 
-PACKAGE = Path(__file__).resolve().parent.parent / "python"
+# The package that is tested: that of the sources, or the installed one.
+PACKAGE = Path(trygon.__file__).resolve().parent.parent
 BINARY = os.environ.get("TRYGON_BINARY") or str(PACKAGE / "trygon" / "_bin" / "trygon")
 
 

@@ -44,6 +44,11 @@ impl Validity {
         self.not_after_s.saturating_sub(unix_s(now)) < life_s / 3
     }
 
+    /// How many seconds of it are left; 0 when it is over.
+    pub fn seconds_left(&self, now: SystemTime) -> u64 {
+        u64::try_from(self.not_after_s.saturating_sub(unix_s(now))).unwrap_or(0)
+    }
+
     /// Whether it ended before `now`.
     pub fn is_over(&self, now: SystemTime) -> bool {
         self.not_after_s < unix_s(now)

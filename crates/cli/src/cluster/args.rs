@@ -28,6 +28,10 @@ pub(crate) struct Start {
     pub(crate) storage: String,
     #[command(flatten)]
     pub(crate) node: NodeOptions,
+    /// How long a node's certificate is valid, in seconds; all are renewed in time. A machine that is stolen is locked out after this at the
+    /// latest [default: 7 days].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(5..), conflicts_with = "address")]
+    pub(crate) certificate_lifetime: Option<u32>,
     /// Stay in the foreground; the node ends with this command (Ctrl-C).
     #[arg(long)]
     pub(crate) block: bool,

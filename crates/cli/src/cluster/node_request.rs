@@ -66,6 +66,7 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
             String::new()
         },
         storage: start.storage.clone(),
+        certificate_lifetime_s: start.certificate_lifetime.unwrap_or(0),
     })
 }
 

@@ -4,7 +4,7 @@ use crate::tests::env::{Env, set};
 use crate::tests::groups;
 use crate::{Effect, Event};
 use std::collections::BTreeSet;
-use trygon_ids::ActorId;
+use trygon_ids::{ActorId, JobId};
 
 /// Splitmix: the same seed gives the same story.
 struct Dice(u64);
@@ -75,6 +75,7 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
     let worker = env.id(process);
     env.now_ms += dice.below(300);
     env.environment = dice.below(3) as u32;
+    env.job = JobId::new([dice.below(3) as u8, 0, 0, 0]);
     match dice.below(20) {
         0 | 1 => env.request_at(process, dice.below(5), dice.below(4) as u32, shape, dice.below(3) as u32),
         2 => env.request(0, dice.below(5), 1, shape),
@@ -127,8 +128,16 @@ fn any_order_of_events_keeps_the_laws_and_leaves_nothing_held() {
             options.max_workers = if seed % 2 == 0 { 0 } else { 6 };
         });
         env.step(Event::Start);
-        for _ in 0..200 {
+        // With one job, with three that share, and with such as come and go (FAIR-2).
+        for number in 0..seed % 4 {
+            env.step(Event::JobWeighted { job: JobId::new([number as u8, 0, 0, 0]), weight: 1.0 + number as f64 });
+        }
+        for number in 0..200 {
             world.take(&mut env);
+            if seed % 4 > 1 && number % 40 == 39 {
+                let weight = if number % 80 == 79 { 2.0 } else { 0.0 };
+                env.step(Event::JobWeighted { job: JobId::new([2, 0, 0, 0]), weight });
+            }
             one_event(&mut env, &mut world, &mut dice);
         }
         // The end of the job: everything that was asked for is taken back, then every process ends.

@@ -4,7 +4,7 @@
 use crate::Event;
 use crate::tests::env::set;
 use crate::tests::net::Net;
-use trygon_ids::WorkerId;
+use trygon_ids::{JobId, WorkerId};
 
 /// Splitmix: the same seed gives the same story.
 struct Dice(u64);
@@ -35,6 +35,7 @@ fn a_request(net: &mut Net, at: usize, owner: WorkerId, dice: &mut Dice) {
     if !wish.is_empty() {
         wanted.push((wish, 1.0));
     }
+    net.job = JobId::new([dice.below(2) as u8, 0, 0, 0]);
     net.request_of(at, owner, dice.below(6) as u64, 1 + dice.below(4) as u32, &wanted);
 }
 
@@ -112,6 +113,13 @@ fn any_order_of_events_among_nodes_keeps_the_laws_and_leaves_nothing_held() {
         let small = set(&[("CPU", 2.0)]);
         let large = set(&[("CPU", 4.0), ("GPU", 1.0)]);
         let mut net = Net::new(&[small.clone(), large, small, set(&[("CPU", 1.0), ("GPU", 2.0)])]);
+        // With one job, and with two that share (FAIR-2).
+        for number in 0..2 * (seed % 2) {
+            for at in 0..4 {
+                let weight = 1.0 + 2.0 * number as f64;
+                net.step(at, Event::JobWeighted { job: JobId::new([number as u8, 0, 0, 0]), weight });
+            }
+        }
         for _ in 0..500 {
             one_event(&mut net, &mut dice);
         }

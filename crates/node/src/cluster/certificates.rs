@@ -1,6 +1,7 @@
 //! Certificates: of the processes here, of the daemon, and on the head's machine of nodes and control service. All are renewed long before
 //! they end.
 
+use crate::cluster::lifetimes::Lifetimes;
 use crate::cluster::state::Cluster;
 use crate::service::Service;
 use std::time::SystemTime;
@@ -8,22 +9,15 @@ use trygon_cluster::Outgoing;
 use trygon_ids::{JobId, NodeId, WorkerId};
 use trygon_proto::v1::node_to_node::Body;
 use trygon_proto::v1::{RenewCertificate, RenewedCertificate};
-use trygon_rpc::{CertificateError, Identity, IssuedNode, NODE_LIFETIME, NodeCertificate, NodeKey, ProcessCertificate};
+use trygon_rpc::{CertificateError, Identity, IssuedNode, NodeCertificate, NodeKey, ProcessCertificate};
 use trygon_wire::Kind;
 use trygon_wire::control::{Certificate, CertificateRenewed};
-
-pub(crate) use trygon_rpc::PROCESS_LIFETIME;
-
-/// How often they are looked at.
-const LOOK_MS: u64 = 10 * 60 * 1_000;
-/// A process's certificate is renewed at this age.
-const PROCESS_AGE_MS: u64 = 8 * 60 * 60 * 1_000;
 
 impl Service {
     /// What a process here proves with who it is towards processes of other nodes.
     pub(crate) fn certificate_for(&self, worker: WorkerId, job: JobId) -> Option<Certificate> {
         let cluster = self.cluster.as_ref()?;
-        let issued = cluster.certificate.issue_process(worker, job, SystemTime::now(), PROCESS_LIFETIME);
+        let issued = cluster.certificate.issue_process(worker, job, SystemTime::now(), cluster.lifetimes.process());
         match issued {
             Ok(issued) => Some(for_process(&issued)),
             Err(error) => {
@@ -39,11 +33,12 @@ impl Service {
         let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.certificates_ms <= now_ms) else {
             return;
         };
-        cluster.certificates_ms = now_ms + LOOK_MS;
+        cluster.certificates_ms = now_ms + cluster.lifetimes.look_ms();
+        let age_ms = cluster.lifetimes.process_age_ms();
         if cluster.certificate.needs_renewal(SystemTime::now()) {
             self.renew_node();
         }
-        let is_due = |process: &crate::process::Process| now_ms.saturating_sub(process.certified_ms) > PROCESS_AGE_MS;
+        let is_due = |process: &crate::process::Process| now_ms.saturating_sub(process.certified_ms) > age_ms;
         let due: Vec<u64> =
             self.processes.iter().filter(|(_, process)| is_due(process)).map(|(number, _)| *number).collect();
         for number in due {
@@ -67,7 +62,7 @@ impl Service {
         let Some(cluster) = &self.cluster else {
             return;
         };
-        match own_identity(&cluster.certificate) {
+        match own_identity(&cluster.certificate, cluster.lifetimes) {
             Ok(identity) => cluster.network.send(Outgoing::Renew(identity)),
             Err(error) => self.log(&format!("the node gets no newer certificate: {error}")),
         }
@@ -80,7 +75,7 @@ impl Service {
             return;
         };
         if let Some(authority) = &cluster.authority {
-            match authority.issue_node(own, SystemTime::now(), NODE_LIFETIME) {
+            match authority.issue_node(own, SystemTime::now(), cluster.lifetimes.node) {
                 Ok(certificate) => cluster.certificate = certificate,
                 Err(error) => self.log(&format!("the node gets no newer certificate: {error}")),
             }
@@ -119,17 +114,18 @@ impl Service {
 }
 
 /// The daemon's own identity for TLS.
-pub(crate) fn own_identity(certificate: &NodeCertificate) -> Result<Identity, CertificateError> {
-    Identity::new(&certificate.issue_service(SystemTime::now(), PROCESS_LIFETIME)?)
+pub(crate) fn own_identity(certificate: &NodeCertificate, lifetimes: Lifetimes) -> Result<Identity, CertificateError> {
+    Identity::new(&certificate.issue_service(SystemTime::now(), lifetimes.process())?)
 }
 
 /// On the head's machine: a newer certificate for the node that asks.
 pub(crate) fn renew_for(cluster: Option<&Cluster>, node: NodeId, message: &RenewCertificate) -> RenewedCertificate {
     let refused = |error: String| RenewedCertificate { error, ..RenewedCertificate::default() };
-    let Some(authority) = cluster.and_then(|cluster| cluster.authority.as_ref()) else {
+    let authority = cluster.and_then(|cluster| Some((cluster.authority.as_ref()?, cluster.lifetimes.node)));
+    let Some((authority, lifetime)) = authority else {
         return refused("this node is not the head's".to_owned());
     };
-    match authority.issue_for(node, &message.public_key, SystemTime::now(), NODE_LIFETIME) {
+    match authority.issue_for(node, &message.public_key, SystemTime::now(), lifetime) {
         Ok(issued) => RenewedCertificate {
             certificate: issued.certificate_der,
             authority: issued.authority_der,

@@ -1,11 +1,12 @@
 //! The process that the control service of a head runs in.
 
+use crate::cluster::lifetimes::Lifetimes;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
 use trygon_control::{ControlOptions, ControlSocket};
-use trygon_rpc::{Authority, PROCESS_LIFETIME};
+use trygon_rpc::Authority;
 
 /// The first wait before it is started again; doubled with each failure in a row.
 const FIRST_PAUSE_MS: u64 = 50;
@@ -17,6 +18,7 @@ pub(crate) struct ControlProcess {
     storage: String,
     /// The cluster's name among those of one storage.
     cluster: String,
+    lifetimes: Lifetimes,
     child: Option<Child>,
     socket: Option<ControlSocket>,
     /// When it is started again.
@@ -27,10 +29,11 @@ pub(crate) struct ControlProcess {
 
 impl ControlProcess {
     /// One that is not started yet.
-    pub(crate) fn new(storage: String, cluster: String) -> Self {
+    pub(crate) fn new(storage: String, cluster: String, lifetimes: Lifetimes) -> Self {
         Self {
             storage,
             cluster,
+            lifetimes,
             child: None,
             socket: None,
             starts_ms: Some(0),
@@ -51,7 +54,7 @@ impl ControlProcess {
             .stderr(log)
             .spawn()?;
         let now = SystemTime::now();
-        let certificate = authority.issue_control(now, PROCESS_LIFETIME).map_err(io::Error::other)?;
+        let certificate = authority.issue_control(now, self.lifetimes.process()).map_err(io::Error::other)?;
         ours.start(ControlOptions {
             storage: self.storage.clone(),
             cluster: self.cluster.clone(),
@@ -88,10 +91,10 @@ impl ControlProcess {
 
     /// Gives it a newer certificate when it is time to.
     pub(crate) fn renew(&mut self, authority: &Authority) -> io::Result<()> {
-        let is_due = self.certified.is_some_and(|at| at.elapsed().is_ok_and(|age| age > PROCESS_LIFETIME / 2));
+        let is_due = self.certified.is_some_and(|at| at.elapsed().is_ok_and(|age| age > self.lifetimes.process() / 2));
         if let (Some(socket), true) = (&self.socket, is_due) {
             let now = SystemTime::now();
-            let certificate = authority.issue_control(now, PROCESS_LIFETIME).map_err(io::Error::other)?;
+            let certificate = authority.issue_control(now, self.lifetimes.process()).map_err(io::Error::other)?;
             socket.renew((&certificate).into())?;
             self.certified = Some(now);
         }

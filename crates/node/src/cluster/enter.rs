@@ -2,6 +2,7 @@
 
 use crate::cluster::certificates::own_identity;
 use crate::cluster::control_process::ControlProcess;
+use crate::cluster::lifetimes::Lifetimes;
 use crate::cluster::nodes::Nodes;
 use crate::cluster::state::Cluster;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use trygon_cluster::{JoinDesk, Limits, Network, Options};
 use trygon_ids::NodeId;
-use trygon_rpc::{Authority, Bound, ClusterKey, NODE_LIFETIME, NodeCertificate, Versions, join};
+use trygon_rpc::{Authority, Bound, ClusterKey, NodeCertificate, Versions, join};
 use trygon_wire::control::StartDaemon;
 
 /// The version of what machines say to each other.
@@ -36,7 +37,8 @@ impl Entrance<'_> {
         let bound = Bound::bind(&self.addresses(ip, port)).map_err(|error| error.to_string())?;
         let address = SocketAddr::new(ip, bound.port());
         let credentials = if self.start.head_address.is_empty() { self.found() } else { self.join() }?;
-        let identity = own_identity(&credentials.certificate).map_err(|error| error.to_string())?;
+        let identity =
+            own_identity(&credentials.certificate, credentials.lifetimes).map_err(|error| error.to_string())?;
         let head_address = match &credentials.control {
             None => self.start.head_address.clone(),
             Some(_) => SocketAddr::new(loopback(ip), address.port()).to_string(),
@@ -68,6 +70,7 @@ impl Entrance<'_> {
             next_token: 1,
             transfers: None,
             early_asks: Vec::new(),
+            lifetimes: credentials.lifetimes,
             certificates_ms: 0,
             draining: None,
             log_room: crate::cluster::log_room::LogRoom::default(),
@@ -101,20 +104,22 @@ impl Entrance<'_> {
     fn found(&self) -> Result<Credentials, String> {
         let folder = Path::new(&self.start.key_file).parent().map(PathBuf::from).unwrap_or_default();
         let now = SystemTime::now();
+        let lifetimes = Lifetimes::of_seconds(self.start.certificate_lifetime_s);
         let open = || Authority::open_or_create(&folder, now).map_err(|error| error.to_string());
         let (authority, key) = open()?;
         let (for_joining, _) = open()?;
-        let certificate = authority.issue_node(self.node_id, now, NODE_LIFETIME).map_err(|error| error.to_string())?;
-        let join_desk = JoinDesk { authority: for_joining, key, versions: self.versions(), lifetime: NODE_LIFETIME };
+        let certificate = authority.issue_node(self.node_id, now, lifetimes.node).map_err(|error| error.to_string())?;
+        let join_desk = JoinDesk { authority: for_joining, key, versions: self.versions(), lifetime: lifetimes.node };
         // Clusters that share a Redis server are told apart by what no two of them share.
         let cluster = authority.fingerprint().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let journal = format!("file:{}", self.folder.join(JOURNAL).display());
         let storage = if self.start.storage.is_empty() { journal } else { self.start.storage.clone() };
         Ok(Credentials {
             certificate,
+            lifetimes,
             authority: Some(authority),
             join_desk: Some(join_desk),
-            control: Some(ControlProcess::new(storage, cluster)),
+            control: Some(ControlProcess::new(storage, cluster, lifetimes)),
         })
     }
 
@@ -124,7 +129,10 @@ impl Entrance<'_> {
         let (address, now) = (&self.start.head_address, SystemTime::now());
         let joined = join(address, &key, self.node_id, &self.versions(), now, JOIN_LIMIT);
         let certificate = joined.map_err(|error| error.to_string())?;
-        Ok(Credentials { certificate, authority: None, join_desk: None, control: None })
+        // The head's choice shows in what it gave.
+        let seconds = certificate.validity().seconds_left(now);
+        let lifetimes = Lifetimes::of_seconds(u32::try_from(seconds).unwrap_or(0));
+        Ok(Credentials { certificate, lifetimes, authority: None, join_desk: None, control: None })
     }
 
     fn key(&self) -> Result<ClusterKey, String> {
@@ -146,6 +154,7 @@ impl Entrance<'_> {
 /// What a node proves with who it is, and what only the head's machine has.
 struct Credentials {
     certificate: NodeCertificate,
+    lifetimes: Lifetimes,
     authority: Option<Authority>,
     join_desk: Option<JoinDesk>,
     control: Option<ControlProcess>,

@@ -11,6 +11,7 @@ mod early_ask;
 mod enter;
 mod from_node;
 mod incoming;
+mod lifetimes;
 mod log_room;
 mod logs;
 mod losses;

@@ -3,6 +3,7 @@
 use crate::cluster::control_process::ControlProcess;
 use crate::cluster::draining::Draining;
 use crate::cluster::early_ask::EarlyAsk;
+use crate::cluster::lifetimes::Lifetimes;
 use crate::cluster::log_room::LogRoom;
 use crate::cluster::nodes::Nodes;
 use crate::cluster::pending::Pending;
@@ -55,6 +56,7 @@ pub(crate) struct Cluster {
     pub(crate) draining: Option<Draining>,
     /// How many lines go to drivers elsewhere.
     pub(crate) log_room: LogRoom,
+    pub(crate) lifetimes: Lifetimes,
     /// When the certificates are looked at again.
     pub(crate) certificates_ms: u64,
 }

@@ -38,6 +38,8 @@ messages! {
         #[prost(string, tag = "15")] key_text: String,
         /// Where a head's control service keeps its journal; empty for a file in the session's folder.
         #[prost(string, tag = "16")] storage: String,
+        /// How long the certificates of nodes are valid, in seconds; 0 for the usual time.
+        #[prost(uint32, tag = "17")] certificate_lifetime_s: u32,
     }
     /// First frame of a driver to a daemon that runs: its job. Answer: `NodeStarted` or `NodeFailed`.
     AttachDriver {

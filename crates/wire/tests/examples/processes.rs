@@ -130,6 +130,7 @@ fn put_sessions(examples: &mut Examples) {
             idle_worker_ms: 4,
             key_text: "secret".to_owned(),
             storage: "redis://10.0.0.9:6379/0".to_owned(),
+            certificate_lifetime_s: 86_400,
         },
     );
     examples.put(
