@@ -38,7 +38,7 @@ _SKIPPED = {
     "test_init.py::test_wrong_arguments[arguments7": "wants no cluster to be there",
     "test_leaks.py::test_idle_workers_end": _OWN_NODE,
     "test_placement_group_use.py::test_actors_live_in_a_group": _LATER,
-    "test_placement_group_use.py::test_a_group_of_a_detached_actor_ends_with_it": "leaves a detached group, which stays",
+    "test_placement_group_use.py::test_a_group_of_a_detached_actor_ends_with_it": "leaves a detached group",
     "test_placement_groups.py::test_bundles_on_different_nodes_wait_and_say_why_once": _SILENT,
     "test_placement_groups.py::test_labels_of_bundles_are_looked_at": _SILENT,
     "test_placement_groups.py::test_resources_of_a_group_have_their_names": _LATER,
