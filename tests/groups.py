@@ -47,6 +47,17 @@ def wait_until(condition, limit_s=5.0):
     return found
 
 
+def still_held():
+    """What is not free, with how much of it is and how much there is."""
+    total, free = trygon.cluster_resources(), available()
+    return {
+        name: (free.get(name, 0), total.get(name, 0)) for name in {*total, *free} if free.get(name) != total.get(name)
+    }
+
+
 def everything_is_free():
     # Leases that are idle go back after some milliseconds.
-    wait_until(lambda: available() == trygon.cluster_resources())
+    deadline = time.monotonic() + 5
+    while held := still_held():
+        assert time.monotonic() < deadline, held
+        time.sleep(0.005)

@@ -46,7 +46,8 @@ def test_a_task_goes_to_its_large_argument(members: list[str]) -> None:
     for node in members:
         large = make.options(scheduling_strategy=on(node)).remote(LARGE_BYTES)
         trygon.wait([large], fetch_local=False)
-        assert trygon.get([where.remote(large) for _ in range(3)]) == [node] * 3
+        # Two have room there at once.
+        assert trygon.get([where.remote(large) for _ in range(2)]) == [node] * 2
         # It is known only when the argument is there.
         later = make.options(scheduling_strategy=on(node)).remote(LARGE_BYTES)
         assert trygon.get(where.remote(later)) == node
