@@ -8,8 +8,11 @@ use rustls::Connection;
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
 
-/// Read from the socket, and sealed for it, at once: fits into a core's own cache together with its source.
-const BATCH_BYTES: usize = 256 << 10;
+/// Read from the socket at once: fits into a core's own cache together with where it goes.
+const READ_BYTES: usize = 128 << 10;
+/// Sealed before it is sent: what a network card takes at once. Sealed records are allocations of their own; where 128 KiB of them are freed
+/// together, the allocator gives their pages back, and the next ones cost a page fault for each 4 KiB.
+const WRITE_BYTES: usize = 64 << 10;
 /// What is written in smaller parts waits for more; a read, a flush or a larger part sends it.
 const SMALL_BYTES: usize = 4 << 10;
 
@@ -42,9 +45,9 @@ impl BulkStream {
     }
 
     fn new(mut connection: Connection, socket: TimedStream) -> Result<Self> {
-        connection.set_buffer_limit(Some(BATCH_BYTES));
+        connection.set_buffer_limit(Some(WRITE_BYTES));
         let socket = socket.into_socket()?;
-        Ok(Self { connection, socket, arrived: vec![0; BATCH_BYTES], taken: 0, filled: 0 })
+        Ok(Self { connection, socket, arrived: vec![0; READ_BYTES], taken: 0, filled: 0 })
     }
 
     /// The socket underneath, for its limits of time.
