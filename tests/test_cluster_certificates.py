@@ -1,5 +1,5 @@
-"""Certificates are renewed while everything goes on: nodes, the control service, drivers and workers whose first ones ended long ago still
-connect with one another.
+"""Certificates are renewed while everything goes on: nodes, the control service, drivers and workers whose first ones
+ended long ago still connect with one another.
 """
 
 from __future__ import annotations
