@@ -14,7 +14,7 @@ from test_cluster_start import Node
 LIFETIME_S = 6
 WAIT_S = 3 * LIFETIME_S
 
-# Everything that connects anew after the first certificates ended: the driver with workers of the other node, stores for
+# Everything that connects anew after the first certificates ended: driver and workers of the other node, stores for
 # an object, and both nodes with a head that was started again.
 PROGRAM = f"""
 import numpy, signal
