@@ -28,7 +28,7 @@ def members() -> Iterator[list[str]]:
     """Ids of two nodes beside the driver's; all three have room."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4})
     try:
-        members = [cluster.add_node(num_cpus=2).node_id for _ in range(2)]
+        members = [cluster.add_node(num_cpus=16).node_id for _ in range(2)]
         cluster.wait_for_nodes()
         cluster.connect()
         yield members
@@ -46,8 +46,8 @@ def test_a_task_goes_to_its_large_argument(members: list[str]) -> None:
     for node in members:
         large = make.options(scheduling_strategy=on(node)).remote(LARGE_BYTES)
         trygon.wait([large], fetch_local=False)
-        # Two have room there at once.
-        assert trygon.get([where.remote(large) for _ in range(2)]) == [node] * 2
+        # Room enough: a lease that is idle goes back some milliseconds later, and is heard of later still.
+        assert trygon.get([where.remote(large) for _ in range(3)]) == [node] * 3
         # It is known only when the argument is there.
         later = make.options(scheduling_strategy=on(node)).remote(LARGE_BYTES)
         assert trygon.get(where.remote(later)) == node
@@ -72,7 +72,7 @@ def test_a_full_node_is_not_waited_for(members: list[str]) -> None:
     class Busy:
         def ready(self) -> None: ...
 
-    busy = [Busy.options(num_cpus=1, scheduling_strategy=on(members[0])).remote() for _ in range(2)]
+    busy = [Busy.options(num_cpus=8, scheduling_strategy=on(members[0])).remote() for _ in range(2)]
     trygon.get([actor.ready.remote() for actor in busy])
     assert trygon.get(where.remote(large), timeout=10) != members[0]
 
