@@ -8,6 +8,7 @@ from rows.registry import row
 # Of one object.
 RECEIVERS = 8
 TASKS = 6
+RAY_MANY = {"ray": "not asked: nine of its nodes take minutes to start on two cores"}
 
 
 @row("node joins", kind="machines", repeats={"trygon": 5, "ray": 2})
@@ -99,7 +100,7 @@ def distribution(place, size: int, mbit: int) -> dict[int, float]:
     return seconds
 
 
-@row("128 MiB to 8 nodes", kind="machines", repeats={"trygon": 5, "ray": 1}, limit_s=300)
+@row("128 MiB to 8 nodes", kind="machines", skip=RAY_MANY, limit_s=300)
 def distribution_small(place, context):
     """Links so slow that the processors of one machine are enough for all nine."""
     seconds = distribution(place, 128 << 20, 100)
@@ -110,7 +111,7 @@ def distribution_small(place, context):
     }
 
 
-@row("1 GiB to 8 nodes", kind="machines", repeats={"trygon": 3, "ray": 1}, limit_s=300)
+@row("1 GiB to 8 nodes", kind="machines", repeats={"trygon": 3}, skip=RAY_MANY, limit_s=300)
 def distribution_large(place, context):
     seconds = distribution(place, 1 << 30, 1000)
     return {

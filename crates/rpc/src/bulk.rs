@@ -1,7 +1,7 @@
 //! TLS for many bytes at once: few and large system calls, whatever the size of a record.
 //!
 //! `rustls` asks its socket for 4 KiB at a time and hands over one record of 16 KiB at a time; for an object of a gigabyte that is most of
-//! what its transfer costs. Here a read takes what the socket has, up to a quarter of a megabyte, and a write seals as much before it sends.
+//! what its transfer costs. Here a read takes what the socket has, up to 128 KiB, and a write seals 64 KiB before it sends.
 
 use crate::stream::{ClientStream, ServerStream, TimedStream};
 use rustls::Connection;
