@@ -87,10 +87,12 @@ def _the_log():
 
 def test_what_nobody_waits_for_runs_too(inline, tmp_path):
     trygon.remote(lambda path: Path(path).write_text("done")).remote(str(tmp_path / "file"))
+    file = tmp_path / "file"
     deadline = time.monotonic() + 5
-    while not (tmp_path / "file").exists() and time.monotonic() < deadline:
+    # It is there, and empty, before it is written.
+    while not (file.exists() and file.read_text()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert (tmp_path / "file").read_text() == "done"
+    assert file.read_text() == "done"
 
 
 def test_objects_go_with_their_references(inline):
