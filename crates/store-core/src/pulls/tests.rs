@@ -5,3 +5,5 @@ mod flow;
 mod random;
 mod serve;
 mod sources;
+mod spread;
+mod spread_model;
