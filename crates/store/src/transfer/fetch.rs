@@ -1,19 +1,26 @@
-//! One fetch: an object's spans, taken by as many threads as have time.
+//! One fetch: the spans of an object that are missing, taken by as many threads as have time.
 
 use crate::client::RangeWriter;
 use crate::transfer::connections::{Connection, Connections};
-use crate::transfer::frames::{Ask, DATA, REPLY_BYTES, Reply, Request, SPAN_BYTES, chunks};
+use crate::transfer::frames::{AGAIN, Ask, DATA, REPLY_BYTES, Reply, Request, WAIT, chunks};
 use crate::transfer::progress::Progress;
 use parking_lot::Mutex;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use trygon_ids::ObjectId;
-use trygon_store_core::{FetchOutcome, Source};
+use trygon_store_core::{FetchEnd, FetchOutcome, SPAN_BYTES, Source};
+
+/// A source that gets its spans anew more often than this during one fetch is none.
+const MOST_RENEWALS: usize = 16;
 
 #[derive(Debug, Default)]
 struct Crew {
+    /// Spans that nobody has taken yet, the last first.
+    spans: Vec<u64>,
     active: usize,
+    renewals: usize,
+    has_moved: bool,
     is_finished: bool,
     /// The first failure.
     failure: Option<FetchOutcome>,
@@ -25,25 +32,35 @@ pub(crate) struct FetchJob {
     pub(crate) object: ObjectId,
     pub(crate) attempt: u64,
     pub(crate) source: Source,
-    pub(crate) progress: Arc<Progress>,
+    /// What is here already, by this fetch or an earlier one.
+    progress: Arc<Progress>,
     /// This node, and where the copy comes to lie.
     asker: Source,
     room: RangeWriter,
-    next_span: AtomicU64,
+    num_spans: u64,
     is_stopped: AtomicBool,
-    /// A lock: who comes, who leaves last and why it failed change together. Held for moments.
+    /// A lock: who comes, who leaves last, what is left to do and why it failed change together. Held for moments.
     crew: Mutex<Crew>,
 }
 
 /// How a span ended.
 enum Span {
     Done,
+    /// The source got it anew meanwhile.
+    Renewed,
     Failed(FetchOutcome),
 }
 
 impl FetchJob {
-    pub(crate) fn new(object: ObjectId, attempt: u64, source: Source, asker: Source, room: RangeWriter) -> Self {
-        let progress = Arc::new(Progress::new(source.location.size_bytes));
+    pub(crate) fn new(
+        (object, attempt): (ObjectId, u64),
+        source: Source,
+        asker: Source,
+        room: RangeWriter,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let mut spans = progress.missing_spans();
+        spans.reverse();
         Self {
             object,
             attempt,
@@ -51,9 +68,9 @@ impl FetchJob {
             progress,
             asker,
             room,
-            next_span: AtomicU64::new(0),
+            num_spans: spans.len() as u64,
             is_stopped: AtomicBool::new(false),
-            crew: Mutex::new(Crew::default()),
+            crew: Mutex::new(Crew { spans, ..Crew::default() }),
         }
     }
 
@@ -62,9 +79,9 @@ impl FetchJob {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    /// How many spans there are; one for an empty object, so that its source is asked all the same.
+    /// How many spans there were to fetch.
     pub(crate) fn num_spans(&self) -> u64 {
-        self.source.location.size_bytes.div_ceil(SPAN_BYTES).max(1)
+        self.num_spans
     }
 
     /// A thread joins. False when there is nothing left to do.
@@ -75,7 +92,7 @@ impl FetchJob {
     }
 
     /// A thread leaves. The last one gets the outcome.
-    pub(crate) fn leave(&self) -> Option<FetchOutcome> {
+    pub(crate) fn leave(&self) -> Option<FetchEnd> {
         let mut crew = self.crew.lock();
         crew.active -= 1;
         if crew.active > 0 {
@@ -83,9 +100,7 @@ impl FetchJob {
         }
         crew.is_finished = true;
         let outcome = crew.failure.unwrap_or(FetchOutcome::Complete);
-        drop(crew);
-        self.progress.end(outcome == FetchOutcome::Complete);
-        Some(outcome)
+        Some(FetchEnd { attempt: self.attempt, outcome, has_moved: crew.has_moved })
     }
 
     /// Fetches spans until none is left. `after_first` is called when the source has begun to serve.
@@ -96,19 +111,43 @@ impl FetchJob {
                 self.fail(FetchOutcome::Stopped);
                 break;
             }
-            let span = self.next_span.fetch_add(1, Ordering::Relaxed);
-            if span >= self.num_spans() {
-                break;
-            }
-            match self.fetch_span(connections, &mut connection, span) {
-                Ok(Span::Done) if span == 0 => after_first(),
-                Ok(Span::Done) => {}
+            let (taken, is_first) = {
+                let mut crew = self.crew.lock();
+                let is_first = crew.spans.len() as u64 == self.num_spans;
+                (crew.spans.pop(), is_first)
+            };
+            let Some(span) = taken else { break };
+            let begun = &mut || {
+                if is_first {
+                    after_first();
+                }
+            };
+            let done = self.fetch_span(connections, &mut connection, span, is_first, begun);
+            match done {
+                Ok(Span::Done) => {
+                    self.progress.verify(span);
+                    self.crew.lock().has_moved = true;
+                }
+                Ok(Span::Renewed) => {
+                    self.progress.fail(span);
+                    let mut crew = self.crew.lock();
+                    crew.spans.push(span);
+                    crew.renewals += 1;
+                    let are_enough = crew.renewals > MOST_RENEWALS;
+                    drop(crew);
+                    if are_enough {
+                        self.fail(FetchOutcome::Gone);
+                        break;
+                    }
+                }
                 Ok(Span::Failed(outcome)) => {
+                    self.progress.fail(span);
                     self.fail(outcome);
                     break;
                 }
                 Err(_) => {
                     connection = None;
+                    self.progress.fail(span);
                     self.fail(FetchOutcome::Unreachable);
                     break;
                 }
@@ -126,26 +165,29 @@ impl FetchJob {
         self.stop();
     }
 
-    /// On `Ok` the connection, if there is still one, has nothing under way.
+    /// On `Ok` the connection, if there is still one, has nothing under way. `begun` is called when the source has agreed to serve.
     fn fetch_span(
         &self,
         connections: &Connections,
         connection: &mut Option<Connection>,
         span: u64,
+        is_first: bool,
+        begun: &mut impl FnMut(),
     ) -> io::Result<Span> {
         let size_bytes = self.source.location.size_bytes;
         let (from, to) = (span * SPAN_BYTES, (span + 1).saturating_mul(SPAN_BYTES).min(size_bytes));
-        let is_direct = self.source.is_direct || span > 0;
+        // Who serves one part serves the others.
+        let is_direct = self.source.is_direct || !is_first;
         let request = Request {
             ask: Ask::Get { from, to },
             job: self.object.task_id().job_id(),
             object: self.object,
             location: self.source.location,
-            asker: Source { is_direct, ..self.asker },
+            asker: Source { is_direct, failed_node: self.source.failed_node, ..self.asker },
         };
         let reply = ask(connections, connection, self.source.node, &request)?;
         match reply {
-            Reply::Data => {}
+            Reply::Data => begun(),
             Reply::Gone => return Ok(Span::Failed(FetchOutcome::Gone)),
             Reply::Refused => return Ok(Span::Failed(FetchOutcome::Refused)),
             Reply::Redirect(source) => return Ok(Span::Failed(FetchOutcome::Redirect(source))),
@@ -155,24 +197,45 @@ impl FetchJob {
         };
         *is_used = true;
         for (start, end) in chunks(from, to) {
-            if self.is_stopped.load(Ordering::Relaxed) {
-                // What is still under way makes the connection useless.
-                *connection = None;
-                return Ok(Span::Failed(FetchOutcome::Stopped));
-            }
-            if read_status(stream)? != DATA {
-                return Ok(Span::Failed(FetchOutcome::Gone));
+            match self.next_status(stream)? {
+                Some(DATA) => {}
+                Some(status) => return Ok(ended_by(status)),
+                None => {
+                    // What is still under way makes the connection useless.
+                    *connection = None;
+                    return Ok(Span::Failed(FetchOutcome::Stopped));
+                }
             }
             let filled = self.room.fill(start, end - start, |bytes| stream.read_exact(bytes));
             filled.unwrap_or_else(|| Err(io::ErrorKind::InvalidInput.into()))?;
             self.progress.note(start);
         }
-        if read_status(stream)? != DATA {
-            return Ok(Span::Failed(FetchOutcome::Gone));
-        }
-        self.progress.verify(from, to);
-        Ok(Span::Done)
+        Ok(match self.next_status(stream)? {
+            Some(DATA) => Span::Done,
+            Some(status) => ended_by(status),
+            None => {
+                *connection = None;
+                Span::Failed(FetchOutcome::Stopped)
+            }
+        })
     }
+
+    /// The next status that says something; none when the fetch is to stop.
+    fn next_status(&self, stream: &mut impl Read) -> io::Result<Option<u8>> {
+        loop {
+            if self.is_stopped.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let status = read_status(stream)?;
+            if status != WAIT {
+                return Ok(Some(status));
+            }
+        }
+    }
+}
+
+fn ended_by(status: u8) -> Span {
+    if status == AGAIN { Span::Renewed } else { Span::Failed(FetchOutcome::Gone) }
 }
 
 fn read_status(stream: &mut impl Read) -> io::Result<u8> {
