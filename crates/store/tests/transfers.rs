@@ -160,9 +160,23 @@ fn the_owner_on_another_node_frees_its_object() {
 }
 
 #[test]
+fn a_stream_that_breaks_again_and_again_costs_only_what_it_had_not_finished() {
+    let mut cluster = Cluster::new(1..=2, 400 * MIB);
+    let body = pattern(1, 100 * MIB);
+    let place = cluster.put(1, 1, 1, &body);
+    // Enough for a part and a half on each stream.
+    cluster.network.cut_after(1, 24 << 20);
+    cluster.pull(2, 1, 1, place);
+    assert!(cluster.read(2, 1, 1) == body);
+    let sent = cluster.network.sent[&1].load(Ordering::SeqCst) as u64;
+    assert!(sent > 100 * MIB, "no stream broke");
+    assert!(sent < 250 * MIB, "{} MiB were sent", sent / MIB);
+}
+
+#[test]
 fn many_receivers_form_a_tree() {
     let mut cluster = Cluster::new(1..=7, 300 * MIB);
-    let body = pattern(1, 64 * MIB);
+    let body = pattern(1, 100 * MIB);
     let place = cluster.put(1, 1, 1, &body);
     for node in 2..=7 {
         cluster.pull(node, 1, 1, place);
@@ -171,11 +185,29 @@ fn many_receivers_form_a_tree() {
         assert!(cluster.read(node, 1, 1) == body, "node {node}");
     }
     let sent = cluster.network.sent[&1].load(Ordering::SeqCst) as u64;
-    assert!(sent <= 3 * 64 * MIB, "the origin sent {} MiB to six receivers", sent / MIB);
+    assert!(sent <= 101 * MIB, "the origin sent {} MiB to six receivers", sent / MIB);
     for node in 2..=7 {
         cluster.release(node, 1, 1);
         cluster.until("the end of sends", |cluster| cluster.figure(node, "copies") == 0);
     }
+}
+
+#[test]
+fn those_behind_a_stream_that_breaks_wait_and_take_no_other_way() {
+    let mut cluster = Cluster::new(1..=5, 400 * MIB);
+    let body = pattern(1, 100 * MIB);
+    let place = cluster.put(1, 1, 1, &body);
+    cluster.network.cut_after(1, 24 << 20);
+    for node in 2..=5 {
+        cluster.pull(node, 1, 1, place);
+    }
+    for node in 2..=5 {
+        assert!(cluster.read(node, 1, 1) == body, "node {node}");
+    }
+    let sent = cluster.network.sent[&1].load(Ordering::SeqCst) as u64;
+    assert!(sent < 300 * MIB, "the origin sent {} MiB to four receivers", sent / MIB);
+    let passed_on = cluster.network.sent[&2].load(Ordering::SeqCst) as u64;
+    assert!(passed_on >= 100 * MIB, "the first passed {} MiB on", passed_on / MIB);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The table, event by event.
 
+mod chunks;
 mod env;
 mod flow;
 mod random;

@@ -20,7 +20,7 @@ struct Crew {
     spans: Vec<u64>,
     active: usize,
     renewals: usize,
-    has_moved: bool,
+    num_done: u64,
     is_finished: bool,
     /// The first failure.
     failure: Option<FetchOutcome>,
@@ -99,8 +99,9 @@ impl FetchJob {
             return None;
         }
         crew.is_finished = true;
-        let outcome = crew.failure.unwrap_or(FetchOutcome::Complete);
-        Some(FetchEnd { attempt: self.attempt, outcome, has_moved: crew.has_moved })
+        let failure = crew.failure.unwrap_or(FetchOutcome::Unreachable);
+        let outcome = if crew.num_done == self.num_spans { FetchOutcome::Complete } else { failure };
+        Some(FetchEnd { attempt: self.attempt, outcome, has_moved: crew.num_done > 0 })
     }
 
     /// Fetches spans until none is left. `after_first` is called when the source has begun to serve.
@@ -126,7 +127,7 @@ impl FetchJob {
             match done {
                 Ok(Span::Done) => {
                     self.progress.verify(span);
-                    self.crew.lock().has_moved = true;
+                    self.crew.lock().num_done += 1;
                 }
                 Ok(Span::Renewed) => {
                     self.progress.fail(span);
@@ -148,7 +149,10 @@ impl FetchJob {
                 Err(_) => {
                     connection = None;
                     self.progress.fail(span);
-                    self.fail(FetchOutcome::Unreachable);
+                    // The other streams may hold, and take this span as well.
+                    let mut crew = self.crew.lock();
+                    crew.spans.push(span);
+                    crew.failure.get_or_insert(FetchOutcome::Unreachable);
                     break;
                 }
             }

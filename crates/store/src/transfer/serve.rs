@@ -134,3 +134,6 @@ fn tell_while_waiting(stream: &mut dyn Stream, wait: impl Fn(Duration) -> Outloo
     }
     Ok(outlook == Outlook::Ready)
 }
+
+#[cfg(test)]
+mod tests;
