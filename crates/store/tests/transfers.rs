@@ -165,7 +165,7 @@ fn a_stream_that_breaks_again_and_again_costs_only_what_it_had_not_finished() {
     let body = pattern(1, 100 * MIB);
     let place = cluster.put(1, 1, 1, &body);
     // Enough for a part and a half on each stream.
-    cluster.network.cut_after(1, 24 << 20);
+    cluster.network.cut_after(1, 12 << 20);
     cluster.pull(2, 1, 1, place);
     assert!(cluster.read(2, 1, 1) == body);
     let sent = cluster.network.sent[&1].load(Ordering::SeqCst) as u64;
@@ -197,7 +197,7 @@ fn those_behind_a_stream_that_breaks_wait_and_take_no_other_way() {
     let mut cluster = Cluster::new(1..=5, 400 * MIB);
     let body = pattern(1, 100 * MIB);
     let place = cluster.put(1, 1, 1, &body);
-    cluster.network.cut_after(1, 24 << 20);
+    cluster.network.cut_after(1, 12 << 20);
     for node in 2..=5 {
         cluster.pull(node, 1, 1, place);
     }

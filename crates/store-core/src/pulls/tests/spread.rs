@@ -1,6 +1,7 @@
 //! One object to many receivers: everybody gets it, soon, and the origin does not send it to each of them.
 
 use super::spread_model::{STEP_MS, World};
+use crate::pulls::chunks::{CHUNK_BYTES, SPAN_BYTES};
 use proptest::prelude::*;
 
 /// Steps until everybody has it.
@@ -94,9 +95,9 @@ fn a_broken_stream_costs_a_part_and_not_the_whole() {
     assert_everybody_has_it(&world);
     let received: u64 = world.nodes.values().map(|node| node.received).sum();
     // Four spans are under way on a stream that breaks, and those behind it fetch these again.
-    let most = 8 * 128 + breaks * 4 * 16 * 8;
+    let most = 8 * 128 + breaks * 4 * (SPAN_BYTES / CHUNK_BYTES) * 8;
     assert!(received <= most, "{received} chunks came, {breaks} breaks");
-    assert!(world.sent <= 2 * 128 + breaks * 64, "the origin sent {} chunks", world.sent);
+    assert!(world.sent <= 2 * 128 + breaks * 4 * (SPAN_BYTES / CHUNK_BYTES), "the origin sent {} chunks", world.sent);
 }
 
 proptest! {
