@@ -8,13 +8,7 @@ const MOST_REDIRECTS: u32 = 4;
 
 impl PullTable {
     /// A fetch has ended, and nothing writes to the memory any more (PULL-4).
-    pub fn on_fetched(
-        &mut self,
-        object: &ObjectId,
-        end: FetchEnd,
-        now_ms: u64,
-        effects: &mut Vec<PullEffect>,
-    ) {
+    pub fn on_fetched(&mut self, object: &ObjectId, end: FetchEnd, now_ms: u64, effects: &mut Vec<PullEffect>) {
         let FetchEnd { attempt, outcome, has_moved } = end;
         let Some(pull) = self.pulls.get_mut(object) else { return };
         let was_stopped = match pull.stage {

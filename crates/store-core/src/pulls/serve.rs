@@ -125,7 +125,10 @@ impl ServeTable {
             for (node, receiver) in &forest.receivers {
                 let sent = forest.receivers.values().filter(|other| other.parent == Parent::At(*node)).count();
                 if sent != receiver.children {
-                    return Err(format!("PULL-8: {sent} were sent on to {node} for {object:?}, not {}", receiver.children));
+                    return Err(format!(
+                        "PULL-8: {sent} were sent on to {node} for {object:?}, not {}",
+                        receiver.children
+                    ));
                 }
                 let mut above = BTreeSet::from([*node]);
                 let mut next = receiver.parent;

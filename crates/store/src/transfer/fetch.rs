@@ -4,8 +4,12 @@ use crate::client::RangeWriter;
 use crate::transfer::connections::{Connection, Connections};
 use crate::transfer::frames::{AGAIN, Ask, DATA, REPLY_BYTES, Reply, Request, WAIT, chunks};
 use crate::transfer::progress::Progress;
+use crate::transfer::stream::Stream;
 use parking_lot::Mutex;
+use rustix::net::Shutdown;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use trygon_ids::ObjectId;
@@ -19,6 +23,9 @@ struct Crew {
     /// Spans that nobody has taken yet, the last first.
     spans: Vec<u64>,
     active: usize,
+    /// The sockets that its threads may be waiting for, each under a number of its thread's.
+    sockets: BTreeMap<u64, OwnedFd>,
+    next_thread: u64,
     renewals: usize,
     num_done: u64,
     is_finished: bool,
@@ -74,9 +81,26 @@ impl FetchJob {
         }
     }
 
-    /// Nobody wants it any more, or its source is dead: the threads leave at their next chunk.
+    /// Nobody wants it any more, or its source is dead: the threads leave at once, whatever they wait for.
     pub(crate) fn stop(&self) {
+        let mut crew = self.crew.lock();
+        crew.failure.get_or_insert(FetchOutcome::Stopped);
         self.is_stopped.store(true, Ordering::Relaxed);
+        for socket in crew.sockets.values() {
+            // Of a connection that is gone already there is nothing to end.
+            let _ = rustix::net::shutdown(socket, Shutdown::Both);
+        }
+    }
+
+    /// From now on `stop` ends what this thread waits for on the stream.
+    fn watch(&self, thread: u64, stream: &dyn Stream) -> io::Result<()> {
+        let socket = stream.socket().try_clone_to_owned()?;
+        let mut crew = self.crew.lock();
+        if self.is_stopped.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        crew.sockets.insert(thread, socket);
+        Ok(())
     }
 
     /// How many spans there were to fetch.
@@ -106,6 +130,11 @@ impl FetchJob {
 
     /// Fetches spans until none is left. `after_first` is called when the source has begun to serve.
     pub(crate) fn run(&self, connections: &Connections, mut after_first: impl FnMut()) {
+        let thread = {
+            let mut crew = self.crew.lock();
+            crew.next_thread += 1;
+            crew.next_thread
+        };
         let mut connection = None;
         loop {
             if self.is_stopped.load(Ordering::Relaxed) {
@@ -123,7 +152,7 @@ impl FetchJob {
                     after_first();
                 }
             };
-            let done = self.fetch_span(connections, &mut connection, span, is_first, begun);
+            let done = self.fetch_span(connections, &mut connection, (thread, span, is_first), begun);
             match done {
                 Ok(Span::Done) => {
                     self.progress.verify(span);
@@ -157,6 +186,8 @@ impl FetchJob {
                 }
             }
         }
+        // From here on the stream may be another fetch's.
+        self.crew.lock().sockets.remove(&thread);
         if let Some(Connection { stream, .. }) = connection {
             connections.keep(self.source.node, stream);
         }
@@ -165,8 +196,7 @@ impl FetchJob {
     fn fail(&self, outcome: FetchOutcome) {
         let mut crew = self.crew.lock();
         crew.failure.get_or_insert(outcome);
-        drop(crew);
-        self.stop();
+        self.is_stopped.store(true, Ordering::Relaxed);
     }
 
     /// On `Ok` the connection, if there is still one, has nothing under way. `begun` is called when the source has agreed to serve.
@@ -174,8 +204,7 @@ impl FetchJob {
         &self,
         connections: &Connections,
         connection: &mut Option<Connection>,
-        span: u64,
-        is_first: bool,
+        (thread, span, is_first): (u64, u64, bool),
         begun: &mut impl FnMut(),
     ) -> io::Result<Span> {
         let size_bytes = self.source.location.size_bytes;
@@ -189,7 +218,8 @@ impl FetchJob {
             location: self.source.location,
             asker: Source { is_direct, failed_node: self.source.failed_node, ..self.asker },
         };
-        let reply = ask(connections, connection, self.source.node, &request)?;
+        let watch = |stream: &dyn Stream| self.watch(thread, stream);
+        let reply = ask(connections, connection, self.source.node, &request, watch)?;
         match reply {
             Reply::Data => begun(),
             Reply::Gone => return Ok(Span::Failed(FetchOutcome::Gone)),
@@ -254,14 +284,20 @@ fn ask(
     connection: &mut Option<Connection>,
     node: u32,
     request: &Request,
+    watch: impl Fn(&dyn Stream) -> io::Result<()>,
 ) -> io::Result<Reply> {
     let mut taken = match connection.take() {
         Some(taken) => taken,
-        None => connections.take(node)?,
+        None => {
+            let taken = connections.take(node)?;
+            watch(&*taken.stream)?;
+            taken
+        }
     };
     let reply = match exchange(&mut taken.stream, request) {
         Err(_) if taken.is_used => {
             taken = connections.dial(node)?;
+            watch(&*taken.stream)?;
             exchange(&mut taken.stream, request)?
         }
         other => other?,
@@ -285,7 +321,7 @@ impl<T: Read + Write> ReadWrite for T {}
 /// Tells the node of an object that its owner needs it no more.
 pub(crate) fn send_free(connections: &Connections, node: u32, request: &Request) -> io::Result<()> {
     let mut connection = connections.take(node)?;
-    let note = |stream: &mut Box<dyn crate::transfer::stream::Stream>| {
+    let note = |stream: &mut Box<dyn Stream>| {
         stream.write_all(&request.encode())?;
         stream.flush()?;
         read_status(stream).map(|_| ())

@@ -25,7 +25,7 @@ pub(crate) use events::{Asked, Event, Events, Served};
 pub(crate) use fetch::FetchJob;
 pub(crate) use fetcher::Fetcher;
 pub(crate) use frames::Request;
-pub(crate) use progress::Progress;
 pub use handle::TransferHandle;
 pub(crate) use kinds::Threads;
+pub(crate) use progress::Progress;
 pub use stream::{Dial, Over, Stream};

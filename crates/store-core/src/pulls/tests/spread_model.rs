@@ -175,8 +175,7 @@ impl World {
                         spans.reverse();
                         let streams = Vec::new();
                         let (is_accepted, has_moved, end) = (false, false, None);
-                        node.fetch =
-                            Some(Fetch { attempt, source, spans, streams, is_accepted, has_moved, end });
+                        node.fetch = Some(Fetch { attempt, source, spans, streams, is_accepted, has_moved, end });
                     }
                     PullEffect::Stop { attempt, .. } => {
                         let running = node.fetch.as_mut().filter(|fetch| fetch.attempt == attempt);

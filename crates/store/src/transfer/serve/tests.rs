@@ -1,8 +1,8 @@
 //! What a sender says of bytes that it waits for itself.
 
 use super::*;
-use std::io::Read;
 use crate::transfer::progress::Progress;
+use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::JoinHandle;
