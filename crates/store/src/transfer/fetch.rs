@@ -23,6 +23,8 @@ struct Crew {
     /// Spans that nobody has taken yet, the last first.
     spans: Vec<u64>,
     active: usize,
+    /// Somebody has taken the first one.
+    is_begun: bool,
     /// The sockets that its threads may be waiting for, each under a number of its thread's.
     sockets: BTreeMap<u64, OwnedFd>,
     next_thread: u64,
@@ -137,53 +139,24 @@ impl FetchJob {
         };
         let mut connection = None;
         loop {
-            if self.is_stopped.load(Ordering::Relaxed) {
-                self.fail(FetchOutcome::Stopped);
-                break;
-            }
             let (taken, is_first) = {
                 let mut crew = self.crew.lock();
-                let is_first = crew.spans.len() as u64 == self.num_spans;
+                let is_first = crew.spans.len() as u64 == self.num_spans && !crew.is_begun;
+                crew.is_begun = true;
                 (crew.spans.pop(), is_first)
             };
-            let Some(span) = taken else { break };
+            let Some(span) = taken.filter(|_| !self.is_stopped.load(Ordering::Relaxed)) else { break };
             let begun = &mut || {
                 if is_first {
                     after_first();
                 }
             };
             let done = self.fetch_span(connections, &mut connection, (thread, span, is_first), begun);
-            match done {
-                Ok(Span::Done) => {
-                    self.progress.verify(span);
-                    self.crew.lock().num_done += 1;
-                }
-                Ok(Span::Renewed) => {
-                    self.progress.fail(span);
-                    let mut crew = self.crew.lock();
-                    crew.spans.push(span);
-                    crew.renewals += 1;
-                    let are_enough = crew.renewals > MOST_RENEWALS;
-                    drop(crew);
-                    if are_enough {
-                        self.fail(FetchOutcome::Gone);
-                        break;
-                    }
-                }
-                Ok(Span::Failed(outcome)) => {
-                    self.progress.fail(span);
-                    self.fail(outcome);
-                    break;
-                }
-                Err(_) => {
-                    connection = None;
-                    self.progress.fail(span);
-                    // The other streams may hold, and take this span as well.
-                    let mut crew = self.crew.lock();
-                    crew.spans.push(span);
-                    crew.failure.get_or_insert(FetchOutcome::Unreachable);
-                    break;
-                }
+            if done.is_err() {
+                connection = None;
+            }
+            if !self.note(span, done) {
+                break;
             }
         }
         // From here on the stream may be another fetch's.
@@ -193,8 +166,33 @@ impl FetchJob {
         }
     }
 
-    fn fail(&self, outcome: FetchOutcome) {
+    /// What has become of a span. False when the thread has nothing left to do.
+    fn note(&self, span: u64, done: io::Result<Span>) -> bool {
+        if matches!(done, Ok(Span::Done)) {
+            self.progress.verify(span);
+            self.crew.lock().num_done += 1;
+            return true;
+        }
+        self.progress.fail(span);
         let mut crew = self.crew.lock();
+        crew.spans.push(span);
+        match done {
+            Ok(Span::Renewed) if crew.renewals < MOST_RENEWALS => {
+                crew.renewals += 1;
+                return true;
+            }
+            // The other streams may hold, and take this span as well.
+            Err(_) => {
+                crew.failure.get_or_insert(FetchOutcome::Unreachable);
+            }
+            Ok(Span::Failed(outcome)) => self.fail(&mut crew, outcome),
+            Ok(_) => self.fail(&mut crew, FetchOutcome::Gone),
+        }
+        false
+    }
+
+    /// The source is none, and the other threads leave at their next chunk.
+    fn fail(&self, crew: &mut Crew, outcome: FetchOutcome) {
         crew.failure.get_or_insert(outcome);
         self.is_stopped.store(true, Ordering::Relaxed);
     }

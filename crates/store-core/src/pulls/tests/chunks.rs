@@ -44,6 +44,7 @@ fn a_chunk_is_sent_on_at_once_and_counts_when_its_span_is_verified() {
     assert_eq!((chunks.look_verified(0, 0, 0), chunks.look_verified(1, 0, 0)), (Outlook::Ready, Outlook::Coming));
 }
 
+/// PULL-6: a mixture of two tries is never the object.
 #[test]
 fn pull_6_what_was_sent_of_a_span_that_began_anew_does_not_count() {
     let mut chunks = Chunks::new(SIZE, 0);
@@ -59,6 +60,7 @@ fn pull_6_what_was_sent_of_a_span_that_began_anew_does_not_count() {
     assert_eq!(chunks.look_verified(0, chunks.generation(0), 1), Outlook::Ready);
 }
 
+/// PULL-7: by the clock, and by the end of the room.
 #[test]
 fn pull_7_waiting_ends_with_the_room_or_when_nothing_comes() {
     let mut chunks = Chunks::new(SIZE, 1_000);
