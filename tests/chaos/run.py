@@ -60,6 +60,8 @@ def chaos(
             driver.kill()
             driver.wait()
             errors.join()
+            driver.stdout.close()
+            driver.stderr.close()
         return {**last["report"], "broken": dict(monkey.broken), "monkey_errors": monkey.errors, "seed": seed}
 
 
