@@ -110,6 +110,11 @@ chaos: wheel ## tasks, calls and objects on four machines while everything fails
 	@$(ENVIRONMENTS) test > target/test-interpreters
 	@read -r python < target/test-interpreters; cd tests && TRYGON_TEST_INSTALLED=1 "$$python" -m chaos.run $(ARGS)
 
+.PHONY: soak
+soak: wheel ## mixed operations for half an hour; memory, descriptors and threads stay flat (ARGS=... for tests/chaos/soak.py)
+	@$(ENVIRONMENTS) test > target/test-interpreters
+	@read -r python < target/test-interpreters; cd tests && TRYGON_TEST_INSTALLED=1 "$$python" -m chaos.soak $(ARGS)
+
 .PHONY: typing
 typing: wheel ## mypy and pyright on the package and on the corpus of typed programs
 	@mkdir -p $(REPORTS)
