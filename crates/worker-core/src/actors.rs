@@ -94,6 +94,16 @@ impl Core {
         }
     }
 
+    /// The first call waits for its arguments again: in its place, or in no queue with calls out of order.
+    fn take_back(&mut self, index: ActorIndex, slot: u32) {
+        let actor = &mut self.actors[index.0 as usize];
+        debug_assert_eq!(actor.queue.front(), Some(&slot));
+        if actor.order.out_of_order {
+            actor.queue.pop_front();
+            actor.waiting += 1;
+        }
+    }
+
     /// The handle is held while calls are pending, also when the program has dropped its own.
     pub(crate) fn settle_handle(&mut self, index: ActorIndex) {
         let is_pending = self.pending_calls(index) > 0;
@@ -135,6 +145,11 @@ impl Core {
             };
             // A call whose arguments are late holds later calls of this caller back.
             let Some(slot) = first.filter(|slot| self.table.at(*slot).phase == Phase::Queued) else { return };
+            if self.waits_again(slot) {
+                self.take_back(index, slot);
+                continue;
+            }
+            let actor = &mut self.actors[index.0 as usize];
             actor.queue.pop_front();
             if self.fail_if_argument_failed(slot, outbox) {
                 continue;

@@ -1,7 +1,7 @@
 //! Counting: who holds an object, and what happens when nobody does (OWN-3).
 
 use crate::effect::Effect;
-use crate::entry::{Phase, Reference, Value};
+use crate::entry::{Lineage, Phase, Reference, Value};
 use crate::state::Core;
 use trygon_ids::PUT_INDEX_BIT;
 
@@ -132,7 +132,8 @@ impl Core {
         if entry.phase != Phase::Done {
             return;
         }
-        if entry.detail.is_none() && entry.first.detail.is_none() {
+        let is_plain = entry.lineage == Lineage::None && entry.lineage_pins == 0;
+        if entry.detail.is_none() && entry.first.detail.is_none() && is_plain {
             // The common case: one small or stored result, nothing inside it.
             if entry.first.local_references + entry.first.uses == 0 {
                 let value = std::mem::take(&mut entry.first.value);
@@ -149,7 +150,12 @@ impl Core {
         let mut any_held = self.table.at(slot).stream().is_some_and(|stream| !stream.items.is_empty());
         let mut edges = Vec::new();
         for index in 0..self.table.at(slot).num_objects() {
-            let Some(object) = self.table.at_mut(slot).object_mut(index) else { continue };
+            let entry = self.table.at_mut(slot);
+            if entry.object(index).is_some_and(|object| !object.is_held() && entry.is_pinned(object)) {
+                continue;
+            }
+            let is_pinned_put = entry.is_put && entry.lineage_pins > 0;
+            let Some(object) = entry.object_mut(index) else { continue };
             if object.is_held() {
                 any_held = true;
                 continue;
@@ -162,12 +168,17 @@ impl Core {
                     self.effects.push(Effect::ActorOutOfScope { actor, index });
                 }
             }
+            if is_pinned_put && value.is_ready() {
+                self.table.at_mut(slot).lineage = Lineage::Evicted;
+            }
             self.drop_value(slot, index, &value);
         }
-        if !any_held {
+        self.drop_needless_lineage(slot, any_held);
+        if !any_held && self.table.at(slot).lineage_pins == 0 {
             self.table.release(slot);
         }
-        // Last, because an edge may lead back here.
+        // Last, because an edge or an argument may lead back here.
+        self.unpin_entries();
         if self.defects.edge_leaked {
             return;
         }
@@ -182,6 +193,9 @@ impl Core {
             Value::Inline(bytes) => self.inline_bytes -= bytes.heap_bytes(),
             Value::Stored(location) => {
                 let object = self.object_id(slot, self.table.at(slot).generation, index);
+                if !self.rescued.is_empty() && self.rescued.remove(&object) {
+                    return self.effects.push(Effect::Forgotten { object });
+                }
                 self.effects.push(Effect::FreeStored { object, location: *location });
             }
             Value::Pending | Value::Error(_) => {}
