@@ -137,7 +137,8 @@ impl World {
                     .map(|reference| format!("{} for {}", process.number, reference.object))
             });
             let waiting: Vec<String> = waiting.collect();
-            return self.fail(format!("FAIL-1: processes wait for ever: {waiting:?}"));
+            let detail = self.waiting();
+            return self.fail(format!("FAIL-1: processes wait for ever: {waiting:?}; {detail}"));
         }
         for number in 0..self.processes.len() {
             let process = &self.processes[number];

@@ -106,7 +106,16 @@ pub const WORKLOADS: &[Workload] = &[
         kills: true,
         exit_percent: 5,
         crash_per_10000: 120,
-        cancel_percent: 5,
+        raise_percent: 4,
+        ..QUIET
+    },
+    Workload {
+        name: "losses-regret",
+        nodes: 6,
+        loss_per_10000: 100,
+        stored_percent: 60,
+        cancel_percent: 12,
+        crash_per_10000: 50,
         raise_percent: 4,
         ..QUIET
     },

@@ -85,6 +85,17 @@ impl Core {
         self.settle_handle(index);
     }
 
+    /// A call is made again. It was made before all that wait: one of them may wait for its result.
+    pub(crate) fn enqueue_call_again(&mut self, index: ActorIndex, slot: u32) {
+        let actor = &mut self.actors[index.0 as usize];
+        if actor.order.out_of_order {
+            actor.waiting += 1;
+        } else {
+            actor.queue.push_front(slot);
+        }
+        self.settle_handle(index);
+    }
+
     /// The arguments of a call exist: with calls out of order, it is queued only now.
     pub(crate) fn admit_call(&mut self, index: ActorIndex, slot: u32) {
         let actor = &mut self.actors[index.0 as usize];

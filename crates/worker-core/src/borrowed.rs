@@ -94,8 +94,11 @@ impl Core {
         let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
         let index = object.index() & !trygon_ids::PUT_INDEX_BIT;
         if entry.is_freed(index) {
-            return;
+            if delta <= 0 || !self.revive_for_borrower(object) {
+                return;
+            }
         }
+        let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
         let Some(held) = entry.object_mut(index) else { return };
         let borrowers = &mut held.detail_mut().borrowers;
         let balance = borrowers.entry(borrower).or_insert(0);

@@ -91,8 +91,8 @@ pub enum Effect {
     FindCopy {
         /// The object.
         object: ObjectId,
-        /// Where it was.
-        location: Location,
+        /// Where it was; `None` when it was freed, so that there is no copy.
+        location: Option<Location>,
         /// Who may have one.
         borrowers: Vec<WorkerId>,
     },

@@ -23,7 +23,7 @@ pub(crate) struct KeptTasks {
     /// By age, oldest first: slot and generation. Some are not kept any more.
     order: VecDeque<(u32, u32)>,
     /// Entries that a task which is not kept any more had pinned, by slot and generation.
-    to_unpin: Vec<(u32, u32)>,
+    pub(crate) to_unpin: Vec<(u32, u32)>,
     is_unpinning: bool,
 }
 

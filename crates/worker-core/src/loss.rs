@@ -5,7 +5,7 @@
 //! otherwise. That a node died is only noted: what lay there is lost when somebody needs it.
 
 use crate::effect::{Effect, Outbox};
-use crate::entry::{Location, Reference, Value};
+use crate::entry::{Lineage, Location, Reference, Value};
 use crate::state::Core;
 use std::collections::BTreeSet;
 use trygon_ids::{ObjectId, PUT_INDEX_BIT, WorkerId};
@@ -75,7 +75,27 @@ impl Core {
         // The same node's death is told in other words to whoever fetched from it.
         let reason = self.dead_nodes.get(&location.segment.node_number()).map_or(reason, |message| message);
         self.searches.insert(*object, Search { asked, copies: Vec::new(), reason: reason.into() });
-        self.effects.push(Effect::FindCopy { object: *object, location, borrowers });
+        self.effects.push(Effect::FindCopy { object: *object, location: Some(location), borrowers });
+    }
+
+    /// An own object was freed, and a task of another process, which is run again, names it: it is made again, if its task is kept.
+    pub(crate) fn revive_for_borrower(&mut self, object: &ObjectId) -> bool {
+        let task = object.task_id();
+        let index = object.index() & !PUT_INDEX_BIT;
+        let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return false };
+        if entry.lineage != Lineage::Kept || entry.is_put {
+            return false;
+        }
+        if let Some(stream) = entry.stream_mut().filter(|stream| (1..=stream.received).contains(&index)) {
+            stream.items.entry(index).or_default();
+        }
+        let Some(freed) = entry.object_mut(index) else { return false };
+        freed.detail_mut().is_lost = true;
+        self.has_losses = true;
+        let reason = "a task that is run again needs it".into();
+        self.searches.insert(*object, Search { asked: [self.identity.worker].into(), copies: Vec::new(), reason });
+        self.effects.push(Effect::FindCopy { object: *object, location: None, borrowers: Vec::new() });
+        true
     }
 
     /// Whether the reference's value lay on a node that died. Then it is looked after from now on.

@@ -234,6 +234,7 @@ impl Core {
         }
         drop(values);
         if self.table.at(slot).detail.is_some() {
+            self.fail_missing_items(slot, failed.as_deref(), raised.is_some(), outbox);
             self.end_stream(slot, failed, outbox);
         }
         if is_kept {
@@ -248,8 +249,8 @@ impl Core {
         self.collect(slot);
         if is_kept {
             self.evict_lineage();
-            self.replay_missing_items(slot, generation, outbox);
         }
+        self.replay_missing_items(slot, generation, outbox);
     }
 
     pub(crate) fn set_result<O: Outbox>(&mut self, slot: u32, index: u32, returned: Returned, outbox: &mut O) {

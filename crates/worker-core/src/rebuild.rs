@@ -62,6 +62,8 @@ impl Refusal {
 impl Entry {
     fn refusal(&self, is_call: bool) -> Option<Refusal> {
         match self.lineage {
+            // A queue still names it.
+            _ if self.phase == Phase::Dropped => Some(Refusal::Failed),
             Lineage::Kept | Lineage::Rebuilding if self.retries_left != 0 => None,
             Lineage::Evicted if self.is_put => Some(Refusal::PutFreed),
             Lineage::Evicted => Some(Refusal::Evicted),
@@ -91,7 +93,7 @@ impl Core {
         let task = object.task_id();
         let slot = task.slot();
         let entry = self.table.at(slot);
-        if entry.phase != Phase::Done {
+        if !entry.is_over() {
             // OWN-6: however many of its results are lost, it runs once. A stream that runs may be past the item.
             return self.lift_limit(slot);
         }
@@ -117,11 +119,13 @@ impl Core {
                 pending += 1;
             }
         }
+        // Only now: an argument without a value is known to be lost, and what makes it stays.
+        self.unpin_entries();
         if let Some(detail) = self.table.at_mut(slot).detail.as_mut() {
             detail.pending_dependencies = pending;
         }
         if let Some(actor) = self.functions[function.0 as usize].actor {
-            self.enqueue_call(actor, slot);
+            self.enqueue_call_again(actor, slot);
         }
         if pending == 0 {
             self.on_arguments_ready(slot, outbox);
@@ -154,14 +158,18 @@ impl Core {
             let task = reference.object.task_id();
             let index = reference.object.index() & !PUT_INDEX_BIT;
             if let Some(entry) = self.table.get_mut(task.slot(), task.generation()) {
-                if !self.defects.lineage_unpinned {
-                    entry.lineage_pins -= 1;
-                }
+                self.kept.to_unpin.push((task.slot(), task.generation()));
                 // An item that nobody held is not in its stream any more.
                 if let Some(stream) = entry.stream_mut().filter(|_| index > 0) {
                     stream.items.entry(index).or_default();
                 }
             }
+        } else if !self.borrowed.contains_key(&reference.object) {
+            // It was let go when the task had ended: its owner counts this process as a borrower again, if it has the object, before it is
+            // asked for it.
+            self.receive_lent(reference);
+            let borrower = self.identity.worker;
+            self.effects.push(Effect::ReportBorrow { reference: *reference, borrower, delta: 1 });
         }
         self.pin(reference);
     }

@@ -38,6 +38,10 @@ impl Core {
     /// An item that had come before: it is taken when it was lost since.
     pub(crate) fn on_item_again<O: Outbox>(&mut self, key: &ItemKey, returned: Returned, outbox: &mut O) {
         let object = self.task_id(key.slot, key.generation).object(key.number + 1);
+        if let Some(stream) = self.table.at_mut(key.slot).stream_mut() {
+            // They come in order. If it is lost again, this attempt will not send it once more.
+            stream.resend_from = key.number + 1;
+        }
         if !self.is_missing(&object) {
             if !self.is_replaying {
                 self.refuse_value(object, &returned);
@@ -59,11 +63,21 @@ impl Core {
         self.settle_lost(&object, returned.value, outbox);
     }
 
-    /// Lost items whose attempt has ended without them will not come: the generator made fewer than before, or raised.
-    pub(crate) fn fail_missing_items<O: Outbox>(&mut self, slot: u32, raised: Option<&[u8]>, outbox: &mut O) {
+    /// Lost items whose attempt has ended without them will not come: the generator made fewer than before, or raised. When it did not run,
+    /// none of them does.
+    pub(crate) fn fail_missing_items<O: Outbox>(
+        &mut self,
+        slot: u32,
+        raised: Option<&[u8]>,
+        is_all: bool,
+        outbox: &mut O,
+    ) {
+        if !self.has_losses {
+            return;
+        }
         let entry = self.table.at(slot);
         let (generation, name) = (entry.generation, &self.functions[entry.function.0 as usize].name);
-        let from = entry.stream().map_or(u32::MAX, |stream| stream.resend_from);
+        let from = if is_all { 0 } else { entry.stream().map_or(u32::MAX, |stream| stream.resend_from) };
         let objects = self.missing_items(slot).into_iter().filter(|index| *index > from);
         let objects: Vec<ObjectId> = objects.map(|index| self.task_id(slot, generation).object(index)).collect();
         let message = format!(

@@ -304,8 +304,9 @@ impl Core {
         let generation = entry.generation;
         let Some(stream) = entry.stream_mut() else { return };
         let had_ended = std::mem::replace(&mut stream.has_ended, true);
-        self.fail_missing_items(slot, raised.as_deref(), outbox);
-        let Some(stream) = self.table.at_mut(slot).stream_mut().filter(|_| !had_ended) else { return };
+        if had_ended {
+            return;
+        }
         if stream.is_dynamic {
             self.release_untaken(slot, generation);
         } else if let Some(error) = raised

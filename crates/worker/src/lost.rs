@@ -34,12 +34,15 @@ impl Engine {
     }
 
     /// An own object is lost: whoever borrows it may have a copy, or another process of this node.
-    pub(crate) fn find_copy(&mut self, object: &ObjectId, location: Location, borrowers: &[WorkerId]) {
+    pub(crate) fn find_copy(&mut self, object: &ObjectId, location: Option<Location>, borrowers: &[WorkerId]) {
         let message = peer::CopyQuery { object_id: object.as_bytes().to_vec() };
         for borrower in borrowers {
             self.send_to(*borrower, Kind::CopyQuery, &message);
         }
-        self.fetch_copy(object, location);
+        match location {
+            Some(location) => self.fetch_copy(object, location),
+            None => self.end_rescue(object, None),
+        }
     }
 
     /// Has the node fetch a copy; from a node that is dead it gets only what it has already.
