@@ -23,7 +23,8 @@ impl World {
                 let actual = self.store.get(&location.segment.0).map(|stored| stored.number);
                 let owner_lives = self.processes[number_of(reference.owner)].is_alive;
                 let is_lost = self.is_lost(*location);
-                (actual != Some(*expected) && (actual.is_some() || (owner_lives && self.counts.deaths == 0 && !is_lost)))
+                (actual != Some(*expected)
+                    && (actual.is_some() || (owner_lives && self.counts.deaths == 0 && !is_lost)))
                     .then(|| format!("is {actual:?}, not {expected}"))
             }
             (Some(Value::Error(error)), expected) => match error_view(error) {

@@ -215,7 +215,11 @@ impl World {
 
     fn read_stored(&mut self, location: Location, reference: &Reference) -> Option<u64> {
         let found = self.store.get(&location.segment.0).map(|stored| stored.number);
-        if found.is_none() && self.counts.deaths == 0 && !self.is_lost(location) && self.processes[number_of(reference.owner)].is_alive {
+        if found.is_none()
+            && self.counts.deaths == 0
+            && !self.is_lost(location)
+            && self.processes[number_of(reference.owner)].is_alive
+        {
             self.fail(format!("STORE-2: {} is read where nothing lies any more", reference.object));
         }
         found

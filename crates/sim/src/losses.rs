@@ -84,7 +84,8 @@ impl World {
 
     /// The owner fetches a copy, if that is still there.
     pub(crate) fn fetch_copy(&mut self, number: usize, object: &ObjectId, location: Location) {
-        let place = (!self.is_lost(location) && self.random.percent(80)).then(|| self.new_place(location.offset_bytes, number));
+        let place =
+            (!self.is_lost(location) && self.random.percent(80)).then(|| self.new_place(location.offset_bytes, number));
         if let Some(place) = place {
             self.counts.rescued += 1;
             self.processes[number].rescued.insert(*object, place.segment.0);

@@ -119,14 +119,34 @@ pub(crate) struct PeerDied {
 /// From the daemon to a process.
 #[derive(Debug, Clone)]
 pub(crate) enum ToProcess {
-    Granted { request: u64, lease: u64, worker: usize },
-    Revoked { lease: u64 },
+    Granted {
+        request: u64,
+        lease: u64,
+        worker: usize,
+    },
+    Revoked {
+        lease: u64,
+    },
     /// A machine's memory is lost.
-    NodeLost { node: u64 },
-    Connected { worker: usize },
+    NodeLost {
+        node: u64,
+    },
+    Connected {
+        worker: usize,
+    },
     Died(PeerDied),
-    Actor { actor: ActorId, state: &'static str, incarnation: u32, worker: Option<usize>, message: String },
-    StartActor { actor: ActorId, incarnation: u32, arguments: Vec<Reference> },
+    Actor {
+        actor: ActorId,
+        state: &'static str,
+        incarnation: u32,
+        worker: Option<usize>,
+        message: String,
+    },
+    StartActor {
+        actor: ActorId,
+        incarnation: u32,
+        arguments: Vec<Reference>,
+    },
     Exit,
 }
 

@@ -121,7 +121,11 @@ impl Core {
         let actor = &mut self.actors[index.0 as usize];
         let Some(handle) = actor.handle.filter(|_| actor.holds_handle != is_pending) else { return };
         actor.holds_handle = is_pending;
-        if is_pending { self.retain_use(&handle) } else { self.release_use(&handle) }
+        if is_pending {
+            self.retain_use(&handle);
+        } else {
+            self.release_use(&handle);
+        }
     }
 
     /// Puts a call back before all others: it was made before them.

@@ -42,8 +42,8 @@ pub struct Defects {
     pub rebuild_forgotten: bool,
     /// OWN-6: a task that runs again replaces results that are not lost.
     pub rebuild_replaces: bool,
-    /// OWN-6: items that are lost are not sent again by a replay.
-    pub lost_items_skipped: bool,
+    /// OWN-6: a lost item that comes again is given back.
+    pub lost_items_refused: bool,
     /// FLOW-2: freed bytes stay counted.
     pub bytes_kept: bool,
 }

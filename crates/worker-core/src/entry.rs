@@ -282,10 +282,11 @@ impl Entry {
         matches!(self.phase, Phase::Done | Phase::Dropped)
     }
 
-    /// Whether the object was freed while other results of its task live on.
+    /// Whether the object was freed while other results of its task live on, or while a kept task names it.
     pub(crate) fn is_freed(&self, index: u32) -> bool {
+        let may_be_freed = !self.is_put || self.lineage == Lineage::Evicted;
         self.phase == Phase::Done
-            && !self.is_put
+            && may_be_freed
             && self.object(index).is_none_or(|object| !object.value.is_ready() && !object.is_lost())
     }
 

@@ -137,17 +137,22 @@ impl Core {
             if entry.lineage == Lineage::Kept {
                 bytes += entry.lineage_bytes();
                 count += 1;
-                let references = entry.detail.iter().flat_map(|detail| detail.dependencies.iter().chain(&detail.contained));
+                let references =
+                    entry.detail.iter().flat_map(|detail| detail.dependencies.iter().chain(&detail.contained));
                 for reference in references.filter(|reference| self.owns(&reference.object)) {
                     let task = reference.object.task_id();
                     *pins.entry((task.slot(), task.generation())).or_insert(0) += 1;
                 }
             }
-            let may_run = entry.phase == Phase::Done && entry.is_retriable && entry.retries_left != 0 && !entry.cancelled;
-            let is_stored = entry.objects().any(|(_, object)| object.is_held() && matches!(object.value, Value::Stored(_)));
+            let may_run =
+                entry.phase == Phase::Done && entry.is_retriable && entry.retries_left != 0 && !entry.cancelled;
+            let is_stored =
+                entry.objects().any(|(_, object)| object.is_held() && matches!(object.value, Value::Stored(_)));
             let can_be_made = matches!(entry.lineage, Lineage::Kept | Lineage::Evicted);
             if may_run && is_stored && !can_be_made {
-                return Err(format!("OWN-6: slot {slot} has a stored result, retries left, and nothing is kept of its task"));
+                return Err(format!(
+                    "OWN-6: slot {slot} has a stored result, retries left, and nothing is kept of its task"
+                ));
             }
         }
         if (bytes, count) != (self.kept.bytes, self.kept.count) {
@@ -162,7 +167,10 @@ impl Core {
         for (slot, entry) in self.table.used() {
             let expected = pins.remove(&(slot, entry.generation)).unwrap_or(0);
             if entry.lineage_pins != expected {
-                return Err(format!("OWN-6: slot {slot} is pinned {expected} times, {} are counted", entry.lineage_pins));
+                return Err(format!(
+                    "OWN-6: slot {slot} is pinned {expected} times, {} are counted",
+                    entry.lineage_pins
+                ));
             }
         }
         match pins.into_iter().next() {

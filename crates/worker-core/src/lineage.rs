@@ -167,7 +167,8 @@ impl Core {
             let Some(entry) = self.table.get_mut(slot, generation) else { continue };
             entry.lineage_pins = entry.lineage_pins.saturating_sub(1);
             if entry.lineage_pins == 0 {
-                let items: Vec<u32> = entry.stream().map_or_else(Vec::new, |stream| stream.items.keys().copied().collect());
+                let items: Vec<u32> =
+                    entry.stream().map_or_else(Vec::new, |stream| stream.items.keys().copied().collect());
                 for index in items {
                     // The last one may take the slot with it.
                     if self.table.get(slot, generation).is_some() {

@@ -67,7 +67,8 @@ impl Core {
         let detail = lost.detail_mut();
         detail.is_lost = true;
         let lent = detail.borrowers.iter().filter(|(_, balance)| **balance > 0);
-        let borrowers: Vec<WorkerId> = lent.map(|(borrower, _)| *borrower).filter(|borrower| *borrower != own).collect();
+        let borrowers: Vec<WorkerId> =
+            lent.map(|(borrower, _)| *borrower).filter(|borrower| *borrower != own).collect();
         if self.rescued.remove(object) {
             self.effects.push(Effect::Forgotten { object: *object });
         }

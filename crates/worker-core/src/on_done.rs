@@ -253,14 +253,11 @@ impl Core {
         self.replay_missing_items(slot, generation, outbox);
     }
 
-    pub(crate) fn set_result<O: Outbox>(&mut self, slot: u32, index: u32, returned: Returned, outbox: &mut O) {
+    pub(crate) fn set_result<O: Outbox>(&mut self, slot: u32, index: u32, mut returned: Returned, outbox: &mut O) {
         if let Value::Inline(bytes) = &returned.value {
             self.inline_bytes += bytes.heap_bytes();
         }
-        for inner in &returned.contained {
-            self.receive_lent(inner);
-            self.retain_use(inner);
-        }
+        self.hold_contained(&mut returned.contained);
         let Some(object) = self.table.at_mut(slot).object_mut(index) else { return };
         object.value = returned.value;
         if !returned.contained.is_empty() {

@@ -4,6 +4,7 @@ use crate::effect::{Effect, Outbox};
 use crate::entry::{Entry, Lineage, Phase, Reference, Value, Waiter};
 use crate::error_value::{ErrorView, SystemError, error_view};
 use crate::state::Core;
+use std::collections::BTreeSet;
 use trygon_ids::{ObjectId, PUT_INDEX_BIT};
 
 /// The kind of an error that stands where an object is lost and was not made again.
@@ -20,6 +21,8 @@ enum Refusal {
     Evicted,
     Cancelled,
     Failed,
+    /// FAIL-1: its actor waits for it, and takes no other call meanwhile.
+    ActorWaits,
 }
 
 impl Refusal {
@@ -54,7 +57,13 @@ impl Refusal {
                  (bytes, in the environment of the process that submitted the task) would have kept it",
             ),
             Self::Cancelled => ("cancelled", "its task was cancelled, and a cancelled task is not run again"),
-            Self::Failed => ("failed", "its task was run again for another result and failed, so that it is not run a third time"),
+            Self::ActorWaits => (
+                "actor_waits",
+                "it would be made by a call of the very actor that waits for it as an argument of a call it was already sent; make that call again",
+            ),
+            Self::Failed => {
+                ("failed", "its task was run again for another result and failed, so that it is not run a third time")
+            }
         }
     }
 }
@@ -99,7 +108,8 @@ impl Core {
         }
         let function = entry.function;
         let is_call = !entry.is_put && self.functions[function.0 as usize].actor.is_some();
-        if let Some(refusal) = entry.refusal(is_call) {
+        let refusal = entry.refusal(is_call).or_else(|| self.is_awaited_by_maker(slot).then_some(Refusal::ActorWaits));
+        if let Some(refusal) = refusal {
             let error = self.lost_error(object, reason, refusal);
             return self.settle_lost(object, Value::Error(error), outbox);
         }
@@ -130,6 +140,34 @@ impl Core {
         if pending == 0 {
             self.on_arguments_ready(slot, outbox);
         }
+    }
+
+    /// Whether the lost result of an actor's call is what the actor waits for, directly or by way of other tasks: an argument of a call that
+    /// it was sent before anybody knew of the loss. It runs one call at a time.
+    fn is_awaited_by_maker(&self, slot: u32) -> bool {
+        let entry = self.table.at(slot);
+        let actor = self.functions.get(entry.function.0 as usize).and_then(|function| function.actor);
+        let Some(actor) = actor.map(|actor| &self.actors[actor.0 as usize]).filter(|actor| !actor.order.concurrent)
+        else {
+            return false;
+        };
+        let mut todo: Vec<u32> = actor.in_flight.iter().collect();
+        let mut seen: BTreeSet<u32> = todo.iter().copied().collect();
+        while let Some(waiting) = todo.pop() {
+            let dependencies = self.table.at(waiting).detail.iter().flat_map(|detail| &detail.dependencies);
+            for reference in dependencies.filter(|reference| self.owns(&reference.object)) {
+                let task = reference.object.task_id();
+                if (task.slot(), task.generation()) == (slot, entry.generation) {
+                    return true;
+                }
+                let is_unfinished =
+                    self.table.get(task.slot(), task.generation()).is_some_and(|entry| !entry.is_over());
+                if is_unfinished && seen.insert(task.slot()) {
+                    todo.push(task.slot());
+                }
+            }
+        }
+        false
     }
 
     /// The kept task is one that is not done: its next attempt (OWN-7), which takes one of its retries.
@@ -220,7 +258,9 @@ impl Core {
                  what was made from it is needed",
                 detail("object_id")
             ),
-            _ => format!("to make it again its task {name} needs object {}: {}", detail("object_id"), detail("message")),
+            _ => {
+                format!("to make it again its task {name} needs object {}: {}", detail("object_id"), detail("message"))
+            }
         };
         let reason = match kind {
             "object_freed" => "borrowed",

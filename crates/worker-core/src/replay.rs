@@ -18,7 +18,8 @@ impl Core {
         let Some(stream) = self.table.at_mut(slot).stream_mut() else { return };
         let mut contained = Vec::new();
         for item in stream.items.values_mut() {
-            if matches!(item.value, Value::Stored(location) if dead_nodes.contains_key(&location.segment.node_number())) {
+            if matches!(item.value, Value::Stored(location) if dead_nodes.contains_key(&location.segment.node_number()))
+            {
                 item.value = Value::Pending;
                 let detail = item.detail_mut();
                 detail.is_lost = true;
@@ -27,22 +28,19 @@ impl Core {
         }
         let first = stream.items.iter().find(|(_, item)| item.is_lost() && !item.value.is_ready());
         stream.resend_from = first.map_or(u32::MAX, |(index, _)| index - 1);
-        if self.defects.lost_items_skipped {
-            stream.resend_from = u32::MAX;
-        }
         for inner in contained {
             self.release_use(&inner);
         }
     }
 
     /// An item that had come before: it is taken when it was lost since.
-    pub(crate) fn on_item_again<O: Outbox>(&mut self, key: &ItemKey, returned: Returned, outbox: &mut O) {
+    pub(crate) fn on_item_again<O: Outbox>(&mut self, key: &ItemKey, mut returned: Returned, outbox: &mut O) {
         let object = self.task_id(key.slot, key.generation).object(key.number + 1);
         if let Some(stream) = self.table.at_mut(key.slot).stream_mut() {
             // They come in order. If it is lost again, this attempt will not send it once more.
             stream.resend_from = key.number + 1;
         }
-        if !self.is_missing(&object) {
+        if !self.is_missing(&object) || self.defects.lost_items_refused {
             if !self.is_replaying {
                 self.refuse_value(object, &returned);
             }
@@ -51,10 +49,7 @@ impl Core {
         if let Value::Inline(bytes) = &returned.value {
             self.inline_bytes += bytes.heap_bytes();
         }
-        for inner in &returned.contained {
-            self.receive_lent(inner);
-            self.retain_use(inner);
-        }
+        self.hold_contained(&mut returned.contained);
         let item = self.table.at_mut(key.slot).object_mut(key.number + 1);
         let former = item.map(|item| std::mem::replace(&mut item.detail_mut().contained, returned.contained));
         for inner in former.unwrap_or_default() {

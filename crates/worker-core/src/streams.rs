@@ -155,14 +155,11 @@ impl Core {
         }
     }
 
-    fn add_item(&mut self, slot: u32, index: u32, returned: Returned) {
+    fn add_item(&mut self, slot: u32, index: u32, mut returned: Returned) {
         if let Value::Inline(bytes) = &returned.value {
             self.inline_bytes += bytes.heap_bytes();
         }
-        for inner in &returned.contained {
-            self.receive_lent(inner);
-            self.retain_use(inner);
-        }
+        self.hold_contained(&mut returned.contained);
         let mut object = Object { value: returned.value, local_references: 1, ..Object::default() };
         if !returned.contained.is_empty() {
             object.detail_mut().contained = returned.contained;
