@@ -2,6 +2,7 @@
 
 use super::env::{Env, Sent, small, worker};
 use crate::{Effect, Location, PeerIndex, Reference, Value, Waiter};
+use std::collections::BTreeMap;
 use trygon_ids::SegmentId;
 
 const NODE: u64 = 2;
@@ -213,7 +214,9 @@ fn an_argument_lost_in_the_queue_is_made_again_before_its_task_leaves() {
     env.done(&sent[0], stored(NODE, 1), vec![], &[], 2);
     let busy = env.submit();
     let running = env.sent();
-    let waiting = env.submit_with(env.function, &[argument], &[], 0);
+    // One whose run time nobody knows is not sent behind another.
+    let unknown = env.core.add_function("unknown", &BTreeMap::from([("CPU".to_owned(), 1.0)]), &[], false);
+    let waiting = env.submit_with(unknown, &[argument], &[], 0);
     assert!(env.sent().is_empty());
     env.core.on_node_died(NODE, "it died");
     env.done(&running[0], small(b"x"), vec![], &[], 2);
