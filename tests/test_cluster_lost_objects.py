@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -152,9 +153,13 @@ def test_what_put_made_cannot_be_made_again(cluster: Cluster) -> None:
     # The argument is here: only the result is lost.
     check(trygon.get(mine, timeout=LIMIT_S), 1)
     # This one was freed when the task had used it.
-    with pytest.raises(exceptions.ObjectReconstructionFailedError, match="by_value.*made by put, or passed by value") as caught:
+    with pytest.raises(
+        exceptions.ObjectReconstructionFailedError, match="by_value.*made by put, or passed by value"
+    ) as caught:
         trygon.get(theirs, timeout=LIMIT_S)
-    assert caught.value.reason == "OBJECT_UNRECONSTRUCTABLE_PUT" and isinstance(caught.value, exceptions.ObjectLostError)
+    assert caught.value.reason == "OBJECT_UNRECONSTRUCTABLE_PUT" and isinstance(
+        caught.value, exceptions.ObjectLostError
+    )
     assert caught.value.object_ref_hex == theirs.hex()
 
 
@@ -264,6 +269,25 @@ def test_a_copy_elsewhere_is_preferred(cluster: Cluster, tmp_path: Any) -> None:
     assert runs.read_text() == "x"
 
 
+def test_a_borrower_that_is_stopped_holds_nobody_up(cluster: Cluster) -> None:
+    @trygon.remote(num_cpus=0)
+    class Keeper:
+        def keep(self, inside: list[Any]) -> int:
+            self.kept = inside[0]
+            return os.getpid()
+
+    keeper = Keeper.remote()
+    reference = large.remote(6)
+    made([reference])
+    pid = trygon.get(keeper.keep.remote([reference]))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        kill_pool(cluster)
+        check(trygon.get(reference, timeout=LIMIT_S), 6)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_a_method_is_called_again_where_that_is_allowed(cluster: Cluster) -> None:
     @trygon.remote(resources={"pool": 0.01}, max_restarts=1)
     class Maker:
@@ -365,8 +389,9 @@ trygon.init(address={cluster.address!r})
 def large(text):
     return np.arange({N})
 first = large.remote("x" * 60_000)
+trygon.wait([first], fetch_local=False)
 second = large.remote("y" * 60_000)
-trygon.wait([first, second], num_returns=2, fetch_local=False)
+trygon.wait([second], fetch_local=False)
 print("made", flush=True)
 sys.stdin.readline()
 value = trygon.get(second)

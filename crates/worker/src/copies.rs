@@ -1,7 +1,7 @@
 //! What is known of the copies of objects of other nodes, and why an object cannot be had.
 
-use std::collections::{HashMap, HashSet};
-use trygon_ids::ObjectId;
+use std::collections::{HashMap, HashSet, VecDeque};
+use trygon_ids::{ObjectId, WorkerId};
 use trygon_worker_core::Location;
 
 /// Why an object cannot be written or read.
@@ -64,6 +64,8 @@ pub(crate) struct Replicas {
     pub(crate) arrivals: u64,
     /// Lost objects of this process of which a copy is being fetched.
     pub(crate) rescues: HashSet<ObjectId>,
+    /// Borrowers that were asked for a copy: until when an answer is waited for, the object and the borrower.
+    pub(crate) asked: VecDeque<(u64, ObjectId, WorkerId)>,
     /// What the log was told of losses: once each.
     pub(crate) told: HashSet<String>,
 }

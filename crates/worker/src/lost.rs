@@ -6,6 +6,8 @@ use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_wire::{FrameError, Kind, control, peer};
 use trygon_worker_core::{Location, PeerIndex, Reference};
 
+/// A borrower that has not said within this whether it has a copy counts as having none.
+const ANSWER_NS: u64 = 2_000_000_000;
 /// Lines that are remembered so that none is said twice.
 const MOST_TOLD: usize = 256;
 
@@ -36,13 +38,27 @@ impl Engine {
     /// An own object is lost: whoever borrows it may have a copy, or another process of this node.
     pub(crate) fn find_copy(&mut self, object: &ObjectId, location: Option<Location>, borrowers: &[WorkerId]) {
         let message = peer::CopyQuery { object_id: object.as_bytes().to_vec() };
+        let until_ns = self.clock.now_ns() + ANSWER_NS;
         for borrower in borrowers {
             self.send_to(*borrower, Kind::CopyQuery, &message);
+            self.replicas.asked.push_back((until_ns, *object, *borrower));
         }
         match location {
             Some(location) => self.fetch_copy(object, location),
             None => self.end_rescue(object, None),
         }
+    }
+
+    /// FAIL-1: a borrower that does not answer, because it was stopped, has no copy. True while answers are waited for.
+    pub(crate) fn look_after_searches(&mut self, now_ns: u64) -> bool {
+        while let Some((_, object, borrower)) =
+            self.replicas.asked.front().copied().filter(|(until, ..)| *until <= now_ns)
+        {
+            self.replicas.asked.pop_front();
+            // Nothing, if it has answered.
+            self.core.on_copy_answer(&object, borrower, None, &mut self.links);
+        }
+        !self.replicas.asked.is_empty()
     }
 
     /// Has the node fetch a copy; from a node that is dead it gets only what it has already.
