@@ -7,7 +7,7 @@ use crate::random::{Random, mix};
 use crate::script::{Place, Script};
 use crate::workload::Workload;
 use crate::world::{Counts, World};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_control_core::Actors;
 use trygon_node_core::{Event as NodeEvent, Node, Options, PLAIN};
 use trygon_resources::{Amount, ResourceSet};
@@ -76,6 +76,9 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         held: Vec::new(),
         pins: Vec::new(),
         carried: Vec::new(),
+        arguments: VecDeque::new(),
+        rest: Vec::new(),
+        reads_argument: false,
         waiting: None,
         promised: None,
         making: None,
@@ -104,6 +107,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         expected: BTreeMap::new(),
         handles: BTreeMap::new(),
         store: BTreeMap::new(),
+        lost_nodes: BTreeSet::new(),
         next_place: 0,
         next_actor: 0,
         begun: BTreeSet::new(),

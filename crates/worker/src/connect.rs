@@ -55,6 +55,21 @@ struct Driver<'a> {
     environment: &'a [u8],
 }
 
+/// Most bytes that tasks may take which are kept to make lost objects again.
+const LINEAGE_VARIABLE: &str = "TRYGON_MAX_LINEAGE_BYTES";
+
+/// A core with the limits that the environment sets.
+fn new_core(identity: Identity) -> Result<Core, RequestError> {
+    let mut core = Core::new(identity);
+    if let Some(text) = std::env::var_os(LINEAGE_VARIABLE).filter(|text| !text.is_empty()) {
+        let limit = text.to_str().and_then(|text| text.parse().ok());
+        let refusal =
+            || format!("{LINEAGE_VARIABLE} must be a whole number of bytes, 0 or more, got {}", text.display());
+        core.set_lineage_limit(limit.ok_or_else(|| RequestError::Refused(refusal()))?);
+    }
+    Ok(core)
+}
+
 impl Runtime {
     /// Connects a driver to the daemon it started.
     pub fn connect_driver(socket: OwnedFd, start: &control::StartNode) -> Result<(Arc<Self>, Setup), RequestError> {
@@ -87,8 +102,9 @@ impl Runtime {
             worker: WorkerId::from_bytes(&started.worker_id).map_err(malformed)?,
             incarnation: OwnerIncarnation::from_bytes(&started.incarnation).map_err(malformed)?,
         };
+        let core = new_core(identity)?;
         let mut engine = runtime.lock();
-        engine.core = Core::new(identity);
+        engine.core = core;
         if let Some(certificate) = started.certificate {
             engine.credentials.renew(certificate);
         }
@@ -122,8 +138,9 @@ impl Runtime {
             incarnation: OwnerIncarnation::from_bytes(&setup.incarnation).map_err(malformed)?,
         };
         let recorder = Recorder::new(descriptor).map_err(|error| RequestError::Refused(error.to_string()))?;
+        let core = new_core(identity)?;
         let mut engine = runtime.lock();
-        engine.core = Core::new(identity);
+        engine.core = core;
         engine.links.recorder = Some(recorder);
         if let Some(certificate) = setup.certificate {
             engine.credentials.renew(certificate);
