@@ -7,7 +7,6 @@ use crate::process::{Argument, Running, Taking, Work};
 use crate::random::mix;
 use crate::script::{Child, Place, Script, Step};
 use crate::world::{Event, World};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use trygon_ids::ActorId;
 use trygon_worker_core::{
@@ -116,26 +115,13 @@ impl World {
         let seed = u64::from_le_bytes(word);
         let place = if push.is_actor_call { Place::Actor } else { Place::Task };
         let mut running = Running {
-            depth: push.depth,
             tag: self.processes[number].last_tag,
-            cancelled: false,
-            script: Script::of(seed, push.depth, place, &self.workload),
-            call: Some((peer, push)),
-            position: 0,
-            number: seed,
-            held: Vec::new(),
-            pins: Vec::new(),
-            carried: Vec::new(),
-            arguments: VecDeque::new(),
             rest: rest[8..].to_vec(),
-            reads_argument: false,
-            waiting: None,
             promised,
-            making: None,
-            taking: None,
-            freed: false,
             began_ns: self.now_ns,
+            ..Running::new(Script::of(seed, push.depth, place, &self.workload), seed, push.depth)
         };
+        running.call = Some((peer, push));
         running.arguments = dependencies
             .iter()
             .map(|dependency| Argument {

@@ -105,6 +105,33 @@ pub(crate) struct Running {
     pub(crate) began_ns: u64,
 }
 
+impl Running {
+    /// A script at its beginning.
+    pub(crate) fn new(script: Script, number: u64, depth: u16) -> Self {
+        Self {
+            call: None,
+            script,
+            position: 0,
+            depth,
+            tag: 0,
+            cancelled: false,
+            number,
+            held: Vec::new(),
+            pins: Vec::new(),
+            carried: Vec::new(),
+            arguments: VecDeque::new(),
+            rest: Vec::new(),
+            reads_argument: false,
+            waiting: None,
+            promised: None,
+            making: None,
+            taking: None,
+            freed: false,
+            began_ns: 0,
+        }
+    }
+}
+
 /// One process.
 #[derive(Debug)]
 pub(crate) struct Process {

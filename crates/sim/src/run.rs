@@ -7,7 +7,7 @@ use crate::random::{Random, mix};
 use crate::script::{Place, Script};
 use crate::workload::Workload;
 use crate::world::{Counts, World};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use trygon_control_core::Actors;
 use trygon_node_core::{Event as NodeEvent, Node, Options, PLAIN};
 use trygon_resources::{Amount, ResourceSet};
@@ -65,27 +65,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
     let mut driver = Process::new(0, node.worker_id(0));
     driver.core.defects = defects;
     let root = mix(seed, 77);
-    driver.running = Some(Running {
-        call: None,
-        script: Script::of(root, 0, Place::Driver, workload),
-        position: 0,
-        depth: 0,
-        tag: 0,
-        cancelled: false,
-        number: root,
-        held: Vec::new(),
-        pins: Vec::new(),
-        carried: Vec::new(),
-        arguments: VecDeque::new(),
-        rest: Vec::new(),
-        reads_argument: false,
-        waiting: None,
-        promised: None,
-        making: None,
-        taking: None,
-        freed: false,
-        began_ns: 0,
-    });
+    driver.running = Some(Running::new(Script::of(root, 0, Place::Driver, workload), root, 0));
     World {
         workload: *workload,
         defects,

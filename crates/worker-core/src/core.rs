@@ -38,7 +38,7 @@ impl Core {
             dead_nodes: BTreeMap::new(),
             searches: BTreeMap::new(),
             rescued: BTreeSet::new(),
-            kept: crate::lineage::KeptTasks::default(),
+            kept: crate::kept::KeptTasks::default(),
             dead: BTreeSet::new(),
             defects: crate::defects::Defects::default(),
         }

@@ -33,6 +33,7 @@ mod effect;
 mod entry;
 mod error_value;
 mod invariants;
+mod kept;
 mod leases;
 mod lineage;
 mod locality;

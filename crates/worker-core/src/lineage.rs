@@ -7,38 +7,9 @@
 use crate::entry::{Entry, Lineage, Object, Reference, TaskDetail, Value};
 use crate::on_done::Returned;
 use crate::state::Core;
-use std::collections::VecDeque;
 
-/// Most bytes that kept tasks take, unless set otherwise.
-const DEFAULT_LIMIT_BYTES: usize = 1 << 30;
 /// Tasks in the order of age that are not kept any more are forgotten when there are more of them than this, and than of the others.
 const MOST_STALE: usize = 1024;
-
-/// Kept tasks and their bytes.
-#[derive(Debug)]
-pub(crate) struct KeptTasks {
-    pub(crate) bytes: usize,
-    pub(crate) count: usize,
-    pub(crate) limit_bytes: usize,
-    /// By age, oldest first: slot and generation. Some are not kept any more.
-    order: VecDeque<(u32, u32)>,
-    /// Entries that a task which is not kept any more had pinned, by slot and generation.
-    pub(crate) to_unpin: Vec<(u32, u32)>,
-    is_unpinning: bool,
-}
-
-impl Default for KeptTasks {
-    fn default() -> Self {
-        Self {
-            bytes: 0,
-            count: 0,
-            limit_bytes: DEFAULT_LIMIT_BYTES,
-            order: VecDeque::new(),
-            to_unpin: Vec::new(),
-            is_unpinning: false,
-        }
-    }
-}
 
 impl Entry {
     /// Bytes that a kept task takes.

@@ -6,20 +6,9 @@
 
 use crate::effect::{Effect, Outbox};
 use crate::entry::{Lineage, Location, Reference, Value};
+use crate::kept::Search;
 use crate::state::Core;
-use std::collections::BTreeSet;
 use trygon_ids::{ObjectId, PUT_INDEX_BIT, WorkerId};
-
-/// A lost own object of which a copy is looked for.
-#[derive(Debug)]
-pub(crate) struct Search {
-    /// Who has not answered yet; this process itself stands for its node.
-    pub(crate) asked: BTreeSet<WorkerId>,
-    /// Copies on other nodes, to be fetched when this node has none.
-    pub(crate) copies: Vec<Location>,
-    /// Why it is lost.
-    pub(crate) reason: Box<str>,
-}
 
 impl Core {
     /// A node died: objects there are lost. `message` says which node, and why.

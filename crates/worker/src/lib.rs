@@ -27,6 +27,7 @@ mod log_line;
 mod lost;
 mod mode;
 mod objects;
+mod options;
 mod peer_frames;
 mod perform;
 mod placement_groups;

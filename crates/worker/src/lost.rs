@@ -94,8 +94,9 @@ impl Engine {
         }
     }
 
-    pub(crate) fn on_node_lost(&mut self, message: &control::NodeLost) {
+    pub(crate) fn on_node_lost(&mut self, message: &control::NodeLost) -> Result<(), FrameError> {
         self.core.on_node_died(u64::from(message.node_number), &message.message);
+        Ok(())
     }
 
     pub(crate) fn on_object_lost(&mut self, message: &peer::ObjectLost) -> Result<(), FrameError> {
