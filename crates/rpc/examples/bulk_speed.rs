@@ -1,7 +1,9 @@
-//! Prints what bytes over TLS cost: `cargo run --profile fast -p trygon-rpc --example bulk_speed [GB] [streams]`.
+//! Prints what bytes over TLS cost: `cargo run --profile fast -p trygon-rpc --example bulk_speed [GB] [streams]
+//! [congestion control]`.
 //!
 //! Both ends in one process over loopback, a thread for each end of each stream: the wall speed, and the processor seconds of a GB where it
 //! is sent and where it is received.
+use rustix::net::sockopt;
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,9 +17,10 @@ const CHUNK_BYTES: usize = 1 << 20;
 type Outcome<Value> = Result<Value, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
-    let mut arguments = std::env::args().skip(1).map(|word| word.parse::<f64>());
-    let gigabytes = arguments.next().transpose()?.unwrap_or(2.0);
-    let streams = arguments.next().transpose()?.unwrap_or(1.0) as usize;
+    let mut arguments = std::env::args().skip(1);
+    let gigabytes: f64 = arguments.next().as_deref().unwrap_or("2").parse()?;
+    let streams: usize = arguments.next().as_deref().unwrap_or("1").parse()?;
+    let congestion = arguments.next();
     let now = SystemTime::now();
     let node = Authority::create(now)?.issue_node(NodeId::new([1; 28]), now, NODE_LIFETIME)?;
     let identity = Identity::new(&node.issue_service(now, NODE_LIFETIME)?)?;
@@ -28,6 +31,9 @@ fn main() -> Outcome<()> {
         let ends: Vec<_> = (0..streams)
             .map(|_| -> Outcome<_> {
                 let listener = TcpListener::bind("127.0.0.1:0")?;
+                if let Some(name) = &congestion {
+                    sockopt::set_tcp_congestion(&listener, name)?;
+                }
                 let dialling = TcpStream::connect(listener.local_addr()?)?;
                 let (dialled, _) = listener.accept()?;
                 let (sender, receiver) = (&identity, &identity);

@@ -4,10 +4,9 @@
 //! what its transfer costs. Here a read takes what the socket has, up to 128 KiB, and a write seals 64 KiB before it sends.
 
 use crate::stream::{ClientStream, ServerStream, TimedStream};
-use rustix::net::sockopt;
 use rustls::Connection;
 use std::io::{ErrorKind, Read, Result, Write};
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 
 /// Read from the socket at once: fits into a core's own cache together with where it goes.
 const READ_BYTES: usize = 128 << 10;
@@ -16,12 +15,6 @@ const READ_BYTES: usize = 128 << 10;
 const WRITE_BYTES: usize = 64 << 10;
 /// What is written in smaller parts waits for more; a read, a flush or a larger part sends it.
 const SMALL_BYTES: usize = 4 << 10;
-
-/// Congestion control that needs no timers: what is sent goes out as acknowledgements come in.
-const PLAIN_CONGESTION_CONTROL: &str = "cubic";
-/// Begins the names of those that pace each connection with timers of this machine. For links with loss and long delay they are the better ones;
-/// within a data centre they cost a third of the processor time that a transfer takes.
-const PACED: &str = "bbr";
 
 /// A blocking TLS stream after its handshake. Limits of time are those of the socket.
 #[derive(Debug)]
@@ -54,7 +47,6 @@ impl BulkStream {
     fn new(mut connection: Connection, socket: TimedStream) -> Result<Self> {
         connection.set_buffer_limit(Some(WRITE_BYTES));
         let socket = socket.into_socket()?;
-        choose_congestion_control(&socket);
         Ok(Self { connection, socket, arrived: vec![0; READ_BYTES], taken: 0, filled: 0 })
     }
 
@@ -87,27 +79,6 @@ impl BulkStream {
             return Err(std::io::Error::new(ErrorKind::InvalidData, error));
         }
         Ok(given > 0)
-    }
-}
-
-/// Within a private network, a system-wide choice that was made for the internet is not followed for the bytes of objects. Where the system does
-/// not offer or allow another one, nothing changes.
-fn choose_congestion_control(socket: &TcpStream) {
-    let is_paced = || sockopt::tcp_congestion(socket).is_ok_and(|name| name.starts_with(PACED));
-    if socket.peer_addr().is_ok_and(|peer| is_private(peer.ip())) && is_paced() {
-        let _ = sockopt::set_tcp_congestion(socket, PLAIN_CONGESTION_CONTROL);
-    }
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [first, second, ..] = v4.octets();
-            // 100.64.0.0/10 is what providers use inside of their networks.
-            let is_shared = first == 100 && second & 0xc0 == 0x40;
-            v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared
-        }
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 

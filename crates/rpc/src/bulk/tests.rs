@@ -3,7 +3,6 @@
 use super::*;
 use crate::sample::{authority, expect_worker, node, socket_pair, worker};
 use crate::{accept_tls, connect_tls};
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::thread::scope;
 use std::time::Duration;
 
@@ -37,30 +36,4 @@ fn bytes_travel_both_ways_whatever_the_parts() {
         stream.read_exact(&mut received).expect("read");
         assert!(received == sent, "what came back differs");
     });
-}
-
-#[test]
-fn a_private_network_needs_no_pacing() {
-    let (near, far) = socket_pair();
-    // Not every system offers it, and not to every user.
-    let is_offered = sockopt::set_tcp_congestion(&far, PLAIN_CONGESTION_CONTROL).is_ok();
-    let before = sockopt::tcp_congestion(&near).expect("a name");
-    choose_congestion_control(&near);
-    let after = sockopt::tcp_congestion(&near).expect("a name");
-    let is_replaced = before.starts_with(PACED) && is_offered;
-    assert_eq!(after, if is_replaced { PLAIN_CONGESTION_CONTROL.to_owned() } else { before });
-}
-
-#[test]
-fn private_addresses_are_known() {
-    let v4 = |a, b, c, d| IpAddr::V4(Ipv4Addr::new(a, b, c, d));
-    for near in [v4(10, 1, 2, 3), v4(172, 16, 0, 1), v4(192, 168, 1, 1), v4(127, 0, 0, 1), v4(100, 127, 0, 1)] {
-        assert!(is_private(near), "{near}");
-    }
-    for far in [v4(8, 8, 8, 8), v4(172, 32, 0, 1), v4(100, 128, 0, 1), v4(100, 63, 0, 1)] {
-        assert!(!is_private(far), "{far}");
-    }
-    let v6 = |text: &str| IpAddr::V6(text.parse::<Ipv6Addr>().expect("an address"));
-    assert!(is_private(v6("fd00::1")) && is_private(v6("fe80::1")) && is_private(v6("::1")));
-    assert!(is_private(v6("::ffff:10.0.0.1")) && !is_private(v6("::ffff:8.8.8.8")) && !is_private(v6("2600::1")));
 }
