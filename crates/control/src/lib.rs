@@ -29,7 +29,7 @@ mod streams;
 mod translate;
 
 pub use head::{Head, Out};
-pub use machine::{Keep, Machine};
+pub use machine::{Keep, Machine, State};
 pub use options::{ControlCertificate, ControlOptions};
 pub use parent::{ControlSocket, Failed, Ready, Report};
 pub use process::run;

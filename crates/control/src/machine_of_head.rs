@@ -1,7 +1,8 @@
 //! The head, as journal and streams see it.
 
 use crate::head::Head;
-use crate::machine::{Keep, Machine};
+use crate::machine::{Keep, Machine, State};
+use crate::storage::{Digest, LARGE_BYTES};
 use trygon_ids::NodeId;
 use trygon_proto::v1::from_process::Request;
 use trygon_proto::v1::node_to_head::Body;
@@ -57,12 +58,22 @@ impl Machine for Head {
         }
     }
 
-    fn snapshot(&self) -> Result<Vec<u8>, String> {
+    fn take_large(event: &mut NodeToHead) -> Option<Vec<u8>> {
+        large_of(event).filter(|value| value.len() >= LARGE_BYTES).map(std::mem::take)
+    }
+
+    fn give_large(event: &mut NodeToHead, value: Vec<u8>) {
+        if let Some(place) = large_of(event) {
+            *place = value;
+        }
+    }
+
+    fn snapshot(&self) -> Result<State<'_>, String> {
         Self::snapshot(self)
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        *self = Self::restore(state)?;
+    fn restore(&mut self, state: &[u8], large: Vec<(Digest, Vec<u8>)>) -> Result<(), String> {
+        *self = Self::restore(state, large)?;
         Ok(())
     }
 
@@ -84,6 +95,17 @@ impl Machine for Head {
 
     fn is_farewell(event: &NodeToHead) -> bool {
         matches!(event.body, Some(Body::Leaves(_)))
+    }
+}
+
+/// What may be large in an event.
+fn large_of(event: &mut NodeToHead) -> Option<&mut Vec<u8>> {
+    match &mut event.body {
+        Some(Body::FromProcess(FromProcess { request: Some(Request::FunctionPut(function)), .. })) => {
+            Some(&mut function.body)
+        }
+        Some(Body::FromProcess(FromProcess { request: Some(Request::KeyValue(call)), .. })) => Some(&mut call.value),
+        _ => None,
     }
 }
 

@@ -180,10 +180,11 @@ fn report(socket: &OwnedFd, journal: &Journal<Head>, opened: &Opened) {
     }
     if let Some(cut) = &opened.cut {
         let note = format!(
-            "{} ended in {} damaged events from number {} on, which were never acknowledged; they are left out",
+            "{} ended in {} damaged appends from event {} on, which was not acknowledged; they are left out ({})",
             journal.place(),
             cut.dropped,
-            cut.first_index
+            cut.first_index,
+            cut.detail
         );
         say(socket, from_control::Body::Note(note));
     }

@@ -3,7 +3,7 @@
 use crate::cluster::args::Start;
 use crate::cluster::machine;
 use crate::launch;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use trygon_wire::control::StartDaemon;
 
 /// The port of a head, unless another is asked for.
@@ -28,7 +28,7 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
         Some(given) => given,
     };
     let ip = start.node_ip_address.unwrap_or_else(machine::own_address).to_string();
-    let mut resources = HashMap::from([
+    let mut resources = BTreeMap::from([
         ("CPU".to_owned(), cpus),
         ("GPU".to_owned(), gpus),
         ("memory".to_owned(), start.node.memory.unwrap_or_else(|| memory.saturating_sub(store)) as f64),
@@ -70,10 +70,10 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
     })
 }
 
-fn custom_resources(text: &str) -> Result<HashMap<String, f64>, String> {
+fn custom_resources(text: &str) -> Result<BTreeMap<String, f64>, String> {
     let wrong =
         || format!("--resources must be a JSON object of names and amounts, as in '{{\"disk\": 2}}', not {text:?}");
-    let read: HashMap<String, f64> = serde_json::from_str(text).map_err(|_| wrong())?;
+    let read: BTreeMap<String, f64> = serde_json::from_str(text).map_err(|_| wrong())?;
     for (name, amount) in &read {
         if matches!(name.as_str(), "CPU" | "GPU" | "memory" | "object_store_memory") {
             let option = match name.as_str() {
@@ -92,7 +92,7 @@ fn custom_resources(text: &str) -> Result<HashMap<String, f64>, String> {
 }
 
 /// `key=value` pairs with commas between them, or a JSON object of texts.
-fn labels(text: &str) -> Result<HashMap<String, String>, String> {
+fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
     let text = text.trim();
     if text.starts_with('{') {
         return serde_json::from_str(text)
@@ -124,6 +124,6 @@ mod tests {
         assert_eq!((read["zone"].as_str(), read["kind"].as_str()), ("a", "fast"));
         assert_eq!(labels("{\"zone\": \"b\"}").map(|read| read["zone"].clone()), Ok("b".to_owned()));
         assert!(labels("zone").is_err() && labels("=a").is_err());
-        assert_eq!(labels(""), Ok(std::collections::HashMap::new()));
+        assert_eq!(labels(""), Ok(std::collections::BTreeMap::new()));
     }
 }

@@ -145,7 +145,7 @@ impl Head {
             options: spec.options.clone(),
             // Which devices it has and how much of what is known where it runs.
             devices: Vec::new(),
-            resources: std::collections::HashMap::new(),
+            resources: std::collections::BTreeMap::new(),
             class_body: self.functions.get(&spec.class_hash).unwrap_or_default().to_vec(),
             depth: spec.depth,
             handle_meta: spec.handle_meta.clone(),

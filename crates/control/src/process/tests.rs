@@ -36,7 +36,7 @@ impl Control {
         let (authority, _) = Authority::open_or_create(&folder.join("keys"), now).expect("an authority");
         let certificate = ControlCertificate::from(&authority.issue_control(now, LIFETIME).expect("a certificate"));
         let (socket, theirs) = ControlSocket::pair().expect("sockets");
-        let storage = format!("file:{}", folder.join("control.redb").display());
+        let storage = format!("file:{}", folder.join("control").display());
         let options = ControlOptions { storage, certificate: Some(certificate), ..Default::default() };
         socket.start(options).expect("room");
         Self { socket, thread: std::thread::spawn(move || crate::run(theirs)) }
@@ -220,11 +220,11 @@ async fn a_wrong_registration_is_refused_and_says_why() {
 #[tokio::test]
 async fn a_journal_that_cannot_be_opened_is_told_to_the_daemon() {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::create_dir(folder.path().join("control.redb")).expect("ours");
+    std::fs::write(folder.path().join("control"), b"a file").expect("ours");
     let control = Control::start(folder.path());
     let report = control.report();
     assert!(
-        matches!(&report, Report::Failed(failed) if failed.is_final && failed.message.contains("control.redb")),
+        matches!(&report, Report::Failed(failed) if failed.is_final && failed.message.contains("control")),
         "{report:?}"
     );
     assert!(control.thread.join().expect("no panic").is_err());

@@ -3,10 +3,11 @@
 mod assemble;
 mod contract;
 mod error;
+mod file;
+mod large;
 mod memory;
 mod open;
 mod record;
-mod redb;
 mod redis;
 
 #[cfg(test)]
@@ -14,8 +15,9 @@ mod tests;
 
 pub use contract::{Cut, Loaded, Snapshot, Storage};
 pub use error::StorageError;
+pub use file::FileStorage;
+pub use large::{Digest, LARGE_BYTES, Large, LargeBody, digest_of};
 pub use memory::MemoryStorage;
 pub use open::open;
 pub use record::Record;
-pub use redb::RedbStorage;
 pub use redis::RedisStorage;

@@ -19,7 +19,7 @@ const PROTOCOL: u32 = 1;
 /// How long the head may take to answer somebody who joins.
 const JOIN_LIMIT: Duration = Duration::from_secs(10);
 /// The journal of a head's control service, in the session's folder.
-const JOURNAL: &str = "control.redb";
+const JOURNAL: &str = "control";
 
 /// What a node enters with.
 #[derive(Debug)]

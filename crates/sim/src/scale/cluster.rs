@@ -286,12 +286,12 @@ impl Cluster {
 
     pub(crate) fn restart_head(&mut self) -> bool {
         let began = cpu_s();
-        let snapshot = self.head.snapshot().unwrap_or_default();
-        let restored = Head::restore(&snapshot);
+        let Ok(snapshot) = self.head.snapshot() else { return false };
+        let restored = Head::restore(&snapshot.bytes, Vec::new());
         self.head_s += cpu_s() - began;
-        println!("  the snapshot has {} KiB", snapshot.len() / 1024);
+        println!("  the snapshot has {} KiB", snapshot.bytes.len() / 1024);
         restored.is_ok_and(|head| {
-            let is_same = head.snapshot().is_ok_and(|again| again.len() == snapshot.len());
+            let is_same = head.snapshot().is_ok_and(|again| again == snapshot);
             self.head = head;
             is_same
         })

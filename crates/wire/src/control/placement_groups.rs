@@ -1,13 +1,13 @@
 //! Placement groups, and leases that are taken back.
 
 use crate::messages::messages;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 messages! {
     /// One bundle of a placement group.
     Bundle {
         /// What it holds.
-        #[prost(map = "string, double", tag = "1")] resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "1")] resources: BTreeMap<String, f64>,
     }
     /// Creates a placement group; what becomes of it comes as `PlacementGroupUpdate`. One with a name is answered by `PlacementGroupReply`.
     CreatePlacementGroup {

@@ -1,7 +1,7 @@
 //! A daemon that outlives its drivers: how it is told what to be, and the first frame of everybody who connects to its socket.
 
 use crate::messages::messages;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 messages! {
     /// First frame to a daemon that is to stay: what its node is to be. Answer: `NodeStarted` or `NodeFailed`, then the socket is closed.
@@ -23,9 +23,9 @@ messages! {
         /// The file with the cluster's key.
         #[prost(string, tag = "8")] key_file: String,
         /// Resources of the node: CPU, GPU, memory and custom ones.
-        #[prost(map = "string, double", tag = "9")] resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "9")] resources: BTreeMap<String, f64>,
         /// Labels of the node.
-        #[prost(map = "string, string", tag = "10")] labels: HashMap<String, String>,
+        #[prost(btree_map = "string, string", tag = "10")] labels: BTreeMap<String, String>,
         /// Limit of the object store in bytes.
         #[prost(uint64, tag = "11")] object_store_memory_bytes: u64,
         /// How many workers to fork ahead for each job.
@@ -68,7 +68,7 @@ messages! {
         /// Folder of the job's files, which the daemon removes when the job is over; empty when there is none.
         #[prost(string, tag = "12")] job_directory: String,
         /// Settings that the driver's workers are to inherit as environment variables.
-        #[prost(map = "string, string", tag = "13")] variables: HashMap<String, String>,
+        #[prost(btree_map = "string, string", tag = "13")] variables: BTreeMap<String, String>,
         /// The job's weight where several share a node; 0 for the usual one, 1.
         #[prost(double, tag = "14")] weight: f64,
     }

@@ -1,7 +1,6 @@
 //! Nodes come, report and go.
 
 use super::{Body, Cluster, Request, ToNode, Told, amounts, node, places, worker};
-use crate::head::Head;
 use trygon_ids::ActorId;
 use trygon_proto::control::GetNamedActor;
 use trygon_proto::v1::to_process::Reply;
@@ -104,9 +103,8 @@ fn a_snapshot_is_the_whole_state() {
     cluster.tell(1, Body::StartJob(StartJob { driver_id: worker(1, 1).as_bytes().to_vec(), ..StartJob::default() }));
     cluster.create(1, 5, &[("CPU", 1.0)], 0);
     cluster.placed(1, 3, 5, 0);
-    let snapshot = cluster.head.snapshot().expect("a snapshot");
-    cluster.head = Head::restore(&snapshot).expect("a head");
-    assert_eq!(cluster.head.snapshot().expect("a snapshot"), snapshot);
+    cluster.put_function(1, vec![9], vec![1; 200_000]);
+    cluster.restart();
     let named = GetNamedActor { request_id: 4, name: "actor-5".to_owned(), namespace: "space".to_owned() };
     let out = cluster.ask(1, 1, Request::GetNamedActor(named));
     let found = out.iter().any(|(_, body)| match body {
