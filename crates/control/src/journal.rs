@@ -155,6 +155,16 @@ impl<M: Machine> Journal<M> {
         Ok(())
     }
 
+    /// Whether something is to be said as soon as what led to it is kept.
+    pub fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Answers a question, which changes nothing, while nothing can be kept.
+    pub fn answer(&mut self, now_us: u64, origin: NodeId, event: M::Event, out: &mut Vec<(NodeId, M::Output)>) {
+        self.machine.apply(now_us.max(self.last_us), origin, event, out);
+    }
+
     /// Whether something was taken in that is not kept yet.
     pub fn has_unwritten(&self) -> bool {
         !self.unwritten.is_empty()

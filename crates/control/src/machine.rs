@@ -15,6 +15,17 @@ pub enum Keep {
     Now,
 }
 
+/// What becomes of an event that cannot be kept for want of room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal<O> {
+    /// It is dropped, and its sender told this.
+    Instead(O),
+    /// It waits for room, and its sender is told this meanwhile.
+    Meanwhile(O),
+    /// It waits for room.
+    Waits,
+}
+
 /// A whole state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State<'a> {
@@ -60,6 +71,15 @@ pub trait Machine: Send {
     /// # Errors
     /// Says what cannot be read.
     fn restore(&mut self, state: &[u8], large: Vec<(Digest, Vec<u8>)>) -> Result<(), String>;
+
+    /// The number of an event that its sender repeats until it hears that it is kept; 0 for others.
+    fn number(event: &Self::Event) -> u64;
+
+    /// What tells a sender that everything up to a number is kept.
+    fn heard(number: u64) -> Self::Output;
+
+    /// What its sender is told of an event that cannot be kept for want of room.
+    fn refuse(event: &Self::Event, message: &str) -> Refusal<Self::Output>;
 
     /// When it wants to be ticked.
     fn next_deadline_us(&self) -> Option<u64>;

@@ -1,6 +1,8 @@
 //! The process `trygon control`: from the socket that its daemon left it, to a service that runs until the daemon ends.
 
 #[cfg(test)]
+mod kill_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::connection::Connection;

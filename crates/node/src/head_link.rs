@@ -16,13 +16,13 @@ impl Service {
         match &mut self.head.place {
             HeadPlace::Here(head) => {
                 let mut out = Out::new();
-                head.apply(now_us, self.identity.node_id, NodeToHead { body: Some(body) }, &mut out);
+                head.apply(now_us, self.identity.node_id, NodeToHead { body: Some(body), ..NodeToHead::default() }, &mut out);
                 self.note_said(out.into_iter().map(|(_, message)| message));
             }
             HeadPlace::Remote(questions) => {
-                questions.note(&body);
+                let message = questions.note(body);
                 if let Some(cluster) = &self.cluster {
-                    cluster.network.send(Outgoing::ToHead(Box::new(NodeToHead { body: Some(body) })));
+                    cluster.network.send(Outgoing::ToHead(Box::new(message)));
                 }
             }
         }

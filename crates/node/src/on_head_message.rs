@@ -50,6 +50,16 @@ impl Service {
                 self.node_step(Event::BundlesCommit { group, attempt });
             }
             Body::Drain(message) => self.on_drain(message),
+            Body::Heard(heard) => {
+                if let HeadPlace::Remote(questions) = &mut self.head.place {
+                    questions.note_heard(heard.number);
+                }
+            }
+            Body::Notice(notice) => {
+                if let Ok(job) = JobId::from_bytes(&notice.job_id) {
+                    self.say_to(job, notice.message);
+                }
+            }
         }
     }
 
@@ -139,9 +149,6 @@ impl Service {
     }
 
     fn on_actor_running(&mut self, worker: WorkerId) {
-        if let HeadPlace::Remote(questions) = &mut self.head.place {
-            questions.note_running(worker);
-        }
         for actor in self.actors_here.values_mut().filter(|actor| actor.worker == worker) {
             actor.is_running = true;
         }

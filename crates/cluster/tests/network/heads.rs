@@ -78,13 +78,13 @@ impl Setup {
 
 fn register(node: &Node, connection: u64, version: &str) {
     let register = RegisterNode { package_version: version.to_owned(), ..RegisterNode::default() };
-    let message = Box::new(NodeToHead { body: Some(node_to_head::Body::Register(register)) });
+    let message = Box::new(NodeToHead { body: Some(node_to_head::Body::Register(register)), ..NodeToHead::default() });
     node.network.send(Outgoing::Register { connection, message });
 }
 
 fn end_job(number: u32) -> Outgoing {
     let end = EndJob { job_id: number.to_be_bytes().to_vec(), death: None };
-    Outgoing::ToHead(Box::new(NodeToHead { body: Some(node_to_head::Body::EndJob(end)) }))
+    Outgoing::ToHead(Box::new(NodeToHead { body: Some(node_to_head::Body::EndJob(end)), ..NodeToHead::default() }))
 }
 
 fn ended(body: &head_to_node::Body) -> u32 {

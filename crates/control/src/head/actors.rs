@@ -116,6 +116,9 @@ impl Head {
                 Effect::Kill { worker, kind, message } => self.kill(worker, kind, message, out),
             }
         }
+        for actor in self.actors.take_forgotten() {
+            self.job_of_actor.remove(&actor);
+        }
     }
 
     pub(super) fn tell_running(&self, worker: WorkerId, out: &mut Out) {

@@ -3,7 +3,8 @@
 use crate::head::node_table::{NodeEntry, PREFIX, without_groups};
 use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
-use crate::translate::resource_set;
+use crate::translate::{resource_set, worker_id};
+use std::collections::BTreeMap;
 use trygon_ids::NodeId;
 use trygon_proto::control::Death;
 use trygon_proto::v1::{DrainNode, Load, NodeView, RegisterNode, Registered, View, head_to_node};
@@ -40,7 +41,11 @@ impl Head {
         let mut prefix = [0; PREFIX];
         prefix.copy_from_slice(&node.as_bytes()[..PREFIX]);
         self.nodes.by_prefix.insert(prefix, node);
+        let (heard, answers) =
+            self.nodes.by_id.get_mut(&node).map_or((0, BTreeMap::new()), |entry| (entry.heard, std::mem::take(&mut entry.answers)));
         let entry = NodeEntry {
+            heard,
+            answers,
             view,
             free: total.clone(),
             total,
@@ -62,6 +67,10 @@ impl Head {
         Self::tell(node, head_to_node::Body::Registered(registered), out);
         self.tell_first_view(node, message.known_number != 0, out);
         self.tell_jobs(node, out);
+        for ended in &message.ended {
+            // What it died of is not guessed.
+            self.on_process_ended(worker_id(&ended.worker_id), &ended.death.clone().unwrap_or_default(), out);
+        }
         self.reconcile(node, is_known, message, out);
         self.house_the_homeless(out);
         for group in std::mem::take(&mut self.homeless_groups) {

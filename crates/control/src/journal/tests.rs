@@ -1,7 +1,7 @@
 //! Random events, a restart after each of them, and places that fail.
 
 use crate::journal::{Journal, Limits};
-use crate::machine::{Keep, Machine, State};
+use crate::machine::{Keep, Machine, Refusal, State};
 use crate::storage::{Digest, Large, Loaded, MemoryStorage, Record, Storage, StorageError};
 use parking_lot::Mutex;
 use proptest::prelude::{Strategy, any, proptest};
@@ -100,6 +100,18 @@ impl Machine for Table {
             last_us: *last_us,
         };
         Ok(())
+    }
+
+    fn number(_: &Said) -> u64 {
+        0
+    }
+
+    fn heard(number: u64) -> Said {
+        Said { kind: 9, key: 0, value: number }
+    }
+
+    fn refuse(_: &Said, _: &str) -> Refusal<Said> {
+        Refusal::Waits
     }
 
     fn next_deadline_us(&self) -> Option<u64> {

@@ -21,8 +21,8 @@ use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{FromProcess, HeadToNode, NodeToHead, RegisterNode, head_to_node, to_process};
 use trygon_rpc::Authority;
 
-const NODE: NodeId = NodeId::new([7; 28]);
-const LIFETIME: Duration = Duration::from_secs(600);
+pub(super) const NODE: NodeId = NodeId::new([7; 28]);
+pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 
 /// A control service in a thread, with the daemon's end of its socket.
 struct Control {
@@ -60,7 +60,7 @@ impl Control {
 }
 
 /// What a node says.
-struct Said(mpsc::UnboundedReceiver<NodeToHead>);
+pub(super) struct Said(mpsc::UnboundedReceiver<NodeToHead>);
 
 impl Stream for Said {
     type Item = NodeToHead;
@@ -73,30 +73,35 @@ impl Stream for Said {
     }
 }
 
-struct Node {
-    says: mpsc::UnboundedSender<NodeToHead>,
-    hears: Streaming<HeadToNode>,
+pub(super) struct Node {
+    pub(super) says: mpsc::UnboundedSender<NodeToHead>,
+    pub(super) hears: Streaming<HeadToNode>,
 }
 
 impl Node {
     /// Opens a stream as `node`, by the daemon's own socket.
     async fn attach(control: &Control, node: NodeId) -> Self {
+        Self::try_attach(&control.socket, node).await.expect("it accepts")
+    }
+
+    /// The same with a service that may end at any moment.
+    pub(super) async fn try_attach(socket: &ControlSocket, node: NodeId) -> Option<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("sockets");
-        control.socket.pass_local(node, &OwnedFd::from(theirs)).expect("room");
+        socket.pass_local(node, &OwnedFd::from(theirs)).ok()?;
         ours.set_nonblocking(true).expect("ours");
         let mut ours = Some(TokioIo::new(UnixStream::from_std(ours).expect("ours")));
         let connector = tower::service_fn(move |_: Uri| {
             std::future::ready(ours.take().ok_or_else(|| io::Error::other("connected once")))
         });
         let endpoint = Endpoint::from_static("http://control");
-        let channel = endpoint.connect_with_connector(connector).await.expect("it accepts");
+        let channel = endpoint.connect_with_connector(connector).await.ok()?;
         let (says, said) = mpsc::unbounded_channel();
-        let hears = HeadClient::new(channel).attach(Said(said)).await.expect("an answer").into_inner();
-        Self { says, hears }
+        let hears = HeadClient::new(channel).attach(Said(said)).await.ok()?.into_inner();
+        Some(Self { says, hears })
     }
 
-    fn say(&self, body: Body) {
-        self.says.send(NodeToHead { body: Some(body) }).expect("it listens");
+    pub(super) fn say(&self, body: Body) {
+        self.says.send(NodeToHead { body: Some(body), ..NodeToHead::default() }).expect("it listens");
     }
 
     fn register(&self, node: NodeId, version: &str) {
@@ -106,7 +111,7 @@ impl Node {
         self.say(Body::Register(RegisterNode { node_id, package_version, address, ..Default::default() }));
     }
 
-    async fn hear(&mut self) -> Result<head_to_node::Body, Status> {
+    pub(super) async fn hear(&mut self) -> Result<head_to_node::Body, Status> {
         let heard =
             tokio::time::timeout(Duration::from_secs(20), self.hears.message()).await.expect("an answer in time");
         Ok(heard?.expect("not the end").body.expect("a kind"))
@@ -145,7 +150,7 @@ impl Node {
     }
 }
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {

@@ -11,7 +11,7 @@ mod record;
 mod redis;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use contract::{Cut, Loaded, Snapshot, Storage};
 pub use error::StorageError;

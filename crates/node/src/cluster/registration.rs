@@ -19,7 +19,7 @@ impl Service {
     pub(crate) fn on_head_back(&mut self, connection: u64) {
         let message = self.registration();
         if let Some(cluster) = &self.cluster {
-            let message = Box::new(NodeToHead { body: Some(Body::Register(message)) });
+            let message = Box::new(NodeToHead { body: Some(Body::Register(message)), ..NodeToHead::default() });
             cluster.network.send(Outgoing::Register { connection, message });
         }
     }
@@ -58,10 +58,10 @@ impl Service {
     }
 
     /// What was on its way when the head went is asked again.
-    fn ask_again(&mut self) {
-        if let HeadPlace::Remote(questions) = &mut self.head.place {
+    fn ask_again(&self) {
+        if let (HeadPlace::Remote(questions), Some(cluster)) = (&self.head.place, &self.cluster) {
             for message in questions.open() {
-                self.tell_head(message);
+                cluster.network.send(Outgoing::ToHead(Box::new(message)));
             }
         }
     }
@@ -123,6 +123,7 @@ impl Service {
             daemon_pid: std::process::id(),
             bundles: self.held_bundles(),
             processes: self.processes.values().filter(|process| process.part != Part::Tool).map(id_bytes).collect(),
+            ended: if let HeadPlace::Remote(questions) = &self.head.place { questions.ended() } else { Vec::new() },
             starting: self.actors_here.iter().filter(|(_, life)| !life.is_running).map(actor_bytes).collect(),
         }
     }

@@ -72,7 +72,7 @@ impl Cluster {
     }
 
     fn hear(&mut self, from: NodeId, body: Body) {
-        let message = NodeToHead { body: Some(body) };
+        let message = NodeToHead { body: Some(body), ..NodeToHead::default() };
         let mut out = Out::new();
         self.now_us += 1;
         let began = cpu_s();

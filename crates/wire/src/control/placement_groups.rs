@@ -36,6 +36,8 @@ messages! {
         #[prost(uint64, tag = "1")] request_id: u64,
         /// Why it was refused, or empty.
         #[prost(string, tag = "2")] error: String,
+        /// Why nothing was changed: the head's disk is full. Or empty.
+        #[prost(string, tag = "3")] out_of_disk: String,
     }
     /// Removes a placement group and ends what runs in it.
     RemovePlacementGroup {

@@ -289,5 +289,7 @@ messages! {
         #[prost(string, tag = "4")] existing_class_name: String,
         /// Why it was refused, or empty.
         #[prost(string, tag = "5")] error: String,
+        /// Why nothing was changed: the head's disk is full. Or empty.
+        #[prost(string, tag = "6")] out_of_disk: String,
     }
 }

@@ -52,7 +52,7 @@ impl Cluster {
     fn tell(&mut self, from: u8, body: Body) -> Told {
         let mut out = Out::new();
         self.now_us += 10;
-        self.head.apply(self.now_us, node(from), NodeToHead { body: Some(body) }, &mut out);
+        self.head.apply(self.now_us, node(from), NodeToHead { body: Some(body), ..NodeToHead::default() }, &mut out);
         self.told(out)
     }
 
