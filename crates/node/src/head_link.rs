@@ -1,5 +1,6 @@
 //! The way to the head, wherever it is: what is said to it, and what it says handled in order.
 
+use crate::cluster::Cluster;
 use crate::head_place::HeadPlace;
 use crate::service::Service;
 use trygon_cluster::Outgoing;
@@ -21,7 +22,9 @@ impl Service {
             }
             HeadPlace::Remote(questions) => {
                 let message = questions.note(body);
-                if let Some(cluster) = &self.cluster {
+                // What has a number goes in order: behind what the registration makes necessary to say again.
+                let may_go = |cluster: &&Cluster| message.number == 0 || cluster.is_registered;
+                if let Some(cluster) = self.cluster.as_ref().filter(may_go) {
                     cluster.network.send(Outgoing::ToHead(Box::new(message)));
                 }
             }

@@ -41,7 +41,12 @@ impl Service {
             Body::JobAccepted(accepted) => self.on_job_accepted(&accepted),
             Body::JobStarted(started) => self.on_job_started(started.job.unwrap_or_default()),
             Body::JobEnded(ended) => self.on_job_ended(&ended),
-            Body::GroupNews(news) => self.on_group_news(&news),
+            Body::GroupNews(news) => {
+                if let HeadPlace::Remote(questions) = &mut self.head.place {
+                    questions.note_group(&news);
+                }
+                self.on_group_news(&news);
+            }
             Body::Registered(message) => self.on_registered(&message),
             Body::View(view) => self.on_view(view),
             Body::PrepareBundles(message) => self.on_prepare_bundles(message),

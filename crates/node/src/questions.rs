@@ -9,8 +9,8 @@ use trygon_ids::WorkerId;
 use trygon_proto::v1::from_process::Request;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::to_process::Reply;
-use trygon_proto::v1::{FromProcess, NodeToHead, ProcessEnded};
-use trygon_wire::control::WatchActor;
+use trygon_proto::v1::{FromProcess, GroupNews, NodeToHead, ProcessEnded};
+use trygon_wire::control::{WatchActor, WatchPlacementGroup};
 
 /// What an answer is told by, besides who asked: a kind and a number or a hash.
 type Name = (u8, Vec<u8>);
@@ -36,6 +36,8 @@ pub(crate) struct Questions {
     asked: BTreeMap<(WorkerId, Name), FromProcess>,
     /// Who wants to hear of which actor, whether that was answered or not: news may have been lost.
     watches: BTreeSet<(WorkerId, Vec<u8>)>,
+    /// The same for placement groups; the node itself is nobody.
+    group_watches: BTreeSet<(WorkerId, Vec<u8>)>,
 }
 
 impl Questions {
@@ -66,7 +68,7 @@ impl Questions {
                 }
                 true
             }
-            Body::EndJob(_) => true,
+            Body::EndJob(_) | Body::Drain(_) => true,
             _ => false,
         };
         if !is_kept {
@@ -91,6 +93,7 @@ impl Questions {
     pub(crate) fn forget(&mut self, process: WorkerId) {
         self.asked.retain(|(from, _), _| *from != process);
         self.watches.retain(|(from, _)| *from != process);
+        self.group_watches.retain(|(from, _)| *from != process);
         self.awaited.retain(|(from, _), _| *from != process);
         for kept in self.kept.values_mut() {
             kept.awaits.take_if(|(from, _)| *from == process);
@@ -102,6 +105,8 @@ impl Questions {
         match request {
             Request::WatchActor(watch) => _ = self.watches.insert((from, watch.actor_id.clone())),
             Request::CreateActor(create) => _ = self.watches.insert((from, create.actor_id.clone())),
+            Request::WatchGroup(watch) => _ = self.group_watches.insert((from, watch.group_id.clone())),
+            Request::RemoveGroup(remove) => _ = self.group_watches.remove(&(from, remove.group_id.clone())),
             _ => {}
         }
     }
@@ -126,8 +131,20 @@ impl Questions {
         {
             self.watches.remove(&(to, update.actor_id.clone()));
         }
+        if let Reply::GroupUpdate(update) = reply
+            && matches!(update.state.as_str(), "REMOVED" | "UNKNOWN")
+        {
+            self.group_watches.remove(&(to, update.group_id.clone()));
+        }
         if let Some(name) = answer_name(reply) {
             self.note_answered((to, name));
+        }
+    }
+
+    /// The head has told the node how a group is.
+    pub(crate) fn note_group(&mut self, news: &GroupNews) {
+        if matches!(news.state.as_str(), "removed" | "unknown") {
+            self.group_watches.remove(&(WorkerId::nil(), news.group_id.clone()));
         }
     }
 
@@ -164,7 +181,13 @@ impl Questions {
             job_id: Vec::new(),
             request: Some(Request::WatchActor(WatchActor { actor_id: actor_id.clone() })),
         };
-        let asked = self.asked.values().cloned().chain(self.watches.iter().map(watch));
+        let watch_group = |(from, group_id): &(WorkerId, Vec<u8>)| FromProcess {
+            worker_id: from.as_bytes().to_vec(),
+            job_id: Vec::new(),
+            request: Some(Request::WatchGroup(WatchPlacementGroup { group_id: group_id.clone() })),
+        };
+        let watches = self.watches.iter().map(watch).chain(self.group_watches.iter().map(watch_group));
+        let asked = self.asked.values().cloned().chain(watches);
         kept.chain(asked.map(|message| plain(Body::FromProcess(message)))).collect()
     }
 }

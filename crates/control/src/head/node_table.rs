@@ -81,6 +81,8 @@ impl NodeEntry {
 pub(super) struct Nodes {
     pub(super) by_id: BTreeMap<NodeId, NodeEntry>,
     pub(super) by_prefix: BTreeMap<[u8; PREFIX], NodeId>,
+    /// The node that registered last with an address.
+    pub(super) by_address: BTreeMap<String, NodeId>,
     pub(super) next_number: u32,
     /// Nodes that live.
     pub(super) count: usize,

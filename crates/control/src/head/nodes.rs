@@ -5,7 +5,7 @@ use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
 use crate::translate::{resource_set, worker_id};
 use std::collections::BTreeMap;
-use trygon_ids::NodeId;
+use trygon_ids::{ActorId, NodeId};
 use trygon_proto::control::Death;
 use trygon_proto::v1::{DrainNode, Load, NodeView, RegisterNode, Registered, View, head_to_node};
 use trygon_resources::ResourceSet;
@@ -21,8 +21,14 @@ impl Head {
         self.nodes.alive().collect()
     }
 
+    /// The actors that live or are remembered.
+    pub fn actors(&self) -> impl Iterator<Item = ActorId> {
+        self.actors.iter().map(|(actor, _)| *actor)
+    }
+
     pub(super) fn on_register(&mut self, node: NodeId, message: RegisterNode, out: &mut Out) {
         let is_alone = message.address.is_empty();
+        self.lose_predecessor(node, &message.address, out);
         let is_known = self.nodes.is_alive(node);
         let number = self.number_for(node, message.known_number, is_alone);
         let total = resource_set(&message.resources);
@@ -77,6 +83,15 @@ impl Head {
             self.reserve(group, out);
         }
         self.look_soon();
+    }
+
+    /// Whoever listens where another node did is what its machine started after that one ended.
+    fn lose_predecessor(&mut self, node: NodeId, address: &str, out: &mut Out) {
+        let before = self.nodes.by_address.insert(address.to_owned(), node).filter(|before| *before != node);
+        if let Some(lost) = before.filter(|before| !address.is_empty() && self.nodes.is_alive(*before)) {
+            let message = format!("it ended, and its machine has started another node at its address, {address}");
+            self.on_node_lost(self.now_us, lost, &message, out);
+        }
     }
 
     /// A number is a node's for ever. 0 is that of a node that is its own cluster.
@@ -214,6 +229,7 @@ impl Head {
         if let Some(node) = oldest.min_by_key(|(_, entry)| entry.view.node_number).map(|(node, _)| *node) {
             self.nodes.by_id.remove(&node);
             self.nodes.by_prefix.retain(|_, other| *other != node);
+            self.nodes.by_address.retain(|_, other| *other != node);
             self.news.forget(node);
         }
     }

@@ -255,7 +255,7 @@ impl Model {
     }
 
     /// Everything that was acknowledged is there. What is open was taken in by now too: the check asks behind it.
-    async fn check(&self, service: &Service) {
+    async fn check(&self, service: &Service, from: u64) {
         let mut node = Node::try_attach(&service.socket, NODE).await.expect("it serves");
         let register = RegisterNode {
             node_id: NODE.as_bytes().to_vec(),
@@ -267,7 +267,7 @@ impl Model {
         };
         node.say(Body::Register(register));
         let open = |is_it: &dyn Fn(&Change) -> bool| self.open.values().any(is_it);
-        for (key, value) in &self.values {
+        for (key, value) in self.values.iter().filter(|(key, _)| **key < 1_000 || **key >= 1_000 + from) {
             let found = node.value(*key).await;
             let is_open = open(&|change| match change {
                 Change::Put { key: other, .. } | Change::PutOnce { key: other } | Change::Delete { key: other } => {
@@ -280,11 +280,11 @@ impl Model {
             let is_whole = found.len() == 8 || found.len() == 72_000 && found == found[..8].repeat(9_000);
             assert!(is_open || is_whole, "half of key {key}");
         }
-        for number in self.actors.keys() {
+        for number in self.actors.keys().filter(|number| **number >= from) {
             assert!(node.is_named(*number).await, "JOURNAL-2: actor {number} is gone");
         }
         let groups = node.groups().await;
-        for (number, is_there) in &self.groups {
+        for (number, is_there) in self.groups.iter().filter(|(number, _)| **number >= from) {
             let is_open = open(&|change| matches!(change, Change::RemoveGroup { number: other } if other == number));
             let name = format!("\"group-{number}\"");
             assert!(is_open || *is_there == groups.contains(&name), "JOURNAL-2: group {number}");
@@ -356,7 +356,9 @@ async fn rounds(count: u64, seed: u64, faults: impl Fn(u64, &mut Random) -> Stri
         kills += 1;
         let service = Service::start(folder.path(), "");
         assert!(service.is_ready());
-        model.check(&service).await;
+        // The old ones once, at the end.
+        let from = if round + 1 == count { 0 } else { model.next.saturating_sub(200) };
+        model.check(&service, from).await;
         service.kill();
     }
     println!("{kills} kills, {} changes acknowledged, none missing", model.acknowledged);
@@ -365,10 +367,10 @@ async fn rounds(count: u64, seed: u64, faults: impl Fn(u64, &mut Random) -> Stri
 
 #[tokio::test]
 async fn killed_at_every_point_of_a_write_nothing_acknowledged_is_missing() {
-    rounds(24, 1, |round, random| format!("{}:{}", POINTS[round as usize % 4], 2 + random.below(60))).await;
+    rounds(16, 1, |round, random| format!("{}:{}", POINTS[round as usize % 4], 2 + random.below(60))).await;
 }
 
 #[tokio::test]
 async fn killed_at_random_nothing_acknowledged_is_missing() {
-    rounds(20, 2, |_, _| String::new()).await;
+    rounds(12, 2, |_, _| String::new()).await;
 }

@@ -61,6 +61,8 @@ impl Entrance<'_> {
             control: credentials.control,
             number: 0,
             is_registered: false,
+            head_patience_ms: u64::from(self.start.head_patience_s) * 1_000,
+            gives_up_ms: None,
             nodes: Nodes::default(),
             pending: BTreeMap::new(),
             losses: BTreeMap::new(),

@@ -287,14 +287,12 @@ impl Cluster {
     pub(crate) fn restart_head(&mut self) -> bool {
         let began = cpu_s();
         let Ok(snapshot) = self.head.snapshot() else { return false };
-        let restored = Head::restore(&snapshot.bytes, Vec::new());
-        self.head_s += cpu_s() - began;
+        let Ok(restored) = Head::restore(&snapshot.bytes, Vec::new()) else { return false };
         println!("  the snapshot has {} KiB", snapshot.bytes.len() / 1024);
-        restored.is_ok_and(|head| {
-            let is_same = head.snapshot().is_ok_and(|again| again == snapshot);
-            self.head = head;
-            is_same
-        })
+        let is_same = restored.snapshot().is_ok_and(|again| again == snapshot);
+        self.head = restored;
+        self.head_s += cpu_s() - began;
+        is_same
     }
 }
 

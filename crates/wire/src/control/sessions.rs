@@ -40,6 +40,8 @@ messages! {
         #[prost(string, tag = "16")] storage: String,
         /// How long the certificates of nodes are valid, in seconds; 0 for the usual time.
         #[prost(uint32, tag = "17")] certificate_lifetime_s: u32,
+        /// How long a node that has lost its head waits for it before it ends, in seconds; 0 for ever.
+        #[prost(uint32, tag = "18")] head_patience_s: u32,
     }
     /// First frame of a driver to a daemon that runs: its job. Answer: `NodeStarted` or `NodeFailed`.
     AttachDriver {
