@@ -150,7 +150,7 @@ fn find_defects(seeds: u64) -> bool {
 fn crash_many(first: u64, seeds: u64) -> bool {
     let (mut events, mut count, mut failed) = (0, 0, 0);
     for seed in first..first + seeds {
-        let outcome = crashes(seed, if seed % 50 == 49 { 200 } else { 1 + seed % 7 }, PlantedInDisk::default());
+        let outcome = crashes(seed, if seed % 50 == 49 { 40 } else { 1 + seed % 7 }, PlantedInDisk::default());
         events += outcome.events;
         count += outcome.crashes;
         if let Some(failure) = outcome.failure {
