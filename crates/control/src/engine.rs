@@ -179,7 +179,9 @@ impl<M: Machine> Engine<M> {
             self.links.remove(&node);
             self.batch.push((node, M::gone(message)));
         }
-        if self.full.is_none() && self.journal.machine().next_deadline_us().is_some_and(|deadline_us| deadline_us <= self.now_us()) {
+        if self.full.is_none()
+            && self.journal.machine().next_deadline_us().is_some_and(|deadline_us| deadline_us <= self.now_us())
+        {
             self.batch.push((NodeId::nil(), M::tick()));
         }
     }
@@ -273,8 +275,7 @@ impl<M: Machine> Engine<M> {
         }
         if !self.journal.has_unwritten() {
             self.unwritten_since = None;
-        } else if self.full.is_none()
-            && self.unwritten_since.get_or_insert_with(Instant::now).elapsed() >= WRITE_DELAY
+        } else if self.full.is_none() && self.unwritten_since.get_or_insert_with(Instant::now).elapsed() >= WRITE_DELAY
         {
             self.write()?;
             self.unwritten_since = None;
@@ -294,11 +295,7 @@ impl<M: Machine> Engine<M> {
 
     /// There may be room again.
     fn commit_again(&mut self) -> Result<(), StorageError> {
-        if self.batch.is_empty() && !self.journal.has_unsent() {
-            self.write()
-        } else {
-            self.commit()
-        }
+        if self.batch.is_empty() && !self.journal.has_unsent() { self.write() } else { self.commit() }
     }
 
     fn write(&mut self) -> Result<(), StorageError> {

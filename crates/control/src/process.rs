@@ -63,8 +63,7 @@ pub fn run(socket: OwnedFd) -> io::Result<()> {
 fn start_and_serve(socket: &OwnedFd, options: ControlOptions) -> Result<(), Failed> {
     let patience = options.patience();
     let identity = identity(options.certificate.unwrap_or_default())?;
-    let (journal, opened) =
-        open_journal(&options.storage, &options.cluster, Path::new(&options.storage_authority))?;
+    let (journal, opened) = open_journal(&options.storage, &options.cluster, Path::new(&options.storage_authority))?;
     report(socket, &journal, &opened);
     let (inputs, received) = channel();
     let engine = Engine::new(journal, patience, |line| eprintln!("trygon control: {line}"));

@@ -17,7 +17,12 @@ impl Service {
         match &mut self.head.place {
             HeadPlace::Here(head) => {
                 let mut out = Out::new();
-                head.apply(now_us, self.identity.node_id, NodeToHead { body: Some(body), ..NodeToHead::default() }, &mut out);
+                head.apply(
+                    now_us,
+                    self.identity.node_id,
+                    NodeToHead { body: Some(body), ..NodeToHead::default() },
+                    &mut out,
+                );
                 self.note_said(out.into_iter().map(|(_, message)| message));
             }
             HeadPlace::Remote(questions) => {

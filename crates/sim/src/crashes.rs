@@ -9,9 +9,9 @@
 use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use trygon_control::Head;
 use trygon_control::journal::{Journal, Limits};
 use trygon_control::storage::{Large, Loaded, MemoryStorage, Record, Storage, StorageError};
-use trygon_control::Head;
 use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
 use trygon_proto::control::{
     ActorStarted, Bundle, CreateActor, CreatePlacementGroup, Death, FunctionPut, KeyValueRequest, KillActor,
@@ -256,7 +256,8 @@ impl World {
                 self.answers.push((node, Body::ActorPlaced(placed)));
             }
             Some(ToNode::StartActor(start)) => {
-                let started = ActorStarted { actor_id: start.actor_id, incarnation: start.incarnation, error: Vec::new() };
+                let started =
+                    ActorStarted { actor_id: start.actor_id, incarnation: start.incarnation, error: Vec::new() };
                 let request = Some(Request::ActorStarted(started));
                 let message = FromProcess { worker_id: worker(node, 1), request, ..FromProcess::default() };
                 self.answers.push((node, Body::FromProcess(message)));
@@ -268,7 +269,9 @@ impl World {
                 self.answers.push((node, Body::BundlesPrepared(prepared)));
             }
             Some(ToNode::ToProcess(message)) => match message.reply {
-                Some(Reply::CreateActor(reply)) if reply.error.is_empty() => _ = self.told_actors.insert(reply.request_id),
+                Some(Reply::CreateActor(reply)) if reply.error.is_empty() => {
+                    _ = self.told_actors.insert(reply.request_id)
+                }
                 // The value is the number of the question.
                 Some(Reply::KeyValue(reply)) => _ = self.told_keys.insert(reply.request_id, reply.request_id),
                 _ => {}
@@ -374,7 +377,8 @@ impl World {
                 ..KeyValueRequest::default()
             };
             let request = Some(Request::KeyValue(call));
-            let asked = FromProcess { worker_id: WorkerId::nil().as_bytes().to_vec(), request, ..FromProcess::default() };
+            let asked =
+                FromProcess { worker_id: WorkerId::nil().as_bytes().to_vec(), request, ..FromProcess::default() };
             let mut out = Vec::new();
             journal.answer(now_us, node_id(0), message(0, Body::FromProcess(asked)), &mut out);
             let is_there = out.iter().any(|(_, said)| match &said.body {

@@ -165,7 +165,8 @@ fn crash_many(first: u64, seeds: u64) -> bool {
 fn find_in_disk(seeds: u64) -> bool {
     let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
     let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
-    let planted = [("JOURNAL-1", "an effect before its event is on disk", early), ("JOURNAL-2", "a snapshot that is old", old)];
+    let planted =
+        [("JOURNAL-1", "an effect before its event is on disk", early), ("JOURNAL-2", "a snapshot that is old", old)];
     let mut all = true;
     for (label, name, planted) in planted {
         let found = (0..seeds).find_map(|seed| crashes(seed, 3, planted).failure.map(|failure| (seed + 1, failure)));

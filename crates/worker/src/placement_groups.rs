@@ -68,7 +68,11 @@ impl Runtime {
             Answer::GroupCreated(reply) => {
                 self.lock().groups.remove(&group);
                 let is_full = !reply.out_of_disk.is_empty();
-                Err(if is_full { RequestError::OutOfDisk(reply.out_of_disk) } else { RequestError::Refused(reply.error) })
+                Err(if is_full {
+                    RequestError::OutOfDisk(reply.out_of_disk)
+                } else {
+                    RequestError::Refused(reply.error)
+                })
             }
             _ => Err(RequestError::Closed),
         }

@@ -132,9 +132,10 @@ fn session_name() -> String {
 
 /// Where a head keeps its key unless it is given one.
 fn own_key(start: &Start, session: &Path) -> PathBuf {
-    start.storage_dir.as_ref().map_or_else(|| session.join(KEY_FILE), |folder| {
-        folder.canonicalize().unwrap_or_else(|_| folder.clone()).join(KEY_FILE)
-    })
+    start.storage_dir.as_ref().map_or_else(
+        || session.join(KEY_FILE),
+        |folder| folder.canonicalize().unwrap_or_else(|_| folder.clone()).join(KEY_FILE),
+    )
 }
 
 /// The key to use: the one that is given, that of a session of the same cluster on this machine, or for a head that of its session.

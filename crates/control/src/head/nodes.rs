@@ -47,8 +47,11 @@ impl Head {
         let mut prefix = [0; PREFIX];
         prefix.copy_from_slice(&node.as_bytes()[..PREFIX]);
         self.nodes.by_prefix.insert(prefix, node);
-        let (heard, answers) =
-            self.nodes.by_id.get_mut(&node).map_or((0, BTreeMap::new()), |entry| (entry.heard, std::mem::take(&mut entry.answers)));
+        let (heard, answers) = self
+            .nodes
+            .by_id
+            .get_mut(&node)
+            .map_or((0, BTreeMap::new()), |entry| (entry.heard, std::mem::take(&mut entry.answers)));
         let entry = NodeEntry {
             heard,
             answers,

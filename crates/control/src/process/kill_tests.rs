@@ -94,13 +94,26 @@ struct Model {
 
 #[derive(Clone, Copy, Debug)]
 enum Change {
-    Put { key: u64, value: u64 },
+    Put {
+        key: u64,
+        value: u64,
+    },
     /// Puts what is not there yet: said twice it must not say that it was there.
-    PutOnce { key: u64 },
-    Delete { key: u64 },
-    Actor { number: u64 },
-    Group { number: u64 },
-    RemoveGroup { number: u64 },
+    PutOnce {
+        key: u64,
+    },
+    Delete {
+        key: u64,
+    },
+    Actor {
+        number: u64,
+    },
+    Group {
+        number: u64,
+    },
+    RemoveGroup {
+        number: u64,
+    },
 }
 
 fn id<const LEN: usize>(number: u64) -> [u8; LEN] {
@@ -154,9 +167,9 @@ impl Change {
                 detached: true,
                 ..CreatePlacementGroup::default()
             }),
-            Self::RemoveGroup { number } => Asked::RemoveGroup(RemovePlacementGroup {
-                group_id: id::<{ PlacementGroupId::LEN }>(number).to_vec(),
-            }),
+            Self::RemoveGroup { number } => {
+                Asked::RemoveGroup(RemovePlacementGroup { group_id: id::<{ PlacementGroupId::LEN }>(number).to_vec() })
+            }
         }
     }
 }

@@ -27,7 +27,11 @@ impl Storage for MemoryStorage {
     }
 
     fn snapshot(&mut self, through: u64, state: &[u8], large: &[Large<'_>]) -> Result<(), StorageError> {
-        self.snapshot = Some(Snapshot { through, state: state.to_vec(), large: large.iter().map(|one| (one.digest, one.bytes.to_vec())).collect() });
+        self.snapshot = Some(Snapshot {
+            through,
+            state: state.to_vec(),
+            large: large.iter().map(|one| (one.digest, one.bytes.to_vec())).collect(),
+        });
         self.records.retain(|record| record.index > through);
         Ok(())
     }

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_label_that_is_too_long_is_shortened_between_letters() {
-        let record = Record { index: 1, at_us: 0, origin: NodeId::nil(), label: "ä".repeat(200), body: vec![], large: None };
+        let record =
+            Record { index: 1, at_us: 0, origin: NodeId::nil(), label: "ä".repeat(200), body: vec![], large: None };
         let read = Record::decode(&record.encode()).expect("sound");
         assert_eq!(read.label, "ä".repeat(127));
     }

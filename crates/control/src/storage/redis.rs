@@ -177,8 +177,7 @@ impl RedisStorage {
 
     fn read_blob(&mut self, digest: &Digest) -> Result<Vec<u8>, StorageError> {
         let (key, field) = (self.blobs.clone(), hex(digest));
-        let found: Option<Vec<u8>> =
-            self.attempt(|connection| cmd("HGET").arg(&key).arg(&field).query(connection))?;
+        let found: Option<Vec<u8>> = self.attempt(|connection| cmd("HGET").arg(&key).arg(&field).query(connection))?;
         let sound = found.filter(|bytes| digest_of(bytes) == *digest);
         sound.ok_or_else(|| self.corrupt(format!("the value {field} of {key} is not as it was written")))
     }
@@ -188,9 +187,7 @@ impl RedisStorage {
         for (index, digest, bytes) in values {
             if !self.known.has(&digest) {
                 let key = self.blobs.clone();
-                self.attempt(|connection| {
-                    cmd("HSETNX").arg(key).arg(hex(&digest)).arg(bytes).query::<()>(connection)
-                })?;
+                self.attempt(|connection| cmd("HSETNX").arg(key).arg(hex(&digest)).arg(bytes).query::<()>(connection))?;
             }
             self.known.note(digest, index);
         }

@@ -61,10 +61,21 @@ impl Service {
         let starter = starter.map(|starter| starter.until_ms);
         let logs = cluster.log_room.retry_ms;
         let drain = cluster.draining.as_ref().and_then(Draining::deadline_ms);
-        [pending, unreached, questions, asks, control, starter, logs, drain, cluster.gives_up_ms, Some(cluster.certificates_ms)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            pending,
+            unreached,
+            questions,
+            asks,
+            control,
+            starter,
+            logs,
+            drain,
+            cluster.gives_up_ms,
+            Some(cluster.certificates_ms),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.

@@ -109,7 +109,8 @@ impl Service {
     /// The head did not come back: what runs here is of no use to anybody.
     pub(crate) fn on_head_given_up(&mut self) {
         let now_ms = self.now_ms();
-        let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.gives_up_ms.is_some_and(|at| at <= now_ms)) else {
+        let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.gives_up_ms.is_some_and(|at| at <= now_ms))
+        else {
             return;
         };
         cluster.gives_up_ms = None;

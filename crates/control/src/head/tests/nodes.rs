@@ -1,8 +1,8 @@
 //! Nodes come, report and go.
 
 use super::{Body, Cluster, Request, ToNode, Told, amounts, node, places, worker};
-use trygon_ids::ActorId;
 use crate::head::Out;
+use trygon_ids::ActorId;
 use trygon_proto::control::{CreateActor, GetNamedActor, KeyValueRequest, KillActor};
 use trygon_proto::v1::to_process::Reply;
 use trygon_proto::v1::{DrainNode, FromProcess, NodeToHead, RegisterNode, StartJob};

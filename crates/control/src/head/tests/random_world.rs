@@ -234,7 +234,12 @@ impl World {
         let mut out = Out::new();
         self.cluster.now_us += 10;
         let now_us = self.cluster.now_us;
-        self.cluster.head.apply(now_us, node(number), NodeToHead { body: Some(body), ..NodeToHead::default() }, &mut out);
+        self.cluster.head.apply(
+            now_us,
+            node(number),
+            NodeToHead { body: Some(body), ..NodeToHead::default() },
+            &mut out,
+        );
         self.send(out);
     }
 

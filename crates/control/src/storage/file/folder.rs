@@ -29,7 +29,8 @@ impl Holder {
         make_private(&folder.join(BLOBS)).map_err(failed)?;
         let mut options = OpenOptions::new();
         let path = folder.join(HOLDER);
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+        let file =
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(StorageError::InUse { place: place(folder) }),
@@ -104,12 +105,7 @@ fn make_private(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes a file with this content, or replaces it; on return it is on the disk. Nobody ever finds half of it.
-pub(super) fn write(
-    folder: &Path,
-    name: &str,
-    parts: &[&[u8]],
-    before_it_counts: impl FnOnce(),
-) -> io::Result<File> {
+pub(super) fn write(folder: &Path, name: &str, parts: &[&[u8]], before_it_counts: impl FnOnce()) -> io::Result<File> {
     let incoming = folder.join(format!("{name}{NEW}"));
     let written = write_parts(&incoming, parts);
     let file = written.inspect_err(|_| {

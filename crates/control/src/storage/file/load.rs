@@ -89,7 +89,9 @@ struct Read {
 
 fn read_journals(folder: &Path, journals: &[(u64, PathBuf)], through: u64) -> Result<Read, StorageError> {
     let Some(first) = journals.iter().rposition(|(base, _)| *base <= through) else {
-        let from = journals.first().map_or("there is none".to_owned(), |(base, _)| format!("the first is of event {}", base + 1));
+        let from = journals
+            .first()
+            .map_or("there is none".to_owned(), |(base, _)| format!("the first is of event {}", base + 1));
         let message = format!("the journal with event {} is missing: {from}", through + 1);
         return Err(corrupt(folder, message));
     };
@@ -120,12 +122,17 @@ fn read_journal(
     let failed = |error: io::Error| translate(folder, &error);
     let bytes = std::fs::read(path).map_err(failed)?;
     let Some((_, marker)) = frame::read_header(&bytes).filter(|(found, _)| *found == base) else {
-        return Err(corrupt(folder, format!("{} has no sound header (its first {} bytes)", path.display(), frame::HEADER_BYTES)));
+        return Err(corrupt(
+            folder,
+            format!("{} has no sound header (its first {} bytes)", path.display(), frame::HEADER_BYTES),
+        ));
     };
     let first_last = entries.last().map_or(base, |record| record.index);
     let mut end = frame::HEADER_BYTES;
     while let Some((records, next)) = frame::read(&bytes, end, marker) {
-        let (Some(first), last) = (records.first().map(|record| record.index), last_of(entries, first_last)) else { break };
+        let (Some(first), last) = (records.first().map(|record| record.index), last_of(entries, first_last)) else {
+            break;
+        };
         if first > last + 1 {
             let message = format!("{} at byte {end}: event {first} follows event {last}", path.display());
             return Err(corrupt(folder, message));
@@ -151,7 +158,8 @@ fn read_journal(
         return Err(corrupt(folder, message));
     }
     if !is_last {
-        let message = format!("{} at byte {end}: event {expected} cannot be read, but later journals can", path.display());
+        let message =
+            format!("{} at byte {end}: event {expected} cannot be read, but later journals can", path.display());
         return Err(corrupt(folder, message));
     }
     let cut = cut_off(folder, path, &journal.file, &bytes, end, expected).map_err(failed)?;

@@ -4,12 +4,12 @@
 //! "trygon-snapshot1", through (8 bytes), checksum (4), large values (8), the digest of each (32), the state
 //! ```
 
+use crate::storage::Snapshot;
 use crate::storage::file::faults::{Faults, Point};
 use crate::storage::file::folder::{numbered, write};
 use crate::storage::file::frame::{self, HEADER_BYTES, checksum};
 use crate::storage::file::{Held, OpenJournal};
 use crate::storage::large::Large;
-use crate::storage::Snapshot;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::io;
 use std::path::Path;

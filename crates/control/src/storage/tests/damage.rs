@@ -68,7 +68,11 @@ fn the_last_append_torn_at_any_byte_is_cut() {
             let kept = path.join(format!("damaged-journal-{:020}-{}", 0, ends[2]));
             assert_eq!(std::fs::read(kept).expect("kept for whoever wants to look"), sound[ends[2]..len]);
         }
-        assert_eq!(std::fs::metadata(journal(&path, 0)).expect("there").len() as usize, ends[2], "cut once, not at every start");
+        assert_eq!(
+            std::fs::metadata(journal(&path, 0)).expect("there").len() as usize,
+            ends[2],
+            "cut once, not at every start"
+        );
     }
     // It goes on behind the cut.
     let mut storage = open(&path);
@@ -90,7 +94,11 @@ fn every_flipped_bit_is_seen() {
         let result = with(&path, 0, &bytes);
         if place >= ends[2] {
             let found = result.expect("the last append");
-            assert_eq!((&found.records[..], found.cut.map(|cut| cut.first_index)), (&all[..4], Some(5)), "byte {place}");
+            assert_eq!(
+                (&found.records[..], found.cut.map(|cut| cut.first_index)),
+                (&all[..4], Some(5)),
+                "byte {place}"
+            );
         } else {
             let name = format!("journal-{:020}", 0);
             let at = ends.iter().rev().find(|end| **end <= place).map(|end| format!("at byte {end}"));

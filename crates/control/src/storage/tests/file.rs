@@ -68,7 +68,8 @@ fn large_values_are_kept_once_and_collected() {
     let path = folder.path().join("control");
     let blobs = || std::fs::read_dir(path.join("blobs")).expect("there").count();
     let size_bytes = || -> u64 {
-        let files = std::fs::read_dir(&path).expect("there").chain(std::fs::read_dir(path.join("blobs")).expect("there"));
+        let files =
+            std::fs::read_dir(&path).expect("there").chain(std::fs::read_dir(path.join("blobs")).expect("there"));
         files.map(|file| file.and_then(|file| file.metadata()).expect("ours").len()).sum()
     };
     let value = vec![5; 10_000_000];

@@ -129,7 +129,10 @@ fn damage_at_the_end_is_cut_and_damage_before_is_an_error() {
     let journal = "trygon:{c}:journal";
     let _: String = ask(&server, &["XADD", journal, "4-0", "event", "torn"]);
     let (found, place) = (load(&|| open(&server, "c")), open(&server, "c").place());
-    assert_eq!((found.records, found.cut), (records(1..=3, 1), Some(Cut { first_index: 4, dropped: 1, detail: place })));
+    assert_eq!(
+        (found.records, found.cut),
+        (records(1..=3, 1), Some(Cut { first_index: 4, dropped: 1, detail: place }))
+    );
     let mut storage = open(&server, "c");
     storage.load().expect("cut");
     storage.append(&records(4..=5, 1)).expect("goes on behind the cut");
