@@ -35,8 +35,8 @@ const NODE_ID_LABELS: [&str; 2] = ["ray.io/node-id", "trygon.io/node-id"];
 /// What a node is to be.
 #[derive(Debug)]
 pub(crate) struct NodeConfig {
-    pub(crate) resources: HashMap<String, f64>,
-    pub(crate) labels: HashMap<String, String>,
+    pub(crate) resources: BTreeMap<String, f64>,
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) object_store_memory_bytes: u64,
     pub(crate) idle_worker_ms: u32,
     pub(crate) max_workers: u32,

@@ -360,6 +360,7 @@ impl Engine {
             }
             "restarting" => ActorState::Restarting { error: error("actor_unavailable") },
             "dead" if !message.error.is_empty() => ActorState::Dead { error: error("actor_init_failed") },
+            "dead" if death.kind == "out_of_disk" => ActorState::Dead { error: error("out_of_disk") },
             "dead" if death.kind == "runtime_env_failed" => ActorState::Dead { error: error("runtime_env_failed") },
             "dead" => ActorState::Dead { error: error("actor_died") },
             _ => ActorState::Pending,

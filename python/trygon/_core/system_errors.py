@@ -56,6 +56,10 @@ def describe_death(details: Details) -> str:
     return f"{process} ended: {message}" if message else f"{process} ended for an unknown reason"
 
 
+def _out_of_disk(details: Details) -> BaseException:
+    return exceptions.OutOfDiskError(_message(details))
+
+
 def _message(details: Details) -> str:
     text = details.get("message") or ""
     return (text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)).rstrip(".")
@@ -260,6 +264,7 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "get_timeout": _get_timeout,
     "cancelled": _cancelled,
     "store_full": _store_full,
+    "out_of_disk": _out_of_disk,
     "node_died": _plain(exceptions.LocalRayletDiedError, "The node is gone"),
     "actor_name_taken": _name_taken,
     "not_initialized": _not_initialized,

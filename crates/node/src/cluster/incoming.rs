@@ -61,10 +61,21 @@ impl Service {
         let starter = starter.map(|starter| starter.until_ms);
         let logs = cluster.log_room.retry_ms;
         let drain = cluster.draining.as_ref().and_then(Draining::deadline_ms);
-        [pending, unreached, questions, asks, control, starter, logs, drain, Some(cluster.certificates_ms)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            pending,
+            unreached,
+            questions,
+            asks,
+            control,
+            starter,
+            logs,
+            drain,
+            cluster.gives_up_ms,
+            Some(cluster.certificates_ms),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.
@@ -78,6 +89,7 @@ impl Service {
         self.on_early_asks_deadline();
         self.on_control_deadline();
         self.on_starter_deadline();
+        self.on_head_given_up();
         self.on_certificates_deadline();
         self.on_logs_deadline();
         self.on_drain_deadline();
