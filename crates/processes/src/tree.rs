@@ -49,6 +49,24 @@ fn is_marked(pid: Pid, entry: &str) -> bool {
 
 /// Every process below this one.
 pub fn descendants() -> Vec<Pid> {
+    below(rustix::process::getpid())
+}
+
+/// Every process below another one.
+pub fn below(pid: Pid) -> Vec<Pid> {
+    let mut children = children_of_all();
+    let mut found = Vec::new();
+    let mut left = vec![pid.as_raw_nonzero().get()];
+    while let Some(parent) = left.pop() {
+        let below = children.remove(&parent).unwrap_or_default();
+        found.extend(below.iter().filter_map(|pid| Pid::from_raw(*pid)));
+        left.extend(below);
+    }
+    found
+}
+
+/// The children of every process there is.
+pub(crate) fn children_of_all() -> BTreeMap<i32, Vec<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -61,14 +79,7 @@ pub fn descendants() -> Vec<Pid> {
             children.entry(parent).or_default().push(pid);
         }
     }
-    let mut found = Vec::new();
-    let mut left = vec![rustix::process::getpid().as_raw_nonzero().get()];
-    while let Some(parent) = left.pop() {
-        let below = children.remove(&parent).unwrap_or_default();
-        found.extend(below.iter().filter_map(|pid| Pid::from_raw(*pid)));
-        left.extend(below);
-    }
-    found
+    children
 }
 
 /// The parent in a line of `/proc/<pid>/stat`. The command before it may contain anything, parentheses included.

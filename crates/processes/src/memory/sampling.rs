@@ -1,0 +1,195 @@
+//! Measures by reading `/proc`: quickly what it can be at most, and exactly only when that is too much.
+//!
+//! Reading what a process has costs microseconds. Dividing shared pages fairly walks all of its pages, milliseconds for each GiB. So the
+//! exact amount is read only when the quick one is above the limit and could be wrong: when a worker forked others, whose pages are
+//! partly its own, or has shared memory of the store beside some of its own. What it then turns out to be less is taken off for a while.
+
+use crate::memory::proc_files::{self, Resident};
+use crate::memory::{Measured, MemoryAccounting};
+use rustix::process::{Pid, Signal};
+use std::collections::HashMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// An exact amount is believed for this long, and for ten times as long as it took.
+const BELIEVED: Duration = Duration::from_millis(150);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Sampling {
+    workers: HashMap<Pid, Watched>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    started: u64,
+    /// Pages that it had in common with whoever forked it. They count as its own, as they do in a quick reading.
+    inherited_bytes: u64,
+    /// Processes that it started, with the time of their beginning. They stay its own when their parents end.
+    children: HashMap<Pid, u64>,
+    discount: Option<Discount>,
+}
+
+/// What an exact reading was below the quick one.
+#[derive(Debug, Clone, Copy)]
+struct Discount {
+    bytes: u64,
+    until: Instant,
+}
+
+impl Sampling {
+    /// One that watches nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The children that a worker has now, with theirs.
+    fn find_children(&mut self, worker: Pid) {
+        let Some(watched) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let known = std::mem::take(&mut watched.children);
+        let buffer = &mut self.buffer;
+        let mut found = HashMap::new();
+        let mut left = vec![worker];
+        // A number that was given to somebody else meanwhile is nobody's child here.
+        left.extend(known.iter().filter(|(pid, at)| proc_files::started(**pid, buffer) == Some(**at)).map(|(pid, _)| *pid));
+        for pid in &left[1..] {
+            found.insert(*pid, known[pid]);
+        }
+        let mut table = None;
+        while let Some(parent) = left.pop() {
+            let below = proc_files::children(parent, buffer).unwrap_or_else(|| {
+                let table = table.get_or_insert_with(crate::tree::children_of_all);
+                table.get(&parent.as_raw_nonzero().get()).into_iter().flatten().filter_map(|pid| Pid::from_raw(*pid)).collect()
+            });
+            for pid in below {
+                if let Some(at) = proc_files::started(pid, buffer)
+                    && found.insert(pid, at).is_none()
+                {
+                    left.push(pid);
+                }
+            }
+        }
+        if let Some(watched) = self.workers.get_mut(&worker) {
+            watched.children = found;
+        }
+    }
+
+    /// What the processes have at most: pages that several of them share count for each.
+    fn at_most(&mut self, worker: Pid) -> Option<(Resident, Resident)> {
+        let own = proc_files::resident(worker, &mut self.buffer)?;
+        let mut children = Resident::default();
+        let pids: Vec<Pid> = self.workers.get(&worker)?.children.keys().copied().collect();
+        for pid in pids {
+            let has = proc_files::resident(pid, &mut self.buffer).unwrap_or_default();
+            children.anonymous_bytes += has.anonymous_bytes;
+            children.shared_bytes += has.shared_bytes;
+            children.swapped_bytes += has.swapped_bytes;
+        }
+        Some((own, children))
+    }
+
+    /// The user's shared memory where its bounds meet, or the exact amount if `is_exact`. Otherwise the most that it can be.
+    fn foreign_shared(&mut self, pids: &[Pid], is_exact: bool) -> u64 {
+        let mut total_bytes = 0;
+        for pid in pids {
+            let shared_bytes = proc_files::resident(*pid, &mut self.buffer).unwrap_or_default().shared_bytes;
+            if shared_bytes == 0 {
+                continue;
+            }
+            let mapped = proc_files::shared_mappings(*pid, &mut self.buffer).unwrap_or_default();
+            total_bytes += if mapped.foreign_bytes == 0 {
+                0
+            } else if is_exact && (mapped.own_bytes > 0 || pids.len() > 1) {
+                proc_files::proportional_shared(*pid, &mut self.buffer).unwrap_or(0)
+            } else {
+                shared_bytes.min(mapped.foreign_bytes)
+            };
+        }
+        total_bytes
+    }
+
+    /// Walks the pages of all of them.
+    fn exactly(&mut self, worker: Pid, pids: &[Pid]) -> Option<u64> {
+        let inherited_bytes = self.workers.get(&worker)?.inherited_bytes;
+        let mut total_bytes = 0;
+        for pid in pids {
+            total_bytes += proc_files::proportional_anonymous(*pid, &mut self.buffer).unwrap_or(0);
+        }
+        Some(total_bytes + inherited_bytes + self.foreign_shared(pids, true))
+    }
+}
+
+impl MemoryAccounting for Sampling {
+    fn name(&self) -> &'static str {
+        "sampling"
+    }
+
+    fn watch(&mut self, worker: Pid) -> io::Result<()> {
+        let gone = || io::Error::from(rustix::io::Errno::SRCH);
+        let started = proc_files::started(worker, &mut self.buffer).ok_or_else(gone)?;
+        if self.workers.get(&worker).is_some_and(|watched| watched.started == started) {
+            return Ok(());
+        }
+        let has = proc_files::resident(worker, &mut self.buffer).ok_or_else(gone)?;
+        let proportional = proc_files::proportional_anonymous(worker, &mut self.buffer).ok_or_else(gone)?;
+        let inherited_bytes = (has.anonymous_bytes + has.swapped_bytes).saturating_sub(proportional);
+        let watched = Watched { started, inherited_bytes, children: HashMap::new(), discount: None };
+        self.workers.insert(worker, watched);
+        Ok(())
+    }
+
+    fn measure(&mut self, worker: Pid, limit_bytes: u64) -> Option<Measured> {
+        self.find_children(worker);
+        let (own, children) = self.at_most(worker)?;
+        let pids: Vec<Pid> = std::iter::once(worker).chain(self.workers.get(&worker)?.children.keys().copied()).collect();
+        let measured = |used_bytes: u64, children_bytes: u64| Measured {
+            used_bytes,
+            children_bytes: children_bytes.min(used_bytes),
+            processes: pids.len() as u32,
+        };
+        let children_bytes = children.total_bytes();
+        let most_bytes = own.total_bytes() + children_bytes;
+        if most_bytes <= limit_bytes || (pids.len() == 1 && own.shared_bytes == 0) {
+            return Some(measured(most_bytes, children_bytes));
+        }
+        let now = Instant::now();
+        let discount = self.workers.get(&worker)?.discount.filter(|discount| discount.until > now);
+        if let Some(discount) = discount.filter(|discount| most_bytes.saturating_sub(discount.bytes) <= limit_bytes) {
+            return Some(measured(most_bytes - discount.bytes, children_bytes));
+        }
+        let private_bytes = most_bytes - own.shared_bytes - children.shared_bytes;
+        let mut used_bytes = private_bytes + self.foreign_shared(&pids, false);
+        if used_bytes > limit_bytes {
+            let has_both = own.shared_bytes + children.shared_bytes > 0;
+            if pids.len() > 1 || has_both {
+                used_bytes = if pids.len() > 1 {
+                    self.exactly(worker, &pids)?
+                } else {
+                    private_bytes + self.foreign_shared(&pids, true)
+                };
+            }
+        }
+        let until = Instant::now() + BELIEVED.max(now.elapsed() * 10);
+        let discount = Discount { bytes: most_bytes.saturating_sub(used_bytes), until };
+        if let Some(watched) = self.workers.get_mut(&worker) {
+            watched.discount = Some(discount);
+        }
+        Some(measured(used_bytes, children_bytes))
+    }
+
+    fn end(&mut self, worker: Pid) {
+        self.find_children(worker);
+        let children: Vec<Pid> =
+            self.workers.get(&worker).map(|watched| watched.children.keys().copied().collect()).unwrap_or_default();
+        for pid in std::iter::once(worker).chain(children) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+    }
+
+    fn forget(&mut self, worker: Pid) {
+        self.workers.remove(&worker);
+    }
+}
