@@ -19,6 +19,9 @@
 //! - **SPILL-3** what another node asked is granted, declined or refused: only what may wait stays, or what lacks a worker.
 //! - **SPILL-4** what was asked of a node and not answered counts as taken there.
 //! - **SPILL-5** after the death of an owner or of a node no lease, ask or entry of it is left.
+//! - **MEM-1** a worker is ended for a limit only while it holds the lease that has it, and for what it gained since that lease began.
+//! - **MEM-2** when memory is nearly full one worker is ended; the next one only after it is gone.
+//! - **MEM-3** only workers with a lease are ended for memory.
 //! - **POOL-1** there are never more processes than the cap, and no more start at once than work waits for.
 #![forbid(unsafe_code)]
 
@@ -39,6 +42,7 @@ mod invariants;
 mod lease;
 mod ledger;
 mod load;
+mod memory_charge;
 mod on_actor;
 mod on_blocked;
 mod on_bundles;
@@ -46,6 +50,7 @@ mod on_cluster;
 mod on_environment;
 mod on_group;
 mod on_lease;
+mod on_memory_pressure;
 mod on_remote;
 mod on_tick;
 mod on_worker;
@@ -68,6 +73,8 @@ pub use event::{ActorRequest, Event, GroupRequest, LeaseRequest, RemoteAsk};
 pub use held_between::BundleView;
 pub use lease::{LeaseId, LeaseView, Refusal};
 pub use ledger::{DeviceList, is_device};
+pub use memory_charge::{MemoryCharge, OverLimit};
+pub use on_memory_pressure::WorkerMemory;
 pub use state::{Node, Options};
 pub use trygon_placement::{Labels, group_of};
 pub use waiting::WaitingView;
