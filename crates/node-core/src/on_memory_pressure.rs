@@ -39,6 +39,11 @@ impl Node {
         effects.push(Effect::StopWorker { worker: victim, reason: StopReason::MemoryPressure });
     }
 
+    /// Whether a worker is being ended because memory was nearly full.
+    pub fn ends_for_memory(&self) -> bool {
+        self.memory_victim.is_some()
+    }
+
     fn choose_victim(&self, excess_bytes: u64, workers: &[WorkerMemory]) -> Option<WorkerId> {
         let leased = workers.iter().filter_map(|memory| Some((memory, self.lease_of_worker(memory.worker)?)));
         let leased: Vec<(&WorkerMemory, (LeaseId, bool))> = leased.collect();

@@ -2,6 +2,7 @@
 
 use crate::cluster::{CONTROL, NETWORK};
 use crate::connection::Flow;
+use crate::memory_watch::MEMORY;
 use crate::poller::{Ready, Role};
 use crate::process::Part;
 use crate::service::Service;
@@ -70,6 +71,7 @@ impl Service {
             (NETWORK, _) => self.on_network(),
             (CONTROL, _) => self.on_control_socket(),
             (SIGNALS, _) => self.stop(),
+            (MEMORY, _) => self.on_memory_news(),
             (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),
             (number, Role::Ended) => self.on_ended(number),
             (number, Role::Control) => {

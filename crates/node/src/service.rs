@@ -6,6 +6,7 @@ use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
 use crate::job::Job;
 use crate::known_groups::{EarlyLease, KnownGroup};
+use crate::memory_watch::MemoryWatch;
 use crate::placed::{ActorHere, Placed};
 use crate::poller::{Poller, Role};
 use crate::process::Process;
@@ -74,6 +75,7 @@ pub(crate) struct Service {
     /// Statuses of processes that ended before they were known.
     pub(crate) unclaimed: BTreeMap<i32, WaitStatus>,
     pub(crate) graveyard: Graveyard,
+    pub(crate) memory: MemoryWatch,
     pub(crate) next_connection: u64,
     /// Processes with bytes to send.
     pub(crate) dirty: BTreeSet<u64>,

@@ -5,6 +5,7 @@ use crate::connection::{Connection, Flow};
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
 use crate::job::NewJob;
+use crate::memory_watch::{MEMORY, MemoryOptions, MemoryWatch};
 use crate::poller::{Poller, Role};
 use crate::process::{DRIVER, Part, Process};
 use crate::service::{Identity, Service};
@@ -79,6 +80,7 @@ pub fn run_inherited() -> io::Result<()> {
     }
     service.announce(DRIVER, ONLY_JOB);
     service.keep_workers(ONLY_JOB);
+    service.say_complaints();
     service.node_step(Event::Start);
     service.run();
     Ok(())
@@ -176,8 +178,11 @@ impl Service {
         salt.copy_from_slice(&node_id[20..24]);
         let node_id = NodeId::new(node_id);
         let node = Node::new(options(&config, node_id));
+        let (poller, memory) = (Poller::new()?, MemoryWatch::start(MemoryOptions::read())?);
+        poller.add(memory.news(), MEMORY, Role::Control)?;
         Ok(Self {
-            poller: Poller::new()?,
+            poller,
+            memory,
             started: Instant::now(),
             identity: Identity { node_id, address: config.address, salt },
             node,

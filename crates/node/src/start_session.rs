@@ -47,6 +47,7 @@ pub fn run_session() -> io::Result<()> {
         session.starter = Some(starter);
     }
     service.log(&format!("the node begins: trygon {VERSION}, process {}", std::process::id()));
+    service.say_complaints();
     let _signals = service.watch_signals()?;
     service.run();
     Ok(())
