@@ -1,6 +1,7 @@
 //! A new core, what it is told at the start, and what it can be asked.
 
 use crate::effect::Effect;
+use crate::memory_retries::MemoryRetries;
 use crate::numbers::{ActorIndex, FunctionIndex};
 use crate::state::{Core, Function, Identity, Statistics};
 use crate::table::Table;
@@ -34,6 +35,7 @@ impl Core {
             is_waking: false,
             lent_on: None,
             is_replaying: false,
+            memory_retries: MemoryRetries::default(),
             dead: BTreeSet::new(),
             defects: crate::defects::Defects::default(),
         }

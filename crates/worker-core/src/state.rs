@@ -4,6 +4,7 @@ use crate::calls_in_flight::CallsInFlight;
 use crate::defects::Defects;
 use crate::effect::Effect;
 use crate::entry::{Reference, Value, Waiter};
+use crate::memory_retries::MemoryRetries;
 use crate::numbers::{ActorIndex, PeerIndex};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -83,6 +84,7 @@ pub struct Core {
     pub(crate) lent_on: Option<BTreeSet<ObjectId>>,
     /// What comes now was kept by a dead process's flight recorder.
     pub(crate) is_replaying: bool,
+    pub(crate) memory_retries: MemoryRetries,
     /// Processes that died: nothing is lent to them any more.
     pub(crate) dead: BTreeSet<WorkerId>,
     /// Rules that a test takes away.

@@ -89,6 +89,7 @@ impl Runtime {
         };
         let mut engine = runtime.lock();
         engine.core = Core::new(identity);
+        engine.core.set_memory_retry_rule(crate::options::memory_retry_rule());
         if let Some(certificate) = started.certificate {
             engine.credentials.renew(certificate);
         }
@@ -124,6 +125,7 @@ impl Runtime {
         let recorder = Recorder::new(descriptor).map_err(|error| RequestError::Refused(error.to_string()))?;
         let mut engine = runtime.lock();
         engine.core = Core::new(identity);
+        engine.core.set_memory_retry_rule(crate::options::memory_retry_rule());
         engine.links.recorder = Some(recorder);
         if let Some(certificate) = setup.certificate {
             engine.credentials.renew(certificate);

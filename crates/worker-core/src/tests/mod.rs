@@ -6,6 +6,7 @@ mod cancel;
 mod env;
 mod leases;
 mod locality;
+mod memory_retries;
 mod on_done;
 mod on_peer_lost;
 mod ownership;
