@@ -133,7 +133,7 @@ impl Core {
 
     /// For whoever reads the log.
     pub(crate) fn note_memory_retry(&mut self, slot: u32, lost: &Lost<'_>, wait_ns: u64) {
-        let reason = format!("{}; the next attempt is in {:.1} s", lost.message, wait_ns as f64 / 1e9);
+        let reason = format!("{}; the next attempt is in {:.2} s", lost.message, wait_ns as f64 / 1e9);
         let was = self.effects.len();
         self.note_retry(slot, &reason);
         if lost.cause_kind != NODE_WAS_FULL {
