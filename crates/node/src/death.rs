@@ -28,6 +28,7 @@ impl Service {
             // It led a group of its own: what it started and left behind ends with it.
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
+        self.end_orphans();
         let death = self.memory_cause(number, &process, status).unwrap_or_else(|| cause(&process, status));
         let worker = process.id;
         let record = process.recorder.as_ref().map(recorder::read).unwrap_or_default();

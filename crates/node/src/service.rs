@@ -85,6 +85,8 @@ pub(crate) struct Service {
     pub(crate) hung_up: Vec<u64>,
     /// Events that came up while others were handled.
     pub(crate) later: Vec<Event>,
+    /// Something that a dead worker left was ended: what it left itself is looked for when its end is seen.
+    pub(crate) has_orphans: bool,
     pub(crate) stopping: bool,
 }
 

@@ -10,7 +10,7 @@ use crate::poller::{Poller, Role};
 use crate::process::{DRIVER, Part, Process};
 use crate::service::{Identity, Service};
 use crate::translate::{amounts, resource_set};
-use crate::worker_pool::{Environments, Shield, ZygoteConfig, inherited_socket};
+use crate::worker_pool::{Environments, Shield, ZygoteConfig, go_below_guard, inherited_socket};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, Read};
 use std::time::Instant;
@@ -49,6 +49,7 @@ pub(crate) struct NodeConfig {
 /// # Errors
 /// When there is no such socket, the driver says nothing understandable, or the node cannot be made.
 pub fn run_inherited() -> io::Result<()> {
+    go_below_guard(false);
     let socket = inherited_socket()?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     let mut connection = Connection::new(socket);
@@ -209,6 +210,7 @@ impl Service {
             talkative: BTreeSet::new(),
             hung_up: Vec::new(),
             later: Vec::new(),
+            has_orphans: false,
             stopping: false,
         })
     }

@@ -1,5 +1,6 @@
 //! The processes below this one, read from `/proc`.
 
+use crate::memory::proc_files;
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -39,6 +40,23 @@ pub fn end_marked(entry: &str, limit: Duration) {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// The children of this process.
+pub fn children() -> Vec<Pid> {
+    let own = rustix::process::getpid();
+    proc_files::children(own, &mut Vec::new()).unwrap_or_else(|| {
+        let children = children_of_all().remove(&own.as_raw_nonzero().get()).unwrap_or_default();
+        children.into_iter().filter_map(Pid::from_raw).collect()
+    })
+}
+
+/// What a variable was when a process was started, or what it made of it in place. One that has ended has none any more.
+pub fn variable(pid: Pid, name: &str) -> Option<String> {
+    let environment = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).ok()?;
+    let entries = environment.split(|byte| *byte == 0);
+    let value = entries.filter_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).next()?;
+    String::from_utf8(value.to_vec()).ok()
 }
 
 /// Whether a process was started with this entry in its environment. One that has ended has none any more.

@@ -3,6 +3,7 @@
 use crate::connection::Connection;
 use crate::log_tail::LineStream;
 use crate::poller::{Poller, Role};
+use crate::worker_pool::orphans::WORKER_MARK;
 use crate::worker_pool::shield::Shield;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -20,6 +21,9 @@ pub(crate) const ZYGOTE: u64 = 1 << 60;
 /// The program that the interpreter runs. Its socket is standard input; the search path comes in the environment.
 const PROGRAM: &str = "import os, sys\nsys.path[:] = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n\
                        from trygon._core.zygote import main\nmain(0)\n";
+
+/// As long as any number: a worker writes its own in its place.
+const NO_WORKER: &str = "0000000000000000";
 
 /// Tells a job's processes where its files are on this node of a cluster.
 pub(crate) const DIRECTORY_VARIABLE: &str = "TRYGON_JOB_DIRECTORY";
@@ -100,6 +104,7 @@ impl Zygote {
             command.env_remove(name);
         }
         command.envs(&config.variables);
+        command.env(WORKER_MARK, NO_WORKER);
         if let Some(folder) = config.place() {
             command.current_dir(folder);
         }

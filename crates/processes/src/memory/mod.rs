@@ -12,7 +12,7 @@ mod cgroup;
 mod cgroup_v1;
 mod cgroup_v2;
 mod machine;
-mod proc_files;
+pub(crate) mod proc_files;
 mod sampling;
 
 pub use cgroup_v1::CgroupV1;

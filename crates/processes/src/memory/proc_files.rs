@@ -141,7 +141,7 @@ fn is_head(line: &str) -> bool {
 }
 
 /// The children of a process; `None` where the system does not list them.
-pub(super) fn children(pid: Pid, buffer: &mut Vec<u8>) -> Option<Vec<Pid>> {
+pub(crate) fn children(pid: Pid, buffer: &mut Vec<u8>) -> Option<Vec<Pid>> {
     let mut found = Vec::new();
     let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok()?;
     for thread in threads.flatten() {
