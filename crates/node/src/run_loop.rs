@@ -9,7 +9,7 @@ use crate::service::Service;
 use crate::session::LISTENER;
 use crate::signals::SIGNALS;
 use crate::store_hook::OWN_NUMBER;
-use crate::worker_pool::ZYGOTE;
+use crate::worker_pool::{ORPHANS, ZYGOTE};
 use std::time::Duration;
 use trygon_node_core::{EnvironmentId, Event};
 
@@ -71,6 +71,7 @@ impl Service {
             (NETWORK, _) => self.on_network(),
             (CONTROL, _) => self.on_control_socket(),
             (SIGNALS, _) => self.stop(),
+            (ORPHANS, _) => self.on_orphans_ended(),
             (MEMORY, _) => self.on_memory_news(),
             (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),
             (number, Role::Ended) => self.on_ended(number),

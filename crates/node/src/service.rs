@@ -12,7 +12,7 @@ use crate::poller::{Poller, Role};
 use crate::process::Process;
 use crate::session::Session;
 use crate::worker_pool::{Environments, Shield};
-use rustix::process::WaitStatus;
+use rustix::process::{Pid, WaitStatus};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
@@ -85,8 +85,8 @@ pub(crate) struct Service {
     pub(crate) hung_up: Vec<u64>,
     /// Events that came up while others were handled.
     pub(crate) later: Vec<Event>,
-    /// Something that a dead worker left was ended: what it left itself is looked for when its end is seen.
-    pub(crate) has_orphans: bool,
+    /// What dead workers left and was ended.
+    pub(crate) orphans: Vec<(Pid, OwnedFd)>,
     pub(crate) stopping: bool,
 }
 

@@ -210,7 +210,7 @@ impl Service {
             talkative: BTreeSet::new(),
             hung_up: Vec::new(),
             later: Vec::new(),
-            has_orphans: false,
+            orphans: Vec::new(),
             stopping: false,
         })
     }

@@ -51,9 +51,14 @@ pub fn children() -> Vec<Pid> {
     })
 }
 
-/// What a variable was when a process was started, or what it made of it in place. One that has ended has none any more.
-pub fn variable(pid: Pid, name: &str) -> Option<String> {
-    let environment = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).ok()?;
+/// The variables that a process was started with, or what it made of them in place. Empty for one that is about to end; `None` for one that
+/// has ended.
+pub fn environment(pid: Pid) -> Option<Vec<u8>> {
+    std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).ok()
+}
+
+/// What a variable is.
+pub fn variable(environment: &[u8], name: &str) -> Option<String> {
     let entries = environment.split(|byte| *byte == 0);
     let value = entries.filter_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).next()?;
     String::from_utf8(value.to_vec()).ok()

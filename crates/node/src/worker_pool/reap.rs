@@ -60,20 +60,13 @@ impl Service {
 
     /// Collects every child that ended: workers, and orphans that users left.
     pub(crate) fn reap(&mut self) {
-        let mut was_orphan = false;
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             let pid = pid.as_raw_nonzero().get();
             if let Some(number) = self.by_pid.get(&pid).copied() {
                 self.on_worker_ended(number, Some(status));
-            } else {
-                was_orphan = true;
-                if self.unclaimed.len() < MAX_UNCLAIMED {
-                    self.unclaimed.insert(pid, status);
-                }
+            } else if self.unclaimed.len() < MAX_UNCLAIMED {
+                self.unclaimed.insert(pid, status);
             }
-        }
-        if was_orphan && self.has_orphans {
-            self.end_orphans();
         }
         if self.processes.values().all(|process| process.pid.is_some()) {
             self.unclaimed.clear();

@@ -145,8 +145,10 @@ impl MemoryAccounting for Sampling {
         self.find_children(worker);
         let (own, children) = self.at_most(worker)?;
         let pids: Vec<Pid> = std::iter::once(worker).chain(self.workers.get(&worker)?.children.keys().copied()).collect();
+        // Its own pages are there, whoever else has them too.
+        let least_bytes = own.anonymous_bytes + own.swapped_bytes;
         let measured = |used_bytes: u64, children_bytes: u64| Measured {
-            used_bytes,
+            used_bytes: used_bytes.max(least_bytes),
             children_bytes: children_bytes.min(used_bytes),
             processes: pids.len() as u32,
         };
@@ -158,19 +160,16 @@ impl MemoryAccounting for Sampling {
         let now = Instant::now();
         let discount = self.workers.get(&worker)?.discount.filter(|discount| discount.until > now);
         if let Some(discount) = discount.filter(|discount| most_bytes.saturating_sub(discount.bytes) <= limit_bytes) {
-            return Some(measured(most_bytes - discount.bytes, children_bytes));
+            return Some(measured(most_bytes.saturating_sub(discount.bytes), children_bytes));
         }
         let private_bytes = most_bytes - own.shared_bytes - children.shared_bytes;
         let mut used_bytes = private_bytes + self.foreign_shared(&pids, false);
         if used_bytes > limit_bytes {
-            let has_both = own.shared_bytes + children.shared_bytes > 0;
-            if pids.len() > 1 || has_both {
-                used_bytes = if pids.len() > 1 {
-                    self.exactly(worker, &pids)?
-                } else {
-                    private_bytes + self.foreign_shared(&pids, true)
-                };
-            }
+            used_bytes = if pids.len() > 1 {
+                self.exactly(worker, &pids)?
+            } else {
+                private_bytes + self.foreign_shared(&pids, true)
+            };
         }
         let until = Instant::now() + BELIEVED.max(now.elapsed() * 10);
         let discount = Discount { bytes: most_bytes.saturating_sub(used_bytes), until };
