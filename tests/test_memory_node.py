@@ -1,4 +1,7 @@
-"""A node whose memory is nearly full: whom it ends, and what becomes of the work. The node is told that it has little memory."""
+"""A node whose memory is nearly full: whom it ends, and what becomes of the work.
+
+The node is told that it has little memory.
+"""
 
 from __future__ import annotations
 

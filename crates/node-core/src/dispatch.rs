@@ -1,8 +1,8 @@
 //! The pass over what waits: grants leases, and starts workers where only a worker is missing.
 
 use crate::lease::{Lease, Purpose};
-use crate::on_memory_pressure::memory_limit;
 use crate::ledger::Held;
+use crate::on_memory_pressure::memory_limit;
 use crate::queue::Place;
 use crate::worker::Life;
 use crate::{Effect, EnvironmentId, Node, StopReason};

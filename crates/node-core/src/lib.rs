@@ -19,9 +19,6 @@
 //! - **SPILL-3** what another node asked is granted, declined or refused: only what may wait stays, or what lacks a worker.
 //! - **SPILL-4** what was asked of a node and not answered counts as taken there.
 //! - **SPILL-5** after the death of an owner or of a node no lease, ask or entry of it is left.
-//! - **MEM-1** a worker is ended for a limit only while it holds the lease that has it, and for what it gained since that lease began.
-//! - **MEM-2** when memory is nearly full one worker is ended; the next one only after it is gone.
-//! - **MEM-3** only workers with a lease are ended for memory.
 //! - **POOL-1** there are never more processes than the cap, and no more start at once than work waits for.
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,6 @@
 //! What a worker's memory is held against: the `memory=` of the task or actor that it works for.
+//!
+//! - **MEM-1** a worker is ended for a limit only while it holds the lease that has it, and for what it gained since that lease began.
 
 /// The account of one lease. What the worker had before the lease began, its interpreter and what earlier tasks left, is not charged to it
 /// (MEM-1); when that shrinks, it does not come back for free.
@@ -29,9 +31,10 @@ impl MemoryCharge {
         Self { limit_bytes, earlier_bytes: None, peak_bytes: 0 }
     }
 
-    /// The worker's whole use from which on the limit is passed.
+    /// The worker's whole use from which on it matters how much it is exactly: above it the limit is passed. The first reading is what all
+    /// others are compared with.
     pub fn threshold_bytes(&self) -> u64 {
-        self.earlier_bytes.map_or(u64::MAX, |earlier_bytes| earlier_bytes.saturating_add(self.limit_bytes))
+        self.earlier_bytes.map_or(0, |earlier_bytes| earlier_bytes.saturating_add(self.limit_bytes))
     }
 
     /// The worker's whole use was measured.

@@ -1,9 +1,11 @@
 //! The node's memory is nearly full: which worker is ended.
 //!
+//! - **MEM-2** one worker is ended at a time: the next one only after the last one is gone.
+//! - **MEM-3** only workers that hold a lease are ended for memory.
+//!
 //! The one that grew is to go, not the one that came last by chance. So only those are looked at that have a quarter of what the largest
 //! has, or more. Among them work that is tried again goes before work that would be lost, tasks go before actors, and the newest goes first:
-//! least is lost with it. The next one goes only when the last one has ended and the memory is still full (MEM-2). Nobody but a worker that
-//! has a lease is ever chosen (MEM-3).
+//! least is lost with it.
 
 use crate::lease::Purpose;
 use crate::{Effect, LeaseId, Node, StopReason};
@@ -53,9 +55,8 @@ impl Node {
             return None;
         }
         let is_large = |memory: &WorkerMemory| memory.used_bytes >= largest_bytes / 4;
-        let rank = |(memory, (lease, is_actor)): &&(&WorkerMemory, (LeaseId, bool))| {
-            (!*is_actor, memory.is_retriable, *lease)
-        };
+        let rank =
+            |(memory, (lease, is_actor)): &&(&WorkerMemory, (LeaseId, bool))| (!*is_actor, memory.is_retriable, *lease);
         leased.iter().filter(|(memory, _)| is_large(memory)).max_by_key(rank).map(|(memory, _)| memory.worker)
     }
 

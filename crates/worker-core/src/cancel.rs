@@ -43,7 +43,9 @@ impl Core {
                 self.fail_cancelled(slot, outbox);
                 self.pump_actor(actor, outbox);
             }
-            (Phase::WaitsForArguments | Phase::Queued | Phase::Delayed, Some(actor)) => self.drop_call(actor, slot, outbox),
+            (Phase::WaitsForArguments | Phase::Queued | Phase::Delayed, Some(actor)) => {
+                self.drop_call(actor, slot, outbox)
+            }
             (Phase::Queued, None) => self.drop_task(self.class_of_task(slot), slot, outbox),
             (Phase::Pushed, actor) => {
                 entry.cancelled = true;

@@ -1,7 +1,7 @@
 //! A new core, what it is told at the start, and what it can be asked.
 
 use crate::effect::Effect;
-use crate::memory_retries::MemoryRetries;
+use crate::memory_retry_rule::MemoryRetries;
 use crate::numbers::{ActorIndex, FunctionIndex};
 use crate::state::{Core, Function, Identity, Statistics};
 use crate::table::Table;

@@ -6,43 +6,17 @@
 
 use crate::effect::{Effect, Outbox};
 use crate::entry::Phase;
-use crate::on_peer_lost::Lost;
+use crate::memory_retry_rule::MemoryRetryRule;
 use crate::state::Core;
-use std::collections::BTreeMap;
 
-/// `Lost::cause_kind` of a worker that was ended because the node was nearly full.
+/// The cause of the death of a worker that was ended because the node was nearly full.
 const NODE_WAS_FULL: &str = "out_of_memory";
-/// `Lost::cause_kind` of a worker that had more than its own limit.
+/// The cause of the death of a worker that had more than its own limit.
 const OVER_LIMIT: &str = "memory_limit";
 /// No attempt waits longer.
 const LONGEST_NS: u64 = 30_000_000_000;
 /// A task that passed its own limit waits this part of the usual time.
 const OVER_LIMIT_PART: u64 = 10;
-
-/// How tasks are tried again whose worker was ended because the node was nearly full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryRetryRule {
-    /// How often; negative for ever.
-    pub max_retries: i64,
-    /// The first wait; it doubles.
-    pub first_wait_ns: u64,
-}
-
-impl Default for MemoryRetryRule {
-    fn default() -> Self {
-        Self { max_retries: -1, first_wait_ns: 1_000_000_000 }
-    }
-}
-
-/// The tasks that wait, and how often each was ended.
-#[derive(Debug, Default)]
-pub(crate) struct MemoryRetries {
-    pub(crate) rule: MemoryRetryRule,
-    /// By slot: the generation, and how often it was ended.
-    counts: BTreeMap<u32, (u32, u64)>,
-    /// By time and slot: the generation.
-    waiting: BTreeMap<(u64, u32), u32>,
-}
 
 /// What becomes of a task that had started.
 pub(crate) enum NextAttempt {
@@ -58,9 +32,9 @@ impl Core {
     }
 
     /// Whether a task that a dead worker had started is tried again, and when. Uses up a retry where that is due.
-    pub(crate) fn next_attempt(&mut self, slot: u32, lost: &Lost<'_>, now_ns: u64) -> NextAttempt {
-        let was_full = lost.cause_kind == NODE_WAS_FULL;
-        if !was_full && lost.cause_kind != OVER_LIMIT {
+    pub(crate) fn next_attempt(&mut self, slot: u32, cause_kind: &str, now_ns: u64) -> NextAttempt {
+        let was_full = cause_kind == NODE_WAS_FULL;
+        if !was_full && cause_kind != OVER_LIMIT {
             return if self.take_retry(slot) { NextAttempt::Now } else { NextAttempt::None };
         }
         let entry = self.table.at(slot);
@@ -103,7 +77,9 @@ impl Core {
 
     /// Queues the tasks whose time has come. True while some wait.
     pub fn release_delayed<O: Outbox>(&mut self, now_ns: u64, outbox: &mut O) -> bool {
-        while let Some(((at_ns, slot), generation)) = self.memory_retries.waiting.first_key_value().map(|(key, value)| (*key, *value)) {
+        while let Some(((at_ns, slot), generation)) =
+            self.memory_retries.waiting.first_key_value().map(|(key, value)| (*key, *value))
+        {
             let is_waiting = self.table.get(slot, generation).is_some_and(|entry| entry.phase == Phase::Delayed);
             if is_waiting && at_ns > now_ns {
                 return true;
@@ -123,7 +99,8 @@ impl Core {
     pub(crate) fn check_delayed(&self) -> Result<(), String> {
         let waiting = &self.memory_retries.waiting;
         for (slot, entry) in self.table.used().filter(|(_, entry)| entry.phase == Phase::Delayed) {
-            let times = waiting.iter().filter(|((_, other), generation)| *other == slot && **generation == entry.generation);
+            let times =
+                waiting.iter().filter(|((_, other), generation)| *other == slot && **generation == entry.generation);
             if times.count() != 1 {
                 return Err(format!("RETRY-1: slot {slot} waits for no time, or for several"));
             }
@@ -132,16 +109,17 @@ impl Core {
     }
 
     /// For whoever reads the log.
-    pub(crate) fn note_memory_retry(&mut self, slot: u32, lost: &Lost<'_>, wait_ns: u64) {
-        let reason = format!("{}; the next attempt is in {:.2} s", lost.message, wait_ns as f64 / 1e9);
+    pub(crate) fn note_memory_retry(&mut self, slot: u32, cause_kind: &str, message: &str, wait_ns: u64) {
+        let reason = format!("{}; the next attempt is in {:.2} s", message, wait_ns as f64 / 1e9);
         let was = self.effects.len();
         self.note_retry(slot, &reason);
-        if lost.cause_kind != NODE_WAS_FULL {
+        if cause_kind != NODE_WAS_FULL {
             return;
         }
         let ended = self.memory_retries.counts.get(&slot).map_or(0, |(_, ended)| *ended);
         let max_retries = self.memory_retries.rule.max_retries;
-        let own_left = u64::try_from(max_retries).map_or(-1, |max| i32::try_from(max.saturating_sub(ended)).unwrap_or(i32::MAX));
+        let own_left =
+            u64::try_from(max_retries).map_or(-1, |max| i32::try_from(max.saturating_sub(ended)).unwrap_or(i32::MAX));
         for effect in &mut self.effects[was..] {
             if let Effect::Retried { left, .. } = effect {
                 *left = own_left;

@@ -83,14 +83,14 @@ impl Core {
             return self.fail_cancelled(slot, outbox);
         }
         if was_started || self.defects.unstarted_pays {
-            match self.next_attempt(slot, lost, now_ns) {
+            match self.next_attempt(slot, lost.cause_kind, now_ns) {
                 NextAttempt::None => {
                     let error = self.death_error(slot, lost);
                     return self.fail(slot, &error, outbox);
                 }
                 NextAttempt::Now => self.note_retry(slot, lost.message),
                 NextAttempt::At(at_ns) => {
-                    self.note_memory_retry(slot, lost, at_ns - now_ns);
+                    self.note_memory_retry(slot, lost.cause_kind, lost.message, at_ns - now_ns);
                     self.table.at_mut(slot).attempt += 1;
                     return self.wait_for_attempt(slot, at_ns);
                 }

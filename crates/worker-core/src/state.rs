@@ -4,7 +4,7 @@ use crate::calls_in_flight::CallsInFlight;
 use crate::defects::Defects;
 use crate::effect::Effect;
 use crate::entry::{Reference, Value, Waiter};
-use crate::memory_retries::MemoryRetries;
+use crate::memory_retry_rule::MemoryRetries;
 use crate::numbers::{ActorIndex, PeerIndex};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

@@ -131,7 +131,12 @@ fn tick(runtime: &Runtime, with_segments: bool, quiet: &mut Quiet) {
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());
     }
     let is_needed = has_delayed
-        || has_limits || leases_held || has_stuck || has_interrupt || over_budget || engine.control.has_backlog();
+        || has_limits
+        || leases_held
+        || has_stuck
+        || has_interrupt
+        || over_budget
+        || engine.control.has_backlog();
     quiet.note(runtime, engine.activity, is_needed);
 }
 

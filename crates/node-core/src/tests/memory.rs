@@ -57,7 +57,7 @@ fn a_limit_comes_before_the_grant_and_ends_with_the_lease() {
 fn only_what_was_gained_since_is_charged() {
     // MEM-1
     let mut charge = MemoryCharge::new(100);
-    assert_eq!(charge.threshold_bytes(), u64::MAX);
+    assert_eq!(charge.threshold_bytes(), 0);
     assert_eq!(charge.on_sample(500), None);
     assert_eq!((charge.threshold_bytes(), charge.on_sample(600)), (600, None));
     let over = charge.on_sample(601).expect("over");

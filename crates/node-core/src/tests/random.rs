@@ -67,6 +67,16 @@ impl World {
     }
 }
 
+fn fill_memory(env: &mut Env, world: &World, dice: &mut Dice) {
+    let used = |number: &u64| WorkerMemory {
+        worker: env.id(*number),
+        used_bytes: dice.below(1000),
+        is_retriable: dice.below(2) == 0,
+    };
+    let workers = world.alive.iter().map(used).collect();
+    env.step(Event::MemoryPressure { excess_bytes: dice.below(500), workers });
+}
+
 fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
     let shapes = [
         set(&[("CPU", 1.0)]),
@@ -95,15 +105,7 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
     env.environment = dice.below(3) as u32;
     env.job = JobId::new([dice.below(3) as u8, 0, 0, 0]);
     match dice.below(21) {
-        20 => {
-            let used = |number: &u64| WorkerMemory {
-                worker: env.id(*number),
-                used_bytes: dice.below(1000),
-                is_retriable: dice.below(2) == 0,
-            };
-            let workers = world.alive.iter().map(used).collect();
-            env.step(Event::MemoryPressure { excess_bytes: dice.below(500), workers });
-        }
+        20 => fill_memory(env, world, dice),
         0 | 1 => env.request_at(process, dice.below(5), dice.below(4) as u32, shape, dice.below(3) as u32),
         2 => env.request(0, dice.below(5), 1, shape),
         3 => env.step(Event::LeaseCancelled { owner: worker, request_id: dice.below(5) }),

@@ -8,7 +8,8 @@ mod options;
 mod pressure;
 mod report;
 mod thread;
+mod watch;
 
-pub(crate) use books::MemoryWatch;
 pub(crate) use options::MemoryOptions;
 pub(crate) use pressure::MEMORY;
+pub(crate) use watch::MemoryWatch;

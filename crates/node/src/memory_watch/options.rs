@@ -1,6 +1,7 @@
 //! What the environment says about memory.
 
 use crate::options::{folder, text};
+use crate::worker_pool::WORKER_MARK;
 use std::path::PathBuf;
 use trygon_processes::{CgroupV1, CgroupV2, MemoryAccounting, Sampling};
 
@@ -58,7 +59,7 @@ impl MemoryOptions {
     /// The way to measure that was asked for, or the one that works everywhere, with a line about why.
     pub(crate) fn accounting(&self) -> (Box<dyn MemoryAccounting>, Option<String>) {
         let Some(group) = &self.cgroup else {
-            return (Box::new(Sampling::new()), None);
+            return (Box::new(Sampling::with_mark(WORKER_MARK)), None);
         };
         let found = match CgroupV2::below(group) {
             Ok(groups) => Ok(Box::new(groups) as Box<dyn MemoryAccounting>),
@@ -74,7 +75,7 @@ impl MemoryOptions {
                     "{CGROUP_VARIABLE}={} cannot be used, memory is measured by /proc instead: {why}",
                     group.display()
                 );
-                (Box::new(Sampling::new()), Some(message))
+                (Box::new(Sampling::with_mark(WORKER_MARK)), Some(message))
             }
         }
     }

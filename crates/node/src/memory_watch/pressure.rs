@@ -1,6 +1,7 @@
 //! The node's memory is nearly full: the brain is asked whom to end, and people are told when nobody can be.
 
 use crate::memory_watch::books::Pressure;
+use crate::memory_watch::report::share;
 use crate::recorder;
 use crate::service::Service;
 use crate::worker_pool::ZYGOTE;
@@ -72,7 +73,7 @@ impl Service {
         self.say(format!(
             "the memory of node {} is nearly full ({}), and no task or actor here has enough of it for its end to help",
             self.identity.address,
-            super::report::share(node)
+            share(node)
         ));
     }
 }

@@ -91,7 +91,8 @@ impl Watch {
     fn look_at_limits(&mut self, shared: &Shared) {
         let limited: Vec<Limited> = {
             let books = shared.books.lock();
-            let with_limits = books.workers.iter().filter_map(|(number, worker)| Some((number, worker, worker.limit.as_ref()?)));
+            let with_limits =
+                books.workers.iter().filter_map(|(number, worker)| Some((number, worker, worker.limit.as_ref()?)));
             with_limits
                 .map(|(number, worker, limit)| Limited {
                     number: *number,

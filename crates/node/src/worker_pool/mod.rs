@@ -16,4 +16,4 @@ pub(crate) use guard::go_below_guard;
 pub(crate) use orphans::ORPHANS;
 pub(crate) use pre_exec::inherited_socket;
 pub(crate) use shield::Shield;
-pub(crate) use zygote::{DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE, ZYGOTE, ZygoteConfig};
+pub(crate) use zygote::{DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE, WORKER_MARK, ZYGOTE, ZygoteConfig};

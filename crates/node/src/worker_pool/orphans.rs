@@ -6,13 +6,11 @@
 
 use crate::poller::Role;
 use crate::service::Service;
-use crate::worker_pool::ZYGOTE;
+use crate::worker_pool::zygote::{WORKER_MARK, ZYGOTE};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::os::fd::OwnedFd;
 
-/// Holds a worker's number, in hexadecimal; zeros in a zygote.
-pub(crate) const WORKER_MARK: &str = "TRYGON_WORKER_MARK";
 /// The number in the poller of orphans that are about to end. No process ever gets it.
 pub(crate) const ORPHANS: u64 = ZYGOTE - 8;
 

@@ -3,7 +3,6 @@
 use crate::connection::Connection;
 use crate::log_tail::LineStream;
 use crate::poller::{Poller, Role};
-use crate::worker_pool::orphans::WORKER_MARK;
 use crate::worker_pool::shield::Shield;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -22,6 +21,8 @@ pub(crate) const ZYGOTE: u64 = 1 << 60;
 const PROGRAM: &str = "import os, sys\nsys.path[:] = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n\
                        from trygon._core.zygote import main\nmain(0)\n";
 
+/// Holds a worker's number, in hexadecimal; zeros in a zygote.
+pub(crate) const WORKER_MARK: &str = "TRYGON_WORKER_MARK";
 /// As long as any number: a worker writes its own in its place.
 const NO_WORKER: &str = "0000000000000000";
 

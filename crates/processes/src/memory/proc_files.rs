@@ -2,6 +2,7 @@
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
+use std::os::fd::OwnedFd;
 
 /// Mappings with this at the start of their names are the engine's: the object store, and the flight recorder.
 const OWN_MAPPING: &str = "/memfd:trygon";
@@ -56,6 +57,34 @@ pub(super) fn resident(pid: Pid, buffer: &mut Vec<u8>) -> Option<Resident> {
         anonymous_bytes: amount(text, "RssAnon:")?,
         shared_bytes: amount(text, "RssShmem:").unwrap_or(0),
         swapped_bytes: amount(text, "VmSwap:").unwrap_or(0),
+    })
+}
+
+/// What a process has, in the quickest way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pages {
+    /// All of its pages that are in memory, those of files and of shared memory included.
+    pub(super) resident_bytes: u64,
+    pub(super) anonymous_bytes: u64,
+}
+
+/// What [`pages`] reads; it ends with the process, whoever has its number then.
+pub(super) fn open_pages(pid: Pid) -> Option<OwnedFd> {
+    let path = format!("/proc/{}/statm", pid.as_raw_nonzero());
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+/// `None` when the process has ended.
+pub(super) fn pages(file: &OwnedFd) -> Option<Pages> {
+    let mut text = [0; 128];
+    let len = rustix::io::pread(file, &mut text, 0).ok()?;
+    let mut fields = std::str::from_utf8(text.get(..len)?).ok()?.split_whitespace().skip(1);
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    let (resident, shared) = (next()?, next()?);
+    let page_bytes = rustix::param::page_size() as u64;
+    (resident > 0).then(|| Pages {
+        resident_bytes: resident * page_bytes,
+        anonymous_bytes: resident.saturating_sub(shared) * page_bytes,
     })
 }
 
@@ -137,7 +166,8 @@ pub(super) fn proportional_shared(pid: Pid, buffer: &mut Vec<u8>) -> Option<u64>
 
 /// Whether a line of `smaps` begins a mapping.
 fn is_head(line: &str) -> bool {
-    line.split_once('-').is_some_and(|(start, _)| !start.is_empty() && start.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    line.split_once('-')
+        .is_some_and(|(start, _)| !start.is_empty() && start.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The children of a process; `None` where the system does not list them.

@@ -1,7 +1,8 @@
 //! The order of the recorder's stores, over any kind of memory.
 
 use trygon_wire::recorder::{
-    LOG_BYTES, LOG_OFFSET, MAX_NAME_BYTES, NAME_OFFSET, RECORD_HEAD_BYTES, RETRIABLE_OFFSET, STAGED_LEN_OFFSET, STARTED_OFFSET,
+    LOG_BYTES, LOG_OFFSET, MAX_NAME_BYTES, NAME_OFFSET, RECORD_HEAD_BYTES, RETRIABLE_OFFSET, STAGED_LEN_OFFSET,
+    STARTED_OFFSET,
 };
 
 /// The staged log has no room for the record: what is staged has to be written out and cleared first.
