@@ -6,9 +6,11 @@ use crate::poller::{Poller, Role};
 use crate::worker_pool::shield::Shield;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use trygon_node_core::EnvironmentId;
@@ -74,6 +76,8 @@ pub(crate) struct Zygote {
     pub(in crate::worker_pool) last_words: Vec<String>,
     pub(in crate::worker_pool) ready: bool,
     pub(in crate::worker_pool) failures: u32,
+    /// Somebody killed it: that says nothing of the interpreter.
+    pub(in crate::worker_pool) was_killed: bool,
     /// Workers that are asked of it when it is ready.
     pub(in crate::worker_pool) waiting: Vec<(ForkWorker, Vec<OwnedFd>)>,
 }
@@ -119,11 +123,16 @@ impl Zygote {
         let connection = Connection::new(ours);
         let errors = LineStream::new(Some(errors));
         let (last_words, waiting) = (Vec::new(), Vec::new());
-        Ok(Self { child, connection, errors, last_words, ready: false, failures: 0, waiting })
+        Ok(Self { child, connection, errors, last_words, ready: false, failures: 0, was_killed: false, waiting })
     }
 
     /// Ends it, and reads what it said last.
     pub(in crate::worker_pool) fn end(&mut self) {
+        // One that has ended has its status already.
+        self.was_killed = match self.child.try_wait() {
+            Ok(Some(status)) => status.signal() == Some(Signal::KILL.as_raw()),
+            _ => false,
+        };
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.listen();
