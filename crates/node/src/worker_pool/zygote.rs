@@ -128,13 +128,10 @@ impl Zygote {
 
     /// Ends it, and reads what it said last.
     pub(in crate::worker_pool) fn end(&mut self) {
-        // One that has ended has its status already.
-        self.was_killed = match self.child.try_wait() {
-            Ok(Some(status)) => status.signal() == Some(Signal::KILL.as_raw()),
-            _ => false,
-        };
+        // One that is on its way out by itself has its status already, whatever is sent to it.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Where the status is not to be had, it was taken with those of the other children.
+        self.was_killed = self.child.wait().map_or(true, |status| status.signal() == Some(Signal::KILL.as_raw()));
         self.listen();
         self.errors.finish();
         self.listen();

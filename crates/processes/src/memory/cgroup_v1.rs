@@ -39,7 +39,7 @@ impl MemoryAccounting for CgroupV1 {
         let folder = self.groups.folder(worker)?;
         let used_bytes = cgroup::sum_of(folder, &["rss", "shmem", "swap"])?;
         let processes = self.groups.processes(worker);
-        (!processes.is_empty()).then(|| Measured { used_bytes, children_bytes: 0, processes: processes.len() as u32 })
+        (!processes.is_empty()).then_some(Measured { used_bytes, children_bytes: 0, processes: processes.len() as u32 })
     }
 
     fn end(&mut self, worker: Pid) {

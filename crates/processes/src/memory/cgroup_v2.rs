@@ -50,7 +50,7 @@ impl MemoryAccounting for CgroupV2 {
         let swapped_bytes = cgroup::number(&folder.join("memory.swap.current")).unwrap_or(0);
         let used_bytes = cgroup::sum_of(folder, &["anon", "shmem"])? + swapped_bytes;
         let processes = self.groups.processes(worker);
-        (!processes.is_empty()).then(|| Measured { used_bytes, children_bytes: 0, processes: processes.len() as u32 })
+        (!processes.is_empty()).then_some(Measured { used_bytes, children_bytes: 0, processes: processes.len() as u32 })
     }
 
     fn end(&mut self, worker: Pid) {
