@@ -80,7 +80,7 @@ def test_what_may_run_again_is_ended_first_and_runs_again(small_node, tmp_path):
     # More often than max_retries says, and later each time.
     assert len(times) >= 3, times
     waits = [after - before for before, after in zip(times, times[1:], strict=False)]
-    assert waits[0] >= 0.15 and waits[-1] > waits[0], waits
+    assert waits[0] >= 0.15 and waits[1] >= 0.3, waits
 
 
 def test_no_more_than_task_oom_retries(monkeypatch, tmp_path):

@@ -28,6 +28,7 @@ impl Service {
             if self.node.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
                 self.node_step(Event::Tick);
             }
+            self.on_orphans_deadline();
             self.on_store_deadline();
             self.on_head_deadline();
             self.on_arrivals_deadline();
@@ -45,7 +46,9 @@ impl Service {
         }
         let head_ms = self.head.next_deadline_us().map(|deadline_us| deadline_us.div_ceil(1000));
         let session_ms = self.arrivals_deadline_ms();
-        let deadlines_ms = [self.node.next_deadline_ms(), store_ms, head_ms, session_ms, self.cluster_deadline_ms()];
+        let own_ms = [self.node.next_deadline_ms(), self.orphans_again_ms];
+        let own_ms = own_ms.into_iter().flatten().min();
+        let deadlines_ms = [own_ms, store_ms, head_ms, session_ms, self.cluster_deadline_ms()];
         let deadline_ms = deadlines_ms.into_iter().flatten().min()?;
         // One more: a wait that ends a little early must not turn into a busy one.
         Some(Duration::from_millis(deadline_ms.saturating_sub(self.now_ms()) + 1))

@@ -87,6 +87,8 @@ pub(crate) struct Service {
     pub(crate) later: Vec<Event>,
     /// What dead workers left and was ended.
     pub(crate) orphans: Vec<(Pid, OwnedFd)>,
+    /// When they are looked for once more.
+    pub(crate) orphans_again_ms: Option<u64>,
     pub(crate) stopping: bool,
 }
 

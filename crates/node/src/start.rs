@@ -211,6 +211,7 @@ impl Service {
             hung_up: Vec::new(),
             later: Vec::new(),
             orphans: Vec::new(),
+            orphans_again_ms: None,
             stopping: false,
         })
     }

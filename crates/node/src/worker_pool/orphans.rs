@@ -14,6 +14,9 @@ use std::os::fd::OwnedFd;
 /// The number in the poller of orphans that are about to end. No process ever gets it.
 pub(crate) const ORPHANS: u64 = ZYGOTE - 8;
 
+/// Orphans are looked for once more after this.
+const AGAIN_MS: u64 = 100;
+
 impl Service {
     /// Ends what the workers left that are gone, with everything below it.
     pub(crate) fn end_orphans(&mut self) {
@@ -43,6 +46,19 @@ impl Service {
             && self.poller.add(&ended, ORPHANS, Role::Ended).is_ok()
         {
             self.orphans.push((pid, ended));
+        }
+    }
+
+    /// The list of children may leave some out that are there, when others end while it is read.
+    pub(crate) fn look_for_orphans_again(&mut self) {
+        self.orphans_again_ms = Some(self.now_ms() + AGAIN_MS);
+    }
+
+    /// Looks for them, if that is due.
+    pub(crate) fn on_orphans_deadline(&mut self) {
+        if self.orphans_again_ms.is_some_and(|again_ms| again_ms <= self.now_ms()) {
+            self.orphans_again_ms = None;
+            self.on_orphans_ended();
         }
     }
 
