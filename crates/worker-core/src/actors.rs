@@ -189,6 +189,7 @@ impl Core {
                     num_returns: entry.num_returns,
                     depth: entry.depth,
                     is_actor_call: true,
+                    is_retriable: entry.retries_left != 0,
                     payload,
                 };
                 outbox.push(peer, &task);

@@ -121,6 +121,8 @@ pub enum Phase {
     WaitsForArguments,
     /// Waits for a lease, or for its actor.
     Queued,
+    /// Waits for the time of its next attempt.
+    Delayed,
     /// Sent to a worker.
     Pushed,
     /// Replied, failed, or made by `put`.

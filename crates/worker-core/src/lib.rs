@@ -15,6 +15,7 @@
 //! - **OWN-7** a reply of another attempt changes nothing.
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
 //! - **OWN-8** of a dead worker's tasks, those not started consume no retry.
+//! - **RETRY-1** a task that was ended for memory is tried again after a wait, that grows, and is not lost meanwhile.
 //! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
 //! - **FLOW-2** inline values are counted in bytes.
 #![forbid(unsafe_code)]
@@ -38,6 +39,8 @@ mod leases;
 mod lineage;
 mod locality;
 mod loss;
+mod memory_retries;
+mod memory_retry_rule;
 mod numbers;
 mod on_done;
 mod on_peer_lost;
@@ -62,6 +65,7 @@ pub use defects::Defects;
 pub use effect::{Cancel, Effect, Outbox, Task};
 pub use entry::{Location, Phase, Reference, Value, Waiter};
 pub use error_value::{ErrorView, SystemError, error_summary, error_view, user_error, with_summary};
+pub use memory_retry_rule::MemoryRetryRule;
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
 pub use on_peer_lost::{Interrupted, Lost};

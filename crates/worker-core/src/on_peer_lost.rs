@@ -3,6 +3,7 @@
 use crate::effect::Outbox;
 use crate::entry::Phase;
 use crate::error_value::SystemError;
+use crate::memory_retries::NextAttempt;
 use crate::numbers::{ActorIndex, PeerIndex};
 use crate::state::Core;
 use trygon_ids::WorkerId;
@@ -82,11 +83,18 @@ impl Core {
             return self.fail_cancelled(slot, outbox);
         }
         if was_started || self.defects.unstarted_pays {
-            if !self.take_retry(slot) {
-                let error = self.death_error(slot, lost);
-                return self.fail(slot, &error, outbox);
+            match self.next_attempt(slot, lost.cause_kind, now_ns) {
+                NextAttempt::None => {
+                    let error = self.death_error(slot, lost);
+                    return self.fail(slot, &error, outbox);
+                }
+                NextAttempt::Now => self.note_retry(slot, lost.message),
+                NextAttempt::At(at_ns) => {
+                    self.note_memory_retry(slot, lost.cause_kind, lost.message, at_ns - now_ns);
+                    self.table.at_mut(slot).attempt += 1;
+                    return self.wait_for_attempt(slot, at_ns);
+                }
             }
-            self.note_retry(slot, lost.message);
         }
         let entry = self.table.at_mut(slot);
         entry.attempt += 1;

@@ -5,6 +5,7 @@ use crate::defects::Defects;
 use crate::effect::Effect;
 use crate::entry::{Reference, Value, Waiter};
 use crate::kept::{KeptTasks, Search};
+use crate::memory_retry_rule::MemoryRetries;
 use crate::numbers::{ActorIndex, PeerIndex};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -94,6 +95,7 @@ pub struct Core {
     pub(crate) rescued: BTreeSet<ObjectId>,
     /// Tasks that can be run again (OWN-6).
     pub(crate) kept: KeptTasks,
+    pub(crate) memory_retries: MemoryRetries,
     /// Processes that died: nothing is lent to them any more.
     pub(crate) dead: BTreeSet<WorkerId>,
     /// Rules that a test takes away.

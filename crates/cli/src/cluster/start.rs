@@ -170,6 +170,7 @@ fn launch_daemon(session: &Path, start: &Start, request: StartDaemon) -> Result<
         .env(PYTHON_VARIABLE, python())
         // What a task of another node inherited is not this node's.
         .env_remove("TRYGON_JOB_MARK")
+        .env_remove("TRYGON_WORKER_MARK")
         .env_remove("TRYGON_ADDRESS")
         // Nor is the key for its tasks.
         .env_remove(KEY_VARIABLE)

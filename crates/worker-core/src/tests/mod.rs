@@ -7,6 +7,7 @@ mod env;
 mod leases;
 mod lineage;
 mod locality;
+mod memory_retries;
 mod on_done;
 mod on_peer_lost;
 mod ownership;
