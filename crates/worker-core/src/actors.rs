@@ -13,6 +13,15 @@ use trygon_ids::{ActorId, PUT_INDEX_BIT};
 /// several at once: a call beyond the limit may be what the others wait for.
 const WINDOW_CALLS: usize = 4096;
 
+/// What a life of an actor had begun when the connection with it was lost.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// These calls.
+    These(Vec<u32>),
+    /// Nobody can say: any call that was sent.
+    Unknown,
+}
+
 impl Core {
     /// The index of an actor; new ones are watched.
     pub fn actor(&mut self, id: ActorId) -> ActorIndex {
@@ -221,21 +230,25 @@ impl Core {
         }
     }
 
-    /// The connection of an actor's life is gone. `started` may have run; the others were not started and wait for the next life.
+    /// The connection of an actor's life is gone. What it had begun may have run; the others were not started and wait for the next life.
     pub(crate) fn on_actor_connection_lost<O: Outbox>(
         &mut self,
         index: ActorIndex,
         peer: PeerIndex,
-        started: &[u32],
+        begun: &Begun,
         outbox: &mut O,
     ) {
         let actor = &mut self.actors[index.0 as usize];
+        let may_have_run = |slot: &u32| match begun {
+            Begun::These(started) => started.contains(slot),
+            Begun::Unknown => true,
+        };
         let (mut cancelled, mut interrupted) = (Vec::new(), Vec::new());
         for slot in actor.in_flight.take().into_iter().rev() {
             let entry = self.table.at_mut(slot);
             if entry.cancelled {
                 cancelled.push(slot);
-            } else if actor.order.concurrent || started.contains(&slot) {
+            } else if actor.order.concurrent || may_have_run(&slot) {
                 interrupted.push(slot);
             } else {
                 // Sent but not started: the same call, so that a late reply of the dead life cannot be taken for it.
@@ -248,6 +261,10 @@ impl Core {
         actor.interrupted.splice(0..0, interrupted);
         if matches!(actor.state, ActorState::Alive { peer: alive, .. } if alive == peer) {
             actor.state = ActorState::Pending;
+            if matches!(begun, Begun::Unknown) {
+                // It may live on, with nobody to tell: whoever asks hears how it is, and is connected with it again.
+                self.effects.push(Effect::WatchActor { actor: self.actors[index.0 as usize].id });
+            }
         } else {
             self.settle_interrupted(index, outbox);
         }

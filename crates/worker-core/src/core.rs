@@ -32,6 +32,8 @@ impl Core {
             is_releasing: false,
             woken: VecDeque::new(),
             is_waking: false,
+            delayed: BTreeMap::new(),
+            retry_delays: crate::retries::RetryDelays::default(),
             lent_on: None,
             is_replaying: false,
             dead: BTreeSet::new(),

@@ -110,7 +110,7 @@ impl Object {
 pub enum Phase {
     /// The slot is not in use.
     Free,
-    /// Arguments do not exist yet.
+    /// Arguments do not exist yet, or the time to be tried again has not come.
     WaitsForArguments,
     /// Waits for a lease, or for its actor.
     Queued,
@@ -142,6 +142,8 @@ pub(crate) struct Entry {
     pub(crate) retry_errors: bool,
     /// CANCEL-1: it is not sent, sent again or retried any more.
     pub(crate) cancelled: bool,
+    /// Attempts that used up a retry: each makes the wait for the next one longer.
+    pub(crate) failed_attempts: u16,
     /// The call of this process that submitted it; 0 for none.
     pub(crate) parent: u32,
     /// Arguments as the executor reads them, without dependencies.
@@ -203,6 +205,7 @@ impl Entry {
             watched: false,
             retry_errors: false,
             cancelled: false,
+            failed_attempts: 0,
             parent: 0,
             payload: SmallBytes::new(),
             first: Object { value: Value::Pending, local_references: 0, uses: 0, detail: None },

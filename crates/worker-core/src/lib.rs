@@ -12,7 +12,8 @@
 //! - **OWN-5** when an owner dies, every borrowed object of it holds an error.
 //! - **OWN-7** a reply of another attempt changes nothing.
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
-//! - **OWN-8** of a dead worker's tasks, those not started consume no retry.
+//! - **OWN-8** of a dead worker's tasks, those not started consume no retry. Where nobody can say what was started, all may have been.
+//! - **RETRY-1** a task that waits for its next attempt is tried when its time has come, and only once.
 //! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
 //! - **FLOW-2** inline values are counted in bytes.
 #![forbid(unsafe_code)]
@@ -38,6 +39,7 @@ mod on_done;
 mod on_peer_lost;
 mod owned;
 mod references;
+mod retries;
 mod state;
 mod streams;
 mod submit;
@@ -58,6 +60,7 @@ pub use error_value::{ErrorView, SystemError, error_summary, error_view, user_er
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
 pub use on_peer_lost::{Interrupted, Lost};
+pub use retries::RetryDelays;
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
 pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};
 pub use submit::{Arguments, Submission};

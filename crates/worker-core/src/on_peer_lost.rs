@@ -1,9 +1,11 @@
 //! A process died: its tasks are sent elsewhere, retried or failed with the one cause (OWN-8), what it owned fails (OWN-5).
 
+use crate::actors::Begun;
 use crate::effect::Outbox;
 use crate::entry::Phase;
 use crate::error_value::SystemError;
 use crate::numbers::{ActorIndex, PeerIndex};
+use crate::retries::Failure;
 use crate::state::Core;
 use trygon_ids::WorkerId;
 
@@ -27,6 +29,9 @@ pub struct Lost<'a> {
     pub peer: Option<PeerIndex>,
     /// What it had started of this process's tasks.
     pub started: Option<Interrupted>,
+    /// Nobody can say what it had started, because its record is lost with its machine or cannot be asked for: any task that was sent may
+    /// have run.
+    pub unrecorded: bool,
     /// The one cause: `signal`, `exit`, `user_exit`, ...
     pub cause_kind: &'a str,
     /// A sentence for people.
@@ -76,7 +81,7 @@ impl Core {
         let entry = self.table.at(slot);
         let (lease, expected_ns) = (entry.lease, entry.expected_ns);
         let interrupted = Interrupted { slot, generation: entry.generation, attempt: entry.attempt };
-        let was_started = lost.started == Some(interrupted);
+        let was_started = lost.started == Some(interrupted) || self.is_unknown(lost);
         self.take_off_lease(lease, expected_ns, now_ns);
         if self.table.at(slot).cancelled && !self.defects.cancel_forgotten {
             return self.fail_cancelled(slot, outbox);
@@ -87,12 +92,20 @@ impl Core {
                 return self.fail(slot, &error, outbox);
             }
             self.note_retry(slot, lost.message);
+            let delay_ns = self.retry_delay_ns(slot, Failure::Death);
+            if delay_ns > 0 {
+                return self.resubmit_at(slot, now_ns + delay_ns);
+            }
         }
         let entry = self.table.at_mut(slot);
         entry.attempt += 1;
         entry.phase = Phase::Queued;
         let class = self.class_of_task(slot);
         self.classes[class as usize].queue.push_front(slot);
+    }
+
+    fn is_unknown(&self, lost: &Lost<'_>) -> bool {
+        lost.unrecorded && !self.defects.unknown_is_unstarted
     }
 
     fn death_error(&self, slot: u32, lost: &Lost<'_>) -> Box<[u8]> {
@@ -117,7 +130,11 @@ impl Core {
             if !uses_peer && (actor.in_flight.is_empty() || actor.sent_to != Some(peer)) {
                 continue;
             }
-            let started: Vec<u32> = lost
+            if self.is_unknown(lost) {
+                self.on_actor_connection_lost(ActorIndex(index as u32), peer, &Begun::Unknown, outbox);
+                continue;
+            }
+            let started = lost
                 .started
                 .iter()
                 .filter(|started| {
@@ -127,7 +144,7 @@ impl Core {
                 })
                 .map(|started| started.slot)
                 .collect();
-            self.on_actor_connection_lost(ActorIndex(index as u32), peer, &started, outbox);
+            self.on_actor_connection_lost(ActorIndex(index as u32), peer, &Begun::These(started), outbox);
         }
     }
 }

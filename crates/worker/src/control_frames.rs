@@ -285,6 +285,8 @@ impl Engine {
     fn bury(&mut self, worker: WorkerId, message: &control::PeerDied) {
         let death = message.death.clone().unwrap_or_default();
         let index = self.peer_of.remove(&worker);
+        // Nothing can have been begun of what never left.
+        let unrecorded = message.unrecorded && index.is_none_or(|index| self.links.peer(index).was_connected());
         if let Some(index) = index {
             for frame in &message.frames {
                 self.on_late_frame(index, frame);
@@ -305,6 +307,7 @@ impl Engine {
             worker,
             peer: index,
             started,
+            unrecorded,
             cause_kind: &death.kind,
             message: &death.message,
             pid: death.pid,

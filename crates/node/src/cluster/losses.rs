@@ -52,11 +52,7 @@ impl Service {
         let number = self.number_of(to);
         let Some(process) = self.processes.get_mut(&number) else {
             let death = self.graveyard.cause(number);
-            return self.tell_of_death(
-                node,
-                from,
-                PeerDied { worker_id: message.to.clone(), death: Some(death), ..PeerDied::default() },
-            );
+            return self.tell_of_death(node, from, unrecorded(message.to.clone(), death));
         };
         let is_current = process.remote_peers.get(&from) == Some(&message.connection);
         if is_current && self.node.is_leased_to(to, from) {
@@ -85,8 +81,7 @@ impl Service {
     fn tell_of_connection(&mut self, node: NodeId, message: &ConnectionLost) {
         let (from, to) = (crate::translate::worker_id(&message.from), crate::translate::worker_id(&message.to));
         let death = connection_death(&message.reason);
-        let died = PeerDied { worker_id: message.to.clone(), death: Some(death.clone()), ..PeerDied::default() };
-        self.tell_of_death(node, from, died);
+        self.tell_of_death(node, from, unrecorded(message.to.clone(), death.clone()));
         let number = self.number_of(to);
         let connection = self.processes.get(&number).and_then(|process| process.remote_peers.get(&from));
         if connection == Some(&message.connection) {
@@ -136,8 +131,7 @@ impl Service {
 
     /// Tells a process here that one elsewhere is not connected any more.
     fn end_remote_peer(&mut self, number: u64, other: WorkerId, death: Death) {
-        let died = PeerDied { worker_id: other.as_bytes().to_vec(), death: Some(death), ..PeerDied::default() };
-        self.tell_remote_death(number, other, &died);
+        self.tell_remote_death(number, other, &unrecorded(other.as_bytes().to_vec(), death));
     }
 
     fn tell_remote_death(&mut self, number: u64, other: WorkerId, died: &PeerDied) {
@@ -271,6 +265,11 @@ impl Service {
             self.finish_connection(number, other, TLS_CLIENT, None);
         }
     }
+}
+
+/// The end of a process, or of the connection with it, of whose record nothing is known here.
+fn unrecorded(worker_id: Vec<u8>, death: Death) -> PeerDied {
+    PeerDied { worker_id, death: Some(death), unrecorded: true, ..PeerDied::default() }
 }
 
 fn node_death(message: String) -> Death {

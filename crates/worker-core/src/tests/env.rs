@@ -134,6 +134,7 @@ impl Env {
             worker: worker(number),
             peer: Some(PeerIndex(peer)),
             started,
+            unrecorded: false,
             cause_kind: "signal",
             message: "it was killed",
             pid: 7,
