@@ -51,8 +51,6 @@ fn seeds_that_failed_once_hold() {
         ("regret", 1212),        // a dropped call whose failing dependent set its own queue going
         ("regret", 12003),       // a call sent to a dead actor by what failed with a cancelled one
         ("streams-crash", 36),   // a death below leaves fewer items
-        ("streams-crash", 1013), // a wrong value after the recorder's replies were taken for others'
-        ("streams-crash", 1152),
         ("late", 32), // an argument lost while its task waited to be sent
     ];
     for (name, seed) in seeds {
