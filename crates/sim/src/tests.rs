@@ -48,10 +48,10 @@ fn seeds_that_failed_once_hold() {
         ("crash", 2264), // a question about a result freed beside others of its task
         ("crash", 2738),
         ("chaos", 181),
-        ("regret", 1212),        // a dropped call whose failing dependent set its own queue going
-        ("regret", 12003),       // a call sent to a dead actor by what failed with a cancelled one
-        ("streams-crash", 36),   // a death below leaves fewer items
-        ("late", 32), // an argument lost while its task waited to be sent
+        ("regret", 1212),      // a dropped call whose failing dependent set its own queue going
+        ("regret", 12003),     // a call sent to a dead actor by what failed with a cancelled one
+        ("streams-crash", 36), // a death below leaves fewer items
+        ("late", 32),          // an argument lost while its task waited to be sent
     ];
     for (name, seed) in seeds {
         let workload = workload(name).expect("a workload of this name");

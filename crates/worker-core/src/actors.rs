@@ -217,25 +217,33 @@ impl Core {
                 .encode(),
             ActorState::Pending | ActorState::Dead { .. } => return,
         };
+        self.settle_interrupted_with(index, &error, outbox);
+    }
+
+    fn settle_interrupted_with<O: Outbox>(&mut self, index: ActorIndex, error: &[u8], outbox: &mut O) {
+        let interrupted = std::mem::take(&mut self.actors[index.0 as usize].interrupted);
         // From the back, because each goes to the front of the queue.
-        for slot in std::mem::take(&mut actor.interrupted).into_iter().rev() {
+        for slot in interrupted.into_iter().rev() {
             if self.table.at(slot).cancelled {
                 self.fail_cancelled(slot, outbox);
             } else if self.take_retry(slot) {
-                self.note_retry(slot, "its actor's process died while it ran");
+                self.note_retry(slot, "its actor's process died, or was out of reach, while it ran");
                 self.resubmit(slot, true, outbox);
             } else {
-                self.fail(slot, &error, outbox);
+                self.fail(slot, error, outbox);
             }
         }
     }
 
     /// The connection of an actor's life is gone. What it had begun may have run; the others were not started and wait for the next life.
+    /// `unreachable` is the error of those that may not run again when the actor lives as far as is known; otherwise its next state says what
+    /// becomes of them.
     pub(crate) fn on_actor_connection_lost<O: Outbox>(
         &mut self,
         index: ActorIndex,
         peer: PeerIndex,
         begun: &Begun,
+        unreachable: Option<&[u8]>,
         outbox: &mut O,
     ) {
         let actor = &mut self.actors[index.0 as usize];
@@ -261,9 +269,10 @@ impl Core {
         actor.interrupted.splice(0..0, interrupted);
         if matches!(actor.state, ActorState::Alive { peer: alive, .. } if alive == peer) {
             actor.state = ActorState::Pending;
-            if matches!(begun, Begun::Unknown) {
+            if let Some(error) = unreachable {
                 // It may live on, with nobody to tell: whoever asks hears how it is, and is connected with it again.
-                self.effects.push(Effect::WatchActor { actor: self.actors[index.0 as usize].id });
+                self.effects.push(Effect::WatchActor { actor: actor.id });
+                self.settle_interrupted_with(index, error, outbox);
             }
         } else {
             self.settle_interrupted(index, outbox);

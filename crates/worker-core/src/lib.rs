@@ -59,7 +59,7 @@ pub use entry::{Location, Phase, Reference, Value, Waiter};
 pub use error_value::{ErrorView, SystemError, error_summary, error_view, user_error, with_summary};
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
-pub use on_peer_lost::{Interrupted, Lost};
+pub use on_peer_lost::{CONNECTION_LOST, Interrupted, Lost};
 pub use retries::RetryDelays;
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
 pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};

@@ -9,6 +9,9 @@ use crate::retries::Failure;
 use crate::state::Core;
 use trygon_ids::WorkerId;
 
+/// The cause of a "death" of a process that may well live: only the connection with it is gone.
+pub const CONNECTION_LOST: &str = "connection";
+
 /// The task that was started and not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted {
@@ -130,21 +133,21 @@ impl Core {
             if !uses_peer && (actor.in_flight.is_empty() || actor.sent_to != Some(peer)) {
                 continue;
             }
-            if self.is_unknown(lost) {
-                self.on_actor_connection_lost(ActorIndex(index as u32), peer, &Begun::Unknown, outbox);
-                continue;
-            }
-            let started = lost
-                .started
-                .iter()
-                .filter(|started| {
-                    self.table
-                        .get(started.slot, started.generation)
-                        .is_some_and(|entry| entry.phase == Phase::Pushed && entry.attempt == started.attempt)
-                })
-                .map(|started| started.slot)
-                .collect();
-            self.on_actor_connection_lost(ActorIndex(index as u32), peer, &Begun::These(started), outbox);
+            let unreachable = (lost.cause_kind == CONNECTION_LOST).then(|| {
+                let error = SystemError::new("actor_unavailable").with("actor_id", actor.id.hex());
+                error.with("message", lost.message).encode()
+            });
+            let begun = if self.is_unknown(lost) { Begun::Unknown } else { Begun::These(self.begun_of(lost)) };
+            self.on_actor_connection_lost(ActorIndex(index as u32), peer, &begun, unreachable.as_deref(), outbox);
         }
+    }
+
+    fn begun_of(&self, lost: &Lost<'_>) -> Vec<u32> {
+        let is_in_flight = |started: &&Interrupted| {
+            self.table
+                .get(started.slot, started.generation)
+                .is_some_and(|entry| entry.phase == Phase::Pushed && entry.attempt == started.attempt)
+        };
+        lost.started.iter().filter(is_in_flight).map(|started| started.slot).collect()
     }
 }

@@ -9,12 +9,10 @@ use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use trygon_ids::{ActorId, OwnerIncarnation, SegmentId, WorkerId};
 use trygon_wire::{FrameError, Header, Kind, control, decode, peer};
-use trygon_worker_core::{ActorState, Interrupted, Lost, SystemError};
+use trygon_worker_core::{ActorState, CONNECTION_LOST, Interrupted, Lost, SystemError};
 
 /// Number of the connection of a process with itself; the daemon's count up from 1.
 const OWN_CONNECTION: u64 = u64::MAX;
-/// A cause of "death" after which the process may be connected with again: it lives, but what was underway is lost.
-const CONNECTION_LOST: &str = "connection";
 
 fn worker_id(bytes: &[u8]) -> Result<WorkerId, FrameError> {
     WorkerId::from_bytes(bytes).map_err(|_| FrameError::Malformed("worker id"))

@@ -198,6 +198,14 @@ impl Service {
         let pending: Vec<_> = cluster.pending.keys().filter(|(_, other)| of_node(other)).copied().collect();
         let losses: Vec<_> = cluster.losses.iter().filter(|((_, other), _)| of_node(other)).collect();
         let losses: Vec<_> = losses.into_iter().map(|(key, reason)| (*key, reason.clone())).collect();
+        // Connections on which nobody has said anything since look whole for as long as the machine's patience lasts.
+        let silent: Vec<(u64, WorkerId)> = (self.processes.iter())
+            .flat_map(|(number, process)| process.remote_peers.keys().map(|other| (*number, *other)))
+            .filter(|(_, other)| of_node(other))
+            .collect();
+        if let Some(cluster) = &mut self.cluster {
+            cluster.watched.remove(&node);
+        }
         self.log(&format!("node {node} cannot be reached: {reason}"));
         self.node_step(Event::LinkLost { node });
         for (number, other) in pending {
@@ -205,6 +213,9 @@ impl Service {
         }
         for ((number, other), reason) in losses {
             self.end_remote_peer(number, other, connection_death(&reason));
+        }
+        for (number, other) in silent {
+            self.end_remote_peer(number, other, connection_death(&format!("its node cannot be reached: {reason}")));
         }
         self.tell_held_leases(node);
     }

@@ -1,22 +1,22 @@
 //! Waits between attempts, and deaths of which nothing is known.
 
 use crate::tests::env::{Env, small};
-use crate::{ActorState, Effect, Lost, PeerIndex, RetryDelays, SystemError};
+use crate::{ActorState, CONNECTION_LOST, Effect, Lost, PeerIndex, RetryDelays, SystemError};
 use trygon_ids::ActorId;
 
-fn lose_unrecorded(env: &mut Env, number: u8, peer: u32, now_ns: u64) {
+fn lose_unrecorded(env: &mut Env, number: u8, peer: u32, cause_kind: &str) {
     let lost = Lost {
         worker: crate::tests::env::worker(number),
         peer: Some(PeerIndex(peer)),
         started: None,
         unrecorded: true,
-        cause_kind: "node",
+        cause_kind,
         message: "its node is dead",
         pid: 0,
         signal: 0,
         exit_code: 0,
     };
-    env.core.on_peer_lost(&lost, now_ns, &mut env.sink);
+    env.core.on_peer_lost(&lost, 0, &mut env.sink);
 }
 
 /// RETRY-1: the first retry comes at once, later ones when their time has come, each once.
@@ -77,12 +77,12 @@ fn what_nobody_knows_of_may_have_run() {
     env.core.release(&warm);
     let (once, again) = (env.submit_with(env.function, &[], &[], 0), env.submit_with(env.function, &[], &[], 1));
     assert_eq!(env.sent().len(), 2);
-    lose_unrecorded(&mut env, 9, 0, 0);
+    lose_unrecorded(&mut env, 9, 0, "node");
     assert_eq!(env.error_kind(&once).as_deref(), Some("worker_died"));
     assert_eq!(env.error_kind(&again), None);
     env.grant(3, 1);
     assert_eq!(env.sent().len(), 1);
-    lose_unrecorded(&mut env, 8, 1, 0);
+    lose_unrecorded(&mut env, 8, 1, "node");
     assert_eq!(env.error_kind(&again).as_deref(), Some("worker_died"));
     env.core.release(&once);
     env.core.release(&again);
@@ -101,19 +101,19 @@ fn calls_in_flight_to_an_unreachable_actor_are_not_sent_again() {
     let calls = [env.submit_with(method, &[], &[], 0), env.submit_with(method, &[], &[], 1)];
     assert_eq!(env.sent().len(), 2);
     env.effects();
-    lose_unrecorded(&mut env, 9, 4, 0);
+    lose_unrecorded(&mut env, 9, 4, CONNECTION_LOST);
     assert!(env.effects().contains(&Effect::WatchActor { actor: id }), "it may live on");
+    assert_eq!(env.error_kind(&calls[0]).as_deref(), Some("actor_unavailable"), "nobody waits for the link");
     let waits = env.submit_with(method, &[], &[], 0);
     assert!(env.sent().is_empty());
     env.core.on_actor_state(index, alive(5, 0), &mut env.sink);
-    assert_eq!(env.error_kind(&calls[0]).as_deref(), Some("actor_unavailable"));
     let again = env.sent();
     let slot = |reference: &crate::Reference| reference.object.task_id().slot();
     let (slots, attempts): (Vec<_>, Vec<_>) = again.iter().map(|sent| (sent.slot, sent.attempt)).unzip();
     assert_eq!((slots, attempts), (vec![slot(&calls[1]), slot(&waits)], vec![1, 0]));
     let error = SystemError::new("actor_died").encode();
     env.core.on_actor_state(index, ActorState::Dead { error }, &mut env.sink);
-    lose_unrecorded(&mut env, 9, 5, 0);
+    lose_unrecorded(&mut env, 9, 5, "node");
     assert_eq!(env.error_kind(&calls[1]).as_deref(), Some("actor_died"));
     for call in calls.iter().chain([&waits]) {
         env.core.release(call);
