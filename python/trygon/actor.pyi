@@ -8,4 +8,8 @@ from trygon._core.types import ActorClass as ActorClass
 from trygon._core.types import ActorHandle as ActorHandle
 from trygon._core.types import ActorMethod as ActorMethod
 
+from trygon._core.checkpoint.keeper import CheckpointLostError as CheckpointLostError
+from trygon._core.checkpoint.recorder import checkpoint as checkpoint
+from trygon._core.checkpoint.settings import Checkpoint as Checkpoint
+
 def exit_actor() -> NoReturn: ...
