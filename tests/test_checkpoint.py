@@ -68,22 +68,22 @@ class Hooked(Plain):
 
 
 class DiesAnswering:
-    """An answer that is pickled once for the checkpoint, and ends the process when it is pickled to be sent, once."""
+    """An answer that is pickled `kept` times for the checkpoint, and ends the process when it is pickled to be sent."""
 
-    def __init__(self, mark: Path, value: int) -> None:
-        self.mark, self.value, self.pickled = mark, value, 0
+    def __init__(self, mark: Path, value: int, kept: int) -> None:
+        self.mark, self.value, self.kept, self.pickled = mark, value, kept, 0
 
     def __reduce__(self) -> Any:
         self.pickled += 1
-        if self.pickled > 1 and not self.mark.exists():
+        if self.pickled > self.kept and not self.mark.exists():
             self.mark.write_text("")
             os.kill(os.getpid(), signal.SIGKILL)
         return int, (self.value,)
 
 
 class Answering(Plain):
-    def add_and_die(self, mark: Path) -> Any:
-        return DiesAnswering(mark, self.add())
+    def add_and_die(self, mark: Path, kept: int) -> Any:
+        return DiesAnswering(mark, self.add(), kept)
 
 
 def made(cls: type, *args: Any, settings: Any = True, **options: Any) -> Any:
@@ -168,13 +168,9 @@ def test_a_call_that_is_made_again(engine: object, tmp_path: Path, exactly_once:
     the checkpoint, or counted twice.
     """
     actor = made(Answering, settings=Checkpoint(exactly_once=exactly_once))
-    if not exactly_once:
-        # Nothing of the answer is pickled for the checkpoint then.
-        (tmp_path / "never").write_text("")
-    answer = trygon.get(actor.add_and_die.remote(tmp_path / "mark"), timeout=20) if exactly_once else None
-    if exactly_once:
-        assert (answer, trygon.get(actor.get.remote(), timeout=20)) == (value, value)
-        assert (tmp_path / "mark").exists()
+    answer = trygon.get(actor.add_and_die.remote(tmp_path / "mark", int(exactly_once)), timeout=20)
+    assert (tmp_path / "mark").exists()
+    assert (answer, trygon.get(actor.get.remote(), timeout=20)) == (value, value)
 
 
 def test_at_most_once(engine: object) -> None:

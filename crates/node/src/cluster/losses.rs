@@ -4,6 +4,7 @@
 //! process is dead, and why. A worker that runs tasks for an owner that it cannot reach is ended, so that the owner hears which task was
 //! begun and gets what was written for it (OWN-8); others may be connected again.
 
+use crate::process::Part;
 use crate::recorder;
 use crate::service::Service;
 use std::collections::BTreeMap;
@@ -18,14 +19,20 @@ use trygon_wire::control::{Death, PeerDied, PeerLost, TLS_CLIENT};
 const LAST_BREATH_MS: u64 = 200;
 /// The cause of death of a process that may live.
 const CONNECTION: &str = "connection";
+/// The cause of death of a process that broke the protocol.
+const PROTOCOL: &str = "protocol";
 
 impl Service {
     /// A process here lost its connection with one elsewhere.
     pub(crate) fn on_peer_lost(&mut self, from: u64, message: &PeerLost) {
         let other = crate::translate::worker_id(&message.worker_id);
+        let number = self.number_of(other);
         let Some(process) = self.processes.get_mut(&from) else {
             return;
         };
+        if process.peers.get(&number) == Some(&message.connection) {
+            return self.end_broken(from, number, &message.reason);
+        }
         if process.remote_peers.get(&other) != Some(&message.connection) {
             return;
         }
@@ -44,6 +51,18 @@ impl Service {
             cluster.losses.insert((from, other), message.reason.clone());
         }
         self.tell_node(node, Body::ConnectionLost(question));
+    }
+
+    /// Between two processes of this node a connection breaks only when one of them says what no process says. That one is ended, so that
+    /// everybody hears of what it had begun; not a driver, but then the other cannot go on.
+    fn end_broken(&mut self, from: u64, other: u64, reason: &str) {
+        let is_worker = |number| self.processes.get(&number).is_some_and(|process| process.part == Part::Worker);
+        let (ended, message) = match is_worker(other) {
+            true => (other, format!("another process of its job has disconnected it: {reason}")),
+            false => (from, format!("it has lost its connection with the driver: {reason}")),
+        };
+        let worker = self.node.worker_id(ended);
+        self.kill_worker(worker, PROTOCOL, message);
     }
 
     /// A process elsewhere lost its connection with one here.
