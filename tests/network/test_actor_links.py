@@ -72,7 +72,7 @@ def test_calls_over_a_link_that_is_cut(machines: Machines, retries: int) -> None
     try:
         check(machines, program, retries)
     finally:
-        for name in 'abc':
+        for name in "abc":
             print(name, machines[name].log())
         program.kill()
         program.communicate()

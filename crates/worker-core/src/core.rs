@@ -33,7 +33,7 @@ impl Core {
             woken: VecDeque::new(),
             is_waking: false,
             delayed: BTreeMap::new(),
-            retry_delays: crate::retries::RetryDelays::default(),
+            retry_delays: crate::retry_delays::RetryDelays::default(),
             lent_on: None,
             is_replaying: false,
             dead: BTreeSet::new(),

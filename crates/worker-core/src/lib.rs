@@ -40,6 +40,7 @@ mod on_peer_lost;
 mod owned;
 mod references;
 mod retries;
+mod retry_delays;
 mod state;
 mod streams;
 mod submit;
@@ -60,7 +61,7 @@ pub use error_value::{ErrorView, SystemError, error_summary, error_view, user_er
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
 pub use on_peer_lost::{CONNECTION_LOST, Interrupted, Lost};
-pub use retries::RetryDelays;
+pub use retry_delays::RetryDelays;
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
 pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};
 pub use submit::{Arguments, Submission};

@@ -2,7 +2,7 @@
 
 use crate::effect::{Effect, Outbox};
 use crate::entry::{Phase, Reference, Value};
-use crate::retries::Failure;
+use crate::retry_delays::Failure;
 use crate::state::{Core, LeaseState};
 use trygon_ids::WorkerId;
 

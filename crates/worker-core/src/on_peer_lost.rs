@@ -5,7 +5,7 @@ use crate::effect::Outbox;
 use crate::entry::Phase;
 use crate::error_value::SystemError;
 use crate::numbers::{ActorIndex, PeerIndex};
-use crate::retries::Failure;
+use crate::retry_delays::Failure;
 use crate::state::Core;
 use trygon_ids::WorkerId;
 

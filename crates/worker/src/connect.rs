@@ -20,7 +20,7 @@ use trygon_ids::{JobId, NodeId, OwnerIncarnation, WorkerId};
 use trygon_shm::Recorder;
 use trygon_store::client::StoreClient;
 use trygon_wire::{Kind, Message, control};
-use trygon_worker_core::{Core, Identity, RetryDelays};
+use trygon_worker_core::{Core, Identity};
 
 /// The daemon needs no longer than this to end; its exit is waited for elsewhere.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -89,7 +89,7 @@ impl Runtime {
         };
         let mut engine = runtime.lock();
         engine.core = Core::new(identity);
-        engine.core.set_retry_delays(retry_delays());
+        engine.core.set_retry_delays(crate::options::retry_delays());
         if let Some(certificate) = started.certificate {
             engine.credentials.renew(certificate);
         }
@@ -125,7 +125,7 @@ impl Runtime {
         let recorder = Recorder::new(descriptor).map_err(|error| RequestError::Refused(error.to_string()))?;
         let mut engine = runtime.lock();
         engine.core = Core::new(identity);
-        engine.core.set_retry_delays(retry_delays());
+        engine.core.set_retry_delays(crate::options::retry_delays());
         engine.links.recorder = Some(recorder);
         if let Some(certificate) = setup.certificate {
             engine.credentials.renew(certificate);
@@ -202,13 +202,4 @@ impl Runtime {
         self.lock().let_go();
         self.take_log_lines()
     }
-}
-
-/// As `TRYGON_TASK_RETRY_DELAY_MS` says, or Ray's name for it.
-fn retry_delays() -> RetryDelays {
-    let variables = ["TRYGON_TASK_RETRY_DELAY_MS", "RAY_task_retry_delay_ms"];
-    let said = variables.iter().find_map(|name| std::env::var(name).ok());
-    let first_ns = said.and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0).saturating_mul(1_000_000);
-    let plain = RetryDelays::default();
-    RetryDelays { first_ns, cap_ns: plain.cap_ns.max(first_ns) }
 }

@@ -26,6 +26,7 @@ mod link;
 mod log_line;
 mod mode;
 mod objects;
+mod options;
 mod peer_frames;
 mod perform;
 mod placement_groups;

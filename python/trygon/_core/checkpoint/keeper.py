@@ -8,6 +8,8 @@ import threading
 import time
 
 from trygon import _native
+from trygon._core.objects import get, put
+from trygon.exceptions import GetTimeoutError, RayActorError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +39,7 @@ class Keeper:
 
     def keep(self, actor: bytes, number: int, state: bytes) -> bool:
         """Keeps a state unless a newer one is kept. Whether it is the newest."""
-        import trygon
-
-        value: Any = state if len(state) < _LEAST_STORED_BYTES else trygon.put(state)
+        value: Any = state if len(state) < _LEAST_STORED_BYTES else put(state)
         with self._lock:
             self._busy_s = time.monotonic()
             if self._kept.get(actor, (-1,))[0] > number:
@@ -49,15 +49,13 @@ class Keeper:
 
     def newest(self, actor: bytes) -> tuple[int, bytes] | None:
         """The newest state; None if none is kept."""
-        import trygon
-
         with self._lock:
             self._busy_s = time.monotonic()
             found = self._kept.get(actor)
         if found is None:
             return None
         number, value = found
-        return number, value if isinstance(value, bytes) else trygon.get(value)
+        return number, value if isinstance(value, bytes) else get(value)
 
     def _look_after(self) -> None:
         while True:
@@ -85,15 +83,12 @@ class KeptElsewhere:
 
     def save(self, number: int, state: bytes) -> None:
         """Returns when the state is kept. RuntimeError if no node keeps it."""
-        import trygon
-        from trygon.exceptions import GetTimeoutError, RayActorError
-
         problem: Exception | None = None
         for _ in range(5):
             try:
                 self._choose()
                 kept = [keeper.keep.remote(self._actor, number, state) for keeper in self._keepers.values()]
-                if not all(trygon.get(kept, timeout=_ANSWER_LIMIT_S)):
+                if not all(get(kept, timeout=_ANSWER_LIMIT_S)):
                     raise RuntimeError("a later life of this actor has saved its state already: this one is over")
                 return
             except (RayActorError, GetTimeoutError) as error:
@@ -116,13 +111,11 @@ class KeptElsewhere:
         return max(found)
 
     def _ask(self, node: str) -> tuple[int, bytes] | None:
-        import trygon
         from trygon._core.actor_class import get_actor
-        from trygon.exceptions import GetTimeoutError, RayActorError
 
         try:
             keeper: Any = get_actor(_name(node), _NAMESPACE)
-            state: tuple[int, bytes] | None = trygon.get(keeper.newest.remote(self._actor), timeout=_ANSWER_LIMIT_S)
+            state: tuple[int, bytes] | None = get(keeper.newest.remote(self._actor), timeout=_ANSWER_LIMIT_S)
             return state
         except (ValueError, RayActorError, GetTimeoutError):
             return None

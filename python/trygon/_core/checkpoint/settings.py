@@ -52,7 +52,9 @@ class Checkpoint:
         self.every_calls, self.every_s, self.to, self.exactly_once = every_calls, every_s, to, exactly_once
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("every_calls", "every_s", "to", "exactly_once"))
+        shown = ", ".join(
+            f"{name}={getattr(self, name)!r}" for name in ("every_calls", "every_s", "to", "exactly_once")
+        )
         return f"Checkpoint({shown})"
 
     def __eq__(self, other: object) -> bool:
