@@ -3,7 +3,7 @@
 
 use crate::effect::Outbox;
 use crate::entry::Phase;
-use crate::retry_delays::{Failure, spread};
+use crate::retry_delays::{Failure, RetryDelays, spread};
 use crate::state::Core;
 
 impl Core {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,11 +70,12 @@ class _Remote:
 
     def __init__(self, to: str, folder: str) -> None:
         try:
-            from pyarrow import fs
+            fs = import_module("pyarrow.fs")
         except ImportError as problem:
             raise ImportError(
                 f"A checkpoint at {to} needs the package pyarrow in the environment of the actor; a folder does not."
             ) from problem
+        self._fs: Any
         self._fs, root = fs.FileSystem.from_uri(to)
         self._selector, self._is_file = fs.FileSelector, fs.FileType.File
         self._folder = f"{root.rstrip('/')}/{folder}"

@@ -33,7 +33,8 @@ class Keeper:
     """What runs on the nodes that keep states."""
 
     def __init__(self, actor_id: bytes) -> None:
-        self._own, self._kept, self._lock = actor_id, {}, threading.Lock()
+        self._own, self._lock = actor_id, threading.Lock()
+        self._kept: dict[bytes, tuple[int, Any]] = {}
         self._busy_s = time.monotonic()
         threading.Thread(target=self._look_after, name="trygon-keeper", daemon=True).start()
 
