@@ -48,6 +48,7 @@ pub(crate) fn last_words(worker: WorkerId, connection: u64, record: &[u8], death
         generation: begun.map_or(0, |task| task.generation),
         attempt: begun.map_or(0, |task| task.attempt),
         frames: of_connection.map(|(_, frame)| frame.to_vec()).collect(),
+        unrecorded: record.is_empty(),
     }
 }
 

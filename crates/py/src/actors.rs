@@ -311,10 +311,14 @@ pub(crate) fn actor_state(py: Python<'_>, actor_id: &[u8]) -> PyResult<&'static 
     let session = session::require(py)?;
     let mut engine = session.runtime.lock();
     let index = engine.core.actor(actor);
-    Ok(match engine.core.actor_state(index) {
+    let state = match engine.core.actor_state(index) {
         ActorState::Pending => "PENDING_CREATION",
         ActorState::Alive { .. } => "ALIVE",
         ActorState::Restarting { .. } => "RESTARTING",
         ActorState::Dead { .. } => "DEAD",
-    })
+    };
+    drop(engine);
+    // Whoever asks for the first time watches from here on.
+    session.runtime.perform_soon();
+    Ok(state)
 }

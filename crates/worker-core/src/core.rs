@@ -33,6 +33,8 @@ impl Core {
             is_releasing: false,
             woken: VecDeque::new(),
             is_waking: false,
+            delayed: BTreeMap::new(),
+            retry_delays: crate::retry_delays::RetryDelays::default(),
             lent_on: None,
             is_replaying: false,
             has_losses: false,

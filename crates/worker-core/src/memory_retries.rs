@@ -4,7 +4,7 @@
 //! rule says. When it had more than its own limit it uses up a retry like any task whose worker dies. Either way it waits first, longer each
 //! time, so that what fills the memory does not do so in a loop (RETRY-1); and not all at the same moment.
 
-use crate::effect::{Effect, Outbox};
+use crate::effect::Effect;
 use crate::entry::Phase;
 use crate::memory_retry_rule::MemoryRetryRule;
 use crate::state::Core;
@@ -68,40 +68,11 @@ impl Core {
         wait_ns - wait_ns / 4 + (word >> 32) % (wait_ns / 2).max(1)
     }
 
-    /// Puts a task aside until its time has come.
-    pub(crate) fn wait_for_attempt(&mut self, slot: u32, at_ns: u64) {
-        let entry = self.table.at_mut(slot);
-        entry.phase = Phase::Delayed;
-        self.memory_retries.waiting.insert((at_ns, slot), entry.generation);
-    }
-
-    /// Queues the tasks whose time has come. True while some wait.
-    pub fn release_delayed<O: Outbox>(&mut self, now_ns: u64, outbox: &mut O) -> bool {
-        while let Some(((at_ns, slot), generation)) =
-            self.memory_retries.waiting.first_key_value().map(|(key, value)| (*key, *value))
-        {
-            let is_waiting = self.table.get(slot, generation).is_some_and(|entry| entry.phase == Phase::Delayed);
-            if is_waiting && at_ns > now_ns {
-                return true;
-            }
-            self.memory_retries.waiting.remove(&(at_ns, slot));
-            if is_waiting {
-                self.table.at_mut(slot).phase = Phase::Queued;
-                let class = self.class_of_task(slot);
-                self.classes[class as usize].queue.push_back(slot);
-                self.refill(class, outbox);
-            }
-        }
-        false
-    }
-
     /// RETRY-1: what waits for its time is found when that has come.
     pub(crate) fn check_delayed(&self) -> Result<(), String> {
-        let waiting = &self.memory_retries.waiting;
         for (slot, entry) in self.table.used().filter(|(_, entry)| entry.phase == Phase::Delayed) {
-            let times =
-                waiting.iter().filter(|((_, other), generation)| *other == slot && **generation == entry.generation);
-            if times.count() != 1 {
+            let own = (entry.generation, entry.attempt);
+            if self.delayed.iter().filter(|((_, other), task)| *other == slot && **task == own).count() != 1 {
                 return Err(format!("RETRY-1: slot {slot} waits for no time, or for several"));
             }
         }

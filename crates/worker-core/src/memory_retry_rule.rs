@@ -17,12 +17,10 @@ impl Default for MemoryRetryRule {
     }
 }
 
-/// The tasks that wait, and how often each was ended.
+/// How often tasks were ended.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryRetries {
     pub(crate) rule: MemoryRetryRule,
     /// By slot: the generation, and how often it was ended.
     pub(crate) counts: BTreeMap<u32, (u32, u64)>,
-    /// By time and slot: the generation.
-    pub(crate) waiting: BTreeMap<(u64, u32), u32>,
 }

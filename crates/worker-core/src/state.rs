@@ -81,6 +81,9 @@ pub struct Core {
     /// Tasks whose argument came, by slot and generation.
     pub(crate) woken: VecDeque<(u32, u32)>,
     pub(crate) is_waking: bool,
+    /// RETRY-1: tasks that wait for their next attempt, by when it is due and slot: generation and attempt.
+    pub(crate) delayed: BTreeMap<(u64, u32), (u32, u32)>,
+    pub(crate) retry_delays: crate::retry_delays::RetryDelays,
     /// Borrowed objects that were lent on since the running task began; `None` in a process that runs none.
     pub(crate) lent_on: Option<BTreeSet<ObjectId>>,
     /// What comes now was kept by a dead process's flight recorder.

@@ -108,8 +108,7 @@ fn tick(runtime: &Runtime, with_segments: bool, quiet: &mut Quiet) {
     }
     let now_ns = engine.clock.now_ns();
     let over_budget = engine.core.inline_bytes() > INLINE_BUDGET_BYTES;
-    let inner = &mut *engine;
-    let has_delayed = inner.core.release_delayed(now_ns, &mut inner.links);
+    let has_retries = engine.resubmit_due(now_ns);
     let has_stuck = engine.core.steal_stuck_tasks(now_ns);
     let has_interrupt = engine.running.interrupt_again(now_ns);
     let has_limits = engine.look_after_remotes() | engine.look_after_searches(now_ns);
@@ -130,9 +129,9 @@ fn tick(runtime: &Runtime, with_segments: bool, quiet: &mut Quiet) {
         runtime.changed.notify_all();
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());
     }
-    let is_needed = has_delayed
-        || has_limits
+    let is_needed = has_limits
         || leases_held
+        || has_retries
         || has_stuck
         || has_interrupt
         || over_budget

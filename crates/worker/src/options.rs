@@ -2,7 +2,7 @@
 
 use crate::requests::RequestError;
 use std::str::FromStr;
-use trygon_worker_core::{Core, Identity, MemoryRetryRule};
+use trygon_worker_core::{Core, Identity, MemoryRetryRule, RetryDelays};
 
 /// Most bytes that tasks may take which are kept to make lost objects again.
 const LINEAGE_VARIABLE: &str = "TRYGON_MAX_LINEAGE_BYTES";
@@ -10,6 +10,9 @@ const LINEAGE_VARIABLE: &str = "TRYGON_MAX_LINEAGE_BYTES";
 const MEMORY_RETRIES_VARIABLE: &str = "TRYGON_TASK_OOM_RETRIES";
 /// How long the first of these waits.
 const MEMORY_WAIT_VARIABLE: &str = "TRYGON_TASK_OOM_RETRY_DELAY_BASE_MS";
+
+/// How long a task waits before its first retry; the second name is Ray's.
+const DELAY_VARIABLES: [&str; 2] = ["TRYGON_TASK_RETRY_DELAY_MS", "RAY_task_retry_delay_ms"];
 
 /// A core with the limits that the environment sets.
 pub(crate) fn new_core(identity: Identity) -> Result<Core, RequestError> {
@@ -23,6 +26,12 @@ pub(crate) fn new_core(identity: Identity) -> Result<Core, RequestError> {
         max_retries: number(MEMORY_RETRIES_VARIABLE, "a whole number, -1 for no limit")?.unwrap_or(usual.max_retries),
         first_wait_ns: first_wait_ms.map_or(usual.first_wait_ns, |wait_ms| wait_ms.saturating_mul(1_000_000)),
     });
+    for variable in DELAY_VARIABLES.iter().rev() {
+        if let Some(first_ms) = number::<u64>(variable, "a whole number of milliseconds, 0 or more")? {
+            let (first_ns, plain) = (first_ms.saturating_mul(1_000_000), RetryDelays::default());
+            core.set_retry_delays(RetryDelays { first_ns, cap_ns: plain.cap_ns.max(first_ns) });
+        }
+    }
     Ok(core)
 }
 

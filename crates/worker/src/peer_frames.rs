@@ -32,9 +32,11 @@ impl Engine {
                 Err(error) => Err(error),
             };
             self.activity += 1;
-            if handled.is_err() {
-                // A peer of the same job that breaks the protocol is broken: nothing it says can be trusted.
-                self.links.close(index);
+            if let Err(error) = handled {
+                // A peer of the same job that breaks the protocol is broken: nothing it says can be trusted. Its daemon ends it, and so it
+                // becomes known what it had begun.
+                self.links.lose(index, format!("what it said makes no sense: {error}"));
+                self.tell_lost();
                 return;
             }
         }

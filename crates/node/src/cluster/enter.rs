@@ -74,6 +74,7 @@ impl Entrance<'_> {
             early_asks: Vec::new(),
             lifetimes: credentials.lifetimes,
             certificates_ms: 0,
+            watched: BTreeMap::new(),
             draining: None,
             log_room: crate::cluster::log_room::LogRoom::default(),
         };

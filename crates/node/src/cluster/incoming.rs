@@ -60,6 +60,7 @@ impl Service {
         let starter = self.session.as_ref().and_then(|session| session.starter.as_ref());
         let starter = starter.map(|starter| starter.until_ms);
         let logs = cluster.log_room.retry_ms;
+        let watched = cluster.watched.values().copied().min();
         let drain = cluster.draining.as_ref().and_then(Draining::deadline_ms);
         [
             pending,
@@ -70,6 +71,7 @@ impl Service {
             starter,
             logs,
             drain,
+            watched,
             cluster.gives_up_ms,
             Some(cluster.certificates_ms),
         ]
@@ -86,6 +88,7 @@ impl Service {
         self.on_connections_deadline();
         self.on_unreached_deadline();
         self.on_questions_deadline();
+        self.on_watch_deadline();
         self.on_early_asks_deadline();
         self.on_control_deadline();
         self.on_starter_deadline();

@@ -47,6 +47,8 @@ pub(crate) struct Cluster {
     pub(crate) losses: BTreeMap<(u64, WorkerId), String>,
     /// Workers that are ended at a time, because their owners cannot be reached, and the sentence.
     pub(crate) unreached: Vec<(u64, WorkerId, String)>,
+    /// Nodes whose links are kept in use, and when they are used again.
+    pub(crate) watched: BTreeMap<NodeId, u64>,
     /// Connections that another node asks about, answered at a time, when a process that has just ended is known to have.
     pub(crate) questions: Vec<(u64, NodeId, ConnectionLost)>,
     /// Connections that the network thread makes: whose they are.

@@ -205,6 +205,8 @@ messages! {
         #[prost(uint32, tag = "6")] attempt: u32,
         /// Frames that were written for this peer and may not have arrived.
         #[prost(bytes = "vec", repeated, tag = "7")] frames: Vec<Vec<u8>>,
+        /// What it had begun is not known: its record is lost with its machine, or cannot be asked for. Any task that was sent may have run.
+        #[prost(bool, tag = "8")] unrecorded: bool,
     }
     /// A lease is granted; the worker is connected (its `PeerConnected` came before).
     LeaseGranted {

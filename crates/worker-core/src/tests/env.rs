@@ -138,6 +138,7 @@ impl Env {
             worker: worker(number),
             peer: Some(PeerIndex(peer)),
             started,
+            unrecorded: false,
             cause_kind,
             message: "it was killed",
             pid: 7,

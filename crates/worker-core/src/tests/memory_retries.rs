@@ -21,7 +21,7 @@ fn end_it(env: &mut Env, cause_kind: &'static str, times: u8) -> Vec<u64> {
         env.core.sanity_check().expect("sane");
         assert!(env.sent().is_empty());
         let mut now_ns = 0;
-        while env.core.release_delayed(now_ns, &mut env.sink) {
+        while env.core.resubmit_due(now_ns, &mut env.sink) {
             now_ns += SECOND / 100;
         }
         waits.push(now_ns);
@@ -68,7 +68,7 @@ fn the_waits_of_two_tasks_differ() {
         assert_eq!(env.error_kind(result).as_deref(), Some("cancelled"));
     }
     // CANCEL-1: their time comes, and nobody is there.
-    assert!(!env.core.release_delayed(u64::MAX, &mut env.sink));
+    assert!(!env.core.resubmit_due(u64::MAX, &mut env.sink));
     assert!(env.sent().is_empty());
     results.iter().for_each(|result| env.core.release(result));
     env.end();

@@ -12,4 +12,5 @@ mod on_done;
 mod on_peer_lost;
 mod ownership;
 mod programs;
+mod retries;
 mod streams;
