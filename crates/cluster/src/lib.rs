@@ -13,6 +13,7 @@ mod connection;
 mod head;
 mod inbox;
 mod kinds;
+mod lease;
 mod link;
 mod message;
 mod network;
@@ -26,7 +27,8 @@ mod supervisor;
 mod tell;
 mod tls;
 
+pub use lease::EndAll;
 pub use message::{Incoming, Outgoing};
 pub use network::Network;
 pub use object_streams::ObjectStreams;
-pub use options::{JoinDesk, Limits, Options};
+pub use options::{JoinDesk, LeaseDesk, Limits, Options};

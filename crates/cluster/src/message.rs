@@ -59,6 +59,11 @@ pub enum Incoming {
         /// Given back in the answer.
         connection: u64,
     },
+    /// The node's lease is over, for ever. What ran here is being ended; this node comes back as another one, if at all.
+    LeaseLost {
+        /// What happened.
+        reason: String,
+    },
     /// From another node, in order.
     FromNode {
         /// The node, as its certificate says.

@@ -50,6 +50,7 @@ impl Service {
                 self.node_step(Event::BundlesCommit { group, attempt });
             }
             Body::Drain(message) => self.on_drain(message),
+            Body::GivenUp(message) => self.on_given_up(&message.message, message.is_fenced),
         }
     }
 

@@ -205,6 +205,8 @@ impl Service {
             hung_up: Vec::new(),
             later: Vec::new(),
             stopping: false,
+            first_id: node_id,
+            given_up: None,
         })
     }
 

@@ -3,4 +3,4 @@
 
 mod tree;
 
-pub use tree::{descendants, end_descendants, end_marked};
+pub use tree::{descendants, end_descendants, end_marked, kill_descendants};

@@ -7,6 +7,9 @@ use crate::numbers::{ActorIndex, PeerIndex};
 use crate::state::Core;
 use trygon_ids::WorkerId;
 
+/// Its node was drained: what it had begun is done elsewhere, and costs no retry.
+const DRAINED: &str = "drained";
+
 /// The task that was started and not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted {
@@ -82,7 +85,8 @@ impl Core {
             return self.fail_cancelled(slot, outbox);
         }
         if was_started || self.defects.unstarted_pays {
-            if !self.take_retry(slot) {
+            let is_moved = lost.cause_kind == DRAINED && self.table.at(slot).retries_left != 0;
+            if !is_moved && !self.take_retry(slot) {
                 let error = self.death_error(slot, lost);
                 return self.fail(slot, &error, outbox);
             }

@@ -36,7 +36,7 @@ impl Actors {
         }
         let state = ActorState::Pending { restart: None };
         self.actors
-            .insert(actor, Actor { spec, state, incarnation: 0, waits: String::new(), watchers, out_of_scope: false });
+            .insert(actor, Actor { spec, state, incarnation: 0, drained: 0, waits: String::new(), watchers, out_of_scope: false });
         effects.push(Effect::Place { actor });
         Created::Registered
     }

@@ -6,7 +6,7 @@ use crate::poller::Role;
 use crate::service::Service;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use trygon_control::Report;
+use trygon_control::{ControlSocket, Report};
 use trygon_ids::NodeId;
 use trygon_rpc::Preamble;
 
@@ -31,8 +31,9 @@ impl Service {
         });
         if let Err(error) = started {
             self.log(&format!("the control service cannot be started: {error}"));
-            self.restart_control();
+            return self.restart_control();
         }
+        self.open_lease_desk();
     }
 
     /// The process id of the control service; 0 where it is not.
@@ -41,8 +42,26 @@ impl Service {
         control.map_or(0, ControlProcess::pid)
     }
 
+    /// Leases are renewed by the control service that runs now; the network thread hands the connections on, whatever this loop does.
+    fn open_lease_desk(&self) {
+        let Some(cluster) = &self.cluster else {
+            return;
+        };
+        let socket = cluster.control.as_ref().and_then(ControlProcess::socket).map(ControlSocket::try_clone);
+        let Some(Ok(socket)) = socket else {
+            return;
+        };
+        cluster.network.set_lease_desk(Some(Box::new(move |preamble: &Preamble, connection: OwnedFd| {
+            // Where it takes nothing now, the connection is closed: the node tries again.
+            let _ = socket.pass_lease(NodeId::new(preamble.source), &connection);
+        })));
+    }
+
     fn restart_control(&mut self) {
         let now_ms = self.now_ms();
+        if let Some(cluster) = &self.cluster {
+            cluster.network.set_lease_desk(None);
+        }
         if let Some(control) = self.cluster.as_mut().and_then(|cluster| cluster.control.as_mut()) {
             control.start_later(now_ms);
         }

@@ -50,6 +50,7 @@ impl Entrance<'_> {
                 identity,
                 head_address,
                 join_desk: credentials.join_desk,
+                end_all: Some(Box::new(trygon_processes::kill_descendants)),
                 limits: Limits::default(),
             },
         );

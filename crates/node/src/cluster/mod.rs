@@ -2,6 +2,7 @@
 //! different machines, and objects from there.
 
 mod certificates;
+mod come_back;
 mod connections;
 mod control_child;
 mod control_process;
@@ -25,6 +26,7 @@ mod state;
 mod to_node;
 mod view;
 
+pub(crate) use come_back::{GivenUp, come_back};
 pub(crate) use enter::Entrance;
 pub(crate) use starter::Starter;
 pub(crate) use state::{CONTROL, Cluster, NETWORK};

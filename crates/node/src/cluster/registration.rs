@@ -19,6 +19,7 @@ impl Service {
     pub(crate) fn on_head_back(&mut self, connection: u64) {
         let message = self.registration();
         if let Some(cluster) = &self.cluster {
+            cluster.network.begin_lease();
             let message = Box::new(NodeToHead { body: Some(Body::Register(message)) });
             cluster.network.send(Outgoing::Register { connection, message });
         }
@@ -123,6 +124,8 @@ impl Service {
             daemon_pid: std::process::id(),
             bundles: self.held_bundles(),
             processes: self.processes.values().filter(|process| process.part != Part::Tool).map(id_bytes).collect(),
+            first_id: self.first_id.as_bytes().to_vec(),
+            name: self.session.as_ref().map(|session| session.name.clone()).unwrap_or_default(),
             starting: self.actors_here.iter().filter(|(_, life)| !life.is_running).map(actor_bytes).collect(),
         }
     }
