@@ -37,6 +37,8 @@ const FIRST_PATIENCE: Duration = Duration::from_millis(600);
 const LAST_PATIENCE: Duration = Duration::from_millis(2_400);
 /// Between two connections that failed at once.
 const PAUSE: Duration = Duration::from_millis(100);
+/// A lease that has only this left was not renewed for long.
+const SHORT_MS: u64 = 1_200;
 /// How often what runs is ended again while the loop has not heard.
 const END_EVERY: Duration = Duration::from_millis(100);
 /// An answer of the head is small.
@@ -91,6 +93,7 @@ pub(crate) fn start(shared: Arc<Shared>, end_all: EndAll) -> std::io::Result<Joi
 /// Looks at the lease when it is due; at its end, ends what runs until it is stopped.
 async fn watch(shared: &Shared, end_all: &EndAll) {
     let state = &shared.lease;
+    let mut reported_ms = 0;
     let reason = loop {
         let changed = state.changed.notified();
         let now_ms = now_ms();
@@ -104,8 +107,14 @@ async fn watch(shared: &Shared, end_all: &EndAll) {
         match deadline_ms {
             None => changed.await,
             Some(at_ms) => {
+                let left_ms = at_ms.saturating_sub(now_ms);
+                if left_ms <= SHORT_MS && reported_ms != at_ms {
+                    reported_ms = at_ms;
+                    shared.inbox.put(Incoming::LeaseUnanswered, 0);
+                }
+                let wait_ms = if left_ms <= SHORT_MS { left_ms } else { left_ms - SHORT_MS };
                 // A grant moves the end away and needs no notice.
-                let _ = timeout(Duration::from_millis(at_ms.saturating_sub(now_ms).max(1)), changed).await;
+                let _ = timeout(Duration::from_millis(wait_ms.max(1)), changed).await;
             }
         }
     };

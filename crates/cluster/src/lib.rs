@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod attest;
 mod backoff;
 mod codec;
 mod connection;
@@ -27,6 +28,7 @@ mod supervisor;
 mod tell;
 mod tls;
 
+pub use attest::{Attesting, attest};
 pub use lease::EndAll;
 pub use message::{Incoming, Outgoing};
 pub use network::Network;

@@ -64,6 +64,8 @@ pub enum Incoming {
         /// What happened.
         reason: String,
     },
+    /// The head has not renewed this node's lease for a while, and the lease is not over yet. Said once for each silence.
+    LeaseUnanswered,
     /// From another node, in order.
     FromNode {
         /// The node, as its certificate says.

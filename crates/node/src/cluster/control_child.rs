@@ -6,7 +6,7 @@ use crate::poller::Role;
 use crate::service::Service;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use trygon_control::{ControlSocket, Report};
+use trygon_control::Report;
 use trygon_ids::NodeId;
 use trygon_rpc::Preamble;
 
@@ -15,15 +15,17 @@ impl Service {
     pub(crate) fn on_control_deadline(&mut self) {
         let now_ms = self.now_ms();
         let folder = self.session.as_ref().map(|session| session.folder.clone()).unwrap_or_default();
+        let control = self.cluster.as_ref().and_then(|cluster| cluster.control.as_ref());
+        if control.and_then(|control| control.starts_ms).is_none_or(|starts_ms| starts_ms > now_ms) {
+            return;
+        }
+        self.attest_leases();
         let Some(cluster) = &mut self.cluster else {
             return;
         };
         let (Some(control), Some(authority)) = (&mut cluster.control, &cluster.authority) else {
             return;
         };
-        if control.starts_ms.is_none_or(|starts_ms| starts_ms > now_ms) {
-            return;
-        }
         control.starts_ms = None;
         let started = control.start(authority, &folder).and_then(|()| match control.socket() {
             Some(socket) => Ok(self.poller.add(socket.as_fd(), CONTROL, Role::Control)?),
@@ -31,9 +33,8 @@ impl Service {
         });
         if let Err(error) = started {
             self.log(&format!("the control service cannot be started: {error}"));
-            return self.restart_control();
+            self.restart_control();
         }
-        self.open_lease_desk();
     }
 
     /// The process id of the control service; 0 where it is not.
@@ -42,26 +43,9 @@ impl Service {
         control.map_or(0, ControlProcess::pid)
     }
 
-    /// Leases are renewed by the control service that runs now; the network thread hands the connections on, whatever this loop does.
-    fn open_lease_desk(&self) {
-        let Some(cluster) = &self.cluster else {
-            return;
-        };
-        let socket = cluster.control.as_ref().and_then(ControlProcess::socket).map(ControlSocket::try_clone);
-        let Some(Ok(socket)) = socket else {
-            return;
-        };
-        cluster.network.set_lease_desk(Some(Box::new(move |preamble: &Preamble, connection: OwnedFd| {
-            // Where it takes nothing now, the connection is closed: the node tries again.
-            let _ = socket.pass_lease(NodeId::new(preamble.source), &connection);
-        })));
-    }
-
-    fn restart_control(&mut self) {
+    pub(crate) fn restart_control(&mut self) {
         let now_ms = self.now_ms();
-        if let Some(cluster) = &self.cluster {
-            cluster.network.set_lease_desk(None);
-        }
+        self.attest_leases();
         if let Some(control) = self.cluster.as_mut().and_then(|cluster| cluster.control.as_mut()) {
             control.start_later(now_ms);
         }
@@ -84,6 +68,7 @@ impl Service {
                     if let Some(control) = self.cluster.as_mut().and_then(|cluster| cluster.control.as_mut()) {
                         control.is_ready();
                     }
+                    self.open_lease_desk();
                 }
                 Ok(Some(Report::Note(note))) => self.log(&format!("control service: {note}")),
                 Ok(Some(Report::Failed(failed))) => {

@@ -60,6 +60,7 @@ impl Entrance<'_> {
             next_key: None,
             authority: credentials.authority,
             control: credentials.control,
+            attesting: None,
             number: 0,
             is_registered: false,
             nodes: Nodes::default(),

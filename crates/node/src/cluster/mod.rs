@@ -12,6 +12,7 @@ mod early_ask;
 mod enter;
 mod from_node;
 mod incoming;
+mod lease_desk;
 mod lifetimes;
 mod log_room;
 mod logs;
