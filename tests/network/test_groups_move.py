@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from network import fabric
-from network.machines import Machines
+from network.machines import Machines, wait_until
 
 pytestmark = pytest.mark.skipif(bool(fabric.why_not()), reason=fabric.why_not() or "-")
 
@@ -60,6 +60,8 @@ def test_lost_bundles_are_reserved_elsewhere(machines: Machines, strategy: str) 
     victim = program.stdout.readline().strip()
     (machine,) = [machine for machine in machines.machines.values() if machine.node["node_id"] == victim]
     os.kill(machine.node["pid"], signal.SIGKILL)
+    # Until the head knows it, the last words of its workers may be heard.
+    wait_until(lambda: sum(node["Alive"] for node in machines.head.status()["nodes"]) == 3, 10, "the node is dead")
     output, errors = program.communicate("\n", timeout=120)
     assert output.splitlines() == ["True True", "3", "True CREATED"], errors
 
