@@ -30,9 +30,7 @@ impl Default for LeaseTerms {
 /// Planted defects, for the simulator: each breaks one rule.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PresenceDefects {
-    /// NODE-1: a node that was given up is heard when it comes back.
-    pub takes_back: bool,
-    /// NODE-2: a lease counts from the end of a stream on, as short as the margin.
+    /// NODE-2: a node without a stream is given up after the margin, whatever its lease.
     pub is_hasty: bool,
 }
 
@@ -77,9 +75,7 @@ impl Presence {
 
     /// NODE-1: the node gets no lease any more. It counts until its last one is over, or it says farewell.
     pub fn refuse(&mut self, node: NodeId) {
-        if !self.defects.takes_back {
-            self.given_up.insert(node);
-        }
+        self.given_up.insert(node);
     }
 
     /// Whether the node was given up, or gets no lease any more.

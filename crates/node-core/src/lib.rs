@@ -69,7 +69,7 @@ pub use event::{ActorRequest, Event, GroupRequest, LeaseRequest, RemoteAsk};
 pub use held_between::BundleView;
 pub use lease::{LeaseId, LeaseView, Refusal};
 pub use ledger::{DeviceList, is_device};
-pub use own_lease::OwnLease;
+pub use own_lease::{OwnLease, OwnLeaseDefects};
 pub use state::{Node, Options};
 pub use trygon_placement::{Labels, group_of};
 pub use waiting::WaitingView;

@@ -14,6 +14,7 @@ mod encoded;
 mod execute;
 mod finish;
 mod message;
+pub mod partitions;
 mod perform;
 mod plain;
 mod process;

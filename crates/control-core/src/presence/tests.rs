@@ -115,12 +115,8 @@ fn nodes_of_an_earlier_life_have_their_own_time() {
 }
 
 #[test]
-fn planted_defects_show() {
-    let mut presence = Presence::with_defects(TERMS, PresenceDefects { takes_back: true, is_hasty: false });
-    presence.opened(NODE, 1, 0);
-    presence.take_lost(3_500);
-    assert!(presence.renew(NODE, 4_000).is_ok());
-    let mut presence = Presence::with_defects(TERMS, PresenceDefects { takes_back: false, is_hasty: true });
+fn the_planted_defect_shows() {
+    let mut presence = Presence::with_defects(TERMS, PresenceDefects { is_hasty: true });
     presence.opened(NODE, 1, 0);
     presence.closed(NODE, 1, 100, "reset by peer");
     assert_eq!(presence.take_lost(600).len(), 1);

@@ -41,7 +41,7 @@ fn a_number_stays_the_nodes_even_when_the_head_forgot_everything() {
     let register = |number: u8, known_number| {
         Body::Register(RegisterNode {
             node_id: node(number).as_bytes().to_vec(),
-            address: "10.0.0.1:1".to_owned(),
+            address: format!("10.0.0.{number}:1"),
             resources: amounts(&[("CPU", 1.0)]),
             known_number,
             ..RegisterNode::default()
