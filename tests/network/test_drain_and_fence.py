@@ -135,3 +135,5 @@ def test_a_fenced_node_stops_at_once_and_stays_out(machines: Machines, tmp_path:
     wait_until(lambda: any(node["Alive"] for node in named(machines, "b")), 15, "it is let in again")
     assert named(machines, "b")[-1]["NodeID"] != old
     assert machines.head.command("fence", "b", "--undo").returncode == 1, "it is not fenced"
+    refused = machines.head.command("fence", "a")
+    assert refused.returncode == 1 and "the head's own node" in refused.stderr

@@ -3,12 +3,14 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use trygon_sim::partitions;
 use trygon_sim::scale::Size;
 use trygon_sim::{DEFECTS, Defects, WORKLOADS, Workload, run, workload};
 
 const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
        trygon-sim --seed S --workload NAME [--trace]
        trygon-sim --defects [--seeds N]
+       trygon-sim --workload partitions [--seeds N] [--first SEED]
        trygon-sim --workload scale [--nodes N] [--actors N] [--groups N] [--tasks N]";
 
 #[derive(Default)]
@@ -20,6 +22,7 @@ struct Options {
     trace: bool,
     defects: bool,
     scale: Option<Size>,
+    partitions: bool,
 }
 
 fn parse() -> Option<Options> {
@@ -37,6 +40,7 @@ fn parse() -> Option<Options> {
             "--seed" => options.seed = Some(arguments.next()?.parse().ok()?),
             "--workload" => match arguments.next()?.as_str() {
                 "scale" => is_scale = true,
+                "partitions" => options.partitions = true,
                 name => options.workload = Some(workload(name)?),
             },
             "--trace" => options.trace = true,
@@ -51,13 +55,15 @@ fn parse() -> Option<Options> {
 fn main() -> ExitCode {
     let Some(options) = parse() else {
         let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        eprintln!("{USAGE}\nworkloads: {}, scale", names.join(", "));
+        eprintln!("{USAGE}\nworkloads: {}, partitions, scale", names.join(", "));
         return ExitCode::from(2);
     };
     let passed = if let Some(size) = options.scale {
         trygon_sim::scale::run(size)
+    } else if options.partitions {
+        run_partitions(options.first, options.seeds)
     } else if options.defects {
-        find_defects(options.seeds)
+        find_defects(options.seeds) & find_partition_defects(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {
@@ -136,6 +142,38 @@ fn find_defects(seeds: u64) -> bool {
                     planted.label, planted.name, planted.workload
                 );
             }
+        }
+    }
+    all
+}
+
+fn run_partitions(first: u64, seeds: u64) -> bool {
+    let (mut events, mut given_up, mut lives, mut failed) = (0, 0, 0, 0);
+    for seed in first..first + seeds {
+        match partitions::run(seed, partitions::Planted::default()) {
+            Ok(counts) => {
+                events += counts.events;
+                given_up += counts.given_up;
+                lives += counts.lives;
+            }
+            Err(failure) => {
+                failed += 1;
+                println!("seed {seed}: {failure}");
+            }
+        }
+    }
+    println!("{seeds} seeds, {failed} failed, {events} events, {given_up} nodes given up, {lives} lives of actors");
+    failed == 0
+}
+
+fn find_partition_defects(seeds: u64) -> bool {
+    let mut all = true;
+    for (label, name, planted) in partitions::DEFECTS {
+        let found = (0..seeds).find_map(|seed| partitions::run(seed, planted).err().map(|failure| (seed + 1, failure)));
+        all &= found.is_some();
+        match found {
+            Some((count, failure)) => println!("{label:<7} {name:<44} found after {count:>3} seeds of partitions: {failure}"),
+            None => println!("{label:<7} {name:<44} NOT FOUND in {seeds} seeds of partitions"),
         }
     }
     all

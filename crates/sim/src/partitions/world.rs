@@ -374,6 +374,10 @@ impl World {
             for node in std::mem::take(&mut self.fenced) {
                 self.fence(node, true);
             }
+            if !self.fenced.is_empty() {
+                // Nobody is there who could say it.
+                self.at(500, Event::Trouble);
+            }
             return;
         }
         let machine = self.random.below(self.machines.len() as u64) as usize;
@@ -388,10 +392,12 @@ impl World {
             // It slept, which only its clock has noticed.
             80..=87 => it.ahead_ms += long_ms / 3,
             88..=95 => self.kill(machine),
-            _ => {
+            // The first machine is the head's, which is not fenced.
+            _ if machine > 0 => {
                 let node = it.node;
                 self.fence(node, false);
             }
+            _ => {}
         }
         let next_ms = 100 + self.random.below(2_000);
         self.at(next_ms, Event::Trouble);
@@ -450,7 +456,12 @@ impl World {
         let members = self.head.members();
         for (place, it) in self.machines.iter().enumerate() {
             if !it.is_up || !members.contains(&it.node) {
-                return Err(format!("FAIL-1: machine {place} did not come back"));
+                let heard = (it.hears(self.now_ms), it.is_heard(self.now_ms), it.is_frozen(self.now_ms));
+                let stream = it.stream.map(|stream| self.presence.is_current(it.node, stream));
+                return Err(format!(
+                    "FAIL-1: machine {place} did not come back: up {}, turn {}, heard {heard:?}, stream {stream:?}, clock {}, {:?}",
+                    it.is_up, it.turn, it.clock_ms(self.now_ms), it.lease
+                ));
             }
         }
         let mut lives: BTreeMap<ActorId, usize> = BTreeMap::new();
