@@ -37,6 +37,8 @@ enum Event {
     Step,
     /// A machine renews its lease.
     Renew { machine: usize },
+    /// A machine that was frozen goes on: before anything else it looks at its lease.
+    Thaw { machine: usize },
     /// Something goes wrong.
     Trouble,
     /// A daemon that has ended is started again.
@@ -154,6 +156,7 @@ impl World {
                 self.ask(machine);
                 self.at(RENEW_MS, Event::Renew { machine });
             }
+            Event::Thaw { machine } => self.look(machine),
             Event::Trouble => self.trouble(),
             Event::Return { machine } => self.machines[machine].begin(),
         }
@@ -371,6 +374,7 @@ impl World {
             for it in &mut self.machines {
                 (it.deaf_until_ms, it.mute_until_ms, it.paused_until_ms) = (0, 0, it.paused_until_ms.min(now_ms));
             }
+            (0..self.machines.len()).for_each(|machine| self.look(machine));
             for node in std::mem::take(&mut self.fenced) {
                 self.fence(node, true);
             }
@@ -388,7 +392,10 @@ impl World {
             0..=29 => (it.deaf_until_ms, it.mute_until_ms) = (now_ms + long_ms, now_ms + long_ms),
             30..=44 => it.deaf_until_ms = now_ms + long_ms,
             45..=59 => it.mute_until_ms = now_ms + long_ms,
-            60..=79 => it.paused_until_ms = now_ms + long_ms / 2,
+            60..=79 => {
+                it.paused_until_ms = now_ms + long_ms / 2;
+                self.at(long_ms / 2, Event::Thaw { machine });
+            }
             // It slept, which only its clock has noticed.
             80..=87 => it.ahead_ms += long_ms / 3,
             88..=95 => self.kill(machine),
