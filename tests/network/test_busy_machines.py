@@ -47,7 +47,9 @@ print(done)
 @contextmanager
 def spinning(count: int) -> Iterator[None]:
     """So many processes that use a processor each, with short-lived ones among them as a compiler's are."""
-    endless = "import subprocess, sys\nwhile True:\n    subprocess.run([sys.executable, '-S', '-c', 'sum(range(3000000))'])"
+    endless = (
+        "import subprocess, sys\nwhile True:\n    subprocess.run([sys.executable, '-S', '-c', 'sum(range(3000000))'])"
+    )
     programs = ["while True: pass", endless]
     started = [
         subprocess.Popen([sys.executable, "-S", "-c", programs[number % 2]], start_new_session=True)

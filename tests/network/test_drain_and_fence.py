@@ -1,4 +1,4 @@
-"""Nodes that leave because somebody says so: what runs there may finish, or is done elsewhere; a fenced one stays out."""
+"""Nodes that leave because somebody says so: what runs may finish, or is done elsewhere; a fenced one stays out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Placement groups whose nodes die: the bundles that are lost are reserved elsewhere, and what ran in them goes on there."""
+"""Placement groups whose nodes die: lost bundles are reserved elsewhere, and what ran in them goes on there."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_lost_bundles_are_reserved_elsewhere(machines: Machines, strategy: str) 
         "own = trygon.get_runtime_context().get_node_id()\n"
         "victim = next(node for node in before if node != own)\nprint(victim, flush=True)\ninput()\n"
         "after = trygon.get([actor.where.remote() for actor in actors], timeout=60)\n"
-        "print(victim not in after, [x for x in before if x != victim] == [y for x, y in zip(before, after) if x != victim])\n"
+        "pairs = list(zip(before, after))\nprint(victim not in after, all(x == y for x, y in pairs if x != victim))\n"
         "print(len(set(after)))\n"
         "print(trygon.get(tasks, timeout=60) == after, state(group), flush=True)\n",
     )

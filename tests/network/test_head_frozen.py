@@ -105,6 +105,7 @@ def test_a_head_daemon_that_is_frozen_costs_the_others_nothing(machines: Machine
     os.kill(machines.head.node["pid"], signal.SIGSTOP)
     time.sleep(12)
     os.kill(machines.head.node["pid"], signal.SIGCONT)
+
     # While it comes back there is no node to ask on its machine.
     def new() -> list[str]:
         shown = machines["c"].command("status", "--json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -187,4 +186,7 @@ def test_a_daemon_that_is_frozen_for_long_comes_back_as_another_node(machines: M
     frozen(b, 20)
     wait_for_another(machines, "b", old)
     assert not (processes(b) & before), "workers of the old node outlived its return"
-    assert machines["c"].run("trygon.init(namespace='s')\nprint(trygon.get(trygon.get_actor('n').beat.remote())[1])") == "1"
+    assert (
+        machines["c"].run("trygon.init(namespace='s')\nprint(trygon.get(trygon.get_actor('n').beat.remote())[1])")
+        == "1"
+    )

@@ -104,9 +104,7 @@ pub(crate) async fn connect_within(
     within: Duration,
 ) -> Result<Connection, String> {
     let limits = &shared.limits;
-    let tcp = dial(address, preamble, within)
-        .await
-        .map_err(|error| format!("cannot connect to {address}: {error}"))?;
+    let tcp = dial(address, preamble, within).await.map_err(|error| format!("cannot connect to {address}: {error}"))?;
     let refused = |error: &dyn std::fmt::Display| format!("{address} was reached but not accepted: {error}");
     let identity = shared.identity();
     let secured = crate::tls::connect(tcp, &identity, expected);

@@ -3,8 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use trygon_ids::NodeId;
 use crate::lease::EndAll;
+use trygon_ids::NodeId;
 use trygon_rpc::{Authority, ClusterKey, Identity, Preamble, Versions};
 
 /// Hands a connection on which a node wants to renew its lease to whoever renews leases. Called on the network thread; must not block.

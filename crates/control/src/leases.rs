@@ -158,7 +158,12 @@ impl Stream for Grants {
 
 /// A node's connection was closed or reset at its other end: asks the machine whether the daemon still listens. If the machine answers that
 /// nobody does, the daemon has ended, and its lease need not be waited for.
-pub(crate) async fn probe(book: Arc<LeaseBook>, (node, stream): (NodeId, u64), address: String, inputs: Sender<Input<Head>>) {
+pub(crate) async fn probe(
+    book: Arc<LeaseBook>,
+    (node, stream): (NodeId, u64),
+    address: String,
+    inputs: Sender<Input<Head>>,
+) {
     for _ in 0..PROBES {
         let connecting = tokio::time::timeout(PROBE, TcpStream::connect(&address)).await;
         match connecting {

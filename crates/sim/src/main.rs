@@ -172,7 +172,9 @@ fn find_partition_defects(seeds: u64) -> bool {
         let found = (0..seeds).find_map(|seed| partitions::run(seed, planted).err().map(|failure| (seed + 1, failure)));
         all &= found.is_some();
         match found {
-            Some((count, failure)) => println!("{label:<7} {name:<44} found after {count:>3} seeds of partitions: {failure}"),
+            Some((count, failure)) => {
+                println!("{label:<7} {name:<44} found after {count:>3} seeds of partitions: {failure}")
+            }
             None => println!("{label:<7} {name:<44} NOT FOUND in {seeds} seeds of partitions"),
         }
     }

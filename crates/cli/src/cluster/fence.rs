@@ -17,7 +17,9 @@ pub(crate) fn fence(fence: &Fence) -> Result<ExitCode, String> {
         _ => {}
     }
     if !fence.undo && node["Resources"]["node:__internal_head__"].as_f64().is_some() {
-        return Err("this is the head's own node: without it nobody could let it in again; `trygon stop` ends it".to_owned());
+        return Err(
+            "this is the head's own node: without it nobody could let it in again; `trygon stop` ends it".to_owned()
+        );
     }
     let argument = serde_json::json!({
         "node_id": text(&node["NodeID"]),

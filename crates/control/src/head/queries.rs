@@ -107,7 +107,7 @@ impl Head {
                 ("driver_pid", job.driver_pid.to_string()),
                 ("entrypoint", string(&job.argv.join(" "))),
                 ("python_version", string(&job.python_version)),
-            ("weight", format!("{:?}", if job.weight == 0.0 { 1.0 } else { job.weight })),
+                ("weight", format!("{:?}", if job.weight == 0.0 { 1.0 } else { job.weight })),
             ])
         }))
     }

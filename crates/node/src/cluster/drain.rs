@@ -50,7 +50,9 @@ impl Service {
         let node_id = hex_bytes(id);
         let is_over = asked["undo"].as_bool().unwrap_or(false);
         let (json, error) = match node_id.len() {
-            NodeId::LEN => (trygon_control::json::object([("node_id", trygon_control::json::string(id))]), String::new()),
+            NodeId::LEN => {
+                (trygon_control::json::object([("node_id", trygon_control::json::string(id))]), String::new())
+            }
             _ => (String::new(), format!("{id:?} is no node's id")),
         };
         if error.is_empty() {

@@ -181,4 +181,3 @@ impl Machine {
         WorkerId::new(bytes)
     }
 }
-

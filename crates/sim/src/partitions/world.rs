@@ -467,7 +467,10 @@ impl World {
                 let stream = it.stream.map(|stream| self.presence.is_current(it.node, stream));
                 return Err(format!(
                     "FAIL-1: machine {place} did not come back: up {}, turn {}, heard {heard:?}, stream {stream:?}, clock {}, {:?}",
-                    it.is_up, it.turn, it.clock_ms(self.now_ms), it.lease
+                    it.is_up,
+                    it.turn,
+                    it.clock_ms(self.now_ms),
+                    it.lease
                 ));
             }
         }
