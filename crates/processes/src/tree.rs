@@ -5,6 +5,13 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// Kills all descendants that there are now. Their status is left to whoever waits for children here.
+pub fn kill_descendants() {
+    for pid in descendants() {
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
+}
+
 /// Kills all descendants until there are none, or the time is over. Orphans became children of this process, which reaps for all of them.
 pub fn end_descendants(limit: Duration) {
     let until = Instant::now() + limit;

@@ -1,5 +1,6 @@
 //! The nodes of the cluster: they come, say what they have, and go.
 
+use crate::head::fences::first_id;
 use crate::head::node_table::{NodeEntry, PREFIX, without_groups};
 use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
@@ -7,7 +8,7 @@ use crate::translate::{resource_set, worker_id};
 use std::collections::BTreeMap;
 use trygon_ids::{ActorId, NodeId};
 use trygon_proto::control::Death;
-use trygon_proto::v1::{DrainNode, Load, NodeView, RegisterNode, Registered, View, head_to_node};
+use trygon_proto::v1::{DrainNode, GivenUp, Load, NodeView, RegisterNode, Registered, View, head_to_node};
 use trygon_resources::ResourceSet;
 
 /// After a node has less than before.
@@ -28,6 +29,9 @@ impl Head {
 
     pub(super) fn on_register(&mut self, node: NodeId, message: RegisterNode, out: &mut Out) {
         let is_alone = message.address.is_empty();
+        if !is_alone && self.refuse_incarnation(node, &message, out) {
+            return;
+        }
         self.lose_predecessor(node, &message.address, out);
         let is_known = self.nodes.is_alive(node);
         let number = self.number_for(node, message.known_number, is_alone);
@@ -61,6 +65,8 @@ impl Head {
             daemon_pid: message.daemon_pid,
             load: Load::default(),
             loads: 0,
+            first_id: first_id(node, &message),
+            name: message.name.clone(),
             settling: Vec::new(),
         };
         if !is_known {
@@ -181,6 +187,8 @@ impl Head {
         let Some(entry) = self.nodes.by_id.get_mut(&node).filter(|entry| entry.view.state != "dead") else {
             return;
         };
+        self.fences.closing.remove(&node);
+        let kind = if entry.view.state == "draining" { "drained" } else { "node" };
         "dead".clone_into(&mut entry.view.state);
         message.clone_into(&mut entry.view.message);
         entry.view.free.clear();
@@ -192,7 +200,7 @@ impl Head {
         self.note_member(node);
         self.news.stop(node);
         self.tell_all(&head_to_node::Body::View(View { is_whole: false, nodes: vec![view] }), out);
-        let death = Death { kind: "node".to_owned(), message: message.to_owned(), ..Death::default() };
+        let death = Death { kind: kind.to_owned(), message: message.to_owned(), ..Death::default() };
         for worker in self.known_processes_of(node) {
             self.on_process_ended(worker, &death, out);
         }
@@ -221,6 +229,20 @@ impl Head {
             self.ask_others_than(node, out);
             self.leave(node, out);
         }
+    }
+
+    /// NODE-1: a node that was given up is told so, and a fenced one; true then. What it says is not heard.
+    fn refuse_incarnation(&self, node: NodeId, message: &RegisterNode, out: &mut Out) -> bool {
+        let dead = self.nodes.by_id.get(&node).filter(|entry| entry.view.state == "dead");
+        let given_up = match (dead, self.fence_against(node, message)) {
+            (_, Some(reason)) => GivenUp { message: reason, is_fenced: true },
+            (Some(entry), None) => {
+                GivenUp { message: format!("the head has given it up: {}", entry.view.message), is_fenced: false }
+            }
+            (None, None) => return false,
+        };
+        Self::tell(node, head_to_node::Body::GivenUp(given_up), out);
+        true
     }
 
     fn forget_old_dead(&mut self) {
