@@ -74,3 +74,8 @@ impl ControlOptions {
         Patience { grace: or(self.grace_ms, 3_000), restart: or(self.restart_grace_ms, 12_000) }
     }
 }
+
+/// Moments at which the process is to kill itself, for tests of what is on the disk then.
+pub(crate) fn journal_faults() -> String {
+    std::env::var("TRYGON_TEST_JOURNAL_FAULTS").unwrap_or_default()
+}
