@@ -1,5 +1,8 @@
 //! The head, as journal and streams see it.
 
+#[cfg(test)]
+mod tests;
+
 use crate::head::Head;
 use crate::machine::{Keep, Machine, Refusal, State};
 use crate::storage::{Digest, LARGE_BYTES};

@@ -76,3 +76,8 @@ impl ControlOptions {
         Duration::from_millis(if self.restart_grace_ms == 0 { 12_000 } else { u64::from(self.restart_grace_ms) })
     }
 }
+
+/// Moments at which the process is to kill itself, for tests of what is on the disk then.
+pub(crate) fn journal_faults() -> String {
+    std::env::var("TRYGON_TEST_JOURNAL_FAULTS").unwrap_or_default()
+}
