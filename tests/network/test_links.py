@@ -1,4 +1,4 @@
-"""Links that are cut one way, between two members only, or again and again: nothing hangs, nobody is given up in vain."""
+"""Links that are cut one way, between two members only, or again and again: nothing hangs, nobody is lost in vain."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_link_that_is_cut_one_way_is_cut(machines: Machines, deaf: str) -> Non
 
 
 def test_members_that_reach_only_the_head(machines: Machines) -> None:
-    """b and c cannot reach each other, and both live. Tasks go where they can, calls end at the latest when it is healed."""
+    """b and c cannot reach each other, and both live. Tasks go where they can, calls end once it is healed."""
     before = alive(machines)
     create = COUNTER + (
         "trygon.init(namespace='s')\n"
