@@ -9,7 +9,7 @@ use crate::session::{self, Session};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use trygon_ids::ActorId;
 use trygon_wire::control;
@@ -169,8 +169,8 @@ pub(crate) fn create_actor<'py>(
     kwargs: &Bound<'py, PyDict>,
     name: Option<String>,
     namespace: Option<String>,
-    placement_resources: HashMap<String, f64>,
-    lifetime_resources: HashMap<String, f64>,
+    placement_resources: BTreeMap<String, f64>,
+    lifetime_resources: BTreeMap<String, f64>,
     max_restarts: i64,
     handle_meta: Vec<u8>,
     options: Vec<u8>,

@@ -4,6 +4,7 @@ use crate::actors::Begun;
 use crate::effect::Outbox;
 use crate::entry::Phase;
 use crate::error_value::SystemError;
+use crate::memory_retries::NextAttempt;
 use crate::numbers::{ActorIndex, PeerIndex};
 use crate::retry_delays::Failure;
 use crate::state::Core;
@@ -90,11 +91,17 @@ impl Core {
             return self.fail_cancelled(slot, outbox);
         }
         if was_started || self.defects.unstarted_pays {
-            if !self.take_retry(slot) {
-                let error = self.death_error(slot, lost);
-                return self.fail(slot, &error, outbox);
+            match self.next_attempt(slot, lost.cause_kind, now_ns) {
+                NextAttempt::None => {
+                    let error = self.death_error(slot, lost);
+                    return self.fail(slot, &error, outbox);
+                }
+                NextAttempt::Now => self.note_retry(slot, lost.message),
+                NextAttempt::At(at_ns) => {
+                    self.note_memory_retry(slot, lost.cause_kind, lost.message, at_ns - now_ns);
+                    return self.resubmit_at(slot, at_ns);
+                }
             }
-            self.note_retry(slot, lost.message);
             let delay_ns = self.retry_delay_ns(slot, Failure::Death);
             if delay_ns > 0 {
                 return self.resubmit_at(slot, now_ns + delay_ns);

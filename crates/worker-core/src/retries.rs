@@ -32,7 +32,7 @@ impl Core {
     pub(crate) fn resubmit_at(&mut self, slot: u32, due_ns: u64) {
         let entry = self.table.at_mut(slot);
         entry.attempt += 1;
-        entry.phase = Phase::WaitsForArguments;
+        entry.phase = Phase::Delayed;
         self.delayed.insert((due_ns, slot), (entry.generation, entry.attempt));
     }
 
@@ -45,7 +45,7 @@ impl Core {
             self.delayed.pop_first();
             // It may have been cancelled meanwhile.
             let waits =
-                |entry: &&crate::entry::Entry| entry.phase == Phase::WaitsForArguments && entry.attempt == attempt;
+                |entry: &&crate::entry::Entry| entry.phase == Phase::Delayed && entry.attempt == attempt;
             if self.table.get(slot, generation).filter(waits).is_some() && !self.defects.delay_endless {
                 self.dispatch(slot, outbox);
             }

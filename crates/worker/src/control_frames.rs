@@ -106,6 +106,7 @@ impl Engine {
             }
             Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
             Kind::ObjectPulled => self.on_object_pulled(&decode(body)?),
+            Kind::NodeLost => self.on_node_lost(&decode(body)?),
             Kind::Reclaim => {
                 let message: control::Reclaim = decode(body)?;
                 self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);
@@ -360,6 +361,7 @@ impl Engine {
             }
             "restarting" => ActorState::Restarting { error: error("actor_unavailable") },
             "dead" if !message.error.is_empty() => ActorState::Dead { error: error("actor_init_failed") },
+            "dead" if death.kind == "out_of_disk" => ActorState::Dead { error: error("out_of_disk") },
             "dead" if death.kind == "runtime_env_failed" => ActorState::Dead { error: error("runtime_env_failed") },
             "dead" => ActorState::Dead { error: error("actor_died") },
             _ => ActorState::Pending,

@@ -24,6 +24,7 @@ mod known_group;
 mod launch;
 mod link;
 mod log_line;
+mod lost;
 mod mode;
 mod objects;
 mod options;

@@ -36,6 +36,10 @@ pub(crate) struct Cluster {
     pub(crate) number: u32,
     /// Whether the head can be reached and knows this node.
     pub(crate) is_registered: bool,
+    /// How long the head is waited for when it cannot be reached; 0 for ever.
+    pub(crate) head_patience_ms: u64,
+    /// When that is over, while it cannot be reached.
+    pub(crate) gives_up_ms: Option<u64>,
     pub(crate) nodes: Nodes,
     /// Connections that processes here wait for, by the process here and the one elsewhere.
     pub(crate) pending: BTreeMap<(u64, WorkerId), Pending>,

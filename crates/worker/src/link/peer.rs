@@ -346,7 +346,8 @@ impl Outbox for Links {
             num_returns: task.num_returns,
             depth: task.depth,
         };
-        let flags = if task.is_actor_call { task::FLAG_ACTOR } else { 0 };
+        let flags = if task.is_actor_call { task::FLAG_ACTOR } else { 0 }
+            | if task.is_retriable { task::FLAG_RETRIABLE } else { 0 };
         let peer = &mut self.peers[index.0 as usize];
         push.write(flags, task.payload, peer.out.bytes_mut());
         if peer.out.len() >= COALESCE_BYTES && !peer.wants_write {
