@@ -7,6 +7,7 @@
 
 mod cancel;
 mod checks;
+mod crashes;
 mod daemon;
 mod daemon_state;
 mod defects;
@@ -30,6 +31,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use crashes::{Crashes, PlantedInDisk, crashes};
 pub use defects::{DEFECTS, Planted};
 pub use run::{Outcome, run};
 pub use trygon_worker_core::Defects;

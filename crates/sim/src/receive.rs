@@ -136,7 +136,7 @@ impl World {
     }
 
     fn on_peer_died(&mut self, number: usize, died: PeerDied) {
-        let PeerDied { worker, death, started, written, frames } = died;
+        let PeerDied { worker, death, started, written, frames, unrecorded } = died;
         let peer = self.processes[number].peer_of.get(&worker).copied();
         if let Some(peer) = peer {
             // What it managed to write comes before what only its recorder kept.
@@ -173,6 +173,7 @@ impl World {
             worker: id,
             peer,
             started,
+            unrecorded,
             cause_kind: &death.kind,
             message: &death.message,
             pid: death.pid,
