@@ -8,7 +8,7 @@ fn put(out: &mut Vec<u8>, field: &[u8]) {
 }
 
 /// What was read, written again, has the same bytes.
-pub fn error_value(data: &[u8]) {
+pub(crate) fn error_value(data: &[u8]) {
     match error_view(data) {
         ErrorView::User(encoded) => assert_eq!(encoded, &data[1..]),
         ErrorView::System { kind, details } => {

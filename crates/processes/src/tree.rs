@@ -72,7 +72,7 @@ pub fn descendants() -> Vec<Pid> {
 }
 
 /// The parent in a line of `/proc/<pid>/stat`. The command before it may contain anything, parentheses included.
-fn parent_in(stat: &str) -> Option<i32> {
+pub(crate) fn parent_in(stat: &str) -> Option<i32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 

@@ -1,13 +1,13 @@
 //! Where the control service keeps its events: the contract, and the three places that keep it.
 
-mod assemble;
+pub(crate) mod assemble;
 mod contract;
 mod error;
 mod memory;
 mod open;
 mod record;
 mod redb;
-mod redis;
+pub(crate) mod redis;
 
 #[cfg(test)]
 mod tests;
