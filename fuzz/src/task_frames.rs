@@ -36,6 +36,7 @@ fn task(payload: &[u8]) {
         let value_len = match (dependency.inline, dependency.stored) {
             (Some(bytes), None) => 4 + bytes.len(),
             (None, Some(_)) => 24,
+            (None, None) => 0,
             other => panic!("a dependency lies in one place: {other:?}"),
         };
         len += REFERENCE_BYTES + 1 + value_len + 4 + REFERENCE_BYTES * dependency.contained.len();
