@@ -22,7 +22,9 @@ impl World {
             (Some(Value::Stored(location)), Some(Plain::Value { number: expected, .. })) => {
                 let actual = self.store.get(&location.segment.0).map(|stored| stored.number);
                 let owner_lives = self.processes[number_of(reference.owner)].is_alive;
-                (actual != Some(*expected) && (actual.is_some() || (owner_lives && self.counts.deaths == 0)))
+                let is_lost = self.is_lost(*location);
+                (actual != Some(*expected)
+                    && (actual.is_some() || (owner_lives && self.counts.deaths == 0 && !is_lost)))
                     .then(|| format!("is {actual:?}, not {expected}"))
             }
             (Some(Value::Error(error)), expected) => match error_view(error) {
@@ -66,7 +68,11 @@ impl World {
             }
             // A process that dies between lending a reference on and saying so takes the knowledge of the borrower with it.
             "cancelled" => self.workload.cancel_percent > 0,
-            "actor_unavailable" | "object_freed" => self.counts.deaths > 0,
+            "actor_unavailable" => self.counts.deaths > 0,
+            "object_freed" => self.may_be_gone(),
+            "object_reconstruction_failed" => self.counts.losses > 0,
+            // A death below leaves a generator without the items that are lost.
+            "replay_inconsistent" => self.counts.losses > 0 && self.counts.deaths > 0,
             _ => false,
         };
         (!explained).then(|| format!("failed as {kind} without a death that explains it: {:?}", detail("message")))
@@ -132,7 +138,8 @@ impl World {
                     .map(|reference| format!("{} for {}", process.number, reference.object))
             });
             let waiting: Vec<String> = waiting.collect();
-            return self.fail(format!("FAIL-1: processes wait for ever: {waiting:?}"));
+            let detail = self.waiting();
+            return self.fail(format!("FAIL-1: processes wait for ever: {waiting:?}; {detail}"));
         }
         for number in 0..self.processes.len() {
             let process = &self.processes[number];

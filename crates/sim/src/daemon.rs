@@ -5,7 +5,7 @@ use crate::message::{Message, PeerDied, ToDaemon, ToProcess};
 use crate::process::Process;
 use crate::world::{DAEMON, Event, World};
 use trygon_control_core::{ActorSpec, ActorState, Death, Effect as ActorEffect};
-use trygon_ids::{ActorId, JobId, WorkerId};
+use trygon_ids::{ActorId, JobId, SegmentId, WorkerId};
 use trygon_node_core::{ActorRequest, Effect, Event as NodeEvent, LeaseRequest, PLAIN};
 use trygon_resources::{Amount, ResourceSet};
 
@@ -19,7 +19,7 @@ impl World {
         JobId::new([(process % self.workload.jobs) as u8, 0, 0, 0])
     }
 
-    fn send_process(&mut self, to: usize, message: ToProcess) {
+    pub(crate) fn send_process(&mut self, to: usize, message: ToProcess) {
         self.send(DAEMON, to, Message::Process(message));
     }
 
@@ -267,6 +267,9 @@ impl World {
 
     fn on_free(&mut self, place: u64) {
         let owner_is_known = self.store.remove(&place).is_some();
+        if self.lost_nodes.contains(&SegmentId(place).node_number()) {
+            return;
+        }
         if !owner_is_known && !self.workload.has_deaths() {
             self.fail(format!("STORE-2: place {place} was freed twice"));
         }

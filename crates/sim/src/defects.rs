@@ -102,6 +102,42 @@ pub const DEFECTS: &[Planted] = &[
         plant: |defects| defects.replays_refused = true,
     },
     Planted {
+        label: "OWN-6",
+        name: "nothing is kept of a task with stored results",
+        workload: "losses",
+        plant: |defects| defects.lineage_forgotten = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "arguments of kept tasks are not pinned",
+        workload: "losses",
+        plant: |defects| defects.lineage_unpinned = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "bytes of tasks that are not kept stay counted",
+        workload: "losses",
+        plant: |defects| defects.lineage_counted = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "a lost object without a copy is not made again",
+        workload: "losses",
+        plant: |defects| defects.rebuild_forgotten = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "a task that runs again replaces what was not lost",
+        workload: "losses",
+        plant: |defects| defects.rebuild_replaces = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "a lost item that comes again is given back",
+        workload: "losses-streams",
+        plant: |defects| defects.lost_items_refused = true,
+    },
+    Planted {
         label: "FLOW-2",
         name: "freed inline bytes stay counted",
         workload: "quiet",

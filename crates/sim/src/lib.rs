@@ -13,6 +13,7 @@ mod defects;
 mod encoded;
 mod execute;
 mod finish;
+mod losses;
 mod message;
 mod perform;
 mod plain;

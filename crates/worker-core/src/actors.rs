@@ -85,6 +85,17 @@ impl Core {
         self.settle_handle(index);
     }
 
+    /// A call is made again. It was made before all that wait: one of them may wait for its result.
+    pub(crate) fn enqueue_call_again(&mut self, index: ActorIndex, slot: u32) {
+        let actor = &mut self.actors[index.0 as usize];
+        if actor.order.out_of_order {
+            actor.waiting += 1;
+        } else {
+            actor.queue.push_front(slot);
+        }
+        self.settle_handle(index);
+    }
+
     /// The arguments of a call exist: with calls out of order, it is queued only now.
     pub(crate) fn admit_call(&mut self, index: ActorIndex, slot: u32) {
         let actor = &mut self.actors[index.0 as usize];
@@ -94,13 +105,27 @@ impl Core {
         }
     }
 
+    /// The first call waits for its arguments again: in its place, or in no queue with calls out of order.
+    fn take_back(&mut self, index: ActorIndex, slot: u32) {
+        let actor = &mut self.actors[index.0 as usize];
+        debug_assert_eq!(actor.queue.front(), Some(&slot));
+        if actor.order.out_of_order {
+            actor.queue.pop_front();
+            actor.waiting += 1;
+        }
+    }
+
     /// The handle is held while calls are pending, also when the program has dropped its own.
     pub(crate) fn settle_handle(&mut self, index: ActorIndex) {
         let is_pending = self.pending_calls(index) > 0;
         let actor = &mut self.actors[index.0 as usize];
         let Some(handle) = actor.handle.filter(|_| actor.holds_handle != is_pending) else { return };
         actor.holds_handle = is_pending;
-        if is_pending { self.retain_use(&handle) } else { self.release_use(&handle) }
+        if is_pending {
+            self.retain_use(&handle);
+        } else {
+            self.release_use(&handle);
+        }
     }
 
     /// Puts a call back before all others: it was made before them.
@@ -135,6 +160,11 @@ impl Core {
             };
             // A call whose arguments are late holds later calls of this caller back.
             let Some(slot) = first.filter(|slot| self.table.at(*slot).phase == Phase::Queued) else { return };
+            if self.waits_again(slot) {
+                self.take_back(index, slot);
+                continue;
+            }
+            let actor = &mut self.actors[index.0 as usize];
             actor.queue.pop_front();
             if self.fail_if_argument_failed(slot, outbox) {
                 continue;

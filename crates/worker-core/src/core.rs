@@ -34,6 +34,11 @@ impl Core {
             is_waking: false,
             lent_on: None,
             is_replaying: false,
+            has_losses: false,
+            dead_nodes: BTreeMap::new(),
+            searches: BTreeMap::new(),
+            rescued: BTreeSet::new(),
+            kept: crate::kept::KeptTasks::default(),
             dead: BTreeSet::new(),
             defects: crate::defects::Defects::default(),
         }

@@ -10,6 +10,8 @@
 //! - **OWN-4** a reference inside a value or an argument is counted until its receiver has reported; references inside a stored object are
 //!   edges held by the outer object's owner.
 //! - **OWN-5** when an owner dies, every borrowed object of it holds an error.
+//! - **OWN-6** the task of a stored object is kept while the object is referred to, or is an argument of a kept task, within a bound of bytes;
+//!   a lost object is looked for elsewhere, or made again by its task, its lost arguments first.
 //! - **OWN-7** a reply of another attempt changes nothing.
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
 //! - **OWN-8** of a dead worker's tasks, those not started consume no retry.
@@ -31,13 +33,18 @@ mod effect;
 mod entry;
 mod error_value;
 mod invariants;
+mod kept;
 mod leases;
+mod lineage;
 mod locality;
+mod loss;
 mod numbers;
 mod on_done;
 mod on_peer_lost;
 mod owned;
+mod rebuild;
 mod references;
+mod replay;
 mod state;
 mod streams;
 mod submit;

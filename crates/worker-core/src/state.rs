@@ -4,6 +4,7 @@ use crate::calls_in_flight::CallsInFlight;
 use crate::defects::Defects;
 use crate::effect::Effect;
 use crate::entry::{Reference, Value, Waiter};
+use crate::kept::{KeptTasks, Search};
 use crate::numbers::{ActorIndex, PeerIndex};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -83,6 +84,16 @@ pub struct Core {
     pub(crate) lent_on: Option<BTreeSet<ObjectId>>,
     /// What comes now was kept by a dead process's flight recorder.
     pub(crate) is_replaying: bool,
+    /// Something was lost: from then on arguments are looked at before they are sent.
+    pub(crate) has_losses: bool,
+    /// Nodes that died, by number, each with a sentence about it: what lay there is lost.
+    pub(crate) dead_nodes: BTreeMap<u64, Box<str>>,
+    /// Own objects that are lost and of which a copy is looked for.
+    pub(crate) searches: BTreeMap<ObjectId, Search>,
+    /// Own objects whose place is this process's copy: it is released, not freed.
+    pub(crate) rescued: BTreeSet<ObjectId>,
+    /// Tasks that can be run again (OWN-6).
+    pub(crate) kept: KeptTasks,
     /// Processes that died: nothing is lent to them any more.
     pub(crate) dead: BTreeSet<WorkerId>,
     /// Rules that a test takes away.

@@ -110,7 +110,7 @@ fn tick(runtime: &Runtime, with_segments: bool, quiet: &mut Quiet) {
     let over_budget = engine.core.inline_bytes() > INLINE_BUDGET_BYTES;
     let has_stuck = engine.core.steal_stuck_tasks(now_ns);
     let has_interrupt = engine.running.interrupt_again(now_ns);
-    let has_limits = engine.look_after_remotes();
+    let has_limits = engine.look_after_remotes() | engine.look_after_searches(now_ns);
     let leases_held = engine.core.return_idle_leases(now_ns, false) && engine.core.unfinished() == 0;
     if engine.executing.is_none() && engine.links.recorder.is_some() {
         engine.tell_ownership();

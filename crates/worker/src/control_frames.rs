@@ -108,6 +108,7 @@ impl Engine {
             }
             Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
             Kind::ObjectPulled => self.on_object_pulled(&decode(body)?),
+            Kind::NodeLost => self.on_node_lost(&decode(body)?),
             Kind::Reclaim => {
                 let message: control::Reclaim = decode(body)?;
                 self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);

@@ -1,7 +1,7 @@
 //! What is known of the copies of objects of other nodes, and why an object cannot be had.
 
-use std::collections::HashMap;
-use trygon_ids::ObjectId;
+use std::collections::{HashMap, HashSet, VecDeque};
+use trygon_ids::{ObjectId, WorkerId};
 use trygon_worker_core::Location;
 
 /// Why an object cannot be written or read.
@@ -41,11 +41,17 @@ pub enum Urgency {
 pub(crate) enum Copy {
     Coming {
         urgency: Urgency,
+        /// Where it comes from, as its owner said.
+        from: Location,
         /// Tokens to be pushed when it is here: queue and token.
         waiters: Vec<(u32, u64)>,
     },
     Here(Location),
-    Failed(StoreError),
+    /// It could not be had from there.
+    Failed {
+        from: Location,
+        error: StoreError,
+    },
 }
 
 /// The copies that this process holds or waits for.
@@ -56,6 +62,12 @@ pub(crate) struct Replicas {
     pub(crate) copies: HashMap<ObjectId, Copy>,
     /// Counts answers, so that a waiter looks again only when there is something to see.
     pub(crate) arrivals: u64,
+    /// Lost objects of this process of which a copy is being fetched.
+    pub(crate) rescues: HashSet<ObjectId>,
+    /// Borrowers that were asked for a copy: until when an answer is waited for, the object and the borrower.
+    pub(crate) asked: VecDeque<(u64, ObjectId, WorkerId)>,
+    /// What the log was told of losses: once each.
+    pub(crate) told: HashSet<String>,
 }
 
 /// Where an object can be read.

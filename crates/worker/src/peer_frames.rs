@@ -90,6 +90,9 @@ impl Engine {
                 Ok(())
             }
             Kind::ObjectReply => self.on_object_reply(&decode(body)?),
+            Kind::ObjectLost => self.on_object_lost(&decode(body)?),
+            Kind::CopyQuery => self.on_copy_query(index, &decode(body)?),
+            Kind::LocationUpdate => self.on_location_update(index, &decode(body)?),
             Kind::BorrowReport => self.on_borrow_report(index, &decode(body)?),
             Kind::Steal => {
                 let message: peer::Steal = decode(body)?;

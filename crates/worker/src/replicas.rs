@@ -7,7 +7,7 @@ use crate::runtime::Runtime;
 use trygon_ids::{ObjectId, SegmentId};
 use trygon_store::node_of;
 use trygon_wire::{FrameError, Kind, control};
-use trygon_worker_core::{Location, Reference, Value};
+use trygon_worker_core::{Location, Reference, Value, Waiter};
 
 impl Engine {
     /// Whether the place is on another node.
@@ -36,12 +36,16 @@ impl Engine {
         if self.is_alone() {
             return true;
         }
-        match self.core.value_of(reference) {
-            Some(Value::Stored(location)) => {
-                let location = *location;
-                self.fetch(&reference.object, location, urgency)
-            }
-            _ => true,
+        let location = match self.core.value_of(reference) {
+            Some(Value::Stored(location)) => *location,
+            // It was lost, and will be there again.
+            Some(Value::Pending) => return self.core.watch(reference),
+            _ => return true,
+        };
+        match self.place(&reference.object, location, urgency) {
+            Place::Coming => false,
+            Place::Failed(StoreError::Lost(reason)) => self.lose(reference, location, &reason),
+            Place::Here(_) | Place::Failed(_) => true,
         }
     }
 
@@ -51,12 +55,17 @@ impl Engine {
         }
         match self.replicas.copies.get_mut(object) {
             Some(Copy::Here(copy)) => return Place::Here(*copy),
-            Some(Copy::Failed(error)) => return Place::Failed(error.clone()),
-            Some(Copy::Coming { urgency: before, .. }) if *before <= urgency => return Place::Coming,
-            Some(Copy::Coming { urgency: before, .. }) => *before = urgency,
-            None => {
+            Some(Copy::Failed { from, error }) if *from == location => return Place::Failed(error.clone()),
+            Some(Copy::Coming { urgency: before, from, .. }) if *before <= urgency && *from == location => {
+                return Place::Coming;
+            }
+            Some(Copy::Coming { urgency: before, from, .. }) => {
+                *before = urgency.min(*before);
+                *from = location;
+            }
+            Some(Copy::Failed { .. }) | None => {
                 self.core.note_copy(object);
-                self.replicas.copies.insert(*object, Copy::Coming { urgency, waiters: Vec::new() });
+                self.replicas.copies.insert(*object, Copy::Coming { urgency, from: location, waiters: Vec::new() });
             }
         }
         let message = control::ObjectPull {
@@ -72,7 +81,7 @@ impl Engine {
 
     /// Forgets that a copy could not be had: the next `get` asks again.
     pub(crate) fn forget_failure(&mut self, object: &ObjectId) {
-        if matches!(self.replicas.copies.get(object), Some(Copy::Failed(_))) {
+        if matches!(self.replicas.copies.get(object), Some(Copy::Failed { .. })) {
             self.replicas.copies.remove(object);
         }
     }
@@ -80,7 +89,7 @@ impl Engine {
     /// This process refers to the object no more.
     pub(crate) fn release_copy(&mut self, object: &ObjectId) {
         match self.replicas.copies.remove(object) {
-            None | Some(Copy::Failed(_)) => return,
+            None | Some(Copy::Failed { .. }) => return,
             Some(Copy::Here(_)) => {}
             Some(Copy::Coming { waiters, .. }) => {
                 for (queue, token) in waiters {
@@ -98,21 +107,30 @@ impl Engine {
         // Released meanwhile: the daemon was told, and has the copy no more.
         let Some(copy) = self.replicas.copies.get_mut(&object) else { return Ok(()) };
         let text = message.message.clone();
+        let from = match copy {
+            Copy::Coming { from, .. } | Copy::Failed { from, .. } | Copy::Here(from) => *from,
+        };
+        let failed = |error| Copy::Failed { from, error };
         let new = match message.error.as_str() {
             "" => Copy::Here(Location {
                 segment: SegmentId(message.segment_id),
                 offset_bytes: message.offset_bytes,
                 size_bytes: message.size_bytes,
             }),
-            "timed_out" => Copy::Failed(StoreError::TimedOut(text)),
-            "store_full" => Copy::Failed(StoreError::Full { capacity_bytes: 0, used_bytes: 0, message: text }),
-            _ => Copy::Failed(StoreError::Lost(text)),
+            "timed_out" => failed(StoreError::TimedOut(text)),
+            "store_full" => failed(StoreError::Full { capacity_bytes: 0, used_bytes: 0, message: text }),
+            "not_allowed" => failed(StoreError::Failed(text)),
+            _ => failed(StoreError::Lost(text)),
         };
+        let found = if let Copy::Here(place) = &new { Some(*place) } else { None };
         let waiters = match std::mem::replace(copy, new) {
             Copy::Coming { waiters, .. } => waiters,
-            Copy::Here(_) | Copy::Failed(_) => Vec::new(),
+            Copy::Here(_) | Copy::Failed { .. } => Vec::new(),
         };
         self.replicas.arrivals += 1;
+        if self.replicas.rescues.remove(&object) {
+            self.end_rescue(&object, found);
+        }
         for (queue, token) in waiters {
             self.push_token(queue, token);
         }
@@ -127,8 +145,14 @@ impl Runtime {
         if engine.fetch_value(reference, Urgency::Get) {
             return true;
         }
-        if let Some(Copy::Coming { waiters, .. }) = engine.replicas.copies.get_mut(&reference.object) {
-            waiters.push((queue.number(), token));
+        let (queue, core) = (queue.number(), &mut engine.core);
+        let is_made_again = matches!(core.value_of(reference), Some(Value::Pending))
+            && core.add_waiter(reference, Waiter::Completion { queue, token });
+        if !is_made_again {
+            match engine.replicas.copies.get_mut(&reference.object) {
+                Some(Copy::Coming { waiters, .. }) => waiters.push((queue, token)),
+                _ => return true,
+            }
         }
         engine.awaited_tokens += 1;
         engine.settle_and_flush();

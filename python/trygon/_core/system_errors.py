@@ -144,6 +144,24 @@ def _object_lost(details: Details) -> BaseException:
     return _object(exceptions.ObjectLostError, "cannot be had any more", details)
 
 
+_RECONSTRUCTION_REASONS = {
+    "put": "OBJECT_UNRECONSTRUCTABLE_PUT",
+    "retries_disabled": "OBJECT_UNRECONSTRUCTABLE_RETRIES_DISABLED",
+    "max_attempts": "OBJECT_UNRECONSTRUCTABLE_MAX_ATTEMPTS_EXCEEDED",
+    "lineage_evicted": "OBJECT_UNRECONSTRUCTABLE_LINEAGE_EVICTED",
+    "cancelled": "OBJECT_UNRECONSTRUCTABLE_TASK_CANCELLED",
+    "borrowed": "OBJECT_UNRECONSTRUCTABLE_BORROWED",
+}
+
+
+def _object_reconstruction_failed(details: Details) -> BaseException:
+    object_id, message = str(details.get("object_id") or ""), _message(details)
+    maker = f", a result of {details['name']}," if details.get("name") else ""
+    text = f"Object {object_id}{maker} is lost and could not be made again: {message}."
+    reason = _RECONSTRUCTION_REASONS.get(str(details.get("reason") or ""))
+    return exceptions.ObjectReconstructionFailedError(object_id, reason, None, message=text)
+
+
 def _object_fetch_timed_out(details: Details) -> BaseException:
     return _object(exceptions.ObjectFetchTimedOutError, "could not be fetched in time", details)
 
@@ -236,6 +254,7 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "actor_init_failed": _actor_init_failed,
     "owner_died": _owner_died,
     "object_lost": _object_lost,
+    "object_reconstruction_failed": _object_reconstruction_failed,
     "object_fetch_timed_out": _object_fetch_timed_out,
     "object_freed": _object_freed,
     "get_timeout": _get_timeout,

@@ -12,7 +12,7 @@ use trygon_node_core::Event;
 use trygon_proto::v1::node_to_node::Body;
 use trygon_proto::v1::{ConnectionLost, HeldLeases, OwnersGone, RemotePeerDied};
 use trygon_wire::Kind;
-use trygon_wire::control::{Death, PeerDied, PeerLost, TLS_CLIENT};
+use trygon_wire::control::{Death, NodeLost, PeerDied, PeerLost, TLS_CLIENT};
 
 /// A process whose connections are gone has ended after this, if that is why they are.
 const LAST_BREATH_MS: u64 = 200;
@@ -236,6 +236,13 @@ impl Service {
             return;
         };
         self.log(&format!("node {node} at {} is dead: {reason}", known.address));
+        let message = format!("it lay on node {node} at {}, which is dead: {reason}", known.address);
+        let notice = NodeLost { node_number: known.number, message };
+        let numbers: Vec<u64> = self.processes.keys().copied().collect();
+        for number in numbers {
+            // Before the news of its processes: what is sent elsewhere because of them is not to look for anything there.
+            self.send(number, Kind::NodeLost, &notice);
+        }
         let death = node_death(format!("its node {node} at {} is dead: {reason}", known.address));
         for (number, other) in lost {
             self.end_remote_peer(number, other, death.clone());

@@ -15,10 +15,10 @@ impl StoreServer {
     /// Another node asks for bytes.
     pub(crate) fn on_asked(&mut self, asked: Asked, now_ms: u64) {
         let served = self.decide(&asked.request, now_ms);
-        let object = asked.request.object;
+        let (object, to_node) = (asked.request.object, asked.request.asker.node);
         let is_data = matches!(served, Served::Data { .. });
         if asked.answer.send(served).is_err() && is_data {
-            self.on_send_ended(&object);
+            self.on_send_ended(&object, to_node, now_ms);
         }
     }
 
@@ -31,22 +31,21 @@ impl StoreServer {
             return Served::Gone;
         }
         let Some(transfers) = &mut self.transfers else { return Served::Gone };
-        if let Decision::Redirect(source) = transfers.serves.on_asked(object, asker, now_ms) {
-            return Served::Redirect(source);
-        }
         if let Some(room) = transfers.rooms.get(&object).filter(|room| room.location == location) {
-            let progress = room.job.as_ref().map(|job| job.progress.clone());
-            // Without progress the copy is complete; with neither, its fetch has not begun.
-            let is_readable = progress.is_some() || room.allocation.is_none();
-            let mapping = transfers.client.mapping(location.segment.0).filter(|_| is_readable);
+            // Who was sent here is served: only where the object came from it is known who waits for whom (PULL-8). Without progress the
+            // copy is complete.
+            let progress = room.progress.clone();
+            let mapping = transfers.client.mapping(location.segment.0);
             return match mapping {
                 Some(mapping) if transfers.pulls.on_send_began(&object) => Served::Data { mapping, progress },
                 _ => Served::Gone,
             };
         }
-        match self.mapping_for_sending(location.segment, now_ms) {
-            Some(mapping) => Served::Data { mapping, progress: None },
-            None => Served::Gone,
+        let Some(mapping) = self.mapping_for_sending(location.segment, now_ms) else { return Served::Gone };
+        let Some(transfers) = &mut self.transfers else { return Served::Gone };
+        match transfers.serves.on_asked(object, asker, now_ms) {
+            Decision::Redirect(source) => Served::Redirect(source),
+            Decision::Serve => Served::Data { mapping, progress: None },
         }
     }
 
@@ -56,11 +55,12 @@ impl StoreServer {
         room.is_some_and(|room| room.location == *location) || self.table.has(object, location)
     }
 
-    pub(crate) fn on_send_ended(&mut self, object: &ObjectId) {
-        if let Some(transfers) = &mut self.transfers
-            && transfers.rooms.contains_key(object)
-        {
+    pub(crate) fn on_send_ended(&mut self, object: &ObjectId, to_node: u32, now_ms: u64) {
+        let Some(transfers) = &mut self.transfers else { return };
+        if transfers.rooms.contains_key(object) {
             transfers.pulls.on_send_ended(object, &mut transfers.effects);
+        } else {
+            transfers.serves.on_ended(object, to_node, now_ms);
         }
     }
 

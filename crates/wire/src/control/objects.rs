@@ -115,6 +115,13 @@ messages! {
         /// For people, beside an error.
         #[prost(string, tag = "6")] message: String,
     }
+    /// To every process: a node died. What lay there is lost.
+    NodeLost {
+        /// Its number: the upper bits of its segments' numbers.
+        #[prost(uint32, tag = "1")] node_number: u32,
+        /// Which node, and why it is dead, for people.
+        #[prost(string, tag = "2")] message: String,
+    }
     /// The sender of an `ObjectPull` needs the copy no more, whether it has it or still waits for it.
     ReplicaRelease {
         /// The object.

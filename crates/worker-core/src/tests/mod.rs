@@ -5,6 +5,7 @@ mod arguments;
 mod cancel;
 mod env;
 mod leases;
+mod lineage;
 mod locality;
 mod on_done;
 mod on_peer_lost;
