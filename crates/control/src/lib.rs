@@ -15,6 +15,8 @@
 
 mod connection;
 mod engine;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod head;
 pub mod journal;
 pub mod json;

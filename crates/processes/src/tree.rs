@@ -113,7 +113,7 @@ pub(crate) fn children_of_all() -> BTreeMap<i32, Vec<i32>> {
 }
 
 /// The parent in a line of `/proc/<pid>/stat`. The command before it may contain anything, parentheses included.
-fn parent_in(stat: &str) -> Option<i32> {
+pub(crate) fn parent_in(stat: &str) -> Option<i32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 

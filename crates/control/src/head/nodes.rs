@@ -15,6 +15,8 @@ use trygon_resources::ResourceSet;
 const LOOK_LATER_US: u64 = 30_000;
 /// Nodes that are gone and are remembered.
 const MOST_DEAD: usize = 4_096;
+/// A number above this is not taken over from a node: those that come after must still fit into the ids of segments and leases.
+const MOST_KNOWN_NUMBER: u32 = 1 << 23;
 
 impl Head {
     /// The nodes that are counted on.
@@ -113,7 +115,8 @@ impl Head {
             return 0;
         }
         // It had one from this head, whose memory of it is lost; numbers in use are not given away.
-        let is_free = known != 0 && nodes.by_id.values().all(|entry| entry.view.node_number != known);
+        let is_sound = (1..=MOST_KNOWN_NUMBER).contains(&known);
+        let is_free = is_sound && nodes.by_id.values().all(|entry| entry.view.node_number != known);
         let number = if is_free { known } else { nodes.next_number.max(1) };
         nodes.next_number = nodes.next_number.max(number + 1);
         number
@@ -143,7 +146,7 @@ impl Head {
             return;
         };
         let (free, total) = (resource_set(&message.free), resource_set(&message.total));
-        entry.view.waiting = message.waiting.iter().map(|waiting| waiting.count).sum();
+        entry.view.waiting = message.waiting.iter().fold(0, |sum, waiting| waiting.count.saturating_add(sum));
         entry.view.free = message.free;
         let free_before = std::mem::replace(&mut entry.free, free);
         let mut has_other_total = false;

@@ -180,3 +180,17 @@ fn what_can_never_be_placed_says_so() {
     assert!(entry.waits().contains("STRICT_SPREAD"), "{}", entry.waits());
     assert_eq!(prepares(&cluster.join(3, &[("CPU", 1.0)])).len() + prepares(&cluster.wait(10_000)).len(), 3);
 }
+
+#[test]
+fn a_group_of_nothing_is_refused() {
+    let mut cluster = Cluster::new();
+    cluster.join(1, ONE);
+    let create = CreatePlacementGroup { request_id: 3, group_id: vec![1; 18], ..CreatePlacementGroup::default() };
+    let out = cluster.request(1, worker(1, 1), Request::CreateGroup(create));
+    let refused = |(_, body): &(NodeId, ToNode)| match body {
+        ToNode::ToProcess(ToProcess { reply: Some(Reply::GroupReply(reply)), .. }) => Some(reply.error.clone()),
+        _ => None,
+    };
+    assert_eq!(out.iter().find_map(refused).as_deref(), Some("a placement group needs at least one bundle"));
+    assert!(cluster.head.groups.iter().next().is_none());
+}
