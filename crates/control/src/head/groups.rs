@@ -23,7 +23,11 @@ impl Head {
             // It could never be reserved, and never wait for anything.
             let error = "a placement group needs at least one bundle".to_owned();
             if request_id != 0 {
-                self.reply(from, Reply::GroupReply(PlacementGroupReply { request_id, error }), out);
+                self.reply(
+                    from,
+                    Reply::GroupReply(PlacementGroupReply { request_id, error, ..Default::default() }),
+                    out,
+                );
             }
             return;
         }
