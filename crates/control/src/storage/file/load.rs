@@ -60,7 +60,7 @@ fn newest(
     snapshots: &[(u64, PathBuf)],
     warnings: &mut Vec<String>,
 ) -> Result<(Option<Snapshot>, u64), StorageError> {
-    for (place, (through, path)) in snapshots.iter().enumerate().rev() {
+    for (position, (through, path)) in snapshots.iter().enumerate().rev() {
         let read = snapshot::read(path, *through).and_then(|mut snapshot| {
             for (digest, bytes) in &mut snapshot.large {
                 *bytes = blobs.read(digest)?;
@@ -69,7 +69,7 @@ fn newest(
         });
         match read {
             Ok(snapshot) => {
-                let earlier = place.checked_sub(1).map_or(0, |place| snapshots[place].0);
+                let earlier = position.checked_sub(1).map_or(0, |position| snapshots[position].0);
                 return Ok((Some(snapshot), earlier));
             }
             Err(error) => warnings.push(format!(
