@@ -12,10 +12,10 @@ use trygon_rpc::{Identity, Joined, Preamble, ServeJoinError};
 /// From the loop to the network.
 #[derive(Debug)]
 pub enum Outgoing {
-    /// To the head, in order. What is sent while the head is away goes after the next registration; what was under way when it went
-    /// away may be lost, so the loop asks again after `Incoming::HeadBack` what it still waits for.
+    /// To the head, in order. What is sent before a registration is dropped with it, and what was under way when the head went away may be
+    /// lost: the loop says again behind the registration what must be heard.
     ToHead(Box<NodeToHead>),
-    /// The answer to `Incoming::HeadBack`: goes before everything else that waits for the head.
+    /// The answer to `Incoming::HeadBack`: takes the place of everything that waits for the head.
     Register {
         /// The number in `Incoming::HeadBack`; an answer to an earlier one is dropped.
         connection: u64,
@@ -59,6 +59,13 @@ pub enum Incoming {
         /// Given back in the answer.
         connection: u64,
     },
+    /// The node's lease is over, for ever. What ran here is being ended; this node comes back as another one, if at all.
+    LeaseLost {
+        /// What happened.
+        reason: String,
+    },
+    /// The head has not renewed this node's lease for a while, and the lease is not over yet. Said once for each silence.
+    LeaseUnanswered,
     /// From another node, in order.
     FromNode {
         /// The node, as its certificate says.

@@ -3,11 +3,12 @@
 //! It may block on the disk, which is why it is a thread; what comes meanwhile waits and is kept with one write.
 
 use crate::journal::Journal;
+use crate::leases::LeaseBook;
 use crate::link::Link;
-use crate::machine::Machine;
-use crate::presence::Presence;
+use crate::machine::{Keep, Machine, Refusal};
 use crate::storage::StorageError;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::OwnedSemaphorePermit;
@@ -28,24 +29,25 @@ pub(crate) enum Input<M: Machine> {
     /// A node said something.
     Said { node: NodeId, stream: u64, event: M::Event, room: OwnedSemaphorePermit },
     /// A stream ended.
-    Closed { node: NodeId, stream: u64, reason: String, is_broken: bool },
+    Closed { node: NodeId, stream: u64, reason: String },
+    /// Something may be due.
+    Look,
     /// The process is to end.
     Stop,
 }
 
-/// How long nodes are waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Patience {
-    /// After their stream ended.
-    pub(crate) grace: Duration,
-    /// After the control service was started again.
-    pub(crate) restart: Duration,
+/// There is no room.
+#[derive(Debug, Clone, Copy)]
+struct Full {
+    /// So many at the beginning of the batch were told.
+    told: usize,
+    again: Instant,
 }
 
 /// Everything that the thread owns.
 pub(crate) struct Engine<M: Machine> {
     journal: Journal<M>,
-    presence: Presence,
+    book: Arc<LeaseBook>,
     links: BTreeMap<NodeId, Link<M::Output>>,
     batch: Vec<(NodeId, M::Event)>,
     /// The room that the batch takes among what waits.
@@ -55,21 +57,25 @@ pub(crate) struct Engine<M: Machine> {
     /// The head's clock when it began. From then on it is monotonic, whatever happens to the machine's.
     began_us: u64,
     unwritten_since: Option<Instant>,
+    /// The place is full: how much of the batch its senders know to wait, and when it is tried again.
+    full: Option<Full>,
     /// What people are told, a line each.
     say: fn(&str),
 }
 
 impl<M: Machine> Engine<M> {
     /// With the nodes that the journal knows, which are to come back.
-    pub(crate) fn new(journal: Journal<M>, patience: Patience, say: fn(&str)) -> Self {
-        let mut presence = Presence::new(patience.grace.as_millis() as u64);
-        for node in journal.machine().members() {
-            presence.expect(node, 0, patience.restart.as_millis() as u64);
-        }
+    pub(crate) fn new(journal: Journal<M>, book: Arc<LeaseBook>, restart: Duration, say: fn(&str)) -> Self {
+        book.with(|presence, now_ms| {
+            for node in journal.machine().members() {
+                presence.expect(node, now_ms, restart.as_millis() as u64);
+            }
+            journal.machine().former().into_iter().for_each(|node| presence.refuse(node));
+        });
         let began_us = unix_us().max(journal.last_us());
         Self {
             journal,
-            presence,
+            book,
             links: BTreeMap::new(),
             batch: Vec::new(),
             rooms: Vec::new(),
@@ -77,6 +83,7 @@ impl<M: Machine> Engine<M> {
             began: Instant::now(),
             began_us,
             unwritten_since: None,
+            full: None,
             say,
         }
     }
@@ -139,23 +146,24 @@ impl<M: Machine> Engine<M> {
                 if let Some(old) = self.links.insert(node, link) {
                     old.end(Status::aborted("the node opened another stream to the head"));
                 }
-                self.presence.opened(node, stream);
+                self.book.with(|presence, now_ms| presence.opened(node, stream, now_ms));
                 self.batch.push((node, register));
             }
             Input::Said { node, stream, event, room } => {
-                if self.presence.is_current(node, stream) {
+                if self.book.with(|presence, _| presence.is_current(node, stream)) {
                     if M::is_farewell(&event) {
-                        self.presence.left(node);
+                        self.book.with(|presence, _| presence.left(node));
                     }
                     self.batch.push((node, event));
                     self.rooms.push(room);
                 }
             }
-            Input::Closed { node, stream, reason, is_broken } => {
-                if self.presence.closed(node, stream, self.now_ms(), &reason, is_broken) {
+            Input::Closed { node, stream, reason } => {
+                if self.book.with(|presence, now_ms| presence.closed(node, stream, now_ms, &reason)) {
                     self.links.remove(&node);
                 }
             }
+            Input::Look => {}
             Input::Stop => return Ok(false),
         }
         Ok(true)
@@ -163,25 +171,60 @@ impl<M: Machine> Engine<M> {
 
     /// What time alone brings.
     fn take_time(&mut self) {
-        for (node, message) in self.presence.take_lost(self.now_ms()) {
+        for (node, message) in self.book.with(|presence, now_ms| presence.take_lost(now_ms)) {
             (self.say)(&format!("node {node} is given up: {message}"));
             self.links.remove(&node);
             self.batch.push((node, M::gone(message)));
         }
-        if self.journal.machine().next_deadline_us().is_some_and(|deadline_us| deadline_us <= self.now_us()) {
+        if self.full.is_none()
+            && self.journal.machine().next_deadline_us().is_some_and(|deadline_us| deadline_us <= self.now_us())
+        {
             self.batch.push((NodeId::nil(), M::tick()));
         }
     }
 
     /// JOURNAL-1: keeps and takes in the batch; then nodes are told.
     fn commit(&mut self) -> Result<(), StorageError> {
-        if self.batch.is_empty() {
+        if self.batch.is_empty() && !self.journal.has_unsent() {
             return Ok(());
+        }
+        let mut heard: BTreeMap<NodeId, u64> = BTreeMap::new();
+        for (node, event) in &self.batch {
+            let number = M::number(event);
+            if number > 0 {
+                heard.insert(*node, number);
+            }
         }
         let (mut batch, mut out) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.out));
         let now_us = self.now_us();
-        self.retry(|journal| journal.commit(now_us, &mut batch, &mut out))?;
+        match self.journal.commit(now_us, &mut batch, &mut out) {
+            Ok(()) => {}
+            Err(error @ StorageError::Full { .. }) => {
+                (self.batch, self.out) = (batch, out);
+                self.on_full(&error);
+                return Ok(());
+            }
+            Err(error) if error.is_temporary() => {
+                self.retry(|journal| journal.commit(now_us, &mut batch, &mut out))?;
+            }
+            Err(error) => return Err(error),
+        }
         self.rooms.clear();
+        if self.full.take().is_some() {
+            (self.say)(&format!("there is room again in {}", self.journal.place()));
+        }
+        let leaseless = self.journal.machine().leaseless();
+        if !leaseless.is_empty() {
+            self.book.with(|presence, _| leaseless.into_iter().for_each(|node| presence.refuse(node)));
+        }
+        // HEAR-1
+        out.extend(heard.into_iter().map(|(node, number)| (node, M::heard(number))));
+        self.send(&mut out);
+        (self.batch, self.out) = (batch, out);
+        Ok(())
+    }
+
+    fn send(&mut self, out: &mut Vec<(NodeId, M::Output)>) {
         for (node, message) in out.drain(..) {
             if let Some(link) = self.links.get(&node)
                 && !link.send(message)
@@ -190,19 +233,56 @@ impl<M: Machine> Engine<M> {
                 self.links.remove(&node);
             }
         }
-        (self.batch, self.out) = (batch, out);
-        Ok(())
+    }
+
+    /// FULL-1: questions are answered, who can be refused is refused, and the rest waits.
+    fn on_full(&mut self, error: &StorageError) {
+        let text = error.to_string();
+        if self.full.is_none() {
+            (self.say)(&text);
+        }
+        let told = self.full.map_or(0, |full| full.told);
+        let (now_us, mut out) = (self.now_us(), std::mem::take(&mut self.out));
+        let new = self.batch.split_off(told.min(self.batch.len()));
+        for (node, event) in new {
+            if M::keep(&event) == Keep::Never {
+                self.journal.answer(now_us, node, event, &mut out);
+                continue;
+            }
+            match M::refuse(&event, &text) {
+                Refusal::Instead(answer) => {
+                    out.push((node, answer));
+                    continue;
+                }
+                Refusal::Meanwhile(notice) => out.push((node, notice)),
+                Refusal::Waits => {}
+            }
+            self.batch.push((node, event));
+        }
+        self.rooms.truncate(self.batch.len());
+        self.send(&mut out);
+        self.out = out;
+        self.full = Some(Full { told: self.batch.len(), again: Instant::now() + RETRY_DELAY });
+        if self.batch.is_empty() && !self.journal.has_unsent() && !self.journal.has_unwritten() {
+            // Who comes next finds out.
+            self.full = None;
+        }
     }
 
     /// Writes what has waited long enough, and shortens the journal.
     fn keep_house(&mut self) -> Result<(), StorageError> {
+        if self.full.is_some_and(|full| full.again <= Instant::now()) {
+            self.commit_again()?;
+        }
         if !self.journal.has_unwritten() {
             self.unwritten_since = None;
-        } else if self.unwritten_since.get_or_insert_with(Instant::now).elapsed() >= WRITE_DELAY {
-            self.retry(Journal::write)?;
+        } else if self.full.is_none() && self.unwritten_since.get_or_insert_with(Instant::now).elapsed() >= WRITE_DELAY
+        {
+            self.write()?;
             self.unwritten_since = None;
         }
-        if self.journal.is_snapshot_due()
+        if self.full.is_none()
+            && self.journal.is_snapshot_due()
             && let Err(error) = self.journal.snapshot()
         {
             // Nothing is lost by a journal that is longer than it should be.
@@ -210,6 +290,21 @@ impl<M: Machine> Engine<M> {
             if !error.is_temporary() {
                 return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    /// There may be room again.
+    fn commit_again(&mut self) -> Result<(), StorageError> {
+        if self.batch.is_empty() && !self.journal.has_unsent() { self.write() } else { self.commit() }
+    }
+
+    fn write(&mut self) -> Result<(), StorageError> {
+        match self.journal.write() {
+            Ok(()) => self.full = None,
+            Err(error @ StorageError::Full { .. }) => self.on_full(&error),
+            Err(error) if error.is_temporary() => self.retry(Journal::write)?,
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -240,22 +335,23 @@ impl<M: Machine> Engine<M> {
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
-    }
-
     fn now_us(&self) -> u64 {
         self.began_us + self.began.elapsed().as_micros() as u64
     }
 
     /// How long nothing is to be done unless something comes.
     fn next_wake(&self) -> Option<Duration> {
-        let now_ms = self.now_ms();
-        let lost = self.presence.next_deadline_ms().map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms)));
+        let lost_ms =
+            self.book.with(|presence, now_ms| presence.next_deadline_ms().map(|at_ms| at_ms.saturating_sub(now_ms)));
+        let lost = lost_ms.map(Duration::from_millis);
         let tick = self.journal.machine().next_deadline_us();
         let tick = tick.map(|at_us| Duration::from_micros(at_us.saturating_sub(self.now_us())));
         let write = self.unwritten_since.map(|since| WRITE_DELAY.saturating_sub(since.elapsed()));
-        [lost, tick, write].into_iter().flatten().min()
+        let Some(full) = self.full else {
+            return [lost, tick, write].into_iter().flatten().min();
+        };
+        // Time brings nothing that could be kept.
+        Some(full.again.saturating_duration_since(Instant::now()))
     }
 }
 

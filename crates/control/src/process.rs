@@ -1,6 +1,8 @@
 //! The process `trygon control`: from the socket that its daemon left it, to a service that runs until the daemon ends.
 
 #[cfg(test)]
+mod kill_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::connection::Connection;
@@ -8,6 +10,7 @@ use crate::engine::{Engine, Input};
 use crate::head::Head;
 use crate::journal::{Journal, Limits, Opened};
 use crate::kinds::{start_engine, start_handshake};
+use crate::leases::{Entering, LeaseBook};
 use crate::options::{ControlCertificate, ControlOptions};
 use crate::parent::{Failed, FromControl, Ready, ToControl, from_control, receive, send, to_control};
 use crate::storage::{StorageError, open};
@@ -18,7 +21,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
@@ -35,6 +38,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_HANDSHAKES: usize = 64;
 /// A large function should not need a round trip for each 64 KiB.
 const WINDOW_BYTES: u32 = 4 << 20;
+/// How long another service may hold the journal that is about to end: longer than `END_PATIENCE`.
+const PREDECESSOR_LIMIT: Duration = Duration::from_secs(4);
 /// How long what is being written may take when the daemon is gone.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -57,14 +62,12 @@ pub fn run(socket: OwnedFd) -> io::Result<()> {
 }
 
 fn start_and_serve(socket: &OwnedFd, options: ControlOptions) -> Result<(), Failed> {
-    let patience = options.patience();
+    let (book, restart) = (Arc::new(LeaseBook::new(options.terms())), options.restart_grace());
     let identity = identity(options.certificate.unwrap_or_default())?;
-    let authority = Some(Path::new(&options.storage_authority)).filter(|path| !path.as_os_str().is_empty());
-    let storage = open(&options.storage, &options.cluster, authority)?;
-    let (journal, opened) = Journal::open(Head::new(), storage, Limits::default())?;
+    let (journal, opened) = open_journal(&options.storage, &options.cluster, Path::new(&options.storage_authority))?;
     report(socket, &journal, &opened);
     let (inputs, received) = channel();
-    let engine = Engine::new(journal, patience, |line| eprintln!("trygon control: {line}"));
+    let engine = Engine::new(journal, book.clone(), restart, |line| eprintln!("trygon control: {line}"));
     let (ended, engine_ended) = oneshot::channel();
     let thread = start_engine(move || {
         let result = engine.run(&received);
@@ -72,9 +75,11 @@ fn start_and_serve(socket: &OwnedFd, options: ControlOptions) -> Result<(), Fail
         let _ = ended.send(());
         result
     })?;
+    let leases = crate::leases::start(book.clone())?;
     rustix::io::ioctl_fionbio(socket, true).map_err(io::Error::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(socket, inputs.clone(), identity, engine_ended))?;
+    let service = Streams::new(inputs.clone(), book);
+    runtime.block_on(serve(socket, service, identity, leases, engine_ended))?;
     let _ = inputs.send(Input::Stop);
     drop(runtime);
     let waits_since = std::time::Instant::now();
@@ -89,15 +94,30 @@ fn start_and_serve(socket: &OwnedFd, options: ControlOptions) -> Result<(), Fail
     Ok(thread.join().map_err(|_| stopped())??)
 }
 
+/// Opens the journal. A service whose daemon was killed a moment ago may still hold it.
+fn open_journal(storage: &str, cluster: &str, authority: &Path) -> Result<(Journal<Head>, Opened), StorageError> {
+    let authority = Some(authority).filter(|path| !path.as_os_str().is_empty());
+    let since = std::time::Instant::now();
+    loop {
+        match Journal::open(Head::new(), open(storage, cluster, authority)?, Limits::default()) {
+            Err(StorageError::InUse { .. }) if since.elapsed() < PREDECESSOR_LIMIT => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Serves until the daemon or the thread that decides ends.
 async fn serve(
     socket: &OwnedFd,
-    inputs: Sender<Input<Head>>,
+    service: Streams,
     identity: Identity,
+    leases: mpsc::Sender<Entering>,
     engine_ended: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let (connections, accepted) = mpsc::channel(MAX_HANDSHAKES);
-    let service = HeadServer::new(Streams::new(inputs))
+    let service = HeadServer::new(service)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let server = Server::builder()
@@ -108,7 +128,7 @@ async fn serve(
         .serve_with_incoming(service, Accepted(accepted));
     tokio::select! {
         served = server => served.map_err(io::Error::other),
-        taken = take_connections(socket, identity, connections) => taken,
+        taken = take_connections(socket, identity, connections, leases) => taken,
         _ = engine_ended => Ok(()),
     }
 }
@@ -118,6 +138,7 @@ async fn take_connections(
     socket: &OwnedFd,
     identity: Identity,
     connections: mpsc::Sender<io::Result<Connection>>,
+    leases: mpsc::Sender<Entering>,
 ) -> io::Result<()> {
     // Its successor is unsafe, for types that may give another descriptor each time; an `OwnedFd` does not.
     #[allow(deprecated)]
@@ -139,6 +160,11 @@ async fn take_connections(
                         Err(error) => eprintln!("trygon control: a connection of node {source} is refused: {error}"),
                     }
                 });
+            }
+            (Some(to_control::Body::Lease(source)), Some(socket)) => {
+                let Ok(source) = NodeId::from_bytes(&source) else { continue };
+                // Where there is no room, the node comes again.
+                let _ = leases.try_send(Entering { socket, source, identity: identity.lock().clone() });
             }
             (Some(to_control::Body::Local(node)), Some(connection)) => {
                 let Ok(node) = NodeId::from_bytes(&node) else { continue };
@@ -180,10 +206,11 @@ fn report(socket: &OwnedFd, journal: &Journal<Head>, opened: &Opened) {
     }
     if let Some(cut) = &opened.cut {
         let note = format!(
-            "{} ended in {} damaged events from number {} on, which were never acknowledged; they are left out",
+            "{} ended in {} damaged appends from event {} on, which was not acknowledged; they are left out ({})",
             journal.place(),
             cut.dropped,
-            cut.first_index
+            cut.first_index,
+            cut.detail
         );
         say(socket, from_control::Body::Note(note));
     }

@@ -1,13 +1,14 @@
 //! A daemon that stays: it detaches from whoever starts it, and says when its node runs.
 
 use crate::about::VERSION;
-use crate::cluster::{Entrance, Starter};
+use crate::cluster::{Entrance, Starter, come_back};
 use crate::connection::Connection;
 use crate::head_place::HeadLink;
 use crate::service::Service;
 use crate::session::{Role, Session, folder};
+use crate::signals::signals;
 use crate::start::{NodeConfig, await_first, refuse};
-use crate::worker_pool::Shield;
+use crate::worker_pool::{Shield, go_below_guard};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ const BACKLOG: i32 = 128;
 /// # Errors
 /// When nothing understandable comes, or the node cannot be made; then the other side was told why.
 pub fn run_session() -> io::Result<()> {
+    go_below_guard(true);
     let socket = socket_from_stdin()?;
     // No terminal's signal reaches it. Fails only where it leads a session already.
     let _ = rustix::process::setsid();
@@ -47,9 +49,20 @@ pub fn run_session() -> io::Result<()> {
         session.starter = Some(starter);
     }
     service.log(&format!("the node begins: trygon {VERSION}, process {}", std::process::id()));
-    let _signals = service.watch_signals()?;
-    service.run();
-    Ok(())
+    let signals = signals()?;
+    loop {
+        service.say_complaints();
+        service.watch_signals(&signals)?;
+        service.run();
+        // Dropped with everything it has before the next one begins.
+        let Some(legacy) = service.into_legacy() else {
+            return Ok(());
+        };
+        let Some(next) = come_back(&start, legacy, &signals) else {
+            return Ok(());
+        };
+        service = next;
+    }
 }
 
 /// The socket that a process was started with as its standard input, which is nothing from now on.
@@ -63,7 +76,8 @@ pub fn socket_from_stdin() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn make(start: &StartDaemon) -> Result<Service, String> {
+/// Makes the node, up to where it waits for the head.
+pub(crate) fn make(start: &StartDaemon) -> Result<Service, String> {
     let path = PathBuf::from(&start.session_directory);
     let failed = |error: io::Error| error.to_string();
     folder::make_private(&path).map_err(failed)?;

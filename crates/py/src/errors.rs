@@ -57,6 +57,7 @@ pub(crate) fn request(py: Python<'_>, error: &RequestError) -> PyErr {
         RequestError::Closed => "the node's daemon is gone; call trygon.init() to start again",
         RequestError::Interrupted => "interrupted",
         RequestError::Refused(message) => message,
+        RequestError::OutOfDisk(message) => return system(py, "out_of_disk", &[("message", message)]),
     };
     system(py, "system", &[("message", message)])
 }

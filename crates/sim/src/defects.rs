@@ -78,6 +78,18 @@ pub const DEFECTS: &[Planted] = &[
         plant: |defects| defects.unstarted_pays = true,
     },
     Planted {
+        label: "OWN-8",
+        name: "what nobody knows of is taken for not begun",
+        workload: "lost-record",
+        plant: |defects| defects.unknown_is_unstarted = true,
+    },
+    Planted {
+        label: "RETRY-1",
+        name: "a task that waits to be tried again is forgotten",
+        workload: "crash",
+        plant: |defects| defects.delay_endless = true,
+    },
+    Planted {
         label: "CANCEL-1",
         name: "a cancelled task whose worker died is tried again",
         workload: "regret",

@@ -7,6 +7,7 @@
 
 mod cancel;
 mod checks;
+mod crashes;
 mod daemon;
 mod daemon_state;
 mod defects;
@@ -15,6 +16,7 @@ mod execute;
 mod finish;
 mod losses;
 mod message;
+pub mod partitions;
 mod perform;
 mod plain;
 mod process;
@@ -30,6 +32,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use crashes::{Crashes, PlantedInDisk, crashes};
 pub use defects::{DEFECTS, Planted};
 pub use run::{Outcome, run};
 pub use trygon_worker_core::Defects;

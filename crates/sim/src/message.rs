@@ -114,6 +114,15 @@ pub(crate) struct PeerDied {
     pub(crate) written: Vec<ToPeer>,
     /// What the recorder kept and nobody has got.
     pub(crate) frames: Vec<ToPeer>,
+    /// Nobody knows what it had begun: its record is lost.
+    pub(crate) unrecorded: bool,
+}
+
+impl PeerDied {
+    /// A death of which no record is known.
+    pub(crate) fn unrecorded(worker: usize, death: Death) -> Self {
+        Self { worker, death, started: None, written: Vec::new(), frames: Vec::new(), unrecorded: true }
+    }
 }
 
 /// From the daemon to a process.

@@ -43,7 +43,11 @@ impl World {
                 process.core.on_copy_answer(&object, from, place, &mut process.links);
             }
             ToPeer::Borrow { object, borrower, delta } => {
-                process.core.on_borrow_report(&object, borrower, delta);
+                if delta > 0 && crate::encoded::number_of(borrower) == from {
+                    process.core.on_borrow_again(&object, borrower);
+                } else {
+                    process.core.on_borrow_report(&object, borrower, delta);
+                }
                 let is_known = process.peer_of.contains_key(&crate::encoded::number_of(borrower));
                 if delta > 0 && !is_known {
                     self.watch_process(number, borrower);
@@ -132,7 +136,7 @@ impl World {
     }
 
     fn on_peer_died(&mut self, number: usize, died: PeerDied) {
-        let PeerDied { worker, death, started, written, frames } = died;
+        let PeerDied { worker, death, started, written, frames, unrecorded } = died;
         let peer = self.processes[number].peer_of.get(&worker).copied();
         if let Some(peer) = peer {
             // What it managed to write comes before what only its recorder kept.
@@ -169,6 +173,7 @@ impl World {
             worker: id,
             peer,
             started,
+            unrecorded,
             cause_kind: &death.kind,
             message: &death.message,
             pid: death.pid,

@@ -27,6 +27,8 @@ pub struct Workload {
     pub crash_per_10000: u64,
     /// Replies of dead workers that arrive after their death is known, in percent of deaths.
     pub late_percent: u64,
+    /// Deaths after which nothing is known of what was begun, as when the whole machine is gone, in percent.
+    pub lost_record_percent: u64,
     /// Steps after which something is cancelled, in percent.
     pub cancel_percent: u64,
     /// Machines whose memory stored values lie in; with none, it is never lost.
@@ -50,6 +52,7 @@ const QUIET: Workload = Workload {
     stream_percent: 0,
     crash_per_10000: 0,
     late_percent: 0,
+    lost_record_percent: 0,
     cancel_percent: 0,
     nodes: 0,
     loss_per_10000: 0,
@@ -63,6 +66,15 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "actors", actors: true, raise_percent: 4, ..QUIET },
     Workload { name: "crash", crash_per_10000: 250, raise_percent: 4, ..QUIET },
     Workload { name: "late", crash_per_10000: 500, late_percent: 100, ..QUIET },
+    Workload {
+        name: "lost-record",
+        crash_per_10000: 350,
+        lost_record_percent: 60,
+        actors: true,
+        kills: true,
+        raise_percent: 4,
+        ..QUIET
+    },
     Workload { name: "streams", stream_percent: 40, raise_percent: 8, ..QUIET },
     Workload {
         name: "streams-crash",

@@ -239,11 +239,12 @@ impl World {
         let now_ns = self.now_ns;
         let process = &mut self.processes[number];
         process.core.return_idle_leases(now_ns, false);
+        let has_retries = process.core.resubmit_due(now_ns, &mut process.links);
         let has_stuck = process.core.steal_stuck_tasks(now_ns);
         self.settle_and_flush(number);
         self.check(number);
         let process = &self.processes[number];
-        if process.is_alive && (has_stuck || process.core.statistics().leases > 0) {
+        if process.is_alive && (has_stuck || has_retries || process.core.statistics().leases > 0) {
             self.plan_tick(number);
         }
     }

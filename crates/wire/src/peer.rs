@@ -43,7 +43,7 @@ messages! {
         /// Device instances.
         #[prost(message, repeated, tag = "2")] devices: Vec<crate::control::Devices>,
         /// What the lease holds.
-        #[prost(map = "string, double", tag = "3")] resources: std::collections::HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "3")] resources: std::collections::BTreeMap<String, f64>,
     }
     /// One task: its place in the owner's table and its attempt.
     TaskKey {

@@ -13,6 +13,15 @@ use trygon_ids::{ActorId, PUT_INDEX_BIT};
 /// several at once: a call beyond the limit may be what the others wait for.
 const WINDOW_CALLS: usize = 4096;
 
+/// What a life of an actor had begun when the connection with it was lost.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// These calls.
+    These(Vec<u32>),
+    /// Nobody can say: any call that was sent.
+    Unknown,
+}
+
 impl Core {
     /// The index of an actor; new ones are watched.
     pub fn actor(&mut self, id: ActorId) -> ActorIndex {
@@ -189,6 +198,7 @@ impl Core {
                     num_returns: entry.num_returns,
                     depth: entry.depth,
                     is_actor_call: true,
+                    is_retriable: entry.retries_left != 0,
                     payload,
                 };
                 outbox.push(peer, &task);
@@ -238,34 +248,46 @@ impl Core {
                 .encode(),
             ActorState::Pending | ActorState::Dead { .. } => return,
         };
+        self.settle_interrupted_with(index, &error, outbox);
+    }
+
+    fn settle_interrupted_with<O: Outbox>(&mut self, index: ActorIndex, error: &[u8], outbox: &mut O) {
+        let interrupted = std::mem::take(&mut self.actors[index.0 as usize].interrupted);
         // From the back, because each goes to the front of the queue.
-        for slot in std::mem::take(&mut actor.interrupted).into_iter().rev() {
+        for slot in interrupted.into_iter().rev() {
             if self.table.at(slot).cancelled {
                 self.fail_cancelled(slot, outbox);
             } else if self.take_retry(slot) {
-                self.note_retry(slot, "its actor's process died while it ran");
+                self.note_retry(slot, "its actor's process died, or was out of reach, while it ran");
                 self.resubmit(slot, true, outbox);
             } else {
-                self.fail(slot, &error, outbox);
+                self.fail(slot, error, outbox);
             }
         }
     }
 
-    /// The connection of an actor's life is gone. `started` may have run; the others were not started and wait for the next life.
+    /// The connection of an actor's life is gone. What it had begun may have run; the others were not started and wait for the next life.
+    /// `unreachable` is the error of those that may not run again when the actor lives as far as is known; otherwise its next state says what
+    /// becomes of them.
     pub(crate) fn on_actor_connection_lost<O: Outbox>(
         &mut self,
         index: ActorIndex,
         peer: PeerIndex,
-        started: &[u32],
+        begun: &Begun,
+        unreachable: Option<&[u8]>,
         outbox: &mut O,
     ) {
         let actor = &mut self.actors[index.0 as usize];
+        let may_have_run = |slot: &u32| match begun {
+            Begun::These(started) => started.contains(slot),
+            Begun::Unknown => true,
+        };
         let (mut cancelled, mut interrupted) = (Vec::new(), Vec::new());
         for slot in actor.in_flight.take().into_iter().rev() {
             let entry = self.table.at_mut(slot);
             if entry.cancelled {
                 cancelled.push(slot);
-            } else if actor.order.concurrent || started.contains(&slot) {
+            } else if actor.order.concurrent || may_have_run(&slot) {
                 interrupted.push(slot);
             } else {
                 // Sent but not started: the same call, so that a late reply of the dead life cannot be taken for it.
@@ -278,6 +300,11 @@ impl Core {
         actor.interrupted.splice(0..0, interrupted);
         if matches!(actor.state, ActorState::Alive { peer: alive, .. } if alive == peer) {
             actor.state = ActorState::Pending;
+            if let Some(error) = unreachable {
+                // It may live on, with nobody to tell: whoever asks hears how it is, and is connected with it again.
+                self.effects.push(Effect::WatchActor { actor: actor.id });
+                self.settle_interrupted_with(index, error, outbox);
+            }
         } else {
             self.settle_interrupted(index, outbox);
         }

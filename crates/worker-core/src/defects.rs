@@ -24,6 +24,10 @@ pub struct Defects {
     pub retry_free: bool,
     /// OWN-8: a task that had not started uses up a retry.
     pub unstarted_pays: bool,
+    /// RETRY-1: a task whose time to be tried again has come is not.
+    pub delay_endless: bool,
+    /// OWN-8: where nobody knows what a dead worker had started, it is taken for nothing.
+    pub unknown_is_unstarted: bool,
     /// CANCEL-1: a cancelled task whose worker died is tried again.
     pub cancel_forgotten: bool,
     /// OWN-3: items that nobody took outlive their generator.

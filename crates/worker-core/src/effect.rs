@@ -26,6 +26,8 @@ pub struct Task<'a> {
     pub depth: u16,
     /// Whether it is an actor's.
     pub is_actor_call: bool,
+    /// Whether it is tried again when its worker dies.
+    pub is_retriable: bool,
     /// Dependencies in their byte form, then arguments.
     pub payload: &'a [u8],
 }

@@ -117,10 +117,12 @@ impl Object {
 pub enum Phase {
     /// The slot is not in use.
     Free,
-    /// Arguments do not exist yet.
+    /// Arguments do not exist yet, or the time to be tried again has not come.
     WaitsForArguments,
     /// Waits for a lease, or for its actor.
     Queued,
+    /// Waits for the time of its next attempt.
+    Delayed,
     /// Sent to a worker.
     Pushed,
     /// Replied, failed, or made by `put`.
@@ -168,6 +170,8 @@ pub(crate) struct Entry {
     pub(crate) lineage: Lineage,
     /// OWN-6: kept tasks of which an argument is one of its objects.
     pub(crate) lineage_pins: u32,
+    /// Attempts that used up a retry: each makes the wait for the next one longer.
+    pub(crate) failed_attempts: u16,
     /// The call of this process that submitted it; 0 for none.
     pub(crate) parent: u32,
     /// Arguments as the executor reads them, without dependencies.
@@ -236,6 +240,7 @@ impl Entry {
             is_retriable: false,
             lineage: Lineage::None,
             lineage_pins: 0,
+            failed_attempts: 0,
             parent: 0,
             payload: SmallBytes::new(),
             first: Object { value: Value::Pending, local_references: 0, uses: 0, detail: None },

@@ -10,6 +10,7 @@ impl Core {
     pub fn sanity_check(&self) -> Result<(), String> {
         self.check_counts()?;
         self.check_leases()?;
+        self.check_delayed()?;
         self.check_uses()?;
         self.check_lineage()
     }

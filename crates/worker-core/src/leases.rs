@@ -115,6 +115,7 @@ impl Core {
                 num_returns: entry.num_returns,
                 depth: entry.depth,
                 is_actor_call: false,
+                is_retriable: entry.retries_left != 0,
                 payload,
             };
             outbox.push(peer, &task);

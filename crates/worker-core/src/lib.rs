@@ -14,7 +14,8 @@
 //!   a lost object is looked for elsewhere, or made again by its task, its lost arguments first.
 //! - **OWN-7** a reply of another attempt changes nothing.
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
-//! - **OWN-8** of a dead worker's tasks, those not started consume no retry.
+//! - **OWN-8** of a dead worker's tasks, those not started consume no retry. Where nobody can say what was started, all may have been.
+//! - **RETRY-1** a task that waits for its next attempt is tried when its time has come, and only once.
 //! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
 //! - **FLOW-2** inline values are counted in bytes.
 #![forbid(unsafe_code)]
@@ -38,6 +39,8 @@ mod leases;
 mod lineage;
 mod locality;
 mod loss;
+mod memory_retries;
+mod memory_retry_rule;
 mod numbers;
 mod on_done;
 mod on_peer_lost;
@@ -45,6 +48,8 @@ mod owned;
 mod rebuild;
 mod references;
 mod replay;
+mod retries;
+mod retry_delays;
 mod state;
 mod streams;
 mod submit;
@@ -62,9 +67,11 @@ pub use defects::Defects;
 pub use effect::{Cancel, Effect, Outbox, Task};
 pub use entry::{Location, Phase, Reference, Value, Waiter};
 pub use error_value::{ErrorView, SystemError, error_summary, error_view, user_error, with_summary};
+pub use memory_retry_rule::MemoryRetryRule;
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
-pub use on_peer_lost::{Interrupted, Lost};
+pub use on_peer_lost::{CONNECTION_LOST, Interrupted, Lost};
+pub use retry_delays::RetryDelays;
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
 pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};
 pub use submit::{Arguments, Submission};

@@ -2,6 +2,7 @@
 
 use crate::effect::{Effect, Outbox};
 use crate::entry::{Lineage, Phase, Reference, Value};
+use crate::retry_delays::Failure;
 use crate::state::{Core, LeaseState};
 use trygon_ids::{ObjectId, WorkerId};
 
@@ -76,7 +77,11 @@ impl Core {
         } else if is_worth_another && self.take_retry(reply.slot) {
             self.note_raised(reply.slot, returns);
             self.refuse_values(reply.slot, reply.generation, returns);
-            self.resubmit(reply.slot, false, outbox);
+            match self.retry_delay_ns(reply.slot, Failure::Error) {
+                // A call keeps its place among the others of its caller.
+                delay_ns if delay_ns > 0 && actor.is_none() => self.resubmit_at(reply.slot, now_ns + delay_ns),
+                _ => self.resubmit(reply.slot, false, outbox),
+            }
         } else {
             if let Some(error) = self.replay_error(reply.slot, reply.raised) {
                 self.refuse_values(reply.slot, reply.generation, returns);

@@ -16,8 +16,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 use trygon_ids::{JobId, NodeId, OwnerIncarnation, WorkerId};
 use trygon_rpc::{Authority, NodeCertificate};
-use trygon_wire::control::{Certificate, TLS_CLIENT, TLS_SERVER};
 use trygon_wire::FrameReader;
+use trygon_wire::control::{Certificate, TLS_CLIENT, TLS_SERVER};
 use trygon_worker_core::{Arguments, Core, Identity, Submission, Value};
 
 /// What lies beside a frame of the daemon.

@@ -32,9 +32,11 @@ impl Engine {
                 Err(error) => Err(error),
             };
             self.activity += 1;
-            if handled.is_err() {
-                // A peer of the same job that breaks the protocol is broken: nothing it says can be trusted.
-                self.links.close(index);
+            if let Err(error) = handled {
+                // A peer of the same job that breaks the protocol is broken: nothing it says can be trusted. Its daemon ends it, and so it
+                // becomes known what it had begun.
+                self.links.lose(index, format!("what it said makes no sense: {error}"));
+                self.tell_lost();
                 return;
             }
         }
@@ -141,8 +143,10 @@ impl Engine {
         let definition = definitions.get(push.function as usize).cloned();
         let definition = definition.ok_or(FrameError::Malformed("function that was never defined"))?;
         let is_actor_call = flags & task::FLAG_ACTOR != 0;
+        let is_retriable = flags & task::FLAG_RETRIABLE != 0;
         let payload = SmallBytes::copy_of(self.note_stream(index, &push, payload)?);
-        self.work.push_back(Work::Call(Call { tag: 0, peer: index, push, is_actor_call, definition, payload }));
+        let call = Call { tag: 0, peer: index, push, is_actor_call, is_retriable, definition, payload };
+        self.work.push_back(Work::Call(call));
         if self.blocked && !is_actor_call {
             self.hand_back(None, true);
         }
@@ -216,7 +220,11 @@ impl Engine {
     fn on_borrow_report(&mut self, index: PeerIndex, message: &peer::BorrowReport) -> Result<(), FrameError> {
         let object = ObjectId::from_bytes(&message.object_id).map_err(|_| FrameError::Malformed("object id"))?;
         let borrower = WorkerId::from_bytes(&message.borrower).map_err(|_| FrameError::Malformed("borrower"))?;
-        self.core.on_borrow_report(&object, borrower, message.lends);
+        if message.lends > 0 && borrower == self.links.peer(index).worker {
+            self.core.on_borrow_again(&object, borrower);
+        } else {
+            self.core.on_borrow_report(&object, borrower, message.lends);
+        }
         let is_known = borrower == self.links.peer(index).worker || self.peer_of.contains_key(&borrower);
         if message.lends > 0 && !is_known {
             // Connected only to learn of its death: a dead borrower has given everything back.

@@ -27,6 +27,8 @@ _SIGNALS = {
     15: "SIGTERM",
     24: "SIGXCPU",
 }
+# Ended for more than its own limit, and ended because the node was nearly full.
+_MEMORY_KINDS = ("memory_limit", "out_of_memory")
 
 
 def system_error(kind: str, details: Details) -> BaseException:
@@ -45,7 +47,7 @@ def describe_death(details: Details) -> str:
     message = _message(details)
     if kind == "user_exit":
         return f"{process} left by itself: {message or 'sys.exit() was called'}"
-    if kind == "out_of_memory":
+    if kind in _MEMORY_KINDS:
         return f"{process} was stopped for its memory use: {message}"
     if signal:
         return f"{process} was killed by signal {signal} ({_SIGNALS.get(signal, 'unnamed')})"
@@ -54,6 +56,10 @@ def describe_death(details: Details) -> str:
             f": {message}" if message and str(exit_code) not in message else ""
         )
     return f"{process} ended: {message}" if message else f"{process} ended for an unknown reason"
+
+
+def _out_of_disk(details: Details) -> BaseException:
+    return exceptions.OutOfDiskError(_message(details))
 
 
 def _message(details: Details) -> str:
@@ -68,7 +74,7 @@ def _worker_died(details: Details) -> BaseException:
     attempts = int(details.get("attempts") or 1)
     tries = "" if attempts == 1 else f" It was tried {attempts} times."
     advice = " A higher max_retries would have tried again." if attempts else ""
-    if details.get("cause_kind") == "out_of_memory":
+    if details.get("cause_kind") in _MEMORY_KINDS:
         return exceptions.OutOfMemoryError(f"Task {name} was ended: {describe_death(details)}.{tries}")
     return exceptions.WorkerCrashedError(f"The worker of task {name} died: {describe_death(details)}.{tries}{advice}")
 
@@ -100,7 +106,8 @@ def _actor_died(details: Details) -> BaseException:
         why = f"{describe_death(details)}; max_restarts would have started it again"
     else:
         why = message or "the reason is not known"
-    return _actor(exceptions.ActorDiedError, f"{_actor_name(details)} is dead: {why}.", details)
+    error = exceptions.ActorOutOfMemoryError if kind in _MEMORY_KINDS else exceptions.ActorDiedError
+    return _actor(error, f"{_actor_name(details)} is dead: {why}.", details)
 
 
 def _actor_unavailable(details: Details) -> BaseException:
@@ -260,6 +267,7 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "get_timeout": _get_timeout,
     "cancelled": _cancelled,
     "store_full": _store_full,
+    "out_of_disk": _out_of_disk,
     "node_died": _plain(exceptions.LocalRayletDiedError, "The node is gone"),
     "actor_name_taken": _name_taken,
     "not_initialized": _not_initialized,

@@ -26,6 +26,13 @@ pub(crate) struct Start {
     /// Where a head keeps what must outlive it: file:PATH, redis://HOST:PORT/DB, or memory: [default: a file of the session].
     #[arg(long, value_name = "PLACE", default_value = "", conflicts_with = "address")]
     pub(crate) storage: String,
+    /// Folder for what must outlive a head's machine or daemon: the cluster's key and authority, and the journal unless --storage says
+    /// otherwise. Starting a head with the same folder again goes on with the same cluster.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["address", "token_file"])]
+    pub(crate) storage_dir: Option<PathBuf>,
+    /// How long a node that has lost its head waits for it before it ends, in seconds; 0 for ever.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, conflicts_with = "head")]
+    pub(crate) head_reconnect_timeout: u32,
     #[command(flatten)]
     pub(crate) node: NodeOptions,
     /// How long a node's certificate is valid, in seconds; all are renewed in time. A machine that is stolen is locked out after this at the
@@ -132,6 +139,22 @@ pub(crate) struct Drain {
     /// Seconds after which the node ends whatever runs there, and before when nothing is left [default: it is not ended].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) deadline_s: Option<u64>,
+    #[command(flatten)]
+    pub(crate) at: Where,
+}
+
+/// Which node is stopped at once and kept out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Fence {
+    /// The node: the beginning of its id, its name or its address, as `trygon status` shows them.
+    #[arg(value_name = "NODE")]
+    pub(crate) node: String,
+    /// Words about it, for people.
+    #[arg(long, value_name = "TEXT", default_value = "by hand")]
+    pub(crate) message: String,
+    /// Let it in again.
+    #[arg(long)]
+    pub(crate) undo: bool,
     #[command(flatten)]
     pub(crate) at: Where,
 }

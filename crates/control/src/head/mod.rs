@@ -7,6 +7,7 @@ mod attempts;
 mod demand;
 mod early;
 mod explain;
+mod fences;
 mod groups;
 mod groups_alone;
 mod invariants;
@@ -22,6 +23,7 @@ mod queries;
 mod questions;
 mod returned;
 mod state;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod view_news;

@@ -1,12 +1,14 @@
 //! The nodes of the cluster: they come, say what they have, and go.
 
+use crate::head::fences::first_id;
 use crate::head::node_table::{NodeEntry, PREFIX, without_groups};
 use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
-use crate::translate::resource_set;
-use trygon_ids::NodeId;
+use crate::translate::{resource_set, worker_id};
+use std::collections::BTreeMap;
+use trygon_ids::{ActorId, NodeId};
 use trygon_proto::control::Death;
-use trygon_proto::v1::{DrainNode, Load, NodeView, RegisterNode, Registered, View, head_to_node};
+use trygon_proto::v1::{DrainNode, GivenUp, Load, NodeView, RegisterNode, Registered, View, head_to_node};
 use trygon_resources::ResourceSet;
 
 /// After a node has less than before.
@@ -22,8 +24,17 @@ impl Head {
         self.nodes.alive().collect()
     }
 
+    /// The actors that live or are remembered.
+    pub fn actors(&self) -> impl Iterator<Item = ActorId> {
+        self.actors.iter().map(|(actor, _)| *actor)
+    }
+
     pub(super) fn on_register(&mut self, node: NodeId, message: RegisterNode, out: &mut Out) {
         let is_alone = message.address.is_empty();
+        if !is_alone && self.refuse_incarnation(node, &message, out) {
+            return;
+        }
+        self.lose_predecessor(node, &message.address, out);
         let is_known = self.nodes.is_alive(node);
         let number = self.number_for(node, message.known_number, is_alone);
         let total = resource_set(&message.resources);
@@ -42,13 +53,22 @@ impl Head {
         let mut prefix = [0; PREFIX];
         prefix.copy_from_slice(&node.as_bytes()[..PREFIX]);
         self.nodes.by_prefix.insert(prefix, node);
+        let (heard, answers) = self
+            .nodes
+            .by_id
+            .get_mut(&node)
+            .map_or((0, BTreeMap::new()), |entry| (entry.heard, std::mem::take(&mut entry.answers)));
         let entry = NodeEntry {
+            heard,
+            answers,
             view,
             free: total.clone(),
             total,
             daemon_pid: message.daemon_pid,
             load: Load::default(),
             loads: 0,
+            first_id: first_id(node, &message),
+            name: message.name.clone(),
             settling: Vec::new(),
         };
         if !is_known {
@@ -64,12 +84,25 @@ impl Head {
         Self::tell(node, head_to_node::Body::Registered(registered), out);
         self.tell_first_view(node, message.known_number != 0, out);
         self.tell_jobs(node, out);
+        for ended in &message.ended {
+            // What it died of is not guessed.
+            self.on_process_ended(worker_id(&ended.worker_id), &ended.death.clone().unwrap_or_default(), out);
+        }
         self.reconcile(node, is_known, message, out);
         self.house_the_homeless(out);
         for group in std::mem::take(&mut self.homeless_groups) {
             self.reserve(group, out);
         }
         self.look_soon();
+    }
+
+    /// Whoever listens where another node did is what its machine started after that one ended.
+    fn lose_predecessor(&mut self, node: NodeId, address: &str, out: &mut Out) {
+        let before = self.nodes.by_address.insert(address.to_owned(), node).filter(|before| *before != node);
+        if let Some(lost) = before.filter(|before| !address.is_empty() && self.nodes.is_alive(*before)) {
+            let message = format!("it ended, and its machine has started another node at its address, {address}");
+            self.on_node_lost(self.now_us, lost, &message, out);
+        }
     }
 
     /// A number is a node's for ever. 0 is that of a node that is its own cluster.
@@ -157,6 +190,8 @@ impl Head {
         let Some(entry) = self.nodes.by_id.get_mut(&node).filter(|entry| entry.view.state != "dead") else {
             return;
         };
+        self.fences.closing.remove(&node);
+        let kind = if entry.view.state == "draining" { "drained" } else { "node" };
         "dead".clone_into(&mut entry.view.state);
         message.clone_into(&mut entry.view.message);
         entry.view.free.clear();
@@ -168,7 +203,7 @@ impl Head {
         self.note_member(node);
         self.news.stop(node);
         self.tell_all(&head_to_node::Body::View(View { is_whole: false, nodes: vec![view] }), out);
-        let death = Death { kind: "node".to_owned(), message: message.to_owned(), ..Death::default() };
+        let death = Death { kind: kind.to_owned(), message: message.to_owned(), ..Death::default() };
         for worker in self.known_processes_of(node) {
             self.on_process_ended(worker, &death, out);
         }
@@ -199,6 +234,20 @@ impl Head {
         }
     }
 
+    /// NODE-1: a node that was given up is told so, and a fenced one; true then. What it says is not heard.
+    fn refuse_incarnation(&self, node: NodeId, message: &RegisterNode, out: &mut Out) -> bool {
+        let dead = self.nodes.by_id.get(&node).filter(|entry| entry.view.state == "dead");
+        let given_up = match (dead, self.fence_against(node, message)) {
+            (_, Some(reason)) => GivenUp { message: reason, is_fenced: true },
+            (Some(entry), None) => {
+                GivenUp { message: format!("the head has given it up: {}", entry.view.message), is_fenced: false }
+            }
+            (None, None) => return false,
+        };
+        Self::tell(node, head_to_node::Body::GivenUp(given_up), out);
+        true
+    }
+
     fn forget_old_dead(&mut self) {
         let dead = self.nodes.by_id.len() - self.nodes.count;
         if dead <= MOST_DEAD {
@@ -208,6 +257,7 @@ impl Head {
         if let Some(node) = oldest.min_by_key(|(_, entry)| entry.view.node_number).map(|(node, _)| *node) {
             self.nodes.by_id.remove(&node);
             self.nodes.by_prefix.retain(|_, other| *other != node);
+            self.nodes.by_address.retain(|_, other| *other != node);
             self.news.forget(node);
         }
     }

@@ -166,5 +166,5 @@ fn a_count_that_no_owner_can_mean_is_counted_as_the_most() {
         Effect::LoadChanged { queued, .. } => queued.first().map(|demand| demand.count),
         _ => None,
     };
-    assert_eq!(env.take().iter().filter_map(queued).last(), Some(u32::MAX));
+    assert_eq!(env.take().iter().filter_map(queued).next_back(), Some(u32::MAX));
 }

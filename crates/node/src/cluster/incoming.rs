@@ -29,6 +29,8 @@ impl Service {
                 Incoming::FromHead(message) => self.on_head_says(*message),
                 Incoming::HeadLost { reason } => self.on_head_lost(&reason),
                 Incoming::HeadBack { connection } => self.on_head_back(connection),
+                Incoming::LeaseUnanswered => self.on_lease_unanswered(),
+                Incoming::LeaseLost { reason } => self.on_given_up(&reason, false),
                 Incoming::FromNode { node, message } => self.on_node_message(node, *message),
                 Incoming::NodeUnreachable { node, reason } => self.on_node_unreachable(node, &reason),
                 Incoming::Accepted { preamble, socket, .. } => self.on_accepted(&preamble, socket),
@@ -45,7 +47,7 @@ impl Service {
             Purpose::Peer => self.on_peer_accepted(preamble, socket),
             Purpose::Object => self.on_object_stream(preamble, socket),
             // The network thread itself takes the others.
-            Purpose::Join | Purpose::Node => {}
+            Purpose::Join | Purpose::Node | Purpose::Lease => {}
         }
     }
 
@@ -60,11 +62,24 @@ impl Service {
         let starter = self.session.as_ref().and_then(|session| session.starter.as_ref());
         let starter = starter.map(|starter| starter.until_ms);
         let logs = cluster.log_room.retry_ms;
+        let watched = cluster.watched.values().copied().min();
         let drain = cluster.draining.as_ref().and_then(Draining::deadline_ms);
-        [pending, unreached, questions, asks, control, starter, logs, drain, Some(cluster.certificates_ms)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            pending,
+            unreached,
+            questions,
+            asks,
+            control,
+            starter,
+            logs,
+            drain,
+            watched,
+            cluster.gives_up_ms,
+            Some(cluster.certificates_ms),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.
@@ -75,9 +90,11 @@ impl Service {
         self.on_connections_deadline();
         self.on_unreached_deadline();
         self.on_questions_deadline();
+        self.on_watch_deadline();
         self.on_early_asks_deadline();
         self.on_control_deadline();
         self.on_starter_deadline();
+        self.on_head_given_up();
         self.on_certificates_deadline();
         self.on_logs_deadline();
         self.on_drain_deadline();

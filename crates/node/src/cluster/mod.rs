@@ -2,6 +2,7 @@
 //! different machines, and objects from there.
 
 mod certificates;
+mod come_back;
 mod connections;
 mod control_child;
 mod control_process;
@@ -11,6 +12,7 @@ mod early_ask;
 mod enter;
 mod from_node;
 mod incoming;
+mod lease_desk;
 mod lifetimes;
 mod log_room;
 mod logs;
@@ -24,7 +26,9 @@ mod starter;
 mod state;
 mod to_node;
 mod view;
+mod watch;
 
+pub(crate) use come_back::{GivenUp, come_back};
 pub(crate) use enter::Entrance;
 pub(crate) use starter::Starter;
 pub(crate) use state::{CONTROL, Cluster, NETWORK};

@@ -1,7 +1,8 @@
 //! Deltas.
 
-use crate::tests::{id, node, with_free_cpus};
+use crate::tests::{id, node, set, with_free_cpus};
 use crate::{Delta, View};
+use trygon_resources::Amount;
 
 #[test]
 fn a_whole_delta_says_who_is_gone() {

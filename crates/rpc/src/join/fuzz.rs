@@ -1,11 +1,11 @@
 //! Doors for the fuzz targets: what the two sides of a joining read, without the TLS around it.
 
+use crate::Versions;
 use crate::authority::Authority;
 use crate::join::messages::{Facts, Reply, Request, receive};
 use crate::join::server::{JoinTerms, Joined, decide};
 use crate::key::ClusterKey;
 use crate::node_certificate::{IssuedNode, NodeKey};
-use crate::Versions;
 use prost::Message as _;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};

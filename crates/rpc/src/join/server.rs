@@ -118,7 +118,11 @@ pub fn serve_join(
 }
 
 /// Decides on a request whose sender knows the secret.
-pub(super) fn decide(request: &Request, terms: &JoinTerms<'_>, admit: impl FnOnce(&Joined) -> Result<(), String>) -> Answer {
+pub(super) fn decide(
+    request: &Request,
+    terms: &JoinTerms<'_>,
+    admit: impl FnOnce(&Joined) -> Result<(), String>,
+) -> Answer {
     let JoinTerms { authority, versions: own, now, lifetime, .. } = *terms;
     let malformed = |what| Answer::Refuse(Refusal::Other, ServeJoinError::Malformed(what));
     let Ok(facts) = Facts::decode(request.facts.as_slice()) else { return malformed("no protobuf message") };

@@ -171,6 +171,8 @@ messages! {
         #[prost(bytes = "vec", tag = "3")] value: Vec<u8>,
         /// Keys, for `list`.
         #[prost(bytes = "vec", repeated, tag = "4")] keys: Vec<Vec<u8>>,
+        /// Why nothing was changed: the head's disk is full. Or empty.
+        #[prost(string, tag = "5")] out_of_disk: String,
     }
     /// What happened to a task, for the bounded record.
     TaskEvent {
