@@ -1,4 +1,4 @@
-"""The package's readers of files, of sockets and of what workers print meet thousands of inputs that are almost right."""
+"""The package's readers of files, sockets and of what workers print meet thousands of inputs that are almost right."""
 
 from __future__ import annotations
 
