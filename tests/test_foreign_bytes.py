@@ -1,10 +1,9 @@
-"""The package's readers of files, of sockets and of what workers print meet thousands of inputs that are almost right."""
+"""The package's readers of files, sockets and of what workers print meet thousands of inputs that are almost right."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import socket
 import tarfile
 import time
@@ -86,9 +85,21 @@ def test_damaged_streams_and_indices_of_packages_are_refused(tmp_path: Path) -> 
     for number, damaged in enumerate(mutations([packed], 200)):
         if damaged != packed:
             with pytest.raises(SetupError):
-                shipping.fetch(NAME, str(tmp_path / f"s{number}"), at_head(damaged, json.dumps({
-                    "pieces": 1, "prefix": "p", "sha256": sha256(packed).hexdigest(),
-                }).encode()), never)
+                shipping.fetch(
+                    NAME,
+                    str(tmp_path / f"s{number}"),
+                    at_head(
+                        damaged,
+                        json.dumps(
+                            {
+                                "pieces": 1,
+                                "prefix": "p",
+                                "sha256": sha256(packed).hexdigest(),
+                            }
+                        ).encode(),
+                    ),
+                    never,
+                )
     index = json.dumps({"pieces": 1, "prefix": "p", "bytes": 1, "sha256": sha256(packed).hexdigest()}).encode()
     for number, damaged in enumerate([*mutations([index], 600), b"[" * 100_000, b"[1]", b"{}"]):
         try:
@@ -140,8 +151,12 @@ def archives() -> dict[str, bytes]:
         for name in ("module.py", "name.data/purelib/other.py", "../outside.py", "/absolute.py", "a/../../up.py"):
             archive.writestr(name, b"x = 1\n")
     contents = [("module.py", b"x = 1\n"), ("folder", None), ("folder/a.py", b"")]
-    return {"code.zip": zipped.getvalue(), "code.whl": zipped.getvalue(), "code.tar.gz": package(contents),
-            "code.tar": package(contents, "")}
+    return {
+        "code.zip": zipped.getvalue(),
+        "code.whl": zipped.getvalue(),
+        "code.tar.gz": package(contents),
+        "code.tar": package(contents, ""),
+    }
 
 
 @pytest.mark.parametrize("name", sorted(archives()))
@@ -216,7 +231,6 @@ BAR = {"bar": "b1", "count": 3, "total": 10, "position": 0, "unit": "it", "desc"
 
 
 def test_lines_that_look_like_bars_never_stop_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_manager", None)
     stream = Terminal()
     monkeypatch.setattr(progress, "_manager", progress.BarManager(stream))
     assert progress.take([f"{PROGRESS_MARK}{json.dumps(BAR)}"], 1) == []
@@ -256,7 +270,11 @@ def test_offers_of_debuggers_are_taken_or_printed() -> None:
     assert driver.offer(1, sound).startswith("task f stopped at a.py:3")
     odd = [json.dumps({"path": value, "what": value, "where": "x"}) for value in ODD]
     try:
-        for text in [*(data.decode(errors="replace") for data in mutations([sound.encode()], 3000)), *odd, "[" * 100_000]:
+        for text in [
+            *(data.decode(errors="replace") for data in mutations([sound.encode()], 3000)),
+            *odd,
+            "[" * 100_000,
+        ]:
             assert isinstance(driver.offer(1, text), str)
         for found in driver._waiting:
             assert driver._connect(found["path"]) is None
@@ -338,11 +356,9 @@ def test_notes_in_the_cache_may_hold_anything(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(cache, "folder", lambda: str(tmp_path))
     notes = [b'{"bytes": 12, "made": 5.0}']
     odd = [b'{"bytes": []}', b'{"bytes": 1e400}', b"[" * 100_000, b"3"]
-    dice = random.Random(3)
-    all_notes = [*mutations(notes, 200), *odd]
-    for number, damaged in enumerate(all_notes):
+    for number, damaged in enumerate([*mutations(notes, 200), *odd]):
         (tmp_path / f"{number}.json").write_bytes(damaged)
     entry = cache.Entry("new")
     entry.use(lambda path: os.mkdir(path), lambda seconds: None)
     os.close(entry._lock)
-    assert dice.choice(all_notes) is not None and (tmp_path / "new.json").exists()
+    assert (tmp_path / "new.json").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 import time
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from test_cluster_start import Node, folder, node
 __all__ = ["folder", "node"]
 
 SNAPSHOTS = Path(__file__).resolve().parent.parent / "crates" / "wire" / "snapshots"
-PROGRAM = (
-    "trygon.init(address='auto')\nf = trygon.remote(lambda x: x + 1)\nprint(sum(trygon.get([f.remote(i) for i in range(9)])))"
-)
-SHUTDOWN = 0x0216
+PROGRAM = """
+trygon.init(address="auto")
+f = trygon.remote(lambda x: x + 1)
+print(sum(trygon.get([f.remote(i) for i in range(9)])))
+"""
 DRIVERS = 6
 FRAMES = 120
 
@@ -98,7 +100,7 @@ def test_a_daemon_survives_its_socket(node: Node, folder: Path) -> None:
 
 def test_a_daemon_survives_its_drivers(node: Node, folder: Path) -> None:
     daemon = pid_of_daemon(node)
-    version = ".".join(map(str, __import__("sys").version_info[:3]))
+    version = ".".join(map(str, sys.version_info[:3]))
     hello = text(1, trygon.__version__) + text(2, version) + text(3, os.path.realpath("/bin/true")) + text(5, "/")
     shutdown = kind_of(snapshot("shutdown"))
     sent = 0

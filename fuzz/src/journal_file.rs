@@ -3,7 +3,7 @@
 use crate::input::Input;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use trygon_control::storage::{RedbStorage, Record, Storage, StorageError};
+use trygon_control::storage::{Record, RedbStorage, Storage, StorageError};
 use trygon_ids::NodeId;
 
 /// Events in the sound file.

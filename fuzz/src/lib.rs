@@ -33,17 +33,17 @@ mod parsers;
 
 // Readers that are private where they are, and stand alone.
 #[allow(dead_code)]
-#[path = "../../crates/cluster/src/sessions.rs"]
-mod session_table;
-#[allow(dead_code)]
 #[path = "../../crates/node/src/log_tail/lines.rs"]
 mod lines;
 #[allow(dead_code)]
-#[path = "../../crates/processes/src/tree.rs"]
-mod tree;
+#[path = "../../crates/cluster/src/sessions.rs"]
+mod session_table;
 #[allow(dead_code)]
 #[path = "../../crates/store/src/transfer/frames.rs"]
 mod transfer_frames;
+#[allow(dead_code)]
+#[path = "../../crates/processes/src/tree.rs"]
+mod tree;
 
 /// Every target by its name.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[

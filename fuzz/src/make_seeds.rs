@@ -10,10 +10,10 @@ use trygon_rpc::{Authority, ClusterKey, NodeKey, PeerName, Preamble, Purpose, jo
 use trygon_wire::{Header, Kind, recorder};
 use trygon_worker_core::{SystemError, user_error};
 
+mod seeds_of_cluster;
 #[path = "../../crates/wire/tests/snapshot_files/mod.rs"]
 #[allow(dead_code)]
 mod snapshot_files;
-mod seeds_of_cluster;
 
 use seeds_of_cluster::part;
 
@@ -69,18 +69,25 @@ fn write_handshakes() {
     write("names", "demand", &[&[3], group.as_bytes()].concat());
     write("names", "stat", b"\x0412 (a ) b) S 1 12 12 0 -1");
     let authority = Authority::create(SystemTime::now()).expect("an authority");
-    let node = authority.issue_for(NodeId::new([1; 28]), NodeKey::generate().expect("a key").public_key(), SystemTime::now(), Duration::from_secs(60));
+    let node = authority.issue_for(
+        NodeId::new([1; 28]),
+        NodeKey::generate().expect("a key").public_key(),
+        SystemTime::now(),
+        Duration::from_secs(60),
+    );
     write("certificates", "authority", authority.certificate());
     write("certificates", "node", &node.expect("a certificate").certificate_der);
 }
 
 fn write_journal() {
-    let record = Record { index: 3, at_us: 5, origin: NodeId::new([1; 28]), label: "key_value".to_owned(), body: vec![1, 2] };
+    let record =
+        Record { index: 3, at_us: 5, origin: NodeId::new([1; 28]), label: "key_value".to_owned(), body: vec![1, 2] };
     let bytes = record.encode();
     write("records", "file", &[&[2, 0x10][..], &part(&bytes), &[0x20], &part(&bytes)].concat());
     write("records", "sound", &[&[2, 0x11][..], &part(b"labelbody"), &[0x21], &part(b"labelbody")].concat());
     let mut redis = vec![2, 0x12, 0, 5];
-    let values = ["5".to_owned(), record.origin.hex(), record.label.clone(), String::new(), record.checksum().to_string()];
+    let values =
+        ["5".to_owned(), record.origin.hex(), record.label.clone(), String::new(), record.checksum().to_string()];
     for (which, value) in (0..).zip(&values) {
         redis.push(which);
         redis.extend(part(if which == 3 { &record.body } else { value.as_bytes() }));
@@ -107,13 +114,23 @@ fn write_store(snapshots: &[(String, Vec<u8>)]) {
     let kinds = [Kind::SegmentRequest, Kind::SegmentMap, Kind::SegmentReturn, Kind::ObjectSealed, Kind::ObjectFree];
     let mut all = Vec::new();
     for (number, kind) in (0..).zip(kinds) {
-        for (_, frame) in snapshots.iter().filter(|(_, frame)| Header::parse(frame).is_ok_and(|header| header.kind == kind)) {
+        for (_, frame) in
+            snapshots.iter().filter(|(_, frame)| Header::parse(frame).is_ok_and(|header| header.kind == kind))
+        {
             all.extend([&[1, number][..], &part(&frame[Header::LEN..])].concat());
         }
     }
     // A segment of a page, an object in it, and its end.
     let seals = [0x0a, 28].into_iter().chain([9; 28]).chain([0x10, 1, 0x20, 64]).collect::<Vec<u8>>();
-    let small = [&[0, 0][..], &part(&[8, 1, 16, 0x80, 0x20]), &[1, 1], &part(&[8, 1]), &[0, 3], &part(&seals), &[0, 8, 3, 1, 9]];
+    let small = [
+        &[0, 0][..],
+        &part(&[8, 1, 16, 0x80, 0x20]),
+        &[1, 1],
+        &part(&[8, 1]),
+        &[0, 3],
+        &part(&seals),
+        &[0, 8, 3, 1, 9],
+    ];
     write("store", "story", &small.concat());
     write("store", "all", &all);
 }
@@ -148,7 +165,9 @@ fn main() {
     for (number, message) in seeds_of_cluster::messages().iter().enumerate() {
         write("cluster_messages", &format!("message{number}"), message);
     }
-    for (name, bytes) in [("client", &[1, 22, 3, 3, 0, 4, 2, 0, 0, 0][..]), ("server", &[0, 22, 3, 1, 0, 5, 1, 0, 0, 1, 3])] {
+    for (name, bytes) in
+        [("client", &[1, 22, 3, 3, 0, 4, 2, 0, 0, 0][..]), ("server", &[0, 22, 3, 1, 0, 5, 1, 0, 0, 1, 3])]
+    {
         write("tls", name, bytes);
     }
 }

@@ -4,8 +4,8 @@ use crate::input::Input;
 use crate::universe::worker;
 use trygon_ids::{ObjectId, SegmentId};
 use trygon_store_core::{
-    Decision, FetchOutcome, ObjectLocation, Priority, PullEffect, PullLimits, PullRequest, PullTable, ServeTable,
-    Source,
+    Decision, FetchEnd, FetchOutcome, ObjectLocation, Priority, PullEffect, PullLimits, PullRequest, PullTable,
+    ServeTable, Source,
 };
 
 const MOST_STEPS: usize = 200;
@@ -18,7 +18,8 @@ fn source(input: &mut Input<'_>) -> Source {
     let form = input.byte();
     let size_bytes = if form & 8 == 0 { 100 } else { input.number() };
     let location = ObjectLocation { segment: SegmentId(u64::from(form)), offset_bytes: 0, size_bytes };
-    Source { node: u32::from(form & 3), location, is_direct: form & 4 != 0 }
+    let failed_node = (form & 16 != 0).then(|| u32::from(form >> 5));
+    Source { node: u32::from(form & 3), location, is_direct: form & 4 != 0, failed_node }
 }
 
 fn outcome(input: &mut Input<'_>) -> FetchOutcome {
@@ -60,7 +61,8 @@ pub(crate) fn pulls(data: &[u8]) {
                     Some(index) if step & 15 != 10 => fetches.swap_remove(index).1,
                     _ => input.number(),
                 };
-                table.on_fetched(&which, attempt, outcome(&mut input), now_ms, &mut effects);
+                let end = FetchEnd { attempt, outcome: outcome(&mut input), has_moved: step & 16 != 0 };
+                table.on_fetched(&which, end, now_ms, &mut effects);
             }
             11 => _ = table.on_send_began(&which),
             12 => table.on_send_ended(&which, &mut effects),

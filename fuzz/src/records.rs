@@ -46,17 +46,13 @@ fn decode(bytes: &[u8]) -> Option<Record> {
 fn sound(index: u64, body: &[u8]) -> Option<Record> {
     let (label, body) = body.split_at(body.len() / 2);
     let label = String::from_utf8_lossy(label).into_owned();
-    let record =
-        Record { index, at_us: 1, origin: trygon_ids::NodeId::nil(), label, body: body.to_vec() };
+    let record = Record { index, at_us: 1, origin: trygon_ids::NodeId::nil(), label, body: body.to_vec() };
     decode(&record.encode())
 }
 
 fn from_redis(index: u64, input: &mut Input<'_>) -> Option<Record> {
-    let id = if input.byte() & 1 == 0 {
-        format!("{index}-0")
-    } else {
-        String::from_utf8_lossy(input.part()).into_owned()
-    };
+    let id =
+        if input.byte() & 1 == 0 { format!("{index}-0") } else { String::from_utf8_lossy(input.part()).into_owned() };
     let names: [&[u8]; 5] = [b"at_us", b"node", b"event", b"body", b"checksum"];
     let mut fields: Vec<Vec<u8>> = Vec::new();
     for _ in 0..input.byte() & 7 {

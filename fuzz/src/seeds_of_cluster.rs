@@ -12,8 +12,8 @@ use trygon_proto::v1::{
     ActorPlaced, ActorRefused, ActorRunning, ActorWaits, AskLeases, BundlesPrepared, CancelAsk, CommitBundles,
     DeclineLeases, DrainNode, EndJob, FromProcess, GiveBackLease, GrantLease, HeadToNode, HeldBundle, HeldLeases,
     IndexedBundle, JobEnded, JobStarted, Load, NodeLeaves, NodeToHead, NodeToNode, NodeView, OwnersGone, PlaceActor,
-    PrepareBundles, ProcessEnded, RefuseLeases, RegisterNode, ReleaseGroup, ReserveGroup, StartJob, UnplaceActor,
-    View, Waiting, head_to_node, node_to_node,
+    PrepareBundles, ProcessEnded, RefuseLeases, RegisterNode, ReleaseGroup, ReserveGroup, StartJob, UnplaceActor, View,
+    Waiting, head_to_node, node_to_node,
 };
 
 fn cpus(count: f64) -> HashMap<String, f64> {
@@ -180,7 +180,8 @@ fn view() -> head_to_node::Body {
 fn from_head() -> Vec<head_to_node::Body> {
     use head_to_node::Body;
     let actor = CreateActor { actor_id: vec![1], placement_resources: cpus(1.0), ..CreateActor::default() };
-    let bundles = vec![IndexedBundle { index: 0, resources: cpus(1.0) }, IndexedBundle { index: 1, resources: cpus(1.0) }];
+    let bundles =
+        vec![IndexedBundle { index: 0, resources: cpus(1.0) }, IndexedBundle { index: 1, resources: cpus(1.0) }];
     let reserve = ReserveGroup { group_id: vec![2], bundles: bundles.clone(), creator: vec![1], ..Default::default() };
     let prepare = PrepareBundles { group_id: vec![3], attempt: 1, bundles, ..PrepareBundles::default() };
     vec![

@@ -22,8 +22,7 @@ const CAPACITY_BYTES: u64 = 256 << 10;
 /// The store's laws hold whatever a process says.
 pub(crate) fn store(data: &[u8]) {
     let mut input = Input::new(data);
-    let mut server =
-        StoreServer::with_options(StoreOptions { wait_ms: 5_000, ..StoreOptions::new(CAPACITY_BYTES) });
+    let mut server = StoreServer::with_options(StoreOptions { wait_ms: 5_000, ..StoreOptions::new(CAPACITY_BYTES) });
     let mut now_ms = 0;
     for _ in 0..MOST_FRAMES {
         if input.is_empty() {

@@ -92,7 +92,9 @@ class Entry:
                 path = os.path.join(self._root, name)
                 try:
                     with open(path, encoding="utf-8") as file:
-                        known.append((os.stat(path).st_mtime, path.removesuffix(".json"), int(json.load(file)["bytes"])))
+                        known.append(
+                            (os.stat(path).st_mtime, path.removesuffix(".json"), int(json.load(file)["bytes"]))
+                        )
                 except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
                     # Another process removes it just now.
                     continue

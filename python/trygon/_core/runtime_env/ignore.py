@@ -68,7 +68,7 @@ class _Pattern:
         """Whether it is the path's pattern."""
         reached = self._with_none({0})
         for name in path.split("/"):
-            further = set()
+            further: set[int] = set()
             for place in reached:
                 if place < len(self._parts):
                     part = self._parts[place]
