@@ -213,6 +213,8 @@ impl Service {
             orphans: Vec::new(),
             orphans_again_ms: None,
             stopping: false,
+            first_id: node_id,
+            given_up: None,
         })
     }
 

@@ -44,8 +44,7 @@ impl Core {
             }
             self.delayed.pop_first();
             // It may have been cancelled meanwhile.
-            let waits =
-                |entry: &&crate::entry::Entry| entry.phase == Phase::Delayed && entry.attempt == attempt;
+            let waits = |entry: &&crate::entry::Entry| entry.phase == Phase::Delayed && entry.attempt == attempt;
             if self.table.get(slot, generation).filter(waits).is_some() && !self.defects.delay_endless {
                 self.dispatch(slot, outbox);
             }

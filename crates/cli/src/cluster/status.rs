@@ -69,7 +69,9 @@ fn render_jobs(out: &mut String, answers: &Value) {
             Some(pid) if pid > 0 => format!("process {pid}"),
             _ => "only detached actors".to_owned(),
         };
-        let _ = writeln!(out, "  {}  {driver}  {}", text(&job["job_id"]), text(&job["entrypoint"]));
+        let weight = job["weight"].as_f64().filter(|weight| *weight != 1.0);
+        let weight = weight.map_or(String::new(), |weight| format!("  weight {weight}"));
+        let _ = writeln!(out, "  {}  {driver}{weight}  {}", text(&job["job_id"]), text(&job["entrypoint"]));
     }
 }
 
@@ -99,7 +101,7 @@ mod tests {
             "nodes": [{"NodeID": "00112233445566", "Alive": true, "NodeManagerAddress": "10.0.0.1", "Resources": {"CPU": 4.0}}],
             "cluster_resources": {"CPU": 4.0, "node:10.0.0.1": 1.0},
             "available_resources": {"CPU": 1.5},
-            "jobs": [{"job_id": "01000000", "driver_pid": 0, "entrypoint": "a.py"}],
+            "jobs": [{"job_id": "01000000", "driver_pid": 0, "entrypoint": "a.py", "weight": 2.5}],
             "actors": [{"state": "alive"}, {"state": "dead"}],
             "waiting": [{"name": "f", "count": 2, "needs": "CPU: 8", "why": "no node has so much"},
                 {"kind": "actors", "name": "A", "count": 1, "needs": [{"GPU": 1.0}], "why": ""}],
@@ -110,7 +112,7 @@ mod tests {
             "001122334455  alive",
             "2.5 of 4 CPU",
             "actors: 1",
-            "only detached",
+            "only detached actors  weight 2.5  a.py",
             "2 × f (CPU: 8)",
             "1 × actors A (GPU: 1): all",
         ] {
