@@ -2,7 +2,7 @@
 
 use crate::channel::Channel;
 use rustix::process::{Pid, Signal};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use trygon_wire::Kind;
@@ -28,8 +28,8 @@ struct Driver {
     daemon: Child,
 }
 
-fn cpus(count: f64) -> HashMap<String, f64> {
-    HashMap::from([("CPU".to_owned(), count)])
+fn cpus(count: f64) -> BTreeMap<String, f64> {
+    BTreeMap::from([("CPU".to_owned(), count)])
 }
 
 impl Driver {
@@ -67,7 +67,7 @@ impl Driver {
         driver
     }
 
-    fn ask(&self, request_id: u64, count: u32, resources: HashMap<String, f64>) {
+    fn ask(&self, request_id: u64, count: u32, resources: BTreeMap<String, f64>) {
         let name = "f".to_owned();
         self.channel
             .send(Kind::LeaseRequest, &LeaseRequest { request_id, resources, count, name, ..LeaseRequest::default() });

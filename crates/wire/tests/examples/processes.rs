@@ -25,7 +25,7 @@ pub(crate) fn put(examples: &mut Examples) {
             environment: id(4, 32),
             environment_description: b"description".to_vec(),
             job_directory: "/tmp/job".to_owned(),
-            labels: std::collections::HashMap::from([("zone".to_owned(), "a".to_owned())]),
+            labels: std::collections::BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
         },
     );
     put_sessions(examples);
@@ -110,7 +110,7 @@ fn put_peers(examples: &mut Examples) {
 
 /// Daemons that stay, and who connects to them.
 fn put_sessions(examples: &mut Examples) {
-    let label = |key: &str, value: &str| std::collections::HashMap::from([(key.to_owned(), value.to_owned())]);
+    let label = |key: &str, value: &str| std::collections::BTreeMap::from([(key.to_owned(), value.to_owned())]);
     examples.put(
         Kind::StartDaemon,
         &control::StartDaemon {
@@ -131,6 +131,7 @@ fn put_sessions(examples: &mut Examples) {
             key_text: "secret".to_owned(),
             storage: "redis://10.0.0.9:6379/0".to_owned(),
             certificate_lifetime_s: 86_400,
+            head_patience_s: 60,
         },
     );
     examples.put(
