@@ -78,15 +78,14 @@ impl Storage for FileStorage {
     fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
         let Some(last) = records.last() else { return Ok(()) };
         let mut faults = std::mem::take(&mut self.faults);
-        let result = self.held().and_then(|held| {
+        let result = self.held().map(|held| {
             let large = records.iter().filter_map(|record| Some((record.index, record.large.as_ref()?)));
             let kept = large.map(|(index, large)| (index, large.digest, large.bytes.as_slice()));
-            let result = held.blobs.keep(kept).and_then(|()| {
+            held.blobs.keep(kept).and_then(|()| {
                 held.journal.append(&frame::encode(held.journal.marker, records), &mut faults)?;
                 held.last_index = last.index;
                 Ok(())
-            });
-            Ok(result)
+            })
         });
         self.faults = faults;
         result?.map_err(|error| self.translate(&error))
