@@ -1,4 +1,4 @@
-"""The head is killed, frozen, started again and again, or loses its whole daemon: what was acknowledged is there, and work goes on."""
+"""The head is killed, frozen, started again and again, or loses its daemon: what was acknowledged is there."""
 
 from __future__ import annotations
 

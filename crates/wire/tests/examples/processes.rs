@@ -133,7 +133,6 @@ fn put_sessions(examples: &mut Examples) {
             key_text: "secret".to_owned(),
             storage: "redis://10.0.0.9:6379/0".to_owned(),
             certificate_lifetime_s: 86_400,
-            head_patience_s: 60,
         },
     );
     examples.put(

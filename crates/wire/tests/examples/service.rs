@@ -61,7 +61,6 @@ pub(crate) fn put(examples: &mut Examples) {
             existed: true,
             value: b"value".to_vec(),
             keys: vec![b"one".to_vec(), b"two".to_vec()],
-            out_of_disk: "no room".to_owned(),
         },
     );
     put_to_driver_and_zygote(examples);
