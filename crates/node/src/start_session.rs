@@ -5,6 +5,7 @@ use crate::cluster::{Entrance, Starter};
 use crate::connection::Connection;
 use crate::head_place::HeadLink;
 use crate::service::Service;
+use crate::spill_options::spill_options;
 use crate::session::{Role, Session, folder};
 use crate::start::{NodeConfig, await_first, refuse};
 use crate::worker_pool::Shield;
@@ -75,6 +76,7 @@ fn make(start: &StartDaemon) -> Result<Service, String> {
         idle_worker_ms: start.idle_worker_ms,
         max_workers: start.max_workers,
         address: start.ip.clone(),
+        spill: spill_options(start.spill.clone(), Some(&path)),
     })
     .map_err(failed)?;
     let (cluster, address) = Entrance { start, node_id: service.identity.node_id, folder: &path }.enter()?;

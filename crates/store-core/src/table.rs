@@ -6,9 +6,11 @@ mod on_object;
 mod on_segment;
 mod on_worker_died;
 mod sizing;
+mod spilling;
 mod state;
 
-pub use state::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable, node_of};
+pub use spilling::{FilePart, Look, PartSource, SpillLimits, WritePart};
+pub use state::{Effect, ObjectLocation, RefuseCause, Reject, StoreLimits, StoreStats, StoreTable, node_of};
 
 #[cfg(test)]
 mod tests;

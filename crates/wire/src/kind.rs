@@ -127,6 +127,10 @@ kinds! {
     AttachTool = 0x0252,
     /// `control::PeerLost`
     PeerLost = 0x0242,
+    /// `control::SegmentWatched`
+    SegmentWatched = 0x0248,
+    /// `control::LookEnded`
+    LookEnded = 0x0249,
     /// `control::ObjectPull`
     ObjectPull = 0x0240,
     /// `control::ReplicaRelease`
@@ -189,6 +193,8 @@ kinds! {
     CertificateRenewed = 0x0340,
     /// `control::ObjectPulled`
     ObjectPulled = 0x0341,
+    /// `control::WatchSegment`
+    WatchSegment = 0x0348,
 
     // Between the daemon and the zygote: 0x04xx (`control`).
     /// `control::ForkWorker`, with descriptors

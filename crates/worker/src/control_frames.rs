@@ -106,6 +106,12 @@ impl Engine {
                 self.answers.insert(message.request_id, Answer::SegmentRefused(message));
                 Ok(())
             }
+            Kind::WatchSegment => {
+                let message: control::WatchSegment = decode(body)?;
+                self.on_watch_segment(SegmentId(message.segment_id));
+                self.control.flush();
+                Ok(())
+            }
             Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
             Kind::ObjectPulled => self.on_object_pulled(&decode(body)?),
             Kind::Reclaim => {
@@ -146,7 +152,9 @@ impl Engine {
     /// Somebody waits for memory.
     fn on_shortage(&mut self, message: &control::ReturnSegments) {
         self.segments_wanted_until_ns = self.clock.now_ns() + u64::from(message.for_ms) * 1_000_000;
+        self.release_unseen();
         self.return_empty_segments();
+        self.control.flush();
     }
 
     fn on_reply(&mut self, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
@@ -385,7 +393,11 @@ impl Engine {
 
     fn on_segment_mapped(&mut self, message: &control::SegmentMapped) -> Result<(), FrameError> {
         let segment = SegmentId(message.segment_id);
+        if message.watched || message.size_bytes == 0 {
+            self.replicas.watched.entry(segment).or_default();
+        }
         if message.size_bytes == 0 {
+            self.forget_copies_in(segment);
             self.answers.insert(segment_answer(segment), Answer::SegmentGone);
             return Ok(());
         }

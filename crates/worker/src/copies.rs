@@ -1,7 +1,7 @@
-//! What is known of the copies of objects of other nodes, and why an object cannot be had.
+//! What is known of objects that the daemon has to be asked for, and why an object cannot be had.
 
-use std::collections::HashMap;
-use trygon_ids::ObjectId;
+use std::collections::{BTreeSet, HashMap};
+use trygon_ids::{ObjectId, SegmentId};
 use trygon_worker_core::Location;
 
 /// Why an object cannot be written or read.
@@ -16,6 +16,8 @@ pub enum StoreError {
         /// A sentence for people.
         message: String,
     },
+    /// Objects have to go to the disk, and the disk is full.
+    DiskFull(String),
     /// The segment is gone: the object was freed, or its writer's node is lost.
     Gone,
     /// No copy can be had of an object of another node, for this reason.
@@ -44,7 +46,12 @@ pub(crate) enum Copy {
         /// Tokens to be pushed when it is here: queue and token.
         waiters: Vec<(u32, u64)>,
     },
-    Here(Location),
+    Here {
+        location: Location,
+        since_ns: u64,
+        /// Whether it was looked at since.
+        was_seen: bool,
+    },
     Failed(StoreError),
 }
 
@@ -56,6 +63,9 @@ pub(crate) struct Replicas {
     pub(crate) copies: HashMap<ObjectId, Copy>,
     /// Counts answers, so that a waiter looks again only when there is something to see.
     pub(crate) arrivals: u64,
+    /// Segments of this node whose objects may be in files, so that the daemon is asked before one is looked at. With what this process
+    /// looked at when it was told, by offset, and still does.
+    pub(crate) watched: HashMap<SegmentId, BTreeSet<u64>>,
 }
 
 /// Where an object can be read.

@@ -1,4 +1,5 @@
-//! Copies of objects of other nodes: asked of the daemon, held as long as this process refers to the object.
+//! Objects that the daemon is asked for: copies of those of other nodes, and own ones that may be in files. Held as long as this process
+//! refers to the object, or until somebody needs the memory and nobody here looks at it.
 
 use crate::completions::CompletionQueue;
 use crate::copies::{Copy, Place, StoreError, Urgency};
@@ -9,7 +10,15 @@ use trygon_store::node_of;
 use trygon_wire::{FrameError, Kind, control};
 use trygon_worker_core::{Location, Reference, Value};
 
+/// What came and was not looked at yet is not given up before: it would be asked for again.
+const FRESH_NS: u64 = 200_000_000;
+
 impl Engine {
+    /// Whether the daemon has to be asked before an object at the place is looked at.
+    pub fn must_ask(&self, location: &Location) -> bool {
+        self.is_elsewhere(location) || self.replicas.watched.contains_key(&location.segment)
+    }
+
     /// Whether the place is on another node.
     pub fn is_elsewhere(&self, location: &Location) -> bool {
         node_of(location.segment) != self.replicas.node_number
@@ -18,6 +27,11 @@ impl Engine {
     /// Whether everything that may be waited for can only be on this node.
     pub fn is_alone(&self) -> bool {
         self.replicas.node_number == 0
+    }
+
+    /// Whether everything that may be waited for can only be in this node's memory.
+    pub fn is_all_in_memory(&self) -> bool {
+        self.is_alone() && self.replicas.watched.is_empty()
     }
 
     /// A number that grows whenever `watch` or `fetch` may say something new.
@@ -31,7 +45,7 @@ impl Engine {
         !matches!(self.place(object, location, urgency), Place::Coming)
     }
 
-    /// As `fetch`, of a reference whose value is known. What is no stored object is here.
+    /// As `fetch`, of a reference whose value is known. What is no stored object is here, and so is what is in a file of this node.
     pub fn fetch_value(&mut self, reference: &Reference, urgency: Urgency) -> bool {
         if self.is_alone() {
             return true;
@@ -39,18 +53,21 @@ impl Engine {
         match self.core.value_of(reference) {
             Some(Value::Stored(location)) => {
                 let location = *location;
-                self.fetch(&reference.object, location, urgency)
+                !self.is_elsewhere(&location) || self.fetch(&reference.object, location, urgency)
             }
             _ => true,
         }
     }
 
     pub(crate) fn place(&mut self, object: &ObjectId, location: Location, urgency: Urgency) -> Place {
-        if !self.is_elsewhere(&location) {
+        if !self.must_ask(&location) {
             return Place::Here(location);
         }
         match self.replicas.copies.get_mut(object) {
-            Some(Copy::Here(copy)) => return Place::Here(*copy),
+            Some(Copy::Here { location, was_seen, .. }) => {
+                *was_seen |= urgency == Urgency::Get;
+                return Place::Here(*location);
+            }
             Some(Copy::Failed(error)) => return Place::Failed(error.clone()),
             Some(Copy::Coming { urgency: before, .. }) if *before <= urgency => return Place::Coming,
             Some(Copy::Coming { urgency: before, .. }) => *before = urgency,
@@ -81,7 +98,7 @@ impl Engine {
     pub(crate) fn release_copy(&mut self, object: &ObjectId) {
         match self.replicas.copies.remove(object) {
             None | Some(Copy::Failed(_)) => return,
-            Some(Copy::Here(_)) => {}
+            Some(Copy::Here { .. }) => {}
             Some(Copy::Coming { waiters, .. }) => {
                 for (queue, token) in waiters {
                     self.push_token(queue, token);
@@ -92,6 +109,46 @@ impl Engine {
         self.control.send(Kind::ReplicaRelease, &control::ReplicaRelease { object_id });
     }
 
+    /// Somebody needs memory: what nobody here looks at is let go.
+    pub(crate) fn release_unseen(&mut self) {
+        let now_ns = self.clock.now_ns();
+        let unseen = |copy: &Copy| match copy {
+            Copy::Here { location, since_ns, was_seen } => {
+                (*was_seen || now_ns >= since_ns + FRESH_NS)
+                    && !self.store.is_pinned(location.segment.0, location.offset_bytes)
+            }
+            Copy::Coming { .. } | Copy::Failed(_) => false,
+        };
+        let released: Vec<ObjectId> =
+            self.replicas.copies.iter().filter(|(_, copy)| unseen(copy)).map(|(object, _)| *object).collect();
+        for object in released {
+            self.release_copy(&object);
+        }
+        for (segment, offsets) in &mut self.replicas.watched {
+            offsets.retain(|offset_bytes| {
+                let is_pinned = self.store.is_pinned(segment.0, *offset_bytes);
+                if !is_pinned {
+                    let message = control::LookEnded { segment_id: segment.0, offset_bytes: *offset_bytes };
+                    self.control.send(Kind::LookEnded, &message);
+                }
+                is_pinned
+            });
+        }
+    }
+
+    /// A segment is gone, and with it what this process held in it.
+    pub(crate) fn forget_copies_in(&mut self, segment: SegmentId) {
+        let is_in = |copy: &Copy| matches!(copy, Copy::Here { location, .. } if location.segment == segment);
+        self.replicas.copies.retain(|_, copy| !is_in(copy));
+    }
+
+    /// From now on the daemon is asked before an object of the segment is looked at, and no space of it is taken back without its word.
+    pub(crate) fn on_watch_segment(&mut self, segment: SegmentId) {
+        let offsets = self.store.pinned_in(segment.0);
+        self.replicas.watched.entry(segment).or_default().extend(&offsets);
+        self.control.send(Kind::SegmentWatched, &control::SegmentWatched { segment_id: segment.0, offsets });
+    }
+
     /// The daemon's answer.
     pub(crate) fn on_object_pulled(&mut self, message: &control::ObjectPulled) -> Result<(), FrameError> {
         let object = ObjectId::from_bytes(&message.object_id).map_err(|_| FrameError::Malformed("object id"))?;
@@ -99,18 +156,23 @@ impl Engine {
         let Some(copy) = self.replicas.copies.get_mut(&object) else { return Ok(()) };
         let text = message.message.clone();
         let new = match message.error.as_str() {
-            "" => Copy::Here(Location {
-                segment: SegmentId(message.segment_id),
-                offset_bytes: message.offset_bytes,
-                size_bytes: message.size_bytes,
-            }),
+            "" => Copy::Here {
+                location: Location {
+                    segment: SegmentId(message.segment_id),
+                    offset_bytes: message.offset_bytes,
+                    size_bytes: message.size_bytes,
+                },
+                since_ns: self.clock.now_ns(),
+                was_seen: false,
+            },
             "timed_out" => Copy::Failed(StoreError::TimedOut(text)),
+            "disk_full" => Copy::Failed(StoreError::DiskFull(text)),
             "store_full" => Copy::Failed(StoreError::Full { capacity_bytes: 0, used_bytes: 0, message: text }),
             _ => Copy::Failed(StoreError::Lost(text)),
         };
         let waiters = match std::mem::replace(copy, new) {
             Copy::Coming { waiters, .. } => waiters,
-            Copy::Here(_) | Copy::Failed(_) => Vec::new(),
+            Copy::Here { .. } | Copy::Failed(_) => Vec::new(),
         };
         self.replicas.arrivals += 1;
         for (queue, token) in waiters {
@@ -124,7 +186,14 @@ impl Runtime {
     /// Whether the value can be read at once. If not, a copy is asked for, and `token` is put into the queue when it is here.
     pub fn complete_when_here(&self, queue: &CompletionQueue, reference: &Reference, token: u64) -> bool {
         let mut engine = self.lock();
-        if engine.fetch_value(reference, Urgency::Get) {
+        let is_here = match engine.core.value_of(reference) {
+            Some(Value::Stored(location)) => {
+                let location = *location;
+                engine.fetch(&reference.object, location, Urgency::Get)
+            }
+            _ => true,
+        };
+        if is_here {
             return true;
         }
         if let Some(Copy::Coming { waiters, .. }) = engine.replicas.copies.get_mut(&reference.object) {
@@ -144,7 +213,7 @@ impl Runtime {
             Value::Inline(bytes) => Some((bytes.as_slice().len() as u64, Vec::new())),
             Value::Stored(location) => {
                 let mut nodes = vec![node_of(location.segment)];
-                let has_copy = matches!(engine.replicas.copies.get(&reference.object), Some(Copy::Here(_)));
+                let has_copy = matches!(engine.replicas.copies.get(&reference.object), Some(Copy::Here { .. }));
                 if has_copy && !nodes.contains(&engine.replicas.node_number) {
                     nodes.push(engine.replicas.node_number);
                 }

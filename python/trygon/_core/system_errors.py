@@ -176,6 +176,10 @@ def _store_full(details: Details) -> BaseException:
     )
 
 
+def _disk_full(details: Details) -> BaseException:
+    return exceptions.OutOfDiskError(_message(details))
+
+
 def _mebibytes(size_bytes: Any) -> str:
     try:
         return f"{int(size_bytes) / 2**20:.0f} MiB"
@@ -241,6 +245,7 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "get_timeout": _get_timeout,
     "cancelled": _cancelled,
     "store_full": _store_full,
+    "disk_full": _disk_full,
     "node_died": _plain(exceptions.LocalRayletDiedError, "The node is gone"),
     "actor_name_taken": _name_taken,
     "not_initialized": _not_initialized,

@@ -7,6 +7,7 @@ mod explain;
 mod machine;
 mod node_request;
 mod nodes;
+mod spill;
 mod start;
 mod status;
 mod stop;

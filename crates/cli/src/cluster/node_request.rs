@@ -67,6 +67,7 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
         },
         storage: start.storage.clone(),
         certificate_lifetime_s: start.certificate_lifetime.unwrap_or(0),
+        spill: Some(start.node.spill.config()?),
     })
 }
 

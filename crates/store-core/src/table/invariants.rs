@@ -42,6 +42,6 @@ impl StoreTable {
         if self.waiting.iter().any(|request| self.dead.contains(request.from)) {
             return Err("STORE-3: a dead process waits for space".into());
         }
-        Ok(())
+        self.check_spilling()
     }
 }

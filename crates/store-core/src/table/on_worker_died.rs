@@ -1,5 +1,6 @@
 //! What a death leaves behind (STORE-3), without taking memory from those who still read it (STORE-2).
 
+use crate::table::spilling::OnDisk;
 use crate::table::state::{Effect, Life, ObjectLocation, Stage, StoreTable};
 use trygon_ids::{SegmentId, WorkerId};
 
@@ -12,13 +13,16 @@ impl StoreTable {
         for id in ids {
             self.after_death_in(id, worker, effects);
         }
+        self.on_spilling_death(worker, now_ms, effects);
         self.serve_waiting(now_ms, effects);
+        self.plan_spills(now_ms, effects);
     }
 
     fn after_death_in(&mut self, id: SegmentId, worker: WorkerId, effects: &mut Vec<Effect>) {
         let Some(entry) = self.segments.get_mut(&id) else {
             return;
         };
+        entry.awaits_nobody_else(worker);
         let was_reader = entry.readers.remove(&worker);
         let was_writer = entry.writer == Some(worker);
         if was_writer && entry.stage != Stage::Ready {
@@ -31,10 +35,12 @@ impl StoreTable {
         }
         let nobody_reads = entry.readers.is_empty();
         let mut lost_owner = false;
-        for object in entry.objects.values_mut() {
+        let mut on_disk = Vec::new();
+        for (offset, object) in &mut entry.objects {
             if object.life == Life::Owned(worker) {
                 object.life = Life::HeldForReaders;
                 lost_owner = true;
+                on_disk.push(((id, *offset, object.id), std::mem::replace(&mut object.disk, OnDisk::No)));
             }
         }
         if lost_owner && !nobody_reads {
@@ -51,6 +57,9 @@ impl StoreTable {
                 !goes
             });
             entry.must_not_erase = false;
+        }
+        for (key, disk) in on_disk {
+            self.drop_from_disk(key, disk, effects);
         }
         if was_writer || lost_owner || was_reader {
             self.trim(id, effects);

@@ -4,6 +4,8 @@ mod options;
 mod perform;
 mod provision;
 mod stats;
+mod spilling;
+mod spilling_state;
 mod store_server;
 mod transfers;
 mod transfers_perform;

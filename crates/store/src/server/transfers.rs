@@ -67,9 +67,9 @@ impl StoreServer {
                 Event::Sent { object, location, answer } => {
                     // Whoever waits for the answer may be gone, and its connection with it.
                     let _ = answer.send(self.is_served(&object, &location));
-                    self.on_send_ended(&object);
+                    self.on_send_ended(&object, now_ms);
                 }
-                Event::Abandoned { object } => self.on_send_ended(&object),
+                Event::Abandoned { object } => self.on_send_ended(&object, now_ms),
                 Event::Freed { object, location } => {
                     let nobody = WorkerId::nil();
                     self.table.on_freed(nobody, object, location, false, now_ms, &mut self.effects);
@@ -109,13 +109,12 @@ impl StoreServer {
             let reply = ObjectPulled { object_id, error, message, ..Default::default() };
             Ok(Some(Outgoing { to: from, frame: encode(Kind::ObjectPulled, &reply), descriptor: None }))
         };
-        let is_here = node == self.table.node_number();
+        if node == self.table.node_number() {
+            return Ok(self.on_local_pull(from, object, location, priority));
+        }
         let Some(transfers) = &mut self.transfers else {
             return refuse("it lies on another machine, and this node is not part of a cluster");
         };
-        if is_here {
-            return refuse("its shared memory is gone");
-        }
         let request = PullRequest { from, object, node, location, priority };
         transfers.pulls.on_pull(&request, &mut transfers.effects);
         Ok(None)
@@ -149,11 +148,10 @@ impl StoreServer {
         self.give_back(idle, now_ms);
     }
 
-    /// Somebody waits for memory: empty segments for copies go back at once.
-    pub fn return_empty_segments(&mut self, now_ms: u64) -> Vec<Outgoing> {
+    /// What copies left empty goes back at once.
+    pub(crate) fn give_back_empty(&mut self, now_ms: u64) {
         let idle = self.transfers.as_ref().map(|transfers| transfers.client.idle_segments(u64::MAX / 2));
         self.give_back(idle.unwrap_or_default(), now_ms);
-        self.perform(now_ms)
     }
 
     fn give_back(&mut self, segments: Vec<u64>, now_ms: u64) {

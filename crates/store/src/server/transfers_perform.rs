@@ -103,6 +103,9 @@ impl StoreServer {
 
     fn fetch(&mut self, object: ObjectId, attempt: u64, source: Source) {
         let own_node = self.table.node_number();
+        if source.node == own_node {
+            return self.restore(object, attempt, source.location);
+        }
         let Some(transfers) = &mut self.transfers else { return };
         let Some(room) = transfers.rooms.get_mut(&object) else { return };
         let Some(writer) = room.allocation.as_ref().map(|allocation| allocation.writer()) else { return };
@@ -147,7 +150,8 @@ impl StoreServer {
                 ..Default::default()
             },
             (None, Err(failure)) => {
-                let (error, message) = self.failure_text(failure);
+                let (error, message) =
+                    self.spill_failure_text(object, failure).unwrap_or_else(|| self.failure_text(failure));
                 ObjectPulled { object_id, error: error.to_owned(), message, ..Default::default() }
             }
             (None, Ok(())) => return None,

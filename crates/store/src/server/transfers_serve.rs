@@ -18,7 +18,7 @@ impl StoreServer {
         let object = asked.request.object;
         let is_data = matches!(served, Served::Data { .. });
         if asked.answer.send(served).is_err() && is_data {
-            self.on_send_ended(&object);
+            self.on_send_ended(&object, now_ms);
         }
     }
 
@@ -44,9 +44,12 @@ impl StoreServer {
                 _ => Served::Gone,
             };
         }
+        if let Some(spilled) = self.spilled_bytes(object, location) {
+            return Served::File(spilled);
+        }
         match self.mapping_for_sending(location.segment, now_ms) {
-            Some(mapping) => Served::Data { mapping, progress: None },
-            None => Served::Gone,
+            Some(mapping) if self.table.on_send_began(&object, &location) => Served::Data { mapping, progress: None },
+            _ => Served::Gone,
         }
     }
 
@@ -54,9 +57,11 @@ impl StoreServer {
     pub(crate) fn is_served(&self, object: &ObjectId, location: &ObjectLocation) -> bool {
         let room = self.transfers.as_ref().and_then(|transfers| transfers.rooms.get(object));
         room.is_some_and(|room| room.location == *location) || self.table.has(object, location)
+            || self.table.in_file(object, location).is_some()
     }
 
-    pub(crate) fn on_send_ended(&mut self, object: &ObjectId) {
+    pub(crate) fn on_send_ended(&mut self, object: &ObjectId, now_ms: u64) {
+        self.table.on_send_ended(object, now_ms, &mut self.effects);
         if let Some(transfers) = &mut self.transfers
             && transfers.rooms.contains_key(object)
         {

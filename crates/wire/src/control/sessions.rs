@@ -1,5 +1,6 @@
 //! A daemon that outlives its drivers: how it is told what to be, and the first frame of everybody who connects to its socket.
 
+use crate::control::SpillConfig;
 use crate::messages::messages;
 use std::collections::HashMap;
 
@@ -40,6 +41,8 @@ messages! {
         #[prost(string, tag = "16")] storage: String,
         /// How long the certificates of nodes are valid, in seconds; 0 for the usual time.
         #[prost(uint32, tag = "17")] certificate_lifetime_s: u32,
+        /// How objects are written to files.
+        #[prost(message, optional, tag = "48")] spill: Option<SpillConfig>,
     }
     /// First frame of a driver to a daemon that runs: its job. Answer: `NodeStarted` or `NodeFailed`.
     AttachDriver {

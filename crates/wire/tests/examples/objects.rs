@@ -34,7 +34,13 @@ pub(crate) fn put(examples: &mut Examples) {
         Kind::SegmentGranted,
         &control::SegmentGranted { request_id: 0x1_0000_0001, segment_id: 0x2_0000_0002, size_bytes: 0x3_0000_0003 },
     );
-    examples.put(Kind::SegmentMapped, &control::SegmentMapped { segment_id: 0x1_0000_0001, size_bytes: 0x2_0000_0002 });
+    examples.put(Kind::SegmentMapped, &control::SegmentMapped { segment_id: 0x1_0000_0001, size_bytes: 0x2_0000_0002, watched: true });
+    examples.put(Kind::WatchSegment, &control::WatchSegment { segment_id: 0x1_0000_0001 });
+    examples.put(
+        Kind::SegmentWatched,
+        &control::SegmentWatched { segment_id: 0x1_0000_0001, offsets: vec![0x2_0000_0002, 0x3_0000_0003] },
+    );
+    examples.put(Kind::LookEnded, &control::LookEnded { segment_id: 0x1_0000_0001, offset_bytes: 0x2_0000_0002 });
     examples.put(
         Kind::Reclaim,
         &control::Reclaim { segment_id: 0x1_0000_0001, offset_bytes: 0x2_0000_0002, size_bytes: 0x3_0000_0003 },
@@ -46,6 +52,7 @@ pub(crate) fn put(examples: &mut Examples) {
             capacity_bytes: 0x2_0000_0002,
             used_bytes: 0x3_0000_0003,
             message: "It was ended by signal 9.".to_owned(),
+            disk_full: true,
         },
     );
     examples.put(
