@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use trygon_store::spill::SpillOptions;
 use trygon_wire::control::SpillConfig;
 
+/// The folder for objects in a session's own.
+const IN_SESSION: &str = "spill";
+
 /// The options of a daemon; `session` is its session's folder, where it has one.
 pub(crate) fn spill_options(config: Option<SpillConfig>, session: Option<&Path>) -> SpillOptions {
     let config = config.unwrap_or_default();
@@ -33,14 +36,23 @@ fn usual_place(session: Option<&Path>) -> PathBuf {
     let in_memory = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
     let on_disk = session.filter(|session| in_memory.as_ref().is_none_or(|folder| !session.starts_with(folder)));
     match on_disk {
-        Some(session) => session.join("spill"),
+        Some(session) => session.join(IN_SESSION),
         None => options::folder(folder::BASE_VARIABLE).unwrap_or_else(std::env::temp_dir),
     }
 }
 
 /// Removes what killed daemons of this user left in the folders. In a thread of its own: that may take long, and nothing depends on it.
 pub(crate) fn remove_leftovers(spill: &SpillOptions) {
-    let directories: Vec<PathBuf> = spill.directories.iter().map(PathBuf::from).filter(|path| path.is_dir()).collect();
+    let mut directories: Vec<PathBuf> = spill.directories.iter().map(PathBuf::from).collect();
+    // The usual place is in the session's own folder: those of other sessions lie beside it.
+    let sessions = directories.iter().filter_map(|path| Some((path.file_name()?, path.parent()?.parent()?)));
+    let beside = sessions.filter(|(name, _)| *name == IN_SESSION).flat_map(|(name, base)| {
+        let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path().join(name)).collect::<Vec<PathBuf>>()
+    });
+    let beside: Vec<PathBuf> = beside.collect();
+    directories.extend(beside);
+    directories.retain(|path| path.is_dir());
     if spill.is_on && !directories.is_empty() {
         let _ = std::thread::Builder::new().name("spill-sweep".to_owned()).spawn(move || {
             for directory in directories {

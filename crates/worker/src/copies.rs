@@ -43,6 +43,8 @@ pub enum Urgency {
 pub(crate) enum Copy {
     Coming {
         urgency: Urgency,
+        /// Names the question: an earlier one about the same object may still be answered.
+        number: u64,
         /// Tokens to be pushed when it is here: queue and token.
         waiters: Vec<(u32, u64)>,
     },
@@ -63,6 +65,7 @@ pub(crate) struct Replicas {
     pub(crate) copies: HashMap<ObjectId, Copy>,
     /// Counts answers, so that a waiter looks again only when there is something to see.
     pub(crate) arrivals: u64,
+    pub(crate) next_number: u64,
     /// Segments of this node whose objects may be in files, so that the daemon is asked before one is looked at. With what this process
     /// looked at when it was told, by offset, and still does.
     pub(crate) watched: HashMap<SegmentId, BTreeSet<u64>>,

@@ -70,21 +70,32 @@ impl Engine {
             }
             Some(Copy::Failed(error)) => return Place::Failed(error.clone()),
             Some(Copy::Coming { urgency: before, .. }) if *before <= urgency => return Place::Coming,
-            Some(Copy::Coming { urgency: before, .. }) => *before = urgency,
+            Some(Copy::Coming { urgency: before, number, .. }) => {
+                *before = urgency;
+                let number = *number;
+                self.send_pull(object, location, urgency, number);
+            }
             None => {
                 self.core.note_copy(object);
-                self.replicas.copies.insert(*object, Copy::Coming { urgency, waiters: Vec::new() });
+                self.replicas.next_number += 1;
+                let number = self.replicas.next_number;
+                self.replicas.copies.insert(*object, Copy::Coming { urgency, number, waiters: Vec::new() });
+                self.send_pull(object, location, urgency, number);
             }
         }
+        Place::Coming
+    }
+
+    fn send_pull(&mut self, object: &ObjectId, location: Location, urgency: Urgency, number: u64) {
         let message = control::ObjectPull {
             object_id: object.as_bytes().to_vec(),
             segment_id: location.segment.0,
             offset_bytes: location.offset_bytes,
             size_bytes: location.size_bytes,
             priority: urgency as u32,
+            number,
         };
         self.control.send(Kind::ObjectPull, &message);
-        Place::Coming
     }
 
     /// Forgets that a copy could not be had: the next `get` asks again.
@@ -154,6 +165,10 @@ impl Engine {
         let object = ObjectId::from_bytes(&message.object_id).map_err(|_| FrameError::Malformed("object id"))?;
         // Released meanwhile: the daemon was told, and has the copy no more.
         let Some(copy) = self.replicas.copies.get_mut(&object) else { return Ok(()) };
+        // And what is asked for again since then gets an answer of its own.
+        if !matches!(copy, Copy::Coming { number, .. } if *number == message.number) {
+            return Ok(());
+        }
         let text = message.message.clone();
         let new = match message.error.as_str() {
             "" => Copy::Here {

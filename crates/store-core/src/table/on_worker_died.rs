@@ -46,6 +46,7 @@ impl StoreTable {
         if lost_owner && !nobody_reads {
             entry.must_not_erase = true;
         }
+        let mut gone = Vec::new();
         if nobody_reads && (was_reader || lost_owner) {
             let writer = entry.writer;
             entry.objects.retain(|offset, object| {
@@ -54,9 +55,13 @@ impl StoreTable {
                     let range = ObjectLocation { segment: id, offset_bytes: *offset, size_bytes: object.size_bytes };
                     effects.push(Effect::Reclaim { to, range });
                 }
+                gone.extend(goes.then_some((*offset, object.id)));
                 !goes
             });
             entry.must_not_erase = false;
+        }
+        for (offset, object) in gone {
+            self.forget_looks(id, offset, object);
         }
         for (key, disk) in on_disk {
             self.drop_from_disk(key, disk, effects);

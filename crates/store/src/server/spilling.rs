@@ -172,8 +172,9 @@ impl StoreServer {
         location: ObjectLocation,
         priority: Priority,
     ) -> Option<Outgoing> {
-        let object_id = object.as_bytes().to_vec();
+        let (object_id, number) = (object.as_bytes().to_vec(), self.spilling.number(from, &object));
         let lost = |message: &str| ObjectPulled {
+            number,
             object_id: object_id.clone(),
             error: "lost".to_owned(),
             message: message.to_owned(),
@@ -185,6 +186,7 @@ impl StoreServer {
                 segment_id: location.segment.0,
                 offset_bytes: location.offset_bytes,
                 size_bytes: location.size_bytes,
+                number,
                 ..Default::default()
             },
             Look::InFile(_) => {

@@ -4,7 +4,7 @@ use crate::spill::{DiskFailure, SpillEvents, Spiller};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use trygon_ids::{ObjectId, SegmentId};
+use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_shm::ReadOnlyMapping;
 
 /// The part of the store that has to do with files.
@@ -21,6 +21,8 @@ pub(crate) struct Spilling {
     pub(crate) failures: Vec<DiskFailure>,
     /// Why objects cannot be read that were in files. Bounded; without its entry an object is lost as well.
     pub(crate) unreadable: BTreeMap<ObjectId, String>,
+    /// Which of its questions about an object a process waits for an answer to.
+    pub(crate) numbers: BTreeMap<(WorkerId, ObjectId), u64>,
     /// Copies got no room because the disk was full.
     pub(crate) copies_lack_disk: bool,
     /// Bytes read back into memory so far, and objects.
@@ -38,6 +40,11 @@ pub(crate) struct Spilling {
 }
 
 impl Spilling {
+    /// The number of the question that an answer is for.
+    pub(crate) fn number(&self, from: WorkerId, object: &ObjectId) -> u64 {
+        self.numbers.get(&(from, *object)).copied().unwrap_or(0)
+    }
+
     pub(crate) fn delete(&self, file: u64) {
         if let Some(spiller) = &self.spiller {
             spiller.delete(file);

@@ -124,6 +124,7 @@ impl StoreServer {
                 let object = object_id(&object)?;
                 self.on_release(from, &object);
                 self.table.on_look_ended(from, &object, now_ms, &mut self.effects);
+                self.spilling.numbers.remove(&(from, object));
             }
             Kind::SegmentWatched => {
                 let SegmentWatched { segment_id, offsets } = decode(body)?;
@@ -142,6 +143,7 @@ impl StoreServer {
     /// A process is gone. Call it after everything that the process had sent was handled, whatever came of it.
     pub fn on_worker_died(&mut self, worker: WorkerId, now_ms: u64) -> Vec<Outgoing> {
         self.table.on_worker_died(worker, now_ms, &mut self.effects);
+        self.spilling.numbers.retain(|(asker, _), _| *asker != worker);
         if let Some(transfers) = &mut self.transfers {
             transfers.pulls.on_process_died(worker, &mut transfers.effects);
         }

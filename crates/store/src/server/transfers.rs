@@ -98,6 +98,7 @@ impl StoreServer {
         let object = object_id(&pull.object_id)?;
         let location = location(pull.segment_id, pull.offset_bytes, pull.size_bytes)?;
         let node = node_of(location.segment);
+        self.spilling.numbers.insert((from, object), pull.number);
         let priority = match pull.priority {
             0 => Priority::Get,
             1 => Priority::Wait,
@@ -106,7 +107,7 @@ impl StoreServer {
         };
         let refuse = |message: &str| {
             let (object_id, error, message) = (pull.object_id.clone(), "lost".to_owned(), message.to_owned());
-            let reply = ObjectPulled { object_id, error, message, ..Default::default() };
+            let reply = ObjectPulled { object_id, error, message, number: pull.number, ..Default::default() };
             Ok(Some(Outgoing { to: from, frame: encode(Kind::ObjectPulled, &reply), descriptor: None }))
         };
         if node == self.table.node_number() {

@@ -141,6 +141,8 @@ messages! {
         #[prost(uint64, tag = "4")] size_bytes: u64,
         /// 0: `get` waits for it; 1: `wait` does; 2: the arguments of a task that has not begun.
         #[prost(uint32, tag = "5")] priority: u32,
+        /// Chosen by the asker, another one after each `ReplicaRelease`: an answer to what was released must not be taken for a later one.
+        #[prost(uint64, tag = "6")] number: u64,
     }
     /// Where the copy lies on this node, or why there is none.
     ObjectPulled {
@@ -156,6 +158,8 @@ messages! {
         #[prost(string, tag = "5")] error: String,
         /// For people, beside an error.
         #[prost(string, tag = "6")] message: String,
+        /// That of the last `ObjectPull` of the object.
+        #[prost(uint64, tag = "7")] number: u64,
     }
     /// The sender of an `ObjectPull` needs the copy no more, whether it has it or still waits for it.
     ReplicaRelease {

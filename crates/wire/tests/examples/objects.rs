@@ -63,6 +63,7 @@ pub(crate) fn put(examples: &mut Examples) {
             offset_bytes: 0x3_0000_0003,
             size_bytes: 0x4_0000_0004,
             priority: 2,
+            number: 0x5_0000_0005,
         },
     );
     examples.put(
@@ -74,6 +75,7 @@ pub(crate) fn put(examples: &mut Examples) {
             size_bytes: 0x4_0000_0004,
             error: "timed_out".to_owned(),
             message: "Its node could not be reached.".to_owned(),
+            number: 0x5_0000_0005,
         },
     );
     examples.put(Kind::ReplicaRelease, &control::ReplicaRelease { object_id: id(1, 28) });

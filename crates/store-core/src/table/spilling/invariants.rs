@@ -2,6 +2,7 @@
 
 use crate::table::spilling::state::{OnDisk, PartSource};
 use crate::table::state::{Life, StoreTable};
+use trygon_ids::SegmentId;
 
 impl StoreTable {
     /// The first invariant of spilling that is broken, in words.
@@ -21,6 +22,11 @@ impl StoreTable {
             }
         }
         Ok(())
+    }
+
+    /// Whether memory of the segment is still read for a file, though the object was freed.
+    pub(crate) fn is_held(&self, segment: SegmentId) -> bool {
+        self.spill.writes.values().flat_map(|write| &write.held).any(|range| range.segment == segment)
     }
 
     fn check_files(&self) -> Result<(), String> {

@@ -1,11 +1,9 @@
 //! What became of a write.
 
 use crate::table::spilling::state::{FileEntry, FilePart, Key, OnDisk, PartSource, Spilled, Write};
+use crate::table::spilling::plan::{DISK_FULL_MS, PATIENCE_MS};
 use crate::table::state::{Effect, Life, ObjectLocation, StoreTable};
 use std::collections::BTreeMap;
-
-/// How long a full disk is left alone.
-const DISK_FULL_MS: u64 = 500;
 
 impl StoreTable {
     /// A part of a file was written: whoever waits for space has reason to wait on.
@@ -102,7 +100,7 @@ impl StoreTable {
         let size_bytes = object.size_bytes;
         self.spill.spilled.insert(key, Spilled { owner, size_bytes, part: Some(part) });
         self.spill.expected_bytes += size_bytes;
-        self.spill.expected_until_ms = now_ms.saturating_add(super::plan::PATIENCE_MS);
+        self.spill.expected_until_ms = now_ms.saturating_add(PATIENCE_MS);
         self.give_back(ObjectLocation { segment: key.0, offset_bytes: key.1, size_bytes }, now_ms, effects);
         true
     }

@@ -7,6 +7,8 @@ use trygon_ids::SegmentId;
 
 /// Memory that was taken from objects is expected back from its writers for so long, and so is a process's word on what it looks at.
 pub(crate) const PATIENCE_MS: u64 = 50;
+/// How long a full disk is left alone.
+pub(crate) const DISK_FULL_MS: u64 = 500;
 /// Who waits for space is told that the disk is full after so long: what others free meanwhile is better than an error.
 const DISK_GRACE_MS: u64 = 2_000;
 
@@ -52,6 +54,10 @@ impl StoreTable {
         }
         if self.spill.disk_full_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
             return;
+        }
+        if self.spill.disk_full_until_ms.is_some() {
+            // A write that succeeds clears it; until then it is tried again and again.
+            self.spill.disk_full_until_ms = Some(now_ms.saturating_add(DISK_FULL_MS));
         }
         self.plan_rewrites(effects);
         while self.spill.writes.len() < self.limits.spill.most_writes {
@@ -144,12 +150,16 @@ impl StoreTable {
                 continue;
             }
             if entry.watch.is_none() {
-                self.begin_watch(*segment, effects);
+                self.begin_watch(*segment, now_ms, effects);
                 self.spill.expected_until_ms = now_ms.saturating_add(PATIENCE_MS);
             }
             let watch = self.segments.get(segment).and_then(|entry| entry.watch.as_ref());
-            if watch.is_none_or(|watch| !watch.awaiting.is_empty()) {
-                batch.awaited_bytes += leaving_bytes;
+            let Some(watch) = watch else { continue };
+            if !watch.awaiting.is_empty() {
+                // A process that is stopped says nothing: others' objects go then.
+                if now_ms < watch.since_ms.saturating_add(PATIENCE_MS) {
+                    batch.awaited_bytes += leaving_bytes;
+                }
                 continue;
             }
             for (key, size_bytes) in leaving {
@@ -197,7 +207,7 @@ impl StoreTable {
         }
         let size_bytes = size(&parts);
         if !self.fits_quota(size_bytes) {
-            self.spill.disk_full_until_ms = Some(now_ms.saturating_add(PATIENCE_MS * 10));
+            self.spill.disk_full_until_ms = Some(now_ms.saturating_add(DISK_FULL_MS));
             return false;
         }
         let file = self.write(parts, size_bytes, effects);

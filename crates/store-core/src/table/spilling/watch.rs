@@ -5,6 +5,9 @@ use crate::table::state::{Effect, ObjectLocation, SegmentEntry, StoreTable};
 use std::collections::BTreeSet;
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
+/// No id comes before it. (The nil id comes last.)
+const FIRST_WORKER: WorkerId = WorkerId::new([0; 28]);
+
 /// How a process came to look at an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Since {
@@ -17,6 +20,7 @@ pub(crate) enum Since {
 /// What is known of one segment.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
+    pub(crate) since_ms: u64,
     /// Processes that have not said yet what they look at.
     pub(crate) awaiting: BTreeSet<WorkerId>,
     /// What is looked at, by offset, and by whom.
@@ -25,7 +29,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn is_looked_at(&self, offset_bytes: u64) -> bool {
-        let first = (offset_bytes, WorkerId::nil(), Since::Before);
+        let first = (offset_bytes, FIRST_WORKER, Since::Before);
         self.lookers.range(first..).next().is_some_and(|(offset, ..)| *offset == offset_bytes)
     }
 }
@@ -48,9 +52,9 @@ impl SegmentEntry {
 
 impl StoreTable {
     /// From now on everyone who has the segment asks before it looks at an object in it.
-    pub(crate) fn begin_watch(&mut self, segment: SegmentId, effects: &mut Vec<Effect>) {
+    pub(crate) fn begin_watch(&mut self, segment: SegmentId, now_ms: u64, effects: &mut Vec<Effect>) {
         let Some(entry) = self.segments.get_mut(&segment).filter(|entry| entry.watch.is_none()) else { return };
-        let mut watch = Watch::default();
+        let mut watch = Watch { since_ms: now_ms, ..Watch::default() };
         watch.awaiting.extend(entry.readers.iter().copied());
         watch.awaiting.extend(entry.writer.filter(|writer| *writer != self.limits.own));
         effects.extend(watch.awaiting.iter().map(|to| Effect::Watch { to: *to, segment }));
@@ -90,7 +94,7 @@ impl StoreTable {
         if !self.has(object, location) || self.dead.contains(from) {
             return Look::Gone;
         }
-        self.begin_watch(location.segment, effects);
+        self.begin_watch(location.segment, 0, effects);
         let stamp = self.stamp();
         if let Some(entry) = self.segments.get_mut(&location.segment) {
             entry.used_stamp = stamp;
@@ -138,7 +142,7 @@ impl StoreTable {
     pub(crate) fn forget_looks(&mut self, segment: SegmentId, offset_bytes: u64, object: ObjectId) {
         let watch = self.segments.get_mut(&segment).and_then(|entry| entry.watch.as_mut());
         let Some(watch) = watch else { return };
-        let first = (offset_bytes, WorkerId::nil(), Since::Before);
+        let first = (offset_bytes, FIRST_WORKER, Since::Before);
         let its = watch.lookers.range(first..).take_while(|(offset, ..)| *offset == offset_bytes);
         let its: Vec<_> = its.copied().collect();
         for looker in its {

@@ -30,7 +30,7 @@ fn step(world: &mut World, what: u8, index: &prop::sample::Index, other: u8, len
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn store_2_4_hold_while_objects_go_into_files_and_come_back(

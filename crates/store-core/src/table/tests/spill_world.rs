@@ -37,6 +37,15 @@ pub(super) struct Process {
     pub(super) outbox: VecDeque<Said>,
 }
 
+impl Process {
+    /// Whether it looks at the object, or is about to: then it has a reference.
+    fn needs(&self, wanted: u8) -> bool {
+        let asks = self.outbox.iter().any(|said| matches!(said, Said::Pull { id, .. } if *id == wanted));
+        let is_told = self.inbox.iter().any(|heard| matches!(heard, Heard::Found { id, .. } if *id == wanted));
+        asks || is_told || self.pins.contains_key(&wanted)
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     pub(super) id: u8,
@@ -230,7 +239,7 @@ impl World {
     /// The owner needs it no more, and nobody looks at it.
     pub(super) fn free(&mut self, index: usize) {
         let known = self.objects[index];
-        if self.processes.values().any(|process| process.pins.contains_key(&known.id)) {
+        if self.processes.values().any(|process| process.needs(known.id)) {
             return;
         }
         self.objects.swap_remove(index);
@@ -251,7 +260,7 @@ impl World {
             self.deliver(writer, true);
         }
         let process = self.process(who);
-        if process.pins.contains_key(&id) {
+        if process.needs(id) {
             return;
         }
         if !process.mapped.contains(&segment) && who != writer {
