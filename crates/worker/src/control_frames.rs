@@ -1,6 +1,6 @@
 //! What the daemon says.
 
-use crate::answer::{Answer, segment_answer};
+use crate::answer::Answer;
 use crate::engine::{Engine, LeaseInfo, MAX_LOG_LINES};
 use crate::log_line::LogLine;
 use crate::remote_peers::StillWaits;
@@ -393,20 +393,17 @@ impl Engine {
 
     fn on_segment_mapped(&mut self, message: &control::SegmentMapped) -> Result<(), FrameError> {
         let segment = SegmentId(message.segment_id);
+        self.replicas.mapping.remove(&segment);
         if message.watched || message.size_bytes == 0 {
             self.replicas.watched.entry(segment).or_default();
         }
         if message.size_bytes == 0 {
             self.forget_copies_in(segment);
-            self.answers.insert(segment_answer(segment), Answer::SegmentGone);
             return Ok(());
         }
         let descriptor = self.descriptor()?;
-        let answer = match self.store.add_mapping(segment.0, message.size_bytes, descriptor) {
-            Ok(()) => Answer::SegmentGranted,
-            Err(error) => Answer::Failed(error.to_string()),
-        };
-        self.answers.insert(segment_answer(segment), answer);
+        // What cannot be mapped, because no address space is left, is found not to be there.
+        let _ = self.store.add_mapping(segment.0, message.size_bytes, descriptor);
         Ok(())
     }
 

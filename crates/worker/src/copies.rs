@@ -1,6 +1,6 @@
 //! What is known of objects that the daemon has to be asked for, and why an object cannot be had.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use trygon_ids::{ObjectId, SegmentId};
 use trygon_worker_core::Location;
 
@@ -66,6 +66,8 @@ pub(crate) struct Replicas {
     /// Counts answers, so that a waiter looks again only when there is something to see.
     pub(crate) arrivals: u64,
     pub(crate) next_number: u64,
+    /// Segments that the daemon was asked for.
+    pub(crate) mapping: HashSet<SegmentId>,
     /// Segments of this node whose objects may be in files, so that the daemon is asked before one is looked at. With what this process
     /// looked at when it was told, by offset, and still does.
     pub(crate) watched: HashMap<SegmentId, BTreeSet<u64>>,

@@ -1,6 +1,6 @@
 //! Objects in shared memory: a place to write one, the bytes of one.
 
-use crate::answer::{Answer, segment_answer};
+use crate::answer::Answer;
 use crate::copies::{Place, StoreError, Urgency};
 use crate::engine::Engine;
 use crate::requests::RequestError;
@@ -148,14 +148,17 @@ impl Runtime {
         }
     }
 
-    /// Maps a segment that this process never read from. Whether it is there is seen when it is looked at: what is gone may be in a file.
+    /// Maps a segment that this process never read from, once for all threads that want it. Whether it is there is seen when it is looked at:
+    /// what is gone may be in a file.
     fn map_segment(&self, mut engine: MutexGuard<'_, Engine>, segment: SegmentId) -> Result<(), StoreError> {
-        engine.control.send(Kind::SegmentMap, &control::SegmentMap { segment_id: segment.0 });
-        drop(engine);
-        match self.await_answer(segment_answer(segment), &Patience::for_ever())? {
-            Answer::SegmentGranted | Answer::SegmentGone => Ok(()),
-            _ => Err(StoreError::Gone),
+        if engine.replicas.mapping.insert(segment) {
+            engine.control.send(Kind::SegmentMap, &control::SegmentMap { segment_id: segment.0 });
         }
+        drop(engine);
+        self.wait_through(&Patience::for_ever(), |engine| {
+            !engine.replicas.mapping.contains(&segment) || engine.is_closed()
+        });
+        if self.lock().is_closed() { Err(RequestError::Closed.into()) } else { Ok(()) }
     }
 
     /// Keeps an object of this process where it is for as long as the result lives; for views that were made before it was sealed.

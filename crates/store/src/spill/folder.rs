@@ -8,6 +8,7 @@
 //! ```
 
 use crate::spill::storage::{Incoming, Storage, Stored};
+use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -30,6 +31,8 @@ pub(crate) struct Folder {
     disk_share: f64,
     /// The folder and its locked file, which stays open.
     made: OnceLock<(PathBuf, File)>,
+    /// Held by the thread that makes it.
+    making: Mutex<()>,
 }
 
 impl Folder {
@@ -38,11 +41,15 @@ impl Folder {
         io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut random)?;
         let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let name = format!("{PREFIX}{}-{random}", rustix::process::getuid().as_raw());
-        Ok(Self { directory: PathBuf::from(directory), name, disk_share, made: OnceLock::new() })
+        Ok(Self { directory: PathBuf::from(directory), name, disk_share, made: OnceLock::new(), making: Mutex::new(()) })
     }
 
     /// The folder; made if need be. Others find it only when it is locked.
     fn path(&self) -> io::Result<&Path> {
+        if let Some((path, _)) = self.made.get() {
+            return Ok(path);
+        }
+        let _making = self.making.lock();
         if let Some((path, _)) = self.made.get() {
             return Ok(path);
         }
@@ -55,7 +62,6 @@ impl Folder {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(incoming.join(LOCK))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         std::fs::rename(&incoming, &path)?;
-        // Two threads may have come here: then the second had no lock, and failed.
         Ok(&self.made.get_or_init(|| (path, lock)).0)
     }
 
