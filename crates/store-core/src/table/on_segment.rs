@@ -152,7 +152,8 @@ impl StoreTable {
     }
 
     fn try_create(&mut self, request: WaitingRequest, effects: &mut Vec<Effect>) -> bool {
-        let room = self.limits.capacity_bytes.saturating_sub(self.used_bytes);
+        let taken = self.used_bytes.saturating_add(self.kept_for_reading(request.from, request.least_bytes));
+        let room = self.limits.capacity_bytes.saturating_sub(taken);
         let sizes = sizing::sizes_to_try(self, request.from, request.least_bytes).unwrap_or_default();
         let Some(size_bytes) = sizes.into_iter().find(|size| *size <= room) else {
             return false;

@@ -8,6 +8,9 @@ impl StoreTable {
     /// The owner frees an object that is not in memory. False when it is.
     pub(crate) fn on_spilled_freed(&mut self, key: Key, now_ms: u64, effects: &mut Vec<Effect>) -> bool {
         let Some(spilled) = self.spill.spilled.remove(&key) else { return false };
+        if self.spill.spilled.is_empty() {
+            self.spill.largest_bytes = 0;
+        }
         if let Some(part) = spilled.part {
             self.end_part(part, effects);
         }

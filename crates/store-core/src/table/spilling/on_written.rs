@@ -99,6 +99,7 @@ impl StoreTable {
         entry.objects.remove(&key.1);
         let size_bytes = object.size_bytes;
         self.spill.spilled.insert(key, Spilled { owner, size_bytes, part: Some(part) });
+        self.spill.largest_bytes = self.spill.largest_bytes.max(size_bytes);
         self.spill.expected_bytes += size_bytes;
         self.spill.expected_until_ms = now_ms.saturating_add(PATIENCE_MS);
         self.give_back(ObjectLocation { segment: key.0, offset_bytes: key.1, size_bytes }, now_ms, effects);

@@ -3,10 +3,14 @@
 use crate::table::spilling::state::{Key, OnDisk, PartSource, Write, WritePart};
 use crate::table::state::{Effect, Life, ObjectLocation, Stage, StoreTable, WaitingRequest};
 use std::collections::BTreeMap;
-use trygon_ids::SegmentId;
+use trygon_ids::{SegmentId, WorkerId};
 
 /// Memory that was taken from objects is expected back from its writers for so long, and so is a process's word on what it looks at.
 pub(crate) const PATIENCE_MS: u64 = 50;
+/// A segment is at most so much larger than what it is for.
+const SEGMENT_UNIT_BYTES: u64 = 2 << 20;
+/// What is kept for reading takes at most this share of the store.
+const LARGEST_KEPT_SHARE: u64 = 4;
 /// How long a full disk is left alone.
 pub(crate) const DISK_FULL_MS: u64 = 500;
 /// Who waits for space is told that the disk is full after so long: what others free meanwhile is better than an error.
@@ -73,7 +77,9 @@ impl StoreTable {
         let about = self.spill.leaving_bytes() + self.spill.expected_bytes;
         if !self.waiting.is_empty() {
             let room = self.limits.capacity_bytes.saturating_sub(self.used_bytes);
-            let least = self.waiting.iter().map(|request| request.least_bytes).fold(0, u64::saturating_add);
+            let kept = |request: &WaitingRequest| self.kept_for_reading(request.from, request.least_bytes);
+            let kept = self.waiting.iter().map(kept).max().unwrap_or(0);
+            let least = self.waiting.iter().map(|request| request.least_bytes).fold(kept, u64::saturating_add);
             // A request that waits though its bytes would fit wants them in one piece.
             return least.saturating_sub(room).max(1).saturating_sub(about);
         }
@@ -84,6 +90,20 @@ impl StoreTable {
         let objects = self.segments.values().flat_map(|entry| entry.objects.values());
         let owned = objects.filter(|object| self.may_leave(object.life)).map(|object| object.size_bytes);
         owned.sum::<u64>().saturating_sub(threshold_bytes).saturating_sub(about)
+    }
+
+    /// Memory that new objects leave free, so that what is in files can be read when nothing more can be written: as much as the largest of
+    /// them needs, and copies have not got yet.
+    pub(crate) fn kept_for_reading(&self, from: WorkerId, least_bytes: u64) -> u64 {
+        let largest = self.spill.largest_bytes;
+        if largest == 0 || from == self.limits.own {
+            return 0;
+        }
+        let own = self.segments.values().filter(|entry| entry.writer == Some(self.limits.own));
+        let copies: u64 = own.map(|entry| entry.charged_bytes).sum();
+        let wanted = largest.saturating_add(SEGMENT_UNIT_BYTES).min(self.limits.capacity_bytes / LARGEST_KEPT_SHARE);
+        // An object that fits into an empty store must not wait for ever.
+        wanted.saturating_sub(copies).min(self.limits.capacity_bytes.saturating_sub(least_bytes))
     }
 
     fn may_leave(&self, life: Life) -> bool {

@@ -137,6 +137,8 @@ pub(crate) struct SpillState {
     pub(crate) expected_until_ms: u64,
     /// Until then the disk counts as full.
     pub(crate) disk_full_until_ms: Option<u64>,
+    /// The largest object in a file since there were none.
+    pub(crate) largest_bytes: u64,
     pub(crate) spilled_bytes_total: u64,
     pub(crate) spilled_objects_total: u64,
 }

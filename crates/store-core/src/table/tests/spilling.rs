@@ -2,7 +2,8 @@
 
 use super::env::{MIB, object};
 use super::spill_world::World;
-use crate::{Look, SpillLimits};
+use crate::{Effect, Look, SpillLimits};
+use trygon_ids::WorkerId;
 
 pub(super) fn limits(quota_bytes: u64) -> SpillLimits {
     SpillLimits {
@@ -95,6 +96,13 @@ fn a_full_quota_is_an_error_for_who_waits_and_for_nobody_else() {
     }
     let stats = world.table.stats();
     assert!(stats.spill_file_bytes <= 8 * MIB && stats.spilled_bytes > 0 && !world.table.has_waiting(), "{stats:?}");
+    // What is in files can still be read.
+    let mut effects = Vec::new();
+    world.table.on_segment_request(WorkerId::nil(), 1, MIB, world.now_ms, &mut effects);
+    assert!(matches!(effects[..], [Effect::Create { .. }]), "{effects:?}");
+    let Effect::Create { segment, .. } = effects.remove(0) else { return };
+    world.table.on_created(segment, &mut effects);
+    world.table.on_segment_return(WorkerId::nil(), segment, world.now_ms, &mut effects);
     // What is freed makes room on the disk, and it goes on.
     for _ in 0..world.objects.len() {
         world.free(0);
