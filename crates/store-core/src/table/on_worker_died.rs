@@ -40,25 +40,32 @@ impl StoreTable {
             if object.life == Life::Owned(worker) {
                 object.life = Life::HeldForReaders;
                 lost_owner = true;
-                on_disk.push(((id, *offset, object.id), std::mem::replace(&mut object.disk, OnDisk::No)));
+                if let OnDisk::Written(_) = object.disk {
+                    on_disk.push(((id, *offset, object.id), std::mem::replace(&mut object.disk, OnDisk::No)));
+                }
             }
         }
         if lost_owner && !nobody_reads {
             entry.must_not_erase = true;
         }
-        let mut gone = Vec::new();
+        let (mut gone, mut reclaimed) = (Vec::new(), Vec::new());
         if nobody_reads && (was_reader || lost_owner) {
             let writer = entry.writer;
             entry.objects.retain(|offset, object| {
                 let goes = object.life == Life::HeldForReaders;
                 if let (true, Some(to)) = (goes, writer) {
                     let range = ObjectLocation { segment: id, offset_bytes: *offset, size_bytes: object.size_bytes };
-                    effects.push(Effect::Reclaim { to, range });
+                    reclaimed.push((to, range, object.disk));
                 }
                 gone.extend(goes.then_some((*offset, object.id)));
                 !goes
             });
             entry.must_not_erase = false;
+        }
+        for (to, range, disk) in reclaimed {
+            if !self.is_held_by_write(disk, range) {
+                effects.push(Effect::Reclaim { to, range });
+            }
         }
         for (offset, object) in gone {
             self.forget_looks(id, offset, object);

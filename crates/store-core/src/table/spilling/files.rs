@@ -2,6 +2,7 @@
 
 use crate::table::spilling::state::{FilePart, Key, OnDisk, PartSource};
 use crate::table::state::{Effect, ObjectLocation, StoreTable};
+use std::collections::BTreeSet;
 use trygon_ids::{ObjectId, WorkerId};
 
 impl StoreTable {
@@ -20,7 +21,8 @@ impl StoreTable {
 
     /// A process is gone: nobody needs what it owned, and it looks at nothing.
     pub(crate) fn on_spilling_death(&mut self, worker: WorkerId, now_ms: u64, effects: &mut Vec<Effect>) {
-        for key in self.spill.owned_by(worker) {
+        let owned = if self.spill.defects.orphans_kept { BTreeSet::new() } else { self.spill.owned_by(worker) };
+        for key in owned {
             self.on_spilled_freed(key, now_ms, effects);
         }
         let nil = ObjectId::new([0; 28]);
@@ -35,6 +37,7 @@ impl StoreTable {
     pub(crate) fn drop_from_disk(&mut self, key: Key, disk: OnDisk, effects: &mut Vec<Effect>) {
         // What is being written is found to be of no use when it is written.
         if let OnDisk::Written(part) = disk
+            && !self.spill.defects.part_kept
             && self.spill.is_needed(&key, part)
         {
             self.end_part(part, effects);

@@ -77,7 +77,7 @@ impl StoreTable {
                     }
                     OnDisk::Written(_) => {}
                 }
-                if object.disk != OnDisk::No && object.life == Life::HeldForReaders {
+                if matches!(object.disk, OnDisk::Written(_)) && object.life == Life::HeldForReaders {
                     return Err(format!("STORE-3: a file is kept for {key:?} of a dead owner"));
                 }
             }

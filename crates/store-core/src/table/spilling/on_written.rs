@@ -54,6 +54,9 @@ impl StoreTable {
     /// Memory that is being written into a file is not given back before that has ended.
     pub(crate) fn is_held_by_write(&mut self, disk: OnDisk, range: ObjectLocation) -> bool {
         let OnDisk::Writing(file) = disk else { return false };
+        if self.spill.defects.write_not_awaited {
+            return false;
+        }
         self.spill.writes.get_mut(&file).is_some_and(|write| {
             write.held.push(range);
             true
@@ -66,8 +69,10 @@ impl StoreTable {
         let object = object.filter(|object| object.id == key.2);
         match source {
             PartSource::Memory => object.filter(|object| object.disk == OnDisk::Writing(part.file)).is_some_and(|object| {
-                object.disk = OnDisk::Written(part);
-                true
+                // Nobody needs the file of an object whose owner died meanwhile.
+                let is_needed = matches!(object.life, Life::Owned(_));
+                object.disk = if is_needed { OnDisk::Written(part) } else { OnDisk::No };
+                is_needed
             }),
             PartSource::File(old) => {
                 let spilled = self.spill.spilled.get_mut(&key).filter(|spilled| spilled.part == Some(old));
@@ -102,6 +107,9 @@ impl StoreTable {
         self.spill.largest_bytes = self.spill.largest_bytes.max(size_bytes);
         self.spill.expected_bytes += size_bytes;
         self.spill.expected_until_ms = now_ms.saturating_add(PATIENCE_MS);
+        if self.spill.defects.part_ended_early {
+            self.end_part(part, effects);
+        }
         self.give_back(ObjectLocation { segment: key.0, offset_bytes: key.1, size_bytes }, now_ms, effects);
         true
     }

@@ -175,7 +175,7 @@ impl StoreTable {
             }
             let watch = self.segments.get(segment).and_then(|entry| entry.watch.as_ref());
             let Some(watch) = watch else { continue };
-            if !watch.awaiting.is_empty() {
+            if !watch.awaiting.is_empty() && !self.spill.defects.word_not_awaited {
                 // A process that is stopped says nothing: others' objects go then.
                 if now_ms < watch.since_ms.saturating_add(PATIENCE_MS) {
                     batch.awaited_bytes += leaving_bytes;
@@ -196,7 +196,7 @@ impl StoreTable {
 
     /// SPILL-STORE-5: what is needed of a file that is mostly waste goes into a new one, and the file goes.
     fn plan_rewrites(&mut self, effects: &mut Vec<Effect>) {
-        if self.spill.is_rewriting() || self.spill.writes.len() >= self.limits.spill.most_writes {
+        if self.spill.defects.waste_kept || self.spill.is_rewriting() || self.spill.writes.len() >= self.limits.spill.most_writes {
             return;
         }
         let Some((file, parts)) = self.wasteful_file() else { return };
@@ -209,9 +209,9 @@ impl StoreTable {
         }
     }
 
-    fn fits_quota(&self, size_bytes: u64) -> bool {
+    pub(crate) fn fits_quota(&self, size_bytes: u64) -> bool {
         let taken = self.spill.file_bytes.saturating_add(self.spill.writing_bytes);
-        taken.saturating_add(size_bytes) <= self.limits.spill.quota_bytes
+        self.spill.defects.quota_ignored || taken.saturating_add(size_bytes) <= self.limits.spill.quota_bytes
     }
 
     /// SPILL-STORE-4: false when the quota has no room; then the disk counts as full.

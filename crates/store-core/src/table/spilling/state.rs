@@ -1,5 +1,6 @@
 //! The data of spilling, and what goes in and out.
 
+use crate::table::spilling::SpillDefects;
 use crate::table::state::{ObjectLocation, StoreStats, StoreTable};
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
@@ -141,6 +142,7 @@ pub(crate) struct SpillState {
     pub(crate) largest_bytes: u64,
     pub(crate) spilled_bytes_total: u64,
     pub(crate) spilled_objects_total: u64,
+    pub(crate) defects: SpillDefects,
 }
 
 impl SpillState {

@@ -178,6 +178,9 @@ impl StoreTable {
     pub(crate) fn is_unseen(&self, key: &Key) -> bool {
         let watch = self.segments.get(&key.0).and_then(|entry| entry.watch.as_ref());
         let is_sent = self.spill.sends.get(&key.2).is_some();
-        !is_sent && watch.is_some_and(|watch| watch.awaiting.is_empty() && !watch.is_looked_at(key.1))
+        let defects = self.spill.defects;
+        let has_spoken = |watch: &Watch| watch.awaiting.is_empty() || defects.word_not_awaited;
+        let is_looked_at = |watch: &Watch| watch.is_looked_at(key.1) && !defects.lookers_ignored;
+        !is_sent && watch.is_some_and(|watch| has_spoken(watch) && !is_looked_at(watch))
     }
 }

@@ -99,6 +99,11 @@ impl World {
                     queue.extend(more);
                 }
                 Effect::Grant { to, .. } | Effect::Reclaim { to, .. } | Effect::Watch { to, .. } => {
+                    if let Effect::Reclaim { range, .. } = effect {
+                        let parts = self.writing.values().flatten();
+                        let mut read = parts.filter(|part| part.source == PartSource::Memory);
+                        assert!(!read.any(|part| part.location == range), "SPILL-STORE-2: {range:?} is being written");
+                    }
                     if let Some(process) = self.processes.get_mut(&to.as_bytes()[0]) {
                         process.inbox.push_back(Heard::Effect(effect));
                     }
@@ -217,6 +222,14 @@ impl World {
     fn content(&self, part: FilePart) -> Option<u8> {
         let file = self.files.get(&part.file)?;
         file.iter().find(|(offset, _)| *offset == part.offset_bytes).map(|(_, id)| *id)
+    }
+
+    /// SPILL-STORE-5: what of the files is not needed, in files that could be written anew.
+    pub(super) fn wasted(&self) -> Option<String> {
+        let (file, parts) = self.table.wasteful_file()?;
+        let needed: u64 = parts.iter().map(|(_, size_bytes, _)| size_bytes).sum();
+        let has_room = self.table.fits_quota(needed) && !self.table.spill.is_disk_full();
+        has_room.then(|| format!("SPILL-STORE-5: of file {file} only {needed} bytes are needed"))
     }
 
     pub(super) fn put(&mut self, writer: u8, owner: u8, len: u64) {
@@ -374,6 +387,10 @@ impl World {
             }
             self.end_write(true);
             self.tick();
+            let is_quiet = |process: &Process| process.inbox.is_empty() && process.outbox.is_empty();
+            if self.writing.is_empty() && !self.table.has_waiting() && self.processes.values().all(is_quiet) {
+                return;
+            }
         }
     }
 }
