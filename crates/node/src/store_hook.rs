@@ -44,8 +44,12 @@ impl Service {
         self.send_outgoing(outgoing);
         for notice in self.store.take_notices() {
             self.log(&notice);
-            let drivers: Vec<u64> =
-                self.processes.iter().filter(|(_, process)| process.part == Part::Driver).map(|(number, _)| *number).collect();
+            let drivers: Vec<u64> = self
+                .processes
+                .iter()
+                .filter(|(_, process)| process.part == Part::Driver)
+                .map(|(number, _)| *number)
+                .collect();
             for number in drivers {
                 let lines = LogLines {
                     name: "trygon".to_owned(),

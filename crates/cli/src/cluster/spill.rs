@@ -55,9 +55,8 @@ impl SpillArgs {
 /// One of Ray's settings. Those of its own processes have no counterpart, and are left alone.
 fn take(config: &mut SpillConfig, name: &str, value: &Value) -> Result<(), String> {
     let wrong = |allowed: &str| format!("--system-config: {name} must be {allowed}, but it is {value}");
-    let share = || {
-        value.as_f64().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| wrong("a number between 0 and 1"))
-    };
+    let share =
+        || value.as_f64().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| wrong("a number between 0 and 1"));
     let count = || value.as_u64().filter(|count| *count > 0).ok_or_else(|| wrong("a whole number above 0"));
     match name {
         "automatic_object_spilling_enabled" => {

@@ -70,13 +70,8 @@ impl StoreTable {
             return;
         };
         self.release(segment, effects);
-        let request = WaitingRequest {
-            from,
-            request_id,
-            least_bytes: asked_bytes,
-            asked_ms: now_ms,
-            deadline_ms: now_ms,
-        };
+        let request =
+            WaitingRequest { from, request_id, least_bytes: asked_bytes, asked_ms: now_ms, deadline_ms: now_ms };
         self.refuse(request, RefuseCause::TooLarge, effects);
     }
 

@@ -19,6 +19,6 @@ mod state;
 mod watch;
 
 pub(crate) use defects::SpillDefects;
-pub(crate) use state::{OnDisk, SpillState};
 pub use state::{FilePart, Look, PartSource, SpillLimits, WritePart};
+pub(crate) use state::{OnDisk, SpillState};
 pub(crate) use watch::Watch;

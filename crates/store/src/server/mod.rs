@@ -3,9 +3,9 @@
 mod options;
 mod perform;
 mod provision;
-mod stats;
 mod spilling;
 mod spilling_state;
+mod stats;
 mod store_server;
 mod transfers;
 mod transfers_perform;

@@ -24,12 +24,6 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// The defaults for a store of this size.
     pub fn new(capacity_bytes: u64) -> Self {
-        Self {
-            capacity_bytes,
-            wait_ms: WAIT_MS,
-            node_number: 0,
-            own: WorkerId::nil(),
-            spill: SpillOptions::off(),
-        }
+        Self { capacity_bytes, wait_ms: WAIT_MS, node_number: 0, own: WorkerId::nil(), spill: SpillOptions::off() }
     }
 }

@@ -121,14 +121,7 @@ impl StoreServer {
         Outgoing { to, frame: encode(Kind::SegmentMapped, &message), descriptor }
     }
 
-    fn refuse(
-        &self,
-        to: WorkerId,
-        request_id: u64,
-        size_bytes: u64,
-        used_bytes: u64,
-        cause: RefuseCause,
-    ) -> Outgoing {
+    fn refuse(&self, to: WorkerId, request_id: u64, size_bytes: u64, used_bytes: u64, cause: RefuseCause) -> Outgoing {
         let capacity_bytes = self.options.capacity_bytes;
         let disk_full = cause == RefuseCause::DiskFull;
         let message = if disk_full {

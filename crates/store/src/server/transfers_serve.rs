@@ -56,7 +56,8 @@ impl StoreServer {
     /// Whether the object lies there: one that a process of this node wrote, or a copy that is here or on its way.
     pub(crate) fn is_served(&self, object: &ObjectId, location: &ObjectLocation) -> bool {
         let room = self.transfers.as_ref().and_then(|transfers| transfers.rooms.get(object));
-        room.is_some_and(|room| room.location == *location) || self.table.has(object, location)
+        room.is_some_and(|room| room.location == *location)
+            || self.table.has(object, location)
             || self.table.in_file(object, location).is_some()
     }
 

@@ -52,7 +52,14 @@ impl Catalogue {
         let storage = self.places.get(place).ok_or("its folder is not known")?;
         let stored = storage.open(part.file);
         let stored = stored.map_err(|error| format!("its file {} in {}: {error}", part.file, storage.name()))?;
-        Ok(OpenPart { stored, checksums, offset_bytes: part.offset_bytes, size_bytes, place: storage.name(), file: part.file })
+        Ok(OpenPart {
+            stored,
+            checksums,
+            offset_bytes: part.offset_bytes,
+            size_bytes,
+            place: storage.name(),
+            file: part.file,
+        })
     }
 }
 

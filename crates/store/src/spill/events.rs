@@ -19,7 +19,13 @@ pub(crate) enum SpillEvent {
     /// A file could not be written in any folder, and is not there.
     WriteFailed { file: u64, failures: Vec<DiskFailure> },
     /// An object was read into the room for its copy, or could not be.
-    Restored { object: ObjectId, attempt: u64, location: ObjectLocation, part: FilePart, read: Result<Duration, String> },
+    Restored {
+        object: ObjectId,
+        attempt: u64,
+        location: ObjectLocation,
+        part: FilePart,
+        read: Result<Duration, String>,
+    },
     /// An object could not be read to be sent.
     Unreadable { object: ObjectId, location: ObjectLocation, part: FilePart, reason: String },
 }

@@ -41,7 +41,13 @@ impl Folder {
         io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut random)?;
         let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let name = format!("{PREFIX}{}-{random}", rustix::process::getuid().as_raw());
-        Ok(Self { directory: PathBuf::from(directory), name, disk_share, made: OnceLock::new(), making: Mutex::new(()) })
+        Ok(Self {
+            directory: PathBuf::from(directory),
+            name,
+            disk_share,
+            made: OnceLock::new(),
+            making: Mutex::new(()),
+        })
     }
 
     /// The folder; made if need be. Others find it only when it is locked.

@@ -34,7 +34,10 @@ pub(crate) fn put(examples: &mut Examples) {
         Kind::SegmentGranted,
         &control::SegmentGranted { request_id: 0x1_0000_0001, segment_id: 0x2_0000_0002, size_bytes: 0x3_0000_0003 },
     );
-    examples.put(Kind::SegmentMapped, &control::SegmentMapped { segment_id: 0x1_0000_0001, size_bytes: 0x2_0000_0002, watched: true });
+    examples.put(
+        Kind::SegmentMapped,
+        &control::SegmentMapped { segment_id: 0x1_0000_0001, size_bytes: 0x2_0000_0002, watched: true },
+    );
     examples.put(Kind::WatchSegment, &control::WatchSegment { segment_id: 0x1_0000_0001 });
     examples.put(
         Kind::SegmentWatched,

@@ -1,7 +1,7 @@
 //! What became of a write.
 
-use crate::table::spilling::state::{FileEntry, FilePart, Key, OnDisk, PartSource, Spilled, Write};
 use crate::table::spilling::plan::{DISK_FULL_MS, PATIENCE_MS};
+use crate::table::spilling::state::{FileEntry, FilePart, Key, OnDisk, PartSource, Spilled, Write};
 use crate::table::state::{Effect, Life, ObjectLocation, StoreTable};
 use std::collections::BTreeMap;
 
@@ -68,12 +68,14 @@ impl StoreTable {
         let object = self.segments.get_mut(&key.0).and_then(|entry| entry.objects.get_mut(&key.1));
         let object = object.filter(|object| object.id == key.2);
         match source {
-            PartSource::Memory => object.filter(|object| object.disk == OnDisk::Writing(part.file)).is_some_and(|object| {
-                // Nobody needs the file of an object whose owner died meanwhile.
-                let is_needed = matches!(object.life, Life::Owned(_));
-                object.disk = if is_needed { OnDisk::Written(part) } else { OnDisk::No };
-                is_needed
-            }),
+            PartSource::Memory => {
+                object.filter(|object| object.disk == OnDisk::Writing(part.file)).is_some_and(|object| {
+                    // Nobody needs the file of an object whose owner died meanwhile.
+                    let is_needed = matches!(object.life, Life::Owned(_));
+                    object.disk = if is_needed { OnDisk::Written(part) } else { OnDisk::No };
+                    is_needed
+                })
+            }
             PartSource::File(old) => {
                 let spilled = self.spill.spilled.get_mut(&key).filter(|spilled| spilled.part == Some(old));
                 let is_needed = if let Some(spilled) = spilled {

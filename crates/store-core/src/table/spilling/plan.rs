@@ -162,7 +162,8 @@ impl StoreTable {
                 break;
             }
             let Some(entry) = self.segments.get(segment).filter(|entry| entry.stage == Stage::Ready) else { continue };
-            let leaving = entry.objects.iter().filter(|(_, object)| object.disk == OnDisk::No && self.may_leave(object.life));
+            let leaving =
+                entry.objects.iter().filter(|(_, object)| object.disk == OnDisk::No && self.may_leave(object.life));
             let leaving: Vec<(Key, u64)> =
                 leaving.map(|(offset, object)| ((*segment, *offset, object.id), object.size_bytes)).collect();
             let leaving_bytes: u64 = leaving.iter().map(|(_, size_bytes)| size_bytes).sum();
@@ -196,7 +197,10 @@ impl StoreTable {
 
     /// SPILL-STORE-5: what is needed of a file that is mostly waste goes into a new one, and the file goes.
     fn plan_rewrites(&mut self, effects: &mut Vec<Effect>) {
-        if self.spill.defects.waste_kept || self.spill.is_rewriting() || self.spill.writes.len() >= self.limits.spill.most_writes {
+        if self.spill.defects.waste_kept
+            || self.spill.is_rewriting()
+            || self.spill.writes.len() >= self.limits.spill.most_writes
+        {
             return;
         }
         let Some((file, parts)) = self.wasteful_file() else { return };
@@ -215,12 +219,7 @@ impl StoreTable {
     }
 
     /// SPILL-STORE-4: false when the quota has no room; then the disk counts as full.
-    fn begin_write(
-        &mut self,
-        mut parts: Vec<(Key, u64, PartSource)>,
-        now_ms: u64,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
+    fn begin_write(&mut self, mut parts: Vec<(Key, u64, PartSource)>, now_ms: u64, effects: &mut Vec<Effect>) -> bool {
         let size = |parts: &[(Key, u64, PartSource)]| parts.iter().map(|(_, size_bytes, _)| size_bytes).sum::<u64>();
         while parts.len() > 1 && !self.fits_quota(size(&parts)) {
             parts.pop();
@@ -231,8 +230,12 @@ impl StoreTable {
             return false;
         }
         let file = self.write(parts, size_bytes, effects);
-        let keys: Vec<Key> =
-            self.spill.writes.get(&file).map(|write| write.parts.iter().map(|part| part.0).collect()).unwrap_or_default();
+        let keys: Vec<Key> = self
+            .spill
+            .writes
+            .get(&file)
+            .map(|write| write.parts.iter().map(|part| part.0).collect())
+            .unwrap_or_default();
         for key in keys {
             let object = self.segments.get_mut(&key.0).and_then(|entry| entry.objects.get_mut(&key.1));
             if let Some(object) = object.filter(|object| object.id == key.2) {

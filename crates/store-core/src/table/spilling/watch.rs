@@ -125,13 +125,7 @@ impl StoreTable {
         self.end_look(segment, (offset_bytes, from, Since::Before), now_ms, effects);
     }
 
-    fn end_look(
-        &mut self,
-        segment: SegmentId,
-        looker: (u64, WorkerId, Since),
-        now_ms: u64,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn end_look(&mut self, segment: SegmentId, looker: (u64, WorkerId, Since), now_ms: u64, effects: &mut Vec<Effect>) {
         let watch = self.segments.get_mut(&segment).and_then(|entry| entry.watch.as_mut());
         if watch.is_some_and(|watch| watch.lookers.remove(&looker)) {
             self.plan_spills(now_ms, effects);

@@ -71,7 +71,13 @@ fn store_4_a_request_is_refused_after_its_time_with_the_numbers() {
     env.segment(1, 60 * MIB);
     env.request(2, 7, 60 * MIB);
     env.tick(WAIT_MS);
-    let refused = Effect::Refuse { to: worker(2), request_id: 7, size_bytes: 60 * MIB, used_bytes: 60 * MIB, cause: crate::RefuseCause::Full };
+    let refused = Effect::Refuse {
+        to: worker(2),
+        request_id: 7,
+        size_bytes: 60 * MIB,
+        used_bytes: 60 * MIB,
+        cause: crate::RefuseCause::Full,
+    };
     assert_eq!(env.take(), [refused]);
     assert_eq!(env.table.stats().refused_requests, 1);
 }

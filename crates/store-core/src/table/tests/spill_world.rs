@@ -2,7 +2,9 @@
 //! checked after each step.
 
 use super::env::{Env, at, object, worker};
-use crate::{Effect, FilePart, Look, ObjectLocation, PartSource, Reserved, SpillLimits, StoreTable, WritePart, WriterPool};
+use crate::{
+    Effect, FilePart, Look, ObjectLocation, PartSource, Reserved, SpillLimits, StoreTable, WritePart, WriterPool,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::SegmentId;
 

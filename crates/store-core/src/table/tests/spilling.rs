@@ -156,9 +156,8 @@ fn a_file_that_is_mostly_waste_is_written_anew() {
 fn an_unreadable_file_loses_its_object_and_nothing_else() {
     let mut world = World::new(32 * MIB, limits(u64::MAX), 1);
     fill(&mut world, 1, MIB, 60);
-    let in_file = |known: &super::spill_world::Known, world: &World| {
-        world.table.in_file(&object(known.id), &known.location)
-    };
+    let in_file =
+        |known: &super::spill_world::Known, world: &World| world.table.in_file(&object(known.id), &known.location);
     let (known, part) =
         world.objects.iter().find_map(|known| Some((*known, in_file(known, &world)?))).expect("some are in files");
     let spilled = world.table.stats().spilled_objects;
