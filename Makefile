@@ -105,6 +105,16 @@ test-python: wheel ## end-to-end tests of the newest wheel: all on the oldest CP
 test-cluster: ## the end-to-end tests with everything on another node of a cluster (K=... selects)
 	TRYGON_TEST_CLUSTER=1 $(MAKE) --no-print-directory test-python
 
+.PHONY: chaos
+chaos: wheel ## tasks, calls and objects on four machines while everything fails, for long; as root (ARGS=... for tests/chaos/run.py)
+	@$(ENVIRONMENTS) test > target/test-interpreters
+	@read -r python < target/test-interpreters; cd tests && TRYGON_TEST_INSTALLED=1 "$$python" -m chaos.run $(ARGS)
+
+.PHONY: soak
+soak: wheel ## mixed operations for half an hour; memory, descriptors and threads stay flat (ARGS=... for tests/chaos/soak.py)
+	@$(ENVIRONMENTS) test > target/test-interpreters
+	@read -r python < target/test-interpreters; cd tests && TRYGON_TEST_INSTALLED=1 "$$python" -m chaos.soak $(ARGS)
+
 .PHONY: typing
 typing: wheel ## mypy and pyright on the package and on the corpus of typed programs
 	@mkdir -p $(REPORTS)

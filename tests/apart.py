@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import trygon
+from programs import finish
 
 PACKAGE = Path(trygon.__file__).resolve().parent.parent
 
@@ -163,15 +164,3 @@ import os, sys, time, trygon
 from trygon.exceptions import RuntimeEnvSetupError
 A, B = {"resources": {"a": 1}}, {"resources": {"b": 1}}
 """
-
-
-def finish(program: subprocess.Popen[str], timeout_s: float = 60) -> str:
-    """What a program printed, when it has ended well."""
-    try:
-        output, errors = program.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        output, errors = program.communicate()
-        raise AssertionError(f"the program still ran after {timeout_s} s:\n{output}{errors}") from None
-    assert program.returncode == 0, f"{output}{errors}"
-    return output.strip()

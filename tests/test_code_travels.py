@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from apart import HEADER, Apart, finish, why_not
+from apart import HEADER, Apart, why_not
+from programs import finish
 from wheels import write_wheel
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")

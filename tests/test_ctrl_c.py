@@ -1,6 +1,7 @@
 """Ctrl-C in the driver: at once, and the engine can be used afterwards."""
 
 import os
+import random
 import signal
 import threading
 import time
@@ -44,3 +45,28 @@ def test_while_submitting(engine):
                 time.sleep(1)
     timer.join()
     assert trygon.get(submitted[-1], timeout=60) == 1
+
+
+def test_none_is_lost_between_the_last_look_and_the_sleep(engine):
+    slow = trygon.remote(time.sleep).remote(100)
+    delays = random.Random(1)
+    for _ in range(100):
+        begun = threading.Event()
+        until_s = delays.uniform(0, 150e-6)
+
+        def interrupt(begun=begun, until_s=until_s):
+            begun.wait()
+            at = time.perf_counter() + until_s
+            while time.perf_counter() < at:
+                pass
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            begun.set()
+            trygon.get(slow, timeout=3)
+        took_s = time.monotonic() - began
+        thread.join()
+        assert took_s < 1, f"noticed after {took_s:.2f} s"

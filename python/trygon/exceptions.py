@@ -24,24 +24,11 @@ ActorAlreadyExistsError and ActorHandleNotFoundError are also ValueErrors.
 
 from __future__ import annotations
 
+from trygon._core.error_codes import RayError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-
-class RayError(Exception):
-    """Base of everything that the engine raises."""
-
-    def __reduce__(self) -> Any:
-        # Constructors differ and may want what is not in `args`: what was made is copied, nothing is called again.
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(kind: type[RayError], args: tuple[Any, ...], state: dict[str, Any]) -> RayError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
 
 
 class _Described(RayError):

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from programs import finish
+
 from network.fabric import Host, Network
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "python"
@@ -79,15 +81,7 @@ class Machine:
 
     def run(self, body: str, timeout: float = 60) -> str:
         """Runs a Python program here; gives what it printed."""
-        program = self.program(body)
-        try:
-            output, errors = program.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            program.kill()
-            output, errors = program.communicate()
-            raise AssertionError(f"the program on {self.name} still ran after {timeout} s:\n{output}{errors}") from None
-        assert program.returncode == 0, f"{output}{errors}"
-        return output.strip()
+        return finish(self.program(body), timeout, f" on {self.name}")
 
     def log(self) -> str:
         """The daemon's log."""

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 use trygon_ids::NodeId;
 use trygon_proto::v1::node_server::NodeServer;
-use trygon_rpc::{Expected, Joined, Preamble, Purpose};
+use trygon_rpc::{Expected, JoinTerms, Joined, Preamble, Purpose};
 
 use crate::connection::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::kinds::{start_blocking, start_task};
@@ -93,8 +93,8 @@ impl Door {
             let patience = shared.limits.connect;
             let now = SystemTime::now();
             let admit = |joined: &Joined| shared.admit(&joined.node);
-            let joined =
-                trygon_rpc::serve_join_admitting(socket, key, authority, versions, now, *lifetime, patience, admit);
+            let terms = JoinTerms { key, authority, versions, now, lifetime: *lifetime, patience };
+            let joined = trygon_rpc::serve_join(socket, &terms, admit);
             drop(permit);
             shared.inbox.put(Incoming::Joined(joined), 0);
         });

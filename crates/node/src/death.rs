@@ -10,8 +10,7 @@ use trygon_node_core::Event;
 use trygon_proto::v1::ProcessEnded;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_wire::Kind;
-use trygon_wire::control::{Death, PeerDied};
-use trygon_wire::recorder as layout;
+use trygon_wire::control::Death;
 
 impl Service {
     /// The worker's process is gone, or never came to be. `status` is missing when nobody can know it any more.
@@ -63,23 +62,11 @@ impl Service {
         record: &[u8],
         death: &Death,
     ) {
-        let started = layout::started(record);
-        let staged = layout::staged(record);
         for (peer, connection) in peers {
             if let Some(other) = self.processes.get_mut(peer) {
                 other.peers.remove(&number);
             }
-            let mine = started.filter(|started| started.connection == *connection);
-            let frames = staged.iter().filter(|(to, _)| to == connection).map(|(_, frame)| frame.to_vec()).collect();
-            let message = PeerDied {
-                worker_id: worker.as_bytes().to_vec(),
-                death: Some(death.clone()),
-                started: mine.is_some(),
-                slot: mine.map_or(0, |task| task.slot),
-                generation: mine.map_or(0, |task| task.generation),
-                attempt: mine.map_or(0, |task| task.attempt),
-                frames,
-            };
+            let message = recorder::last_words(worker, *connection, record, death);
             self.send(*peer, Kind::PeerDied, &message);
         }
     }

@@ -2,7 +2,9 @@
 
 use rustix::fs::MemfdFlags;
 use std::os::fd::OwnedFd;
-use trygon_wire::recorder::{LEN, LOG_OFFSET, STAGED_LEN_OFFSET};
+use trygon_ids::WorkerId;
+use trygon_wire::control::{Death, PeerDied};
+use trygon_wire::recorder::{LEN, LOG_OFFSET, STAGED_LEN_OFFSET, staged, started};
 
 /// A new recorder, all zero.
 pub(crate) fn create() -> rustix::io::Result<OwnedFd> {
@@ -25,6 +27,22 @@ pub(crate) fn read(recorder: &OwnedFd) -> Vec<u8> {
         bytes.truncate(LOG_OFFSET);
     }
     bytes
+}
+
+/// What a dead worker's record says to the process at the other end of one of its connections: whether a task of that process was begun,
+/// and what was written for it and may not have arrived (OWN-8).
+pub(crate) fn last_words(worker: WorkerId, connection: u64, record: &[u8], death: &Death) -> PeerDied {
+    let begun = started(record).filter(|task| task.connection == connection);
+    let of_connection = staged(record).into_iter().filter(|(to, _)| *to == connection);
+    PeerDied {
+        worker_id: worker.as_bytes().to_vec(),
+        death: Some(death.clone()),
+        started: begun.is_some(),
+        slot: begun.map_or(0, |task| task.slot),
+        generation: begun.map_or(0, |task| task.generation),
+        attempt: begun.map_or(0, |task| task.attempt),
+        frames: of_connection.map(|(_, frame)| frame.to_vec()).collect(),
+    }
 }
 
 fn read_at(recorder: &OwnedFd, bytes: &mut [u8], offset: u64) -> bool {

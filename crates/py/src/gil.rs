@@ -4,7 +4,13 @@
 //! the GIL may take the lock at any time.
 
 use pyo3::prelude::*;
+use std::time::Duration;
 use trygon_worker::{Engine, Outcome, Patience, Runtime};
+
+/// A signal that comes just before the sleep is noticed after this, in a wait that has begun lately.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+/// The same, in a long wait: a process that waits for hours is not to wake up for nothing.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// Waits without the GIL until the condition holds or the time is over. Signals are handled between, so that Ctrl-C raises here.
 pub(crate) fn wait(
@@ -13,12 +19,15 @@ pub(crate) fn wait(
     patience: &Patience,
     mut condition: impl FnMut(&mut Engine) -> bool + Send,
 ) -> PyResult<bool> {
+    let mut look = FIRST_LOOK;
     loop {
-        let outcome = py.detach(|| runtime.wait(patience, &mut condition));
+        let patience = patience.looking_up_after(look);
+        let outcome = py.detach(|| runtime.wait(&patience, &mut condition));
         match outcome {
             Outcome::Ready => return Ok(true),
             Outcome::TimedOut => return Ok(false),
             Outcome::Interrupted => {
+                look = (look * 2).min(LAST_LOOK);
                 if let Err(error) = py.check_signals() {
                     runtime.stop_waiting();
                     return Err(error);

@@ -27,7 +27,7 @@ pub use authority::Authority;
 pub use bulk::BulkStream;
 pub use dial::{DialError, dial, dial_any, prepare, resolve};
 pub use error::CertificateError;
-pub use join::{JoinError, Joined, ServeJoinError, Versions, join, serve_join, serve_join_admitting};
+pub use join::{JoinError, JoinTerms, Joined, ServeJoinError, Versions, join, serve_join};
 pub use key::{ClusterKey, KeyError};
 pub use listener::{Bound, Incoming, ListenError, Listener, PortRange};
 pub use names::{Expected, PeerName};

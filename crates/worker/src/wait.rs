@@ -39,23 +39,32 @@ pub struct Patience {
     deadline: Option<Instant>,
     /// The wait is one of user code in a task: the CPU is lent out meanwhile.
     lends_cpu: bool,
+    /// After so long the wait counts as interrupted, whether a signal was seen or not.
+    look_up_after: Option<Duration>,
 }
 
 impl Patience {
     /// No limit.
     pub fn for_ever() -> Self {
-        Self { deadline: None, lends_cpu: false }
+        Self { deadline: None, lends_cpu: false, look_up_after: None }
     }
 
     /// At most this long from now.
     pub fn until(limit: Duration) -> Self {
-        Self { deadline: Instant::now().checked_add(limit), lends_cpu: false }
+        Self { deadline: Instant::now().checked_add(limit), ..Self::for_ever() }
     }
 
     /// The same, for a wait of user code.
     #[must_use]
     pub fn lending_cpu(self) -> Self {
         Self { lends_cpu: true, ..self }
+    }
+
+    /// The same, for a thread that has signals to handle. One that comes between its last look and its sleep does not wake it, and is seen
+    /// when this time is over.
+    #[must_use]
+    pub fn looking_up_after(self, limit: Duration) -> Self {
+        Self { look_up_after: Some(limit), ..self }
     }
 
     fn is_over(&self) -> bool {
@@ -100,7 +109,7 @@ impl Runtime {
             looked = true;
             let still_fast = patience.lends_cpu && engine.executing.is_some() && !engine.blocked;
             let limit = if still_fast { Some(BLOCKED_AFTER) } else { None };
-            let limit = [limit, patience.left()].into_iter().flatten().min();
+            let limit = [limit, patience.left(), patience.look_up_after].into_iter().flatten().min();
             let interrupted;
             (engine, interrupted) = self.wait_once(engine, limit);
             if condition(&mut engine) {

@@ -15,8 +15,11 @@ const PLACES: [(&str, &str); 4] =
 
 /// Explains what goes by a name or an id.
 pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, String> {
-    let mut connection = connect(&explain.at)?;
     let wanted = explain.what.trim();
+    if trygon_error::is_code(wanted) {
+        return explain_code(wanted, explain.json);
+    }
+    let mut connection = connect(&explain.at)?;
     let mut found = connection.ask("explain", wanted)?;
     if list(&found).is_empty() {
         found = by_beginning(&mut connection, wanted)?;
@@ -27,6 +30,22 @@ pub(crate) fn explain(explain: &Explain) -> Result<ExitCode, String> {
         for thing in list(&found) {
             print!("{}", render(thing));
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The page of an error's code; no cluster is asked.
+fn explain_code(code: &str, as_json: bool) -> Result<ExitCode, String> {
+    let Some(page) = trygon_error::page(code) else {
+        let last = trygon_error::PAGES.last().map_or("", |(last, _)| last);
+        return Err(format!("no error has the code {code:?}; the codes are TRY0001 to {last}"));
+    };
+    if as_json {
+        let class = trygon_error::class_of(page).unwrap_or_default();
+        let code = code.to_ascii_uppercase();
+        println!("{}", serde_json::json!([{ "kind": "error", "id": code, "name": class, "page": page }]));
+    } else {
+        print!("{page}");
     }
     Ok(ExitCode::SUCCESS)
 }

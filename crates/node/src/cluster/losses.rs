@@ -4,6 +4,7 @@
 //! process is dead, and why. A worker that runs tasks for an owner that it cannot reach is ended, so that the owner hears which task was
 //! begun and gets what was written for it (OWN-8); others may be connected again.
 
+use crate::recorder;
 use crate::service::Service;
 use std::collections::BTreeMap;
 use trygon_ids::{NodeId, WorkerId};
@@ -12,7 +13,6 @@ use trygon_proto::v1::node_to_node::Body;
 use trygon_proto::v1::{ConnectionLost, HeldLeases, OwnersGone, RemotePeerDied};
 use trygon_wire::Kind;
 use trygon_wire::control::{Death, PeerDied, PeerLost, TLS_CLIENT};
-use trygon_wire::recorder as layout;
 
 /// A process whose connections are gone has ended after this, if that is why they are.
 const LAST_BREATH_MS: u64 = 200;
@@ -168,26 +168,11 @@ impl Service {
         record: &[u8],
         death: &Death,
     ) {
-        let (started, staged) = (layout::started(record), layout::staged(record));
         for (peer, connection) in peers {
             let Some(node) = self.cluster.as_ref().and_then(|cluster| cluster.nodes.of_worker(*peer)) else {
                 continue;
             };
-            let mine = started.filter(|started| started.connection == *connection);
-            let frames = staged.iter().filter(|(to, _)| to == connection).map(|(_, frame)| frame.to_vec()).collect();
-            self.tell_of_death(
-                node,
-                *peer,
-                PeerDied {
-                    worker_id: worker.as_bytes().to_vec(),
-                    death: Some(death.clone()),
-                    started: mine.is_some(),
-                    slot: mine.map_or(0, |task| task.slot),
-                    generation: mine.map_or(0, |task| task.generation),
-                    attempt: mine.map_or(0, |task| task.attempt),
-                    frames,
-                },
-            );
+            self.tell_of_death(node, *peer, recorder::last_words(worker, *connection, record, death));
         }
         let number = self.number_of(worker);
         if let Some(cluster) = &mut self.cluster {

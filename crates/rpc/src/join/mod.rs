@@ -11,7 +11,7 @@ mod server;
 pub use client::join;
 pub use error::{JoinError, ServeJoinError};
 pub use messages::Versions;
-pub use server::{Joined, serve_join, serve_join_admitting};
+pub use server::{JoinTerms, Joined, serve_join};
 
 #[cfg(test)]
 mod tests;

@@ -36,37 +36,35 @@ enum Answer {
     Refuse(Refusal, ServeJoinError),
 }
 
-/// Lets the machine at the other end of `socket` (an `Incoming` of purpose `Join`) join, when it knows the secret and fits. Blocks for `patience` at most,
-/// so it is called on a thread for the purpose, of which the caller bounds the number.
-///
-/// The certificate is valid for `lifetime`. An error is for the log: the machine itself has been told.
-pub fn serve_join(
-    socket: OwnedFd,
-    key: &ClusterKey,
-    authority: &Authority,
-    versions: &Versions,
-    now: SystemTime,
-    lifetime: Duration,
-    patience: Duration,
-) -> Result<Joined, ServeJoinError> {
-    serve_join_admitting(socket, key, authority, versions, now, lifetime, patience, |_| Ok(()))
+/// What a machine that wants to join is measured by, and what it gets.
+#[derive(Debug, Clone, Copy)]
+pub struct JoinTerms<'a> {
+    /// Holds the secret that the machine has to know.
+    pub key: &'a ClusterKey,
+    /// Issues its certificate.
+    pub authority: &'a Authority,
+    /// What it has to fit.
+    pub versions: &'a Versions,
+    /// The time now.
+    pub now: SystemTime,
+    /// How long the certificate is valid.
+    pub lifetime: Duration,
+    /// How long the whole exchange may take.
+    pub patience: Duration,
 }
 
-/// As `serve_join`, where the head has the last word on a machine that knows the secret and fits: a refusal is a sentence for the person there.
+/// Lets the machine at the other end of `socket` (an `Incoming` of purpose `Join`) join, when it knows the secret and fits, and `admit` says nothing
+/// against it: its refusal is a sentence for the person there. Blocks for the terms' patience at most, so it is called on a thread for the
+/// purpose, of which the caller bounds the number.
 ///
 /// A machine chooses its id itself. A head that refuses ids which begin with the same 20 bytes as a known node's keeps one machine with the
-/// key from speaking for the processes of another.
-#[allow(clippy::too_many_arguments, reason = "each is a fact of its own")]
-pub fn serve_join_admitting(
+/// key from speaking for the processes of another. An error is for the log: the machine itself has been told.
+pub fn serve_join(
     socket: OwnedFd,
-    key: &ClusterKey,
-    authority: &Authority,
-    versions: &Versions,
-    now: SystemTime,
-    lifetime: Duration,
-    patience: Duration,
+    terms: &JoinTerms<'_>,
     admit: impl FnOnce(&Joined) -> Result<(), String>,
 ) -> Result<Joined, ServeJoinError> {
+    let JoinTerms { key, authority, versions, now, patience, .. } = *terms;
     let socket = TcpStream::from(socket);
     socket.set_nonblocking(false)?;
     let service = authority.issue_control(now, SERVICE_LIFETIME)?;
@@ -81,7 +79,7 @@ pub fn serve_join_admitting(
     let request: Request = receive(&mut stream)?;
     let is_proven = is_proven(&stream.conn, key, &request)?;
     let answer = if is_proven {
-        decide(&request, authority, versions, now, lifetime, admit)
+        decide(&request, terms, admit)
     } else {
         Answer::Refuse(Refusal::WrongKey, ServeJoinError::WrongKey)
     };
@@ -110,14 +108,8 @@ pub fn serve_join_admitting(
 }
 
 /// Decides on a request whose sender knows the secret.
-fn decide(
-    request: &Request,
-    authority: &Authority,
-    own: &Versions,
-    now: SystemTime,
-    lifetime: Duration,
-    admit: impl FnOnce(&Joined) -> Result<(), String>,
-) -> Answer {
+fn decide(request: &Request, terms: &JoinTerms<'_>, admit: impl FnOnce(&Joined) -> Result<(), String>) -> Answer {
+    let JoinTerms { authority, versions: own, now, lifetime, .. } = *terms;
     let malformed = |what| Answer::Refuse(Refusal::Other, ServeJoinError::Malformed(what));
     let Ok(facts) = Facts::decode(request.facts.as_slice()) else { return malformed("no protobuf message") };
     let Ok(node) = NodeId::from_bytes(&facts.node) else { return malformed("the node's id is not of 28 bytes") };

@@ -21,6 +21,10 @@ fn versions() -> Versions {
     Versions { trygon: "0.1.0".to_owned(), protocol: 1, python: "3.11.9".to_owned() }
 }
 
+fn terms<'a>(key: &'a ClusterKey, authority: &'a Authority, versions: &'a Versions, now: SystemTime) -> JoinTerms<'a> {
+    JoinTerms { key, authority, versions, now, lifetime: HOUR, patience: PATIENCE }
+}
+
 /// A head: its authority and key, and a thread that serves every joining.
 struct Head {
     authority: Arc<Authority>,
@@ -47,8 +51,8 @@ impl Head {
         let address = format!("127.0.0.1:{}", bound.port());
         let serve = move |incoming: Incoming| {
             assert_eq!(incoming.preamble.purpose, Purpose::Join);
-            let (key, authority) = (&serving_key, &serving_authority);
-            let outcome = serve_join(incoming.socket, key, authority, &own, clock(), HOUR, PATIENCE);
+            let outcome =
+                serve_join(incoming.socket, &terms(&serving_key, &serving_authority, &own, clock()), |_| Ok(()));
             let _ = sender.send(outcome);
         };
         let listener = bound.start(serve).expect("a thread");
@@ -96,7 +100,7 @@ fn the_head_may_refuse_an_id() {
             socket.read_exact(&mut [0; crate::Preamble::LEN]).expect("the preamble");
             let own = versions();
             let admit = |asking: &Joined| Err(format!("node {} is known already", asking.node));
-            let refused = serve_join_admitting(socket.into(), &key, &authority, &own, now(), HOUR, PATIENCE, admit);
+            let refused = serve_join(socket.into(), &terms(&key, &authority, &own, now()), admit);
             assert!(matches!(refused, Err(ServeJoinError::NotAdmitted(_))));
         });
         let error = join(&address, &key, node_id(2), &versions(), now(), PATIENCE).expect_err("refused");

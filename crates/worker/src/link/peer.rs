@@ -54,6 +54,37 @@ pub struct Definition {
     pub retry_classes: Vec<u8>,
 }
 
+/// The functions that a peer was told of. In a driver of many actors each peer knows its own methods, of thousands: nothing here may be as
+/// long as the list of all.
+#[derive(Debug, Default)]
+struct Sent {
+    /// Functions with their numbers there, in the functions' order.
+    numbers: Vec<(FunctionIndex, u32)>,
+    /// The one that was asked for last: pushes come in runs.
+    last: Option<(FunctionIndex, u32)>,
+}
+
+impl Sent {
+    fn number_of(&mut self, function: FunctionIndex) -> Option<u32> {
+        if let Some((last, number)) = self.last
+            && last == function
+        {
+            return Some(number);
+        }
+        let position = self.numbers.binary_search_by_key(&function.0, |(known, _)| known.0).ok()?;
+        self.last = self.numbers.get(position).copied();
+        self.last.map(|(_, number)| number)
+    }
+
+    fn add(&mut self, function: FunctionIndex) -> u32 {
+        let number = self.numbers.len() as u32;
+        let position = self.numbers.partition_point(|(known, _)| known.0 < function.0);
+        self.numbers.insert(position, (function, number));
+        self.last = Some((function, number));
+        number
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) worker: WorkerId,
@@ -64,9 +95,8 @@ pub(crate) struct Peer {
     pub(super) remote: Option<Box<Remote>>,
     pub(crate) reader: FrameReader,
     pub(crate) out: OutBuffer,
-    /// What this process defined there, by function index.
-    sent: Vec<u32>,
-    num_sent: u32,
+    /// What this process defined there.
+    sent: Sent,
     /// What was defined here.
     pub(crate) definitions: Vec<Arc<Definition>>,
     pub(crate) wants_write: bool,
@@ -143,8 +173,7 @@ impl Links {
             remote,
             reader: FrameReader::new(),
             out: OutBuffer::default(),
-            sent: Vec::new(),
-            num_sent: 0,
+            sent: Sent::default(),
             definitions: Vec::new(),
             wants_write: false,
             is_dirty: false,
@@ -165,6 +194,7 @@ impl Links {
         // The kernel's buffers go at once; the number stays taken, because tables refer to it.
         peer.reader = FrameReader::new();
         peer.definitions = Vec::new();
+        peer.sent = Sent::default();
     }
 
     pub(crate) fn mark_dirty(&mut self, index: PeerIndex) {
@@ -282,13 +312,7 @@ impl Links {
             retry_classes: export.retries.classes.clone(),
         };
         let peer = &mut self.peers[index.0 as usize];
-        let number = peer.num_sent;
-        peer.num_sent += 1;
-        let position = function.0 as usize;
-        if peer.sent.len() <= position {
-            peer.sent.resize(position + 1, u32::MAX);
-        }
-        peer.sent[position] = number;
+        let number = peer.sent.add(function);
         encode_into(Kind::FunctionDefine, &message(number), peer.out.bytes_mut());
         number
     }
@@ -296,12 +320,14 @@ impl Links {
 
 impl Outbox for Links {
     fn push(&mut self, index: PeerIndex, task: &Task<'_>) {
-        let peer = &self.peers[index.0 as usize];
+        let peer = &mut self.peers[index.0 as usize];
         if peer.socket.is_none() {
             return;
         }
-        let number = peer.sent.get(task.function.0 as usize).copied().unwrap_or(u32::MAX);
-        let number = if number == u32::MAX { self.define(index, task.function) } else { number };
+        let number = match peer.sent.number_of(task.function) {
+            Some(number) => number,
+            None => self.define(index, task.function),
+        };
         let push = task::Push {
             slot: task.slot,
             generation: task.generation,

@@ -1,0 +1,227 @@
+"""A driver that runs tasks, actor calls and objects at once, and checks each result against a plain computation.
+
+Run as a program on a machine of a cluster. Prints a line of JSON each second, and one with the whole report at the end.
+Every wait has a limit: what is not there by then counts as hung. Each kind of work has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import functools
+import json
+import os
+import random
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import trygon
+
+HUNG_AFTER_S = 90.0
+TASKS_UNDER_WAY = 1000
+CALLS_A_TICK, TICK_S = 50, 0.05
+ACTORS = 3
+OBJECTS_UNDER_WAY = 6
+LEAST_BYTES, MOST_BYTES = 200_000, 6_000_000
+
+
+def mixed(number: int, seed: int) -> int:
+    """What a task or a call is to answer."""
+    value = (number * 2654435761 + seed) & 0xFFFFFFFF
+    return value ^ (value >> 13)
+
+
+def note(path: str) -> None:
+    """One execution more has begun. Appending a byte is one step, whoever else appends."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, b"x")
+    finally:
+        os.close(descriptor)
+
+
+@trygon.remote(max_retries=-1, num_cpus=0.5)
+def work(number: int, seed: int, begun: str) -> int:
+    note(begun)
+    time.sleep(0.001)
+    return mixed(number, seed)
+
+
+@trygon.remote(max_restarts=-1, max_task_retries=-1, num_cpus=0)
+class Answerer:
+    def answer(self, number: int, seed: int) -> int:
+        return mixed(number, seed)
+
+
+@trygon.remote(max_retries=-1, num_cpus=0.5)
+def make(number: int, size: int, begun: str) -> bytes:
+    note(begun)
+    return random.Random(number).randbytes(size)
+
+
+@trygon.remote(max_retries=-1, num_cpus=0.5)
+def checksum(data: bytes, begun: str) -> int:
+    note(begun)
+    return zlib.crc32(data)
+
+
+class Tally:
+    """What became of one kind of work."""
+
+    def __init__(self) -> None:
+        self.done = self.wrong = self.lost = self.hung = 0
+        self.worst_s = 0.0
+        self.errors: collections.Counter[str] = collections.Counter()
+
+    def take(
+        self, reference: Any, expected: Callable[[], int], what: str, read: Callable[[Any], int] = lambda value: value
+    ) -> None:
+        """Waits for one result and judges it, or what `read` makes of it."""
+        began = time.monotonic()
+        try:
+            value = read(trygon.get(reference, timeout=HUNG_AFTER_S))
+        except trygon.exceptions.GetTimeoutError:
+            self.hung += 1
+            self.errors[f"hung: {what}"] += 1
+        except Exception as error:
+            self.lost += 1
+            self.errors[f"{type(error).__name__}: {str(error)[:300]}"] += 1
+        else:
+            self.done += 1
+            self.wrong += value != expected()
+        self.worst_s = max(self.worst_s, time.monotonic() - began)
+
+    def report(self) -> dict[str, Any]:
+        """As it is printed."""
+        counts = {"done": self.done, "wrong": self.wrong, "lost": self.lost, "hung": self.hung}
+        return {**counts, "worst_wait_s": round(self.worst_s, 2), "errors": dict(self.errors.most_common(5))}
+
+
+class Workload:
+    """All of it."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.tallies = {name: Tally() for name in ("tasks", "calls", "objects")}
+        self.bytes_checked = 0
+        self.repeated = 0
+        self._began = time.monotonic()
+        self._over = threading.Event()
+
+    def _pace(self, share: float) -> None:
+        """Waits until so much of the time is over, so that there is work whenever something breaks."""
+        left_s = self._began + share * self.options.seconds - time.monotonic()
+        if left_s > 0:
+            time.sleep(left_s)
+
+    def _begun(self, kind: str) -> str:
+        return os.path.join(self.options.folder, f"begun-{kind}")
+
+    def tasks(self) -> None:
+        """So many short tasks, as many as the limit under way at once."""
+        seed, tally = self.options.seed, self.tallies["tasks"]
+        under_way: collections.deque[tuple[int, Any]] = collections.deque()
+        for number in range(self.options.tasks):
+            self._pace(number / self.options.tasks)
+            if len(under_way) >= TASKS_UNDER_WAY:
+                first, reference = under_way.popleft()
+                tally.take(reference, functools.partial(mixed, first, seed), f"task {first}")
+            under_way.append((number, work.remote(number, seed, self._begun("tasks"))))
+        for first, reference in under_way:
+            tally.take(reference, functools.partial(mixed, first, seed), f"task {first}")
+
+    def calls(self) -> None:
+        """Calls of actors at a steady rate until the other kinds are through; a thread of its own reads the answers."""
+        seed, tally = self.options.seed, self.tallies["calls"]
+        sent: collections.deque[tuple[int, Any]] = collections.deque()
+
+        def read() -> None:
+            while not self._over.is_set() or sent:
+                if sent:
+                    first, reference = sent.popleft()
+                    tally.take(reference, functools.partial(mixed, first, seed), f"call {first}")
+                else:
+                    time.sleep(0.01)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        actors = [Answerer.remote() for _ in range(ACTORS)]
+        number, due = 0, time.monotonic()
+        while not self._over.is_set():
+            for _ in range(CALLS_A_TICK):
+                sent.append((number, actors[number % ACTORS].answer.remote(number, seed)))
+                number += 1
+            # A machine that was away is not to be drowned when it is back.
+            due = max(due + TICK_S, time.monotonic() - 1)
+            time.sleep(max(0.0, due - time.monotonic()))
+        reader.join()
+
+    def objects(self) -> None:
+        """Objects made on one machine, read on others and here."""
+        tally, sizes = self.tallies["objects"], random.Random(self.options.seed)
+        begun = self._begun("objects")
+        under_way: collections.deque[tuple[int, int, Any, Any]] = collections.deque()
+        number = started = 0
+        while started < self.options.bytes or under_way:
+            while started < self.options.bytes and len(under_way) < OBJECTS_UNDER_WAY:
+                self._pace(started / self.options.bytes)
+                size = sizes.randint(LEAST_BYTES, MOST_BYTES)
+                spread = {"scheduling_strategy": "SPREAD"}
+                made = make.options(**spread).remote(number, size, begun)
+                under_way.append((number, size, made, checksum.options(**spread).remote(made, begun)))
+                number, started = number + 1, started + size
+            first, size, made, there = under_way.popleft()
+            tally.take(there, functools.partial(expected_checksum, first, size), f"object {first}")
+            if first % 3 == 0:
+                expected = functools.partial(expected_checksum, first, size)
+                tally.take(made, expected, f"object {first} here", zlib.crc32)
+            self.bytes_checked += size
+
+    def run(self) -> dict[str, Any]:
+        """Runs everything and gives the report."""
+        began = self._began = time.monotonic()
+        finite = [threading.Thread(target=kind, daemon=True) for kind in (self.tasks, self.objects)]
+        calls = threading.Thread(target=self.calls, daemon=True)
+        for thread in (*finite, calls):
+            thread.start()
+        while any(thread.is_alive() for thread in finite) or time.monotonic() - began < self.options.seconds:
+            time.sleep(1)
+            print(json.dumps({"after_s": round(time.monotonic() - began, 1), **self._counts()}), flush=True)
+        self._over.set()
+        calls.join(2 * HUNG_AFTER_S)
+        report = {name: tally.report() for name, tally in self.tallies.items()}
+        report["calls"]["hung"] += calls.is_alive()
+        executions = os.path.getsize(self._begun("tasks"))
+        return {
+            **report,
+            "executions_repeated": executions - self.options.tasks,
+            "bytes_checked": self.bytes_checked,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+
+    def _counts(self) -> dict[str, int]:
+        return {name: tally.done for name, tally in self.tallies.items()}
+
+
+def expected_checksum(number: int, size: int) -> int:
+    """The plain computation."""
+    return zlib.crc32(random.Random(number).randbytes(size))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=2000, help="how many short tasks")
+    parser.add_argument("--bytes", type=float, default=3e8, help="bytes of objects in all")
+    parser.add_argument("--seconds", type=float, default=15, help="how long at least")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", required=True, help="a folder that all machines see")
+    options = parser.parse_args()
+    trygon.init(address="auto", log_to_driver=False)
+    print(json.dumps({"report": Workload(options).run()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
