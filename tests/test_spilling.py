@@ -235,3 +235,16 @@ def test_spilling_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     trygon.shutdown()
     told = [line for line in capfd.readouterr().err.splitlines() if "the object store is full" in line]
     assert len(told) == 1 and str(tmp_path) in told[0] and "GB/s" in told[0] and len(refs) == 50
+
+
+def test_small_values_beyond_their_budget_go_there_too(tmp_path: Path) -> None:
+    """FLOW-2: 256 MiB of values that travel in messages are kept in the process; what is more moves to the store."""
+    spills.start(tmp_path)
+    size_bytes = 90_000
+    refs = [trygon.put(number.to_bytes(4, "big") * (size_bytes // 4)) for number in range(4_600)]
+    deadline = time.monotonic() + 30
+    while spills.store()["spilled_objects"] < 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert spills.store()["spilled_objects"] >= 200, spills.store()
+    for number in random.Random(5).sample(range(4_600), 300):
+        assert trygon.get(refs[number])[:4] == number.to_bytes(4, "big")

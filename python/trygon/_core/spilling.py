@@ -52,9 +52,7 @@ def words(found: dict[str, Any] | None) -> list[str]:
     """The same as options of `trygon start`."""
     if found is None:
         return []
-    settings = {
-        name: found[field] for name, field in (*_SHARES.items(), *list(_COUNTS.items())[:2]) if found[field]
-    }
+    settings = {name: found[field] for name, field in (*_SHARES.items(), *list(_COUNTS.items())[:2]) if found[field]}
     given = [f"--object-spilling-directory={directory}" for directory in found["directories"]]
     if found["quota_bytes"]:
         given.append(f"--object-spilling-quota={found['quota_bytes']}")

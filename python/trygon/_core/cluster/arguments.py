@@ -20,7 +20,18 @@ _BYTES = {"memory": "--memory", "object_store_memory": "--object-store-memory"}
 _TEXTS = {"node_name": "--node-name", "node_ip_address": "--node-ip-address", "temp_dir": "--temp-dir"}
 # Ray has several ports for what is one here.
 _PORTS = ("port", "node_manager_port", "gcs_server_port", "redis_port")
-_OWN = (*_NUMBERS, *_BYTES, *_TEXTS, *_PORTS, "resources", "labels", "env_vars", "object_spilling_directory", "_system_config")
+_SPILLING = ("object_spilling_directory", "_system_config")
+_OWN = (
+    *_NUMBERS,
+    *_BYTES,
+    *_TEXTS,
+    *_PORTS,
+    "resources",
+    "labels",
+    "env_vars",
+    "object_spilling_directory",
+    "_system_config",
+)
 # Ray's further names: accepted, and those that would ask for something are named in one warning.
 _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "autoscaling_config": (),
