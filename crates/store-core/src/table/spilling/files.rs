@@ -1,6 +1,6 @@
 //! What is in which file, and what of it is needed (SPILL-STORE-3).
 
-use crate::table::spilling::state::{FilePart, Key, OnDisk, PartSource};
+use crate::table::spilling::state::{FilePart, Key, OnDisk, PartSource, Queued};
 use crate::table::state::{Effect, ObjectLocation, StoreTable};
 use std::collections::BTreeSet;
 use trygon_ids::{ObjectId, WorkerId};
@@ -84,7 +84,7 @@ impl StoreTable {
     }
 
     /// A file of which less than half is needed, to be written anew (SPILL-STORE-5).
-    pub(crate) fn wasteful_file(&self) -> Option<(u64, Vec<(Key, u64, PartSource)>)> {
+    pub(crate) fn wasteful_file(&self) -> Option<(u64, Vec<Queued>)> {
         let wasteful = self.spill.files.iter().find(|(_, file)| {
             file.live_bytes.saturating_mul(2) < file.size_bytes && file.moving_to.is_none() && file.live_bytes > 0
         });

@@ -1,6 +1,6 @@
 //! What goes into files next, and when.
 
-use crate::table::spilling::state::{Key, OnDisk, PartSource, Write, WritePart};
+use crate::table::spilling::state::{Key, OnDisk, PartSource, Queued, Write, WritePart};
 use crate::table::state::{Effect, Life, ObjectLocation, Stage, StoreTable, WaitingRequest};
 use std::collections::BTreeMap;
 use trygon_ids::{SegmentId, WorkerId};
@@ -219,8 +219,8 @@ impl StoreTable {
     }
 
     /// SPILL-STORE-4: false when the quota has no room; then the disk counts as full.
-    fn begin_write(&mut self, mut parts: Vec<(Key, u64, PartSource)>, now_ms: u64, effects: &mut Vec<Effect>) -> bool {
-        let size = |parts: &[(Key, u64, PartSource)]| parts.iter().map(|(_, size_bytes, _)| size_bytes).sum::<u64>();
+    fn begin_write(&mut self, mut parts: Vec<Queued>, now_ms: u64, effects: &mut Vec<Effect>) -> bool {
+        let size = |parts: &[Queued]| parts.iter().map(|(_, size_bytes, _)| size_bytes).sum::<u64>();
         while parts.len() > 1 && !self.fits_quota(size(&parts)) {
             parts.pop();
         }
@@ -245,7 +245,7 @@ impl StoreTable {
         true
     }
 
-    fn write(&mut self, parts: Vec<(Key, u64, PartSource)>, size_bytes: u64, effects: &mut Vec<Effect>) -> u64 {
+    fn write(&mut self, parts: Vec<Queued>, size_bytes: u64, effects: &mut Vec<Effect>) -> u64 {
         self.spill.next_file += 1;
         let file = self.spill.next_file;
         let described = parts.iter().map(|((segment, offset_bytes, object), size_bytes, source)| WritePart {

@@ -90,6 +90,9 @@ pub(crate) enum OnDisk {
 /// Names an object: two attempts of a task may both have sealed its result.
 pub(crate) type Key = (SegmentId, u64, ObjectId);
 
+/// An object that goes into a file, its size, and where its bytes are.
+pub(crate) type Queued = (Key, u64, PartSource);
+
 /// An object that is not in memory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spilled {
@@ -113,7 +116,7 @@ pub(crate) struct FileEntry {
 /// A file that is being written.
 #[derive(Debug)]
 pub(crate) struct Write {
-    pub(crate) parts: Vec<(Key, u64, PartSource)>,
+    pub(crate) parts: Vec<Queued>,
     pub(crate) size_bytes: u64,
     /// Memory of objects that were freed meanwhile: it is given back when nothing reads it any more.
     pub(crate) held: Vec<ObjectLocation>,
