@@ -129,6 +129,10 @@ bench: wheel ## Trygon beside Ray and multiprocessing.Pool, one table with ratio
 fuzz: ## libFuzzer on everything that reads foreign bytes, FUZZ_SECONDS=60 for each target (TARGETS=... selects)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run $(TARGETS)
 
+.PHONY: bombs
+bombs: wheel ## BOMBS=1000 tasks that use too much memory: only they die, and how fast
+	@python=$$($(ENVIRONMENTS) test | head -1); "$$python" scripts/memory_bombs.py --bombs $(or $(BOMBS),1000)
+
 .PHONY: docs
 docs: ## the crates' reference, under target/doc
 	cargo doc --locked --workspace --no-deps --document-private-items

@@ -26,7 +26,6 @@ from trygon._core import sessions
 VARIABLE = "TRYGON_TEST_CLUSTER"
 _OWN_NODE = "looks at the driver's own node, where nothing runs here"
 _LATER = "reads the cluster's amounts at once; the head hears of a change a moment later"
-_SILENT = "the head does not tell the driver yet why a group waits"
 _OTHERS_SHOW = "counts what other programs of the same cluster leave to be seen"
 # Tests that mean one node; the part after the file's name may be the beginning of several.
 _SKIPPED = {
@@ -39,8 +38,6 @@ _SKIPPED = {
     "test_leaks.py::test_idle_workers_end": _OWN_NODE,
     "test_placement_group_use.py::test_actors_live_in_a_group": _LATER,
     "test_placement_group_use.py::test_a_group_of_a_detached_actor_ends_with_it": "leaves a detached group",
-    "test_placement_groups.py::test_bundles_on_different_nodes_wait_and_say_why_once": _SILENT,
-    "test_placement_groups.py::test_labels_of_bundles_are_looked_at": _SILENT,
     "test_placement_groups.py::test_resources_of_a_group_have_their_names": _LATER,
     "test_placement_groups.py::test_the_table_has_the_fields_of_ray": _OWN_NODE,
     "test_runtime_env.py::test_a_daemon_that_is_killed_leaves_no_files": _OWN_NODE,

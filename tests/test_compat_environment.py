@@ -69,12 +69,12 @@ def test_one_warning_names_what_has_no_effect():
     found = run(
         "import ray.util\nray.init(num_cpus=1)\nfound = {}",
         RAY_some_internal_flag="1",
-        RAY_memory_monitor_refresh_ms="0",
+        RAY_gcs_server_request_timeout_seconds="0",
         RAY_DEDUP_LOGS="0",
         RAY_AUTH_MODE="token",
     )
     (warning,) = found["warnings"]
-    assert "RAY_some_internal_flag" in warning and "RAY_memory_monitor_refresh_ms" in warning
+    assert "RAY_some_internal_flag" in warning and "RAY_gcs_server_request_timeout_seconds" in warning
     assert "RAY_DEDUP_LOGS" not in warning and "RAY_AUTH_MODE" not in warning
 
 

@@ -41,7 +41,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for name in OF_WIRE {
         builder = builder.extern_path(format!(".trygon.v1.{name}"), format!("::trygon_wire::control::{name}"));
     }
-    builder.compile_fds(descriptors)?;
+    // The same bytes for the same message: what a head keeps of them is compared.
+    builder.btree_map(".").compile_fds(descriptors)?;
     // The generator takes for granted that messages of elsewhere can be compared and hashed like its own.
     let generated = Path::new(&std::env::var("OUT_DIR")?).join("trygon.v1.rs");
     let text = std::fs::read_to_string(&generated)?.replace("PartialEq, Eq, Hash, ::prost", "PartialEq, ::prost");

@@ -239,6 +239,10 @@ class OutOfMemoryError(_Described):
         return str(self)
 
 
+class ActorOutOfMemoryError(ActorDiedError, OutOfMemoryError):
+    """The actor is dead for good: its process was stopped because it used more memory than it may."""
+
+
 class ObjectLostError(RayError):
     """Every copy of an object is gone. `object_ref_hex` names it, `call_site` where its reference was made."""
 

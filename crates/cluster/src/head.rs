@@ -51,7 +51,7 @@ impl HeadLink {
         let mut unregistered = self.unregistered.lock();
         if *unregistered == Some(connection) {
             *unregistered = None;
-            self.outflow.push_first(message);
+            self.outflow.begin_with(message);
             self.outflow.open();
         }
     }

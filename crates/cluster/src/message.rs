@@ -12,10 +12,10 @@ use trygon_rpc::{Identity, Joined, Preamble, ServeJoinError};
 /// From the loop to the network.
 #[derive(Debug)]
 pub enum Outgoing {
-    /// To the head, in order. What is sent while the head is away goes after the next registration; what was under way when it went
-    /// away may be lost, so the loop asks again after `Incoming::HeadBack` what it still waits for.
+    /// To the head, in order. What is sent before a registration is dropped with it, and what was under way when the head went away may be
+    /// lost: the loop says again behind the registration what must be heard.
     ToHead(Box<NodeToHead>),
-    /// The answer to `Incoming::HeadBack`: goes before everything else that waits for the head.
+    /// The answer to `Incoming::HeadBack`: takes the place of everything that waits for the head.
     Register {
         /// The number in `Incoming::HeadBack`; an answer to an earlier one is dropped.
         connection: u64,

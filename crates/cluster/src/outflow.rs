@@ -75,12 +75,13 @@ impl Outflow {
         state.queued_bytes
     }
 
-    /// Adds a message before all that wait: only for a queue that keeps nothing which was taken.
-    pub(crate) fn push_first(&self, message: Bytes) {
+    /// Puts a message in the place of all that wait: what they say is in it, or said again behind it.
+    pub(crate) fn begin_with(&self, message: Bytes) {
         let mut state = self.state.lock();
         debug_assert_eq!(state.taken, 0, "what was taken stands before the first");
-        state.queued_bytes += message.len();
-        state.queue.push_front(message);
+        state.queue.clear();
+        state.queued_bytes = message.len();
+        state.queue.push_back(message);
         state.wake();
     }
 

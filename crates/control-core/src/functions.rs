@@ -18,4 +18,9 @@ impl Functions {
     pub fn get(&self, hash: &[u8]) -> Option<&[u8]> {
         self.bodies.get(hash).map(Vec::as_slice)
     }
+
+    /// Every body with its hash, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.bodies.iter().map(|(hash, body)| (hash.as_slice(), body.as_slice()))
+    }
 }

@@ -51,6 +51,14 @@ impl KeyValues {
         }
     }
 
+    /// Every namespace, key and value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8], &[u8])> {
+        let namespaces = self.namespaces.iter();
+        namespaces.flat_map(|(namespace, keys)| {
+            keys.iter().map(move |(key, value)| (namespace.as_str(), key.as_slice(), value.as_slice()))
+        })
+    }
+
     fn delete(&mut self, namespace: &str, key: &[u8]) {
         if let Some(keys) = self.namespaces.get_mut(namespace) {
             keys.remove(key);

@@ -4,7 +4,7 @@
 
 use crate::journal::Journal;
 use crate::link::Link;
-use crate::machine::Machine;
+use crate::machine::{Keep, Machine, Refusal};
 use crate::presence::Presence;
 use crate::storage::StorageError;
 use std::collections::BTreeMap;
@@ -42,6 +42,14 @@ pub(crate) struct Patience {
     pub(crate) restart: Duration,
 }
 
+/// There is no room.
+#[derive(Debug, Clone, Copy)]
+struct Full {
+    /// So many at the beginning of the batch were told.
+    told: usize,
+    again: Instant,
+}
+
 /// Everything that the thread owns.
 pub(crate) struct Engine<M: Machine> {
     journal: Journal<M>,
@@ -55,6 +63,8 @@ pub(crate) struct Engine<M: Machine> {
     /// The head's clock when it began. From then on it is monotonic, whatever happens to the machine's.
     began_us: u64,
     unwritten_since: Option<Instant>,
+    /// The place is full: how much of the batch its senders know to wait, and when it is tried again.
+    full: Option<Full>,
     /// What people are told, a line each.
     say: fn(&str),
 }
@@ -77,6 +87,7 @@ impl<M: Machine> Engine<M> {
             began: Instant::now(),
             began_us,
             unwritten_since: None,
+            full: None,
             say,
         }
     }
@@ -168,20 +179,51 @@ impl<M: Machine> Engine<M> {
             self.links.remove(&node);
             self.batch.push((node, M::gone(message)));
         }
-        if self.journal.machine().next_deadline_us().is_some_and(|deadline_us| deadline_us <= self.now_us()) {
+        if self.full.is_none()
+            && self.journal.machine().next_deadline_us().is_some_and(|deadline_us| deadline_us <= self.now_us())
+        {
             self.batch.push((NodeId::nil(), M::tick()));
         }
     }
 
     /// JOURNAL-1: keeps and takes in the batch; then nodes are told.
     fn commit(&mut self) -> Result<(), StorageError> {
-        if self.batch.is_empty() {
+        if self.batch.is_empty() && !self.journal.has_unsent() {
             return Ok(());
+        }
+        let mut heard: BTreeMap<NodeId, u64> = BTreeMap::new();
+        for (node, event) in &self.batch {
+            let number = M::number(event);
+            if number > 0 {
+                heard.insert(*node, number);
+            }
         }
         let (mut batch, mut out) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.out));
         let now_us = self.now_us();
-        self.retry(|journal| journal.commit(now_us, &mut batch, &mut out))?;
+        match self.journal.commit(now_us, &mut batch, &mut out) {
+            Ok(()) => {}
+            Err(error @ StorageError::Full { .. }) => {
+                (self.batch, self.out) = (batch, out);
+                self.on_full(&error);
+                return Ok(());
+            }
+            Err(error) if error.is_temporary() => {
+                self.retry(|journal| journal.commit(now_us, &mut batch, &mut out))?;
+            }
+            Err(error) => return Err(error),
+        }
         self.rooms.clear();
+        if self.full.take().is_some() {
+            (self.say)(&format!("there is room again in {}", self.journal.place()));
+        }
+        // HEAR-1
+        out.extend(heard.into_iter().map(|(node, number)| (node, M::heard(number))));
+        self.send(&mut out);
+        (self.batch, self.out) = (batch, out);
+        Ok(())
+    }
+
+    fn send(&mut self, out: &mut Vec<(NodeId, M::Output)>) {
         for (node, message) in out.drain(..) {
             if let Some(link) = self.links.get(&node)
                 && !link.send(message)
@@ -190,19 +232,56 @@ impl<M: Machine> Engine<M> {
                 self.links.remove(&node);
             }
         }
-        (self.batch, self.out) = (batch, out);
-        Ok(())
+    }
+
+    /// FULL-1: questions are answered, who can be refused is refused, and the rest waits.
+    fn on_full(&mut self, error: &StorageError) {
+        let text = error.to_string();
+        if self.full.is_none() {
+            (self.say)(&text);
+        }
+        let told = self.full.map_or(0, |full| full.told);
+        let (now_us, mut out) = (self.now_us(), std::mem::take(&mut self.out));
+        let new = self.batch.split_off(told.min(self.batch.len()));
+        for (node, event) in new {
+            if M::keep(&event) == Keep::Never {
+                self.journal.answer(now_us, node, event, &mut out);
+                continue;
+            }
+            match M::refuse(&event, &text) {
+                Refusal::Instead(answer) => {
+                    out.push((node, answer));
+                    continue;
+                }
+                Refusal::Meanwhile(notice) => out.push((node, notice)),
+                Refusal::Waits => {}
+            }
+            self.batch.push((node, event));
+        }
+        self.rooms.truncate(self.batch.len());
+        self.send(&mut out);
+        self.out = out;
+        self.full = Some(Full { told: self.batch.len(), again: Instant::now() + RETRY_DELAY });
+        if self.batch.is_empty() && !self.journal.has_unsent() && !self.journal.has_unwritten() {
+            // Who comes next finds out.
+            self.full = None;
+        }
     }
 
     /// Writes what has waited long enough, and shortens the journal.
     fn keep_house(&mut self) -> Result<(), StorageError> {
+        if self.full.is_some_and(|full| full.again <= Instant::now()) {
+            self.commit_again()?;
+        }
         if !self.journal.has_unwritten() {
             self.unwritten_since = None;
-        } else if self.unwritten_since.get_or_insert_with(Instant::now).elapsed() >= WRITE_DELAY {
-            self.retry(Journal::write)?;
+        } else if self.full.is_none() && self.unwritten_since.get_or_insert_with(Instant::now).elapsed() >= WRITE_DELAY
+        {
+            self.write()?;
             self.unwritten_since = None;
         }
-        if self.journal.is_snapshot_due()
+        if self.full.is_none()
+            && self.journal.is_snapshot_due()
             && let Err(error) = self.journal.snapshot()
         {
             // Nothing is lost by a journal that is longer than it should be.
@@ -210,6 +289,21 @@ impl<M: Machine> Engine<M> {
             if !error.is_temporary() {
                 return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    /// There may be room again.
+    fn commit_again(&mut self) -> Result<(), StorageError> {
+        if self.batch.is_empty() && !self.journal.has_unsent() { self.write() } else { self.commit() }
+    }
+
+    fn write(&mut self) -> Result<(), StorageError> {
+        match self.journal.write() {
+            Ok(()) => self.full = None,
+            Err(error @ StorageError::Full { .. }) => self.on_full(&error),
+            Err(error) if error.is_temporary() => self.retry(Journal::write)?,
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -255,7 +349,11 @@ impl<M: Machine> Engine<M> {
         let tick = self.journal.machine().next_deadline_us();
         let tick = tick.map(|at_us| Duration::from_micros(at_us.saturating_sub(self.now_us())));
         let write = self.unwritten_since.map(|since| WRITE_DELAY.saturating_sub(since.elapsed()));
-        [lost, tick, write].into_iter().flatten().min()
+        let Some(full) = self.full else {
+            return [lost, tick, write].into_iter().flatten().min();
+        };
+        // Time brings nothing that could be kept.
+        Some(full.again.saturating_duration_since(Instant::now()))
     }
 }
 

@@ -7,7 +7,7 @@
 mod tests;
 
 use crate::machine::{Keep, Machine};
-use crate::storage::{Cut, Record, Storage, StorageError};
+use crate::storage::{Cut, LargeBody, Record, Storage, StorageError};
 use prost::Message as _;
 use trygon_ids::NodeId;
 
@@ -72,22 +72,25 @@ impl<M: Machine> Journal<M> {
         let loaded = storage.load()?;
         let corrupt = |message: String| StorageError::Corrupt { place: storage.place(), message };
         let (mut last_index, mut last_us) = (0, 0);
-        if let Some(snapshot) = &loaded.snapshot {
+        if let Some(snapshot) = loaded.snapshot {
             let (time, state) = snapshot
                 .state
                 .split_first_chunk::<8>()
                 .ok_or_else(|| corrupt("its snapshot is too short".to_owned()))?;
-            machine.restore(state).map_err(corrupt)?;
+            machine.restore(state, snapshot.large).map_err(corrupt)?;
             (last_index, last_us) = (snapshot.through, u64::from_le_bytes(*time));
         }
         let opened = Opened { replayed: loaded.records.len() as u64, cut: loaded.cut, warnings: loaded.warnings };
         let mut since_snapshot = Limits { events: opened.replayed, size_bytes: 0 };
         let mut dropped = Vec::new();
         for record in loaded.records {
-            let event = M::Event::decode(record.body.as_slice()).map_err(|error| {
+            let mut event = M::Event::decode(record.body.as_slice()).map_err(|error| {
                 corrupt(format!("event {} ({}) makes no sense: {error}", record.index, record.label))
             })?;
             since_snapshot.size_bytes += record.size_bytes();
+            if let Some(large) = record.large {
+                M::give_large(&mut event, large.bytes);
+            }
             machine.apply(record.at_us, record.origin, event, &mut dropped);
             dropped.clear();
             (last_index, last_us) = (record.index, record.at_us);
@@ -152,6 +155,16 @@ impl<M: Machine> Journal<M> {
         Ok(())
     }
 
+    /// Whether something is to be said as soon as what led to it is kept.
+    pub fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Answers a question, which changes nothing, while nothing can be kept.
+    pub fn answer(&mut self, now_us: u64, origin: NodeId, event: M::Event, out: &mut Vec<(NodeId, M::Output)>) {
+        self.machine.apply(now_us.max(self.last_us), origin, event, out);
+    }
+
     /// Whether something was taken in that is not kept yet.
     pub fn has_unwritten(&self) -> bool {
         !self.unwritten.is_empty()
@@ -185,11 +198,16 @@ impl<M: Machine> Journal<M> {
         Ok(())
     }
 
-    fn records(&self, at_us: u64, batch: &[(NodeId, M::Event)]) -> Vec<Record> {
-        let kept = batch.iter().filter(|(_, event)| M::keep(event) > Keep::Never);
-        let record = |(index, (origin, event)): (u64, &(NodeId, M::Event))| {
+    fn records(&self, at_us: u64, batch: &mut [(NodeId, M::Event)]) -> Vec<Record> {
+        let kept = batch.iter_mut().filter(|(_, event)| M::keep(event) > Keep::Never);
+        let record = |(index, (origin, event)): (u64, &mut (NodeId, M::Event))| {
+            let large = M::take_large(event);
             let (label, body) = (M::label(event).to_owned(), event.encode_to_vec());
-            Record { index, at_us, origin: *origin, label, body }
+            let large = large.map(|value| {
+                M::give_large(event, value.clone());
+                LargeBody::new(value)
+            });
+            Record { index, at_us, origin: *origin, label, body, large }
         };
         (self.last_index + 1..).zip(kept).map(record).collect()
     }
@@ -204,11 +222,11 @@ impl<M: Machine> Journal<M> {
     /// # Errors
     /// When it cannot be kept; the events are still there then, and it is due again when half as many more came.
     pub fn snapshot(&mut self) -> Result<(), StorageError> {
-        let mut state = self.last_us.to_le_bytes().to_vec();
+        let mut bytes = self.last_us.to_le_bytes().to_vec();
         let result = match self.machine.snapshot() {
-            Ok(mut body) => {
-                state.append(&mut body);
-                self.storage.snapshot(self.last_index, &state)
+            Ok(mut state) => {
+                bytes.append(&mut state.bytes);
+                self.storage.snapshot(self.last_index, &bytes, &state.large)
             }
             Err(message) => Err(StorageError::Refused { place: self.storage.place(), message }),
         };

@@ -5,6 +5,9 @@
 //! - **JOURNAL-1** an event is on disk before any effect of it leaves the process.
 //! - **JOURNAL-2** what is loaded after any end is exactly a prefix of what was appended, and holds all that was acknowledged.
 //! - **JOURNAL-3** an append that fails changes nothing, and may be tried again.
+//! - **HEAR-1** what changes the state is taken in once, however often a node says it, and said again until it is kept.
+//! - **FULL-1** where there is no room, who asks is refused with the place and what is free, or waits; nothing that was kept is lost, and
+//!   questions are answered.
 //! - **STREAM-1** a node has one stream, the one that it opened last; what comes by an older one is not heard.
 //! - **STREAM-2** what a node is told comes in order and without a gap, or its stream ends and it registers again.
 //! - **STREAM-3** a node is given up when it has been without a stream for its grace (half of it when the other end closed or reset the
@@ -29,7 +32,7 @@ mod streams;
 mod translate;
 
 pub use head::{Head, Out};
-pub use machine::{Keep, Machine};
+pub use machine::{Keep, Machine, Refusal, State};
 pub use options::{ControlCertificate, ControlOptions};
 pub use parent::{ControlSocket, Failed, Ready, Report};
 pub use process::run;

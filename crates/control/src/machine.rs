@@ -1,5 +1,6 @@
 //! What the control service runs: something that decides, of which journal and streams know only this.
 
+use crate::storage::{Digest, Large};
 use trygon_ids::NodeId;
 
 /// How an event is kept.
@@ -12,6 +13,26 @@ pub enum Keep {
     Soon,
     /// Before it is taken in.
     Now,
+}
+
+/// What becomes of an event that cannot be kept for want of room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal<O> {
+    /// It is dropped, and its sender told this.
+    Instead(O),
+    /// It waits for room, and its sender is told this meanwhile.
+    Meanwhile(O),
+    /// It waits for room.
+    Waits,
+}
+
+/// A whole state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State<'a> {
+    /// Everything but the large values, which stand here by their digests.
+    pub bytes: Vec<u8>,
+    /// The large values.
+    pub large: Vec<Large<'a>>,
 }
 
 /// A deterministic state machine: the same events at the same times give the same state and the same messages.
@@ -30,6 +51,12 @@ pub trait Machine: Send {
     /// Whether nothing rests on the message: another like it follows, and a node without it only decides worse.
     fn is_hint(output: &Self::Output) -> bool;
 
+    /// Takes the large value out of an event, if it has one: it is kept beside the event.
+    fn take_large(event: &mut Self::Event) -> Option<Vec<u8>>;
+
+    /// Puts it back.
+    fn give_large(event: &mut Self::Event, value: Vec<u8>);
+
     /// Takes an event in. `now_us` never goes back.
     fn apply(&mut self, now_us: u64, origin: NodeId, event: Self::Event, out: &mut Vec<(NodeId, Self::Output)>);
 
@@ -37,13 +64,22 @@ pub trait Machine: Send {
     ///
     /// # Errors
     /// Says what cannot be written.
-    fn snapshot(&self) -> Result<Vec<u8>, String>;
+    fn snapshot(&self) -> Result<State<'_>, String>;
 
-    /// Takes a state in place of the present one.
+    /// Takes a state in place of the present one, with its large values.
     ///
     /// # Errors
     /// Says what cannot be read.
-    fn restore(&mut self, state: &[u8]) -> Result<(), String>;
+    fn restore(&mut self, state: &[u8], large: Vec<(Digest, Vec<u8>)>) -> Result<(), String>;
+
+    /// The number of an event that its sender repeats until it hears that it is kept; 0 for others.
+    fn number(event: &Self::Event) -> u64;
+
+    /// What tells a sender that everything up to a number is kept.
+    fn heard(number: u64) -> Self::Output;
+
+    /// What its sender is told of an event that cannot be kept for want of room.
+    fn refuse(event: &Self::Event, message: &str) -> Refusal<Self::Output>;
 
     /// When it wants to be ticked.
     fn next_deadline_us(&self) -> Option<u64>;

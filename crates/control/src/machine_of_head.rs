@@ -1,11 +1,14 @@
 //! The head, as journal and streams see it.
 
 use crate::head::Head;
-use crate::machine::{Keep, Machine};
+use crate::machine::{Keep, Machine, Refusal, State};
+use crate::storage::{Digest, LARGE_BYTES};
 use trygon_ids::NodeId;
+use trygon_proto::control::{ActorUpdate, CreateActorReply, Death, KeyValueReply, PlacementGroupReply};
 use trygon_proto::v1::from_process::Request;
 use trygon_proto::v1::node_to_head::Body;
-use trygon_proto::v1::{FromProcess, HeadToNode, NodeLeaves, NodeToHead, head_to_node};
+use trygon_proto::v1::to_process::Reply;
+use trygon_proto::v1::{FromProcess, HeadToNode, Heard, NodeLeaves, NodeToHead, Notice, ToProcess, head_to_node};
 
 impl Machine for Head {
     type Event = NodeToHead;
@@ -57,13 +60,35 @@ impl Machine for Head {
         }
     }
 
-    fn snapshot(&self) -> Result<Vec<u8>, String> {
+    fn take_large(event: &mut NodeToHead) -> Option<Vec<u8>> {
+        large_of(event).filter(|value| value.len() >= LARGE_BYTES).map(std::mem::take)
+    }
+
+    fn give_large(event: &mut NodeToHead, value: Vec<u8>) {
+        if let Some(place) = large_of(event) {
+            *place = value;
+        }
+    }
+
+    fn snapshot(&self) -> Result<State<'_>, String> {
         Self::snapshot(self)
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        *self = Self::restore(state)?;
+    fn restore(&mut self, state: &[u8], large: Vec<(Digest, Vec<u8>)>) -> Result<(), String> {
+        *self = Self::restore(state, large)?;
         Ok(())
+    }
+
+    fn number(event: &NodeToHead) -> u64 {
+        event.number
+    }
+
+    fn heard(number: u64) -> HeadToNode {
+        HeadToNode { body: Some(head_to_node::Body::Heard(Heard { number })) }
+    }
+
+    fn refuse(event: &NodeToHead, message: &str) -> Refusal<HeadToNode> {
+        refusal(event, message)
     }
 
     fn next_deadline_us(&self) -> Option<u64> {
@@ -71,7 +96,7 @@ impl Machine for Head {
     }
 
     fn tick() -> NodeToHead {
-        NodeToHead { body: None }
+        NodeToHead::default()
     }
 
     fn members(&self) -> Vec<NodeId> {
@@ -79,11 +104,61 @@ impl Machine for Head {
     }
 
     fn gone(message: String) -> NodeToHead {
-        NodeToHead { body: Some(Body::Leaves(NodeLeaves { message })) }
+        NodeToHead { body: Some(Body::Leaves(NodeLeaves { message })), ..NodeToHead::default() }
     }
 
     fn is_farewell(event: &NodeToHead) -> bool {
         matches!(event.body, Some(Body::Leaves(_)))
+    }
+}
+
+/// FULL-1: who waits for an answer is refused; who does not is told why nothing becomes of it, and waits.
+fn refusal(event: &NodeToHead, message: &str) -> Refusal<HeadToNode> {
+    let Some(Body::FromProcess(FromProcess { worker_id, job_id, request: Some(request) })) = &event.body else {
+        return Refusal::Waits;
+    };
+    let out_of_disk = message.to_owned();
+    let reply = match request {
+        Request::CreateActor(create) if create.request_id > 0 => {
+            let request_id = create.request_id;
+            Reply::CreateActor(CreateActorReply { request_id, out_of_disk, ..CreateActorReply::default() })
+        }
+        Request::CreateActor(create) => {
+            let death = Death { kind: "out_of_disk".to_owned(), message: out_of_disk, ..Death::default() };
+            Reply::ActorUpdate(ActorUpdate {
+                actor_id: create.actor_id.clone(),
+                state: "dead".to_owned(),
+                death: Some(death),
+                class_name: create.class_name.clone(),
+                ..ActorUpdate::default()
+            })
+        }
+        Request::KeyValue(call) => {
+            let request_id = call.request_id;
+            Reply::KeyValue(KeyValueReply { request_id, out_of_disk, ..KeyValueReply::default() })
+        }
+        Request::CreateGroup(create) if create.request_id > 0 => {
+            let request_id = create.request_id;
+            Reply::GroupReply(PlacementGroupReply { request_id, out_of_disk, ..PlacementGroupReply::default() })
+        }
+        Request::CreateGroup(_) | Request::FunctionPut(_) => {
+            let notice = Notice { job_id: job_id.clone(), message: out_of_disk };
+            return Refusal::Meanwhile(HeadToNode { body: Some(head_to_node::Body::Notice(notice)) });
+        }
+        _ => return Refusal::Waits,
+    };
+    let message = ToProcess { worker_id: worker_id.clone(), reply: Some(reply) };
+    Refusal::Instead(HeadToNode { body: Some(head_to_node::Body::ToProcess(message)) })
+}
+
+/// What may be large in an event.
+fn large_of(event: &mut NodeToHead) -> Option<&mut Vec<u8>> {
+    match &mut event.body {
+        Some(Body::FromProcess(FromProcess { request: Some(Request::FunctionPut(function)), .. })) => {
+            Some(&mut function.body)
+        }
+        Some(Body::FromProcess(FromProcess { request: Some(Request::KeyValue(call)), .. })) => Some(&mut call.value),
+        _ => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The process `trygon control`: from the socket that its daemon left it, to a service that runs until the daemon ends.
 
 #[cfg(test)]
+mod kill_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::connection::Connection;
@@ -35,6 +37,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_HANDSHAKES: usize = 64;
 /// A large function should not need a round trip for each 64 KiB.
 const WINDOW_BYTES: u32 = 4 << 20;
+/// How long another service may hold the journal that is about to end: longer than `END_PATIENCE`.
+const PREDECESSOR_LIMIT: Duration = Duration::from_secs(4);
 /// How long what is being written may take when the daemon is gone.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -59,9 +63,7 @@ pub fn run(socket: OwnedFd) -> io::Result<()> {
 fn start_and_serve(socket: &OwnedFd, options: ControlOptions) -> Result<(), Failed> {
     let patience = options.patience();
     let identity = identity(options.certificate.unwrap_or_default())?;
-    let authority = Some(Path::new(&options.storage_authority)).filter(|path| !path.as_os_str().is_empty());
-    let storage = open(&options.storage, &options.cluster, authority)?;
-    let (journal, opened) = Journal::open(Head::new(), storage, Limits::default())?;
+    let (journal, opened) = open_journal(&options.storage, &options.cluster, Path::new(&options.storage_authority))?;
     report(socket, &journal, &opened);
     let (inputs, received) = channel();
     let engine = Engine::new(journal, patience, |line| eprintln!("trygon control: {line}"));
@@ -87,6 +89,20 @@ fn start_and_serve(socket: &OwnedFd, options: ControlOptions) -> Result<(), Fail
     }
     let stopped = || Failed { message: "the thread that decides has panicked".to_owned(), is_final: false };
     Ok(thread.join().map_err(|_| stopped())??)
+}
+
+/// Opens the journal. A service whose daemon was killed a moment ago may still hold it.
+fn open_journal(storage: &str, cluster: &str, authority: &Path) -> Result<(Journal<Head>, Opened), StorageError> {
+    let authority = Some(authority).filter(|path| !path.as_os_str().is_empty());
+    let since = std::time::Instant::now();
+    loop {
+        match Journal::open(Head::new(), open(storage, cluster, authority)?, Limits::default()) {
+            Err(StorageError::InUse { .. }) if since.elapsed() < PREDECESSOR_LIMIT => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Serves until the daemon or the thread that decides ends.
@@ -180,10 +196,11 @@ fn report(socket: &OwnedFd, journal: &Journal<Head>, opened: &Opened) {
     }
     if let Some(cut) = &opened.cut {
         let note = format!(
-            "{} ended in {} damaged events from number {} on, which were never acknowledged; they are left out",
+            "{} ended in {} damaged appends from event {} on, which was not acknowledged; they are left out ({})",
             journal.place(),
             cut.dropped,
-            cut.first_index
+            cut.first_index,
+            cut.detail
         );
         say(socket, from_control::Body::Note(note));
     }

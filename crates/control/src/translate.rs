@@ -1,18 +1,18 @@
 //! Wire types to the brains' types and back.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use trygon_control_core as control;
 use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
 use trygon_resources::{Amount, ResourceSet};
 use trygon_wire::control as wire;
 
 /// Named amounts; what is no amount (negative, not finite) counts as nothing.
-pub fn resource_set(amounts: &HashMap<String, f64>) -> ResourceSet {
+pub fn resource_set(amounts: &BTreeMap<String, f64>) -> ResourceSet {
     amounts.iter().map(|(name, value)| (name.clone(), Amount::from_f64(*value).unwrap_or(Amount::ZERO))).collect()
 }
 
 /// Named amounts as people write them.
-pub fn amounts(resources: &ResourceSet) -> HashMap<String, f64> {
+pub fn amounts(resources: &ResourceSet) -> BTreeMap<String, f64> {
     resources.iter().map(|(name, amount)| (name.to_owned(), amount.as_f64())).collect()
 }
 

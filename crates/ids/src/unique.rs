@@ -65,8 +65,13 @@ pub const NEAR_NODE_NUMBER: &str = "near_node_number:";
 pub struct SegmentId(pub u64);
 
 impl SegmentId {
+    /// The segment with this number of a node.
+    pub const fn of_node(node_number: u64, number: u64) -> Self {
+        Self(node_number << NODE_SHIFT | number)
+    }
+
     /// The number of the node whose memory it is; 0 on a machine that is alone.
-    pub fn node_number(self) -> u64 {
+    pub const fn node_number(self) -> u64 {
         self.0 >> NODE_SHIFT
     }
 }

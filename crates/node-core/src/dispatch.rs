@@ -2,6 +2,7 @@
 
 use crate::lease::{Lease, Purpose};
 use crate::ledger::Held;
+use crate::on_memory_pressure::memory_limit;
 use crate::queue::Place;
 use crate::worker::Life;
 use crate::{Effect, EnvironmentId, Node, StopReason};
@@ -255,6 +256,9 @@ impl Node {
         let lease = self.next_lease;
         self.next_lease += 1;
         let devices = held.devices();
+        if let Some(limit_bytes) = memory_limit(&held.amounts) {
+            effects.push(Effect::MemoryLimited { worker, lease, limit_bytes, name: name.clone() });
+        }
         effects.push(match &purpose {
             Purpose::Tasks { request_id } => {
                 let (owner, request_id) = (place.owner, *request_id);

@@ -32,6 +32,8 @@ pub enum StopReason {
     NoEnvironment,
     /// Another environment needs its place; it may finish what it owns first.
     PlaceNeeded,
+    /// The node's memory is nearly full: end it at once, with its children.
+    MemoryPressure,
 }
 
 /// What is to be done.
@@ -63,6 +65,24 @@ pub enum Effect {
         worker: WorkerId,
         /// Device instances held.
         devices: DeviceList,
+    },
+    /// From now on a worker may gain so much memory. Comes before the grant.
+    MemoryLimited {
+        /// The worker.
+        worker: WorkerId,
+        /// For this lease.
+        lease: LeaseId,
+        /// What may be gained.
+        limit_bytes: u64,
+        /// What runs, for messages.
+        name: String,
+    },
+    /// The lease with that limit ended.
+    MemoryUnlimited {
+        /// The worker.
+        worker: WorkerId,
+        /// The lease.
+        lease: LeaseId,
     },
     /// An actor has a worker: start it there.
     ActorPlaced {

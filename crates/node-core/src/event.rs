@@ -1,6 +1,6 @@
 //! Everything that can happen to a node.
 
-use crate::{DeviceList, EnvironmentId, LeaseId, Refusal};
+use crate::{DeviceList, EnvironmentId, LeaseId, Refusal, WorkerMemory};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
 use trygon_placement::Delta;
 use trygon_resources::ResourceSet;
@@ -171,6 +171,13 @@ pub enum Event {
         worker: WorkerId,
         /// Whether it owns some.
         owns: bool,
+    },
+    /// The memory of the node is nearly full.
+    MemoryPressure {
+        /// How much more is in use than may be.
+        excess_bytes: u64,
+        /// What each worker has.
+        workers: Vec<WorkerMemory>,
     },
     /// A worker goes on.
     Unblocked {

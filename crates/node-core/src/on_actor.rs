@@ -2,6 +2,7 @@
 
 use crate::lease::{Purpose, Refusal};
 use crate::on_group::refused;
+use crate::on_memory_pressure::memory_limit;
 use crate::queue::Waiting;
 use crate::{ActorRequest, Effect, Node};
 use trygon_ids::WorkerId;
@@ -35,12 +36,17 @@ impl Node {
         };
         let keep = Demand::parse(lifetime).amounts;
         let (lent, mut held) = (lease.lent.take(), std::mem::take(&mut lease.held));
+        let was_limited = memory_limit(&held.amounts).is_some();
         let id = self.workers.get(&worker).and_then(|life| life.lease());
         if let Some(books) = self.books(held.bundle) {
             if let Some(lent) = lent {
                 books.take_back_cpus(lent);
             }
             books.shrink(&mut held, &keep);
+        }
+        if let Some(id) = id.filter(|_| was_limited && memory_limit(&held.amounts).is_none()) {
+            // The memory was for the constructor only.
+            self.lifted_limits.push((worker, id));
         }
         if let Some(lease) = id.and_then(|id| self.leases.get_mut(&id)) {
             lease.held = held;

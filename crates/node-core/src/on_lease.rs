@@ -2,6 +2,7 @@
 
 use crate::lease::{Lease, Purpose, Refusal};
 use crate::on_group::refused;
+use crate::on_memory_pressure::memory_limit;
 use crate::queue::Waiting;
 use crate::worker::Life;
 use crate::{Effect, LeaseId, LeaseRequest, Node};
@@ -45,7 +46,10 @@ impl Node {
 
     /// Takes a lease off the books. The worker's life is the caller's to change.
     pub(crate) fn end_lease(&mut self, lease: LeaseId) -> Option<Lease> {
-        let lease = self.leases.remove(&lease)?;
+        let (id, lease) = (lease, self.leases.remove(&lease)?);
+        if memory_limit(&lease.held.amounts).is_some() {
+            self.lifted_limits.push((lease.worker, id));
+        }
         self.release(&lease.held);
         if let Some(lent) = lease.lent
             && let Some(books) = self.books(lease.held.bundle)

@@ -80,6 +80,9 @@ impl Node {
     /// Both roles of a dead process end: what it worked on, and what it owned.
     pub(crate) fn on_process_died(&mut self, now_ms: u64, process: WorkerId, effects: &mut Vec<Effect>) {
         self.environment_of.remove(&process);
+        if self.memory_victim == Some(process) {
+            self.memory_victim = None;
+        }
         if let Some(life) = self.workers.remove(&process) {
             self.idle.retain(|other| *other != process);
             if let Some(lease) = life.lease() {

@@ -72,6 +72,10 @@ pub struct Node {
     pub(crate) start_failures: u32,
     /// No worker is started before this time.
     pub(crate) no_start_before_ms: u64,
+    /// The worker that was ended because memory was nearly full, until it is gone.
+    pub(crate) memory_victim: Option<WorkerId>,
+    /// Leases with a limit of memory that have just ended.
+    pub(crate) lifted_limits: Vec<(WorkerId, LeaseId)>,
     /// When the last event came.
     pub(crate) now_ms: u64,
 }
@@ -99,6 +103,8 @@ impl Node {
             next_worker: 1,
             start_failures: 0,
             no_start_before_ms: 0,
+            memory_victim: None,
+            lifted_limits: Vec::new(),
             now_ms: 0,
         }
     }

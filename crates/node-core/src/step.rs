@@ -45,6 +45,9 @@ impl Node {
                     self.owners.remove(&worker);
                 }
             }
+            Event::MemoryPressure { excess_bytes, workers } => {
+                self.on_memory_pressure(excess_bytes, &workers, effects);
+            }
             Event::Tick => self.on_tick(now_ms, effects),
             Event::Numbered { number } => self.on_numbered(number),
             Event::ClusterChanged(delta) => self.on_cluster_changed(delta, effects),
@@ -55,6 +58,7 @@ impl Node {
             Event::BundlesReturn { group, attempt } => self.on_bundles_return(group, attempt, effects),
             remote => self.on_remote(now_ms, remote, effects),
         }
+        self.lift_memory_limits(effects);
         self.dispatch(now_ms, effects);
         self.report_load(now_ms, effects);
     }

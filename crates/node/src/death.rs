@@ -27,7 +27,9 @@ impl Service {
             // It led a group of its own: what it started and left behind ends with it.
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
-        let death = cause(&process, status);
+        self.end_orphans();
+        self.look_for_orphans_again();
+        let death = self.memory_cause(number, &process, status).unwrap_or_else(|| cause(&process, status));
         let worker = process.id;
         let record = process.recorder.as_ref().map(recorder::read).unwrap_or_default();
         self.tell_peers(number, worker, &process.peers, &record, &death);
@@ -40,6 +42,22 @@ impl Service {
         let ended = ProcessEnded { worker_id: worker.as_bytes().to_vec(), death: Some(death) };
         self.tell_head(Body::ProcessEnded(ended));
         self.settle_job(process.job);
+    }
+
+    /// Why a process was ended for its memory, if it was.
+    fn memory_cause(&mut self, number: u64, process: &Process, status: Option<WaitStatus>) -> Option<Death> {
+        let verdict = self.memory.worker_ended(number);
+        let signal = status.and_then(WaitStatus::terminating_signal)?;
+        if signal != Signal::KILL.as_raw() || process.killed.is_some() {
+            return None;
+        }
+        let by_kernel = verdict.is_none() && process.announced.is_none() && self.kernel_ran_out();
+        let (kind, message) = match verdict {
+            Some(verdict) => ("memory_limit", self.limit_message(&verdict, process)),
+            None if by_kernel => ("out_of_memory", self.kernel_message()),
+            None => return None,
+        };
+        Some(Death { kind: kind.to_owned(), signal, exit_code: 0, message, pid: process.pid_number() })
     }
 
     fn drain_socket(&mut self, number: u64) {

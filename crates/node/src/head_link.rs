@@ -1,5 +1,6 @@
 //! The way to the head, wherever it is: what is said to it, and what it says handled in order.
 
+use crate::cluster::Cluster;
 use crate::head_place::HeadPlace;
 use crate::service::Service;
 use trygon_cluster::Outgoing;
@@ -16,13 +17,20 @@ impl Service {
         match &mut self.head.place {
             HeadPlace::Here(head) => {
                 let mut out = Out::new();
-                head.apply(now_us, self.identity.node_id, NodeToHead { body: Some(body) }, &mut out);
+                head.apply(
+                    now_us,
+                    self.identity.node_id,
+                    NodeToHead { body: Some(body), ..NodeToHead::default() },
+                    &mut out,
+                );
                 self.note_said(out.into_iter().map(|(_, message)| message));
             }
             HeadPlace::Remote(questions) => {
-                questions.note(&body);
-                if let Some(cluster) = &self.cluster {
-                    cluster.network.send(Outgoing::ToHead(Box::new(NodeToHead { body: Some(body) })));
+                let message = questions.note(body);
+                // What has a number goes in order: behind what the registration makes necessary to say again.
+                let may_go = |cluster: &&Cluster| message.number == 0 || cluster.is_registered;
+                if let Some(cluster) = self.cluster.as_ref().filter(may_go) {
+                    cluster.network.send(Outgoing::ToHead(Box::new(message)));
                 }
             }
         }

@@ -41,7 +41,12 @@ impl Service {
             Body::JobAccepted(accepted) => self.on_job_accepted(&accepted),
             Body::JobStarted(started) => self.on_job_started(started.job.unwrap_or_default()),
             Body::JobEnded(ended) => self.on_job_ended(&ended),
-            Body::GroupNews(news) => self.on_group_news(&news),
+            Body::GroupNews(news) => {
+                if let HeadPlace::Remote(questions) = &mut self.head.place {
+                    questions.note_group(&news);
+                }
+                self.on_group_news(&news);
+            }
             Body::Registered(message) => self.on_registered(&message),
             Body::View(view) => self.on_view(view),
             Body::PrepareBundles(message) => self.on_prepare_bundles(message),
@@ -50,6 +55,16 @@ impl Service {
                 self.node_step(Event::BundlesCommit { group, attempt });
             }
             Body::Drain(message) => self.on_drain(message),
+            Body::Heard(heard) => {
+                if let HeadPlace::Remote(questions) = &mut self.head.place {
+                    questions.note_heard(heard.number);
+                }
+            }
+            Body::Notice(notice) => {
+                if let Ok(job) = JobId::from_bytes(&notice.job_id) {
+                    self.say_to(job, notice.message);
+                }
+            }
         }
     }
 
@@ -139,9 +154,6 @@ impl Service {
     }
 
     fn on_actor_running(&mut self, worker: WorkerId) {
-        if let HeadPlace::Remote(questions) = &mut self.head.place {
-            questions.note_running(worker);
-        }
         for actor in self.actors_here.values_mut().filter(|actor| actor.worker == worker) {
             actor.is_running = true;
         }

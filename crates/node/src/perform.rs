@@ -29,6 +29,10 @@ impl Service {
                 let granted = LeaseGranted { request_id, lease_id: lease, worker_id, devices: devices(held) };
                 self.send_granted(self.number_of(owner), worker, granted);
             }
+            Effect::MemoryLimited { worker, lease, limit_bytes, name } => {
+                self.memory.limit(self.number_of(worker), lease, limit_bytes, name);
+            }
+            Effect::MemoryUnlimited { worker, lease } => self.memory.lift(self.number_of(worker), lease),
             Effect::LeaseWaits { owner, request_id, message, cap_reached } => {
                 self.send_waits(owner, LeaseWaits { request_id, message, cap_reached });
             }
@@ -79,6 +83,7 @@ impl Service {
                 let message = "the placement group that it ran in was removed".to_owned();
                 self.kill_worker(worker, "placement_group_removed", message);
             }
+            StopReason::MemoryPressure => self.end_for_pressure(worker),
             StopReason::StartTimeout => {
                 self.kill_worker(worker, "killed", "it did not become ready in time".to_owned())
             }

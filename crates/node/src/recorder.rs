@@ -13,6 +13,12 @@ pub(crate) fn create() -> rustix::io::Result<OwnedFd> {
     Ok(memory)
 }
 
+/// A copy of its head: what runs. Empty when it cannot be read.
+pub(crate) fn read_head(recorder: &OwnedFd) -> Vec<u8> {
+    let mut bytes = vec![0; LOG_OFFSET];
+    if read_at(recorder, &mut bytes, 0) { bytes } else { Vec::new() }
+}
+
 /// A copy of what a worker left: its head, and as much of the log as was used. Empty when it cannot be read.
 pub(crate) fn read(recorder: &OwnedFd) -> Vec<u8> {
     let mut bytes = vec![0; LOG_OFFSET];
@@ -42,6 +48,7 @@ pub(crate) fn last_words(worker: WorkerId, connection: u64, record: &[u8], death
         generation: begun.map_or(0, |task| task.generation),
         attempt: begun.map_or(0, |task| task.attempt),
         frames: of_connection.map(|(_, frame)| frame.to_vec()).collect(),
+        unrecorded: record.is_empty(),
     }
 }
 

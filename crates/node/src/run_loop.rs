@@ -2,13 +2,14 @@
 
 use crate::cluster::{CONTROL, NETWORK};
 use crate::connection::Flow;
+use crate::memory_watch::MEMORY;
 use crate::poller::{Ready, Role};
 use crate::process::Part;
 use crate::service::Service;
 use crate::session::LISTENER;
 use crate::signals::SIGNALS;
 use crate::store_hook::{OWN_NUMBER, SPILL_NUMBER};
-use crate::worker_pool::ZYGOTE;
+use crate::worker_pool::{ORPHANS, ZYGOTE};
 use std::time::Duration;
 use trygon_node_core::{EnvironmentId, Event};
 
@@ -27,6 +28,7 @@ impl Service {
             if self.node.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
                 self.node_step(Event::Tick);
             }
+            self.on_orphans_deadline();
             self.on_store_deadline();
             self.on_head_deadline();
             self.on_arrivals_deadline();
@@ -44,7 +46,9 @@ impl Service {
         }
         let head_ms = self.head.next_deadline_us().map(|deadline_us| deadline_us.div_ceil(1000));
         let session_ms = self.arrivals_deadline_ms();
-        let deadlines_ms = [self.node.next_deadline_ms(), store_ms, head_ms, session_ms, self.cluster_deadline_ms()];
+        let own_ms = [self.node.next_deadline_ms(), self.orphans_again_ms];
+        let own_ms = own_ms.into_iter().flatten().min();
+        let deadlines_ms = [own_ms, store_ms, head_ms, session_ms, self.cluster_deadline_ms()];
         let deadline_ms = deadlines_ms.into_iter().flatten().min()?;
         // One more: a wait that ends a little early must not turn into a busy one.
         Some(Duration::from_millis(deadline_ms.saturating_sub(self.now_ms()) + 1))
@@ -71,6 +75,8 @@ impl Service {
             (NETWORK, _) => self.on_network(),
             (CONTROL, _) => self.on_control_socket(),
             (SIGNALS, _) => self.stop(),
+            (ORPHANS, _) => self.on_orphans_ended(),
+            (MEMORY, _) => self.on_memory_news(),
             (number, Role::Output | Role::Errors) => self.on_output(number, ready.role),
             (number, Role::Ended) => self.on_ended(number),
             (number, Role::Control) => {

@@ -6,12 +6,13 @@ use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
 use crate::job::Job;
 use crate::known_groups::{EarlyLease, KnownGroup};
+use crate::memory_watch::MemoryWatch;
 use crate::placed::{ActorHere, Placed};
 use crate::poller::{Poller, Role};
 use crate::process::Process;
 use crate::session::Session;
 use crate::worker_pool::{Environments, Shield};
-use rustix::process::WaitStatus;
+use rustix::process::{Pid, WaitStatus};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
@@ -74,6 +75,7 @@ pub(crate) struct Service {
     /// Statuses of processes that ended before they were known.
     pub(crate) unclaimed: BTreeMap<i32, WaitStatus>,
     pub(crate) graveyard: Graveyard,
+    pub(crate) memory: MemoryWatch,
     pub(crate) next_connection: u64,
     /// Processes with bytes to send.
     pub(crate) dirty: BTreeSet<u64>,
@@ -83,6 +85,10 @@ pub(crate) struct Service {
     pub(crate) hung_up: Vec<u64>,
     /// Events that came up while others were handled.
     pub(crate) later: Vec<Event>,
+    /// What dead workers left and was ended.
+    pub(crate) orphans: Vec<(Pid, OwnedFd)>,
+    /// When they are looked for once more.
+    pub(crate) orphans_again_ms: Option<u64>,
     pub(crate) stopping: bool,
 }
 

@@ -5,13 +5,14 @@ use crate::connection::{Connection, Flow};
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
 use crate::job::NewJob;
+use crate::memory_watch::{MEMORY, MemoryOptions, MemoryWatch};
 use crate::poller::{Poller, Role};
 use crate::process::{DRIVER, Part, Process};
 use crate::service::{Identity, Service};
 use crate::spill_options::{remove_leftovers, spill_options};
 use crate::store_hook::OWN_NUMBER;
 use crate::translate::{amounts, resource_set};
-use crate::worker_pool::{Environments, Shield, ZygoteConfig, inherited_socket};
+use crate::worker_pool::{Environments, Shield, ZygoteConfig, go_below_guard, inherited_socket};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, Read};
 use std::time::Instant;
@@ -38,8 +39,8 @@ const NODE_ID_LABELS: [&str; 2] = ["ray.io/node-id", "trygon.io/node-id"];
 /// What a node is to be.
 #[derive(Debug)]
 pub(crate) struct NodeConfig {
-    pub(crate) resources: HashMap<String, f64>,
-    pub(crate) labels: HashMap<String, String>,
+    pub(crate) resources: BTreeMap<String, f64>,
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) object_store_memory_bytes: u64,
     pub(crate) idle_worker_ms: u32,
     pub(crate) max_workers: u32,
@@ -52,6 +53,7 @@ pub(crate) struct NodeConfig {
 /// # Errors
 /// When there is no such socket, the driver says nothing understandable, or the node cannot be made.
 pub fn run_inherited() -> io::Result<()> {
+    go_below_guard(false);
     let socket = inherited_socket()?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     let mut connection = Connection::new(socket);
@@ -84,6 +86,7 @@ pub fn run_inherited() -> io::Result<()> {
     }
     service.announce(DRIVER, ONLY_JOB);
     service.keep_workers(ONLY_JOB);
+    service.say_complaints();
     service.node_step(Event::Start);
     service.run();
     Ok(())
@@ -183,8 +186,11 @@ impl Service {
         let node = Node::new(options(&config, node_id));
         remove_leftovers(&config.spill);
         let (own, store) = (node.worker_id(OWN_NUMBER), StoreOptions::new(config.object_store_memory_bytes));
+        let (poller, memory) = (Poller::new()?, MemoryWatch::start(MemoryOptions::read())?);
+        poller.add(memory.news(), MEMORY, Role::Control)?;
         Ok(Self {
-            poller: Poller::new()?,
+            poller,
+            memory,
             started: Instant::now(),
             identity: Identity { node_id, address: config.address, salt },
             node,
@@ -211,6 +217,8 @@ impl Service {
             talkative: BTreeSet::new(),
             hung_up: Vec::new(),
             later: Vec::new(),
+            orphans: Vec::new(),
+            orphans_again_ms: None,
             stopping: false,
         })
     }

@@ -8,7 +8,7 @@ use crate::service::Service;
 use crate::session::{Role, Session, folder};
 use crate::spill_options::spill_options;
 use crate::start::{NodeConfig, await_first, refuse};
-use crate::worker_pool::Shield;
+use crate::worker_pool::{Shield, go_below_guard};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,7 @@ const BACKLOG: i32 = 128;
 /// # Errors
 /// When nothing understandable comes, or the node cannot be made; then the other side was told why.
 pub fn run_session() -> io::Result<()> {
+    go_below_guard(true);
     let socket = socket_from_stdin()?;
     // No terminal's signal reaches it. Fails only where it leads a session already.
     let _ = rustix::process::setsid();
@@ -48,6 +49,7 @@ pub fn run_session() -> io::Result<()> {
         session.starter = Some(starter);
     }
     service.log(&format!("the node begins: trygon {VERSION}, process {}", std::process::id()));
+    service.say_complaints();
     let _signals = service.watch_signals()?;
     service.run();
     Ok(())

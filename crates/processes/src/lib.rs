@@ -1,6 +1,8 @@
-//! Ends every process below this one, however it hides from its group.
+//! The processes below this one: how much memory they use, and how all of them are ended, however they hide from their group.
 #![forbid(unsafe_code)]
 
+mod memory;
 mod tree;
 
-pub use tree::{descendants, end_descendants, end_marked};
+pub use memory::{CgroupV1, CgroupV2, MachineMemory, Measured, MemoryAccounting, MemoryUse, Sampling, kernel_kills};
+pub use tree::{below, children, descendants, end_descendants, end_marked, environment, variable};

@@ -1,5 +1,6 @@
 //! The processes below this one, read from `/proc`.
 
+use crate::memory::proc_files;
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -41,6 +42,28 @@ pub fn end_marked(entry: &str, limit: Duration) {
     }
 }
 
+/// The children of this process.
+pub fn children() -> Vec<Pid> {
+    let own = rustix::process::getpid();
+    proc_files::children(own, &mut Vec::new()).unwrap_or_else(|| {
+        let children = children_of_all().remove(&own.as_raw_nonzero().get()).unwrap_or_default();
+        children.into_iter().filter_map(Pid::from_raw).collect()
+    })
+}
+
+/// The variables that a process was started with, or what it made of them in place. Empty for one that is about to end; `None` for one that
+/// has ended.
+pub fn environment(pid: Pid) -> Option<Vec<u8>> {
+    std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).ok()
+}
+
+/// What a variable is.
+pub fn variable(environment: &[u8], name: &str) -> Option<String> {
+    let entries = environment.split(|byte| *byte == 0);
+    let value = entries.filter_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).next()?;
+    String::from_utf8(value.to_vec()).ok()
+}
+
 /// Whether a process was started with this entry in its environment. One that has ended has none any more.
 fn is_marked(pid: Pid, entry: &str) -> bool {
     let environment = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
@@ -49,6 +72,24 @@ fn is_marked(pid: Pid, entry: &str) -> bool {
 
 /// Every process below this one.
 pub fn descendants() -> Vec<Pid> {
+    below(rustix::process::getpid())
+}
+
+/// Every process below another one.
+pub fn below(pid: Pid) -> Vec<Pid> {
+    let mut children = children_of_all();
+    let mut found = Vec::new();
+    let mut left = vec![pid.as_raw_nonzero().get()];
+    while let Some(parent) = left.pop() {
+        let below = children.remove(&parent).unwrap_or_default();
+        found.extend(below.iter().filter_map(|pid| Pid::from_raw(*pid)));
+        left.extend(below);
+    }
+    found
+}
+
+/// The children of every process there is.
+pub(crate) fn children_of_all() -> BTreeMap<i32, Vec<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -61,14 +102,7 @@ pub fn descendants() -> Vec<Pid> {
             children.entry(parent).or_default().push(pid);
         }
     }
-    let mut found = Vec::new();
-    let mut left = vec![rustix::process::getpid().as_raw_nonzero().get()];
-    while let Some(parent) = left.pop() {
-        let below = children.remove(&parent).unwrap_or_default();
-        found.extend(below.iter().filter_map(|pid| Pid::from_raw(*pid)));
-        left.extend(below);
-    }
-    found
+    children
 }
 
 /// The parent in a line of `/proc/<pid>/stat`. The command before it may contain anything, parentheses included.

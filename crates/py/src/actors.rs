@@ -9,7 +9,7 @@ use crate::session::{self, Session};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use trygon_ids::ActorId;
 use trygon_wire::control;
@@ -169,8 +169,8 @@ pub(crate) fn create_actor<'py>(
     kwargs: &Bound<'py, PyDict>,
     name: Option<String>,
     namespace: Option<String>,
-    placement_resources: HashMap<String, f64>,
-    lifetime_resources: HashMap<String, f64>,
+    placement_resources: BTreeMap<String, f64>,
+    lifetime_resources: BTreeMap<String, f64>,
     max_restarts: i64,
     handle_meta: Vec<u8>,
     options: Vec<u8>,
@@ -311,10 +311,14 @@ pub(crate) fn actor_state(py: Python<'_>, actor_id: &[u8]) -> PyResult<&'static 
     let session = session::require(py)?;
     let mut engine = session.runtime.lock();
     let index = engine.core.actor(actor);
-    Ok(match engine.core.actor_state(index) {
+    let state = match engine.core.actor_state(index) {
         ActorState::Pending => "PENDING_CREATION",
         ActorState::Alive { .. } => "ALIVE",
         ActorState::Restarting { .. } => "RESTARTING",
         ActorState::Dead { .. } => "DEAD",
-    })
+    };
+    drop(engine);
+    // Whoever asks for the first time watches from here on.
+    session.runtime.perform_soon();
+    Ok(state)
 }

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::Arc;
 use trygon_worker::core::{Location, Reference, SmallBytes, SystemError, Value};
-use trygon_worker::{Engine, Patience, Urgency};
+use trygon_worker::{Engine, Patience, StoreError, Urgency};
 
 /// A value taken from the engine, to be decoded without its lock.
 enum Fetched {
@@ -158,16 +158,32 @@ pub(crate) fn stored<'py>(
     pin: &Py<ObjectRef>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let runtime = &session.runtime;
-    let object = pin.get().reference().object;
+    let reference = pin.get().reference();
+    let object = reference.object;
     if runtime.lock().must_ask(&location) {
         // A task's argument; what `get` is asked for was waited for already. Ctrl-C and a cancelled task end this wait.
         let patience = Patience::for_ever();
         let arrived = |engine: &mut Engine| engine.fetch(&object, location, Urgency::Argument) || engine.is_closed();
         crate::gil::wait(py, runtime, &patience, arrived)?;
     }
-    let bytes = crate::gil::detached(py, || runtime.stored_bytes(&object, location))
-        .map_err(|error| errors::store_of(py, &error, &object.hex()))?;
-    decode(py, session, &Stored { bytes: &bytes, pin })
+    let reason = match crate::gil::detached(py, || runtime.stored_bytes(&object, location)) {
+        Ok(bytes) => return decode(py, session, &Stored { bytes: &bytes, pin }),
+        Err(StoreError::Lost(reason)) => reason,
+        Err(StoreError::Gone) => "its shared memory is gone".to_owned(),
+        Err(error) => return Err(errors::store_of(py, &error, &object.hex())),
+    };
+    // A copy is looked for, or it is made again: this worker's CPU may be needed for that.
+    let is_main = session.is_worker && crate::session::is_main_thread();
+    let patience = if is_main { Patience::for_ever().lending_cpu() } else { Patience::for_ever() };
+    runtime.lock().lose(&reference, location, &reason);
+    let is_there = |engine: &mut Engine| engine.core.watch(&reference) || engine.is_closed();
+    crate::gil::wait(py, runtime, &patience, is_there)?;
+    if runtime.lock().is_closed() {
+        return Err(closed(py));
+    }
+    let key = Key::Borrowed(reference);
+    let fetched = take(&runtime.lock(), &key);
+    value(py, session, fetched, pin.bind(py))
 }
 
 /// The first `num_returns` references, in their order, whose objects are there, and the others. Arguments were checked by the package.

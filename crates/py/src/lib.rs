@@ -68,7 +68,7 @@ mod _native {
     use crate::worker::worker_main;
     #[pymodule_export]
     use crate::zygote::{
-        zygote_look_up, zygote_receive, zygote_receive_environment, zygote_send_forked, zygote_send_ready,
-        zygote_send_report,
+        zygote_look_up, zygote_mark_worker, zygote_receive, zygote_receive_environment, zygote_send_forked,
+        zygote_send_ready, zygote_send_report,
     };
 }

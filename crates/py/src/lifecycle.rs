@@ -7,7 +7,7 @@ use crate::session::{self, Session};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -49,7 +49,7 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
         python_version: item(config, "python_version")?.extract()?,
         python_executable: item(config, "python_executable")?.extract()?,
         sys_path: item(config, "sys_path")?.extract()?,
-        resources: item(config, "resources")?.extract::<HashMap<String, f64>>()?,
+        resources: item(config, "resources")?.extract::<BTreeMap<String, f64>>()?,
         object_store_memory_bytes: item(config, "object_store_memory_bytes")?.extract()?,
         namespace: item(config, "namespace")?.extract()?,
         log_to_driver: item(config, "log_to_driver")?.extract()?,

@@ -8,7 +8,7 @@ use crate::waiting::patience;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use trygon_ids::PlacementGroupId;
@@ -113,7 +113,7 @@ fn group_id(bytes: &[u8]) -> PyResult<PlacementGroupId> {
 #[pyo3(signature = (bundles, strategy, *, name, namespace, labels, detached))]
 pub(crate) fn create_placement_group<'py>(
     py: Python<'py>,
-    bundles: Vec<HashMap<String, f64>>,
+    bundles: Vec<BTreeMap<String, f64>>,
     strategy: String,
     name: String,
     namespace: Option<String>,

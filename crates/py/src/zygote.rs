@@ -188,3 +188,19 @@ pub(crate) fn zygote_send_ready(control_fd: i32) -> PyResult<()> {
 pub(crate) fn zygote_send_forked(control_fd: i32, number: u64, pid: u32) -> PyResult<()> {
     write_all(control_fd, &encode(Kind::WorkerForked, &control::WorkerForked { number, pid }))
 }
+
+/// Writes a worker's number into its environment, in place: whoever looks at the process from outside sees it, and at everything that it
+/// starts. Nothing where the variable is not what the daemon made it.
+#[pyfunction]
+pub(crate) fn zygote_mark_worker(number: u64) -> String {
+    let mark = format!("{number:016x}");
+    // SAFETY: the worker has one thread yet, so nobody changes the environment meanwhile. The bytes that are written to are those that the
+    // daemon put there for that, as many as are written: their length was just compared, and the end is left as it is.
+    unsafe {
+        let value = libc::getenv(c"TRYGON_WORKER_MARK".as_ptr());
+        if !value.is_null() && libc::strlen(value) == mark.len() {
+            std::ptr::copy_nonoverlapping(mark.as_ptr(), value.cast::<u8>(), mark.len());
+        }
+    }
+    mark
+}

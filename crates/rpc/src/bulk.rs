@@ -122,3 +122,6 @@ impl Write for BulkStream {
         self.send()
     }
 }
+
+#[cfg(test)]
+mod tests;

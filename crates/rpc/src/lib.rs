@@ -6,6 +6,7 @@
 
 mod authority;
 mod bulk;
+mod congestion;
 mod dial;
 mod error;
 mod files;

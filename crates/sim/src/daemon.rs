@@ -5,7 +5,7 @@ use crate::message::{Message, PeerDied, ToDaemon, ToProcess};
 use crate::process::Process;
 use crate::world::{DAEMON, Event, World};
 use trygon_control_core::{ActorSpec, ActorState, Death, Effect as ActorEffect};
-use trygon_ids::{ActorId, JobId, WorkerId};
+use trygon_ids::{ActorId, JobId, SegmentId, WorkerId};
 use trygon_node_core::{ActorRequest, Effect, Event as NodeEvent, LeaseRequest, PLAIN};
 use trygon_resources::{Amount, ResourceSet};
 
@@ -19,7 +19,7 @@ impl World {
         JobId::new([(process % self.workload.jobs) as u8, 0, 0, 0])
     }
 
-    fn send_process(&mut self, to: usize, message: ToProcess) {
+    pub(crate) fn send_process(&mut self, to: usize, message: ToProcess) {
         self.send(DAEMON, to, Message::Process(message));
     }
 
@@ -172,6 +172,7 @@ impl World {
         let kind = killed.as_ref().map(|(kind, _)| *kind).or(self.processes[number].announced).unwrap_or("signal");
         let message = killed.map_or_else(|| format!("process {number} ended: {kind}"), |(_, message)| message);
         let death = Death { kind: kind.to_owned(), message, pid: number as u32, ..Death::default() };
+        let unrecorded = self.random.percent(self.workload.lost_record_percent);
         for peer in self.daemon.peers.remove(&number).unwrap_or_default() {
             if let Some(peers) = self.daemon.peers.get_mut(&peer) {
                 peers.remove(&number);
@@ -182,7 +183,10 @@ impl World {
                 .filter(|started| started.0 == peer)
                 .map(|(_, slot, generation, attempt)| (slot, generation, attempt));
             let (written, frames) = process.staged(peer);
-            let died = PeerDied { worker: number, death: death.clone(), started, written, frames };
+            let died = match unrecorded {
+                true => PeerDied::unrecorded(number, death.clone()),
+                false => PeerDied { worker: number, death: death.clone(), started, written, frames, unrecorded },
+            };
             self.send_process(peer, ToProcess::Died(died));
         }
         self.daemon.graveyard.insert(number, death.clone());
@@ -267,6 +271,9 @@ impl World {
 
     fn on_free(&mut self, place: u64) {
         let owner_is_known = self.store.remove(&place).is_some();
+        if self.lost_nodes.contains(&SegmentId(place).node_number()) {
+            return;
+        }
         if !owner_is_known && !self.workload.has_deaths() {
             self.fail(format!("STORE-2: place {place} was freed twice"));
         }
@@ -274,7 +281,7 @@ impl World {
 
     fn on_connect(&mut self, from: usize, other: usize) {
         if let Some(death) = self.daemon.graveyard.get(&other).cloned() {
-            let died = PeerDied { worker: other, death, started: None, written: Vec::new(), frames: Vec::new() };
+            let died = PeerDied::unrecorded(other, death);
             return self.send_process(from, ToProcess::Died(died));
         }
         self.connect(from, other);

@@ -78,6 +78,18 @@ pub const DEFECTS: &[Planted] = &[
         plant: |defects| defects.unstarted_pays = true,
     },
     Planted {
+        label: "OWN-8",
+        name: "what nobody knows of is taken for not begun",
+        workload: "lost-record",
+        plant: |defects| defects.unknown_is_unstarted = true,
+    },
+    Planted {
+        label: "RETRY-1",
+        name: "a task that waits to be tried again is forgotten",
+        workload: "crash",
+        plant: |defects| defects.delay_endless = true,
+    },
+    Planted {
         label: "CANCEL-1",
         name: "a cancelled task whose worker died is tried again",
         workload: "regret",
@@ -100,6 +112,42 @@ pub const DEFECTS: &[Planted] = &[
         name: "a reply that comes again from a recorder is given back",
         workload: "chaos",
         plant: |defects| defects.replays_refused = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "nothing is kept of a task with stored results",
+        workload: "losses",
+        plant: |defects| defects.lineage_forgotten = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "arguments of kept tasks are not pinned",
+        workload: "losses",
+        plant: |defects| defects.lineage_unpinned = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "bytes of tasks that are not kept stay counted",
+        workload: "losses",
+        plant: |defects| defects.lineage_counted = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "a lost object without a copy is not made again",
+        workload: "losses",
+        plant: |defects| defects.rebuild_forgotten = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "a task that runs again replaces what was not lost",
+        workload: "losses",
+        plant: |defects| defects.rebuild_replaces = true,
+    },
+    Planted {
+        label: "OWN-6",
+        name: "a lost item that comes again is given back",
+        workload: "losses-streams",
+        plant: |defects| defects.lost_items_refused = true,
     },
     Planted {
         label: "FLOW-2",

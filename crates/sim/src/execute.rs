@@ -3,12 +3,12 @@
 use crate::encoded::{decoded, freed_error, number_of};
 use crate::message::{Push, ToDaemon};
 use crate::plain::{Plain, picked};
-use crate::process::{Running, Taking, Work};
+use crate::process::{Argument, Running, Taking, Work};
 use crate::random::mix;
 use crate::script::{Child, Place, Script, Step};
-use crate::world::{Event, Stored, World};
+use crate::world::{Event, World};
 use std::rc::Rc;
-use trygon_ids::{ActorId, SegmentId};
+use trygon_ids::ActorId;
 use trygon_worker_core::{
     Arguments, Location, PeerIndex, Reference, STREAMING, SmallBytes, Submission, Value, read_dependencies,
 };
@@ -28,6 +28,7 @@ impl World {
         if number != 0 && self.random.below(10_000) < self.workload.crash_per_10000 {
             return self.end_process(number);
         }
+        self.maybe_lose_node();
         if self.is_interrupted(number) {
             if std::mem::take(&mut self.processes[number].blocked) {
                 self.send_daemon(number, ToDaemon::Unblocked);
@@ -84,7 +85,7 @@ impl World {
     /// A reference comes out of bytes.
     fn restore(&mut self, number: usize, reference: &Reference) -> bool {
         let kept = self.processes[number].core.retain(reference);
-        if !kept && self.counts.deaths == 0 {
+        if !kept && !self.may_be_gone() {
             self.fail(format!(
                 "OWN-3: process {number} was handed a reference to its own object {}, which is freed",
                 reference.object
@@ -114,47 +115,66 @@ impl World {
         let seed = u64::from_le_bytes(word);
         let place = if push.is_actor_call { Place::Actor } else { Place::Task };
         let mut running = Running {
-            depth: push.depth,
             tag: self.processes[number].last_tag,
-            cancelled: false,
-            script: Script::of(seed, push.depth, place, &self.workload),
-            call: Some((peer, push)),
-            position: 0,
-            number: seed,
-            held: Vec::new(),
-            pins: Vec::new(),
-            carried: Vec::new(),
-            waiting: None,
+            rest: rest[8..].to_vec(),
             promised,
-            making: None,
-            taking: None,
-            freed: false,
             began_ns: self.now_ns,
+            ..Running::new(Script::of(seed, push.depth, place, &self.workload), seed, push.depth)
         };
-        let mut lost = None;
-        for dependency in &dependencies {
-            if let Some(location) = dependency.stored {
-                if self.restore(number, &dependency.reference) {
-                    running.pins.push(dependency.reference);
-                    running.carried.push(dependency.reference);
+        running.call = Some((peer, push));
+        running.arguments = dependencies
+            .iter()
+            .map(|dependency| Argument {
+                reference: dependency.reference,
+                stored: dependency.stored,
+                inline: dependency.inline.map(decoded),
+                contained: dependency.contained.clone(),
+            })
+            .collect();
+        self.processes[number].running = Some(running);
+        self.take_arguments(number);
+    }
+
+    /// Reads the arguments, one after the other; one that is lost is waited for.
+    fn take_arguments(&mut self, number: usize) {
+        let Some(mut running) = self.processes[number].running.take() else { return };
+        let mut gone = None;
+        while let Some(argument) = running.arguments.pop_front() {
+            let Argument { reference, stored, inline, contained } = argument;
+            if let Some(location) = stored {
+                if self.restore(number, &reference) {
+                    running.pins.push(reference);
+                    running.carried.push(reference);
                 }
-                match self.read_stored(location, &dependency.reference) {
-                    Some(value) => running.number = mix(running.number, value),
-                    None => lost = Some(dependency.reference),
+                match self.read_stored(location, &reference) {
+                    Some(value) => {
+                        self.note_read(number, &reference, value);
+                        running.number = mix(running.number, value);
+                    }
+                    None if self.is_lost(location) => {
+                        self.processes[number].core.on_copy_lost(&reference, location, "its machine is lost");
+                        running.waiting = Some(reference);
+                        running.reads_argument = true;
+                        running.began_ns = self.now_ns;
+                        self.processes[number].running = Some(running);
+                        return self.begin_wait(number);
+                    }
+                    None => gone = Some(reference),
                 }
-            } else if let Some(bytes) = dependency.inline {
-                running.number = mix(running.number, decoded(bytes));
+            } else if let Some(value) = inline {
+                running.number = mix(running.number, value);
             }
-            for inner in &dependency.contained {
+            for inner in &contained {
                 self.take_reference(number, &mut running, inner);
             }
         }
-        self.take_references(number, &mut running, &rest[8..]);
+        let rest = std::mem::take(&mut running.rest);
+        self.take_references(number, &mut running, &rest);
         let is_broken = running.freed;
         self.processes[number].running = Some(running);
         if is_broken {
             self.finish(number, Err(freed_error()));
-        } else if let Some(reference) = lost {
+        } else if let Some(reference) = gone {
             let error =
                 trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode();
             self.finish(number, Err(error));
@@ -181,7 +201,11 @@ impl World {
 
     fn read_stored(&mut self, location: Location, reference: &Reference) -> Option<u64> {
         let found = self.store.get(&location.segment.0).map(|stored| stored.number);
-        if found.is_none() && self.counts.deaths == 0 && self.processes[number_of(reference.owner)].is_alive {
+        if found.is_none()
+            && self.counts.deaths == 0
+            && !self.is_lost(location)
+            && self.processes[number_of(reference.owner)].is_alive
+        {
             self.fail(format!("STORE-2: {} is read where nothing lies any more", reference.object));
         }
         found
@@ -316,6 +340,15 @@ impl World {
     fn take_value(&mut self, number: usize) {
         let Some(mut running) = self.processes[number].running.take() else { return };
         let Some(reference) = running.waiting.take() else { return };
+        if let Some(Value::Stored(location)) = self.processes[number].core.value_of(&reference)
+            && self.is_lost(*location)
+        {
+            let location = *location;
+            self.processes[number].core.on_copy_lost(&reference, location, "its machine is lost");
+            running.waiting = Some(reference);
+            self.processes[number].running = Some(running);
+            return self.begin_wait(number);
+        }
         self.compare(number, &reference);
         if let Some(taking) = running.taking.take() {
             return self.take_items(number, running, &taking);
@@ -330,11 +363,17 @@ impl World {
             Some(Value::Error(error)) => Err(error),
             Some(Value::Pending) | None => return self.fail(format!("OWN-3: {} is held and gone", reference.object)),
         };
+        let reads_argument = std::mem::take(&mut running.reads_argument);
         match outcome {
             Ok(value) => {
+                self.note_read(number, &reference, value);
                 running.number = mix(running.number, value);
                 for inner in &contained {
                     self.take_reference(number, &mut running, inner);
+                }
+                if reads_argument {
+                    self.processes[number].running = Some(running);
+                    return self.take_arguments(number);
                 }
                 let is_broken = running.freed && number != 0;
                 self.processes[number].running = Some(running);
@@ -363,10 +402,7 @@ impl World {
 
     pub(crate) fn form(&mut self, value: u64, stored: bool, owner: usize) -> Value {
         if stored {
-            self.next_place += 1;
-            let place = self.next_place;
-            self.store.insert(place, Stored { number: value, owner });
-            return Value::Stored(Location { segment: SegmentId(place), offset_bytes: 0, size_bytes: 1 << 20 });
+            return Value::Stored(self.new_place(value, owner));
         }
         let mut bytes = value.to_le_bytes().to_vec();
         bytes.resize(8 + (value % 40) as usize, 0);

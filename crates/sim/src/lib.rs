@@ -7,12 +7,14 @@
 
 mod cancel;
 mod checks;
+mod crashes;
 mod daemon;
 mod daemon_state;
 mod defects;
 mod encoded;
 mod execute;
 mod finish;
+mod losses;
 mod message;
 mod perform;
 mod plain;
@@ -29,6 +31,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use crashes::{Crashes, PlantedInDisk, crashes};
 pub use defects::{DEFECTS, Planted};
 pub use run::{Outcome, run};
 pub use trygon_worker_core::Defects;

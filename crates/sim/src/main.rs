@@ -4,11 +4,12 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 use trygon_sim::scale::Size;
-use trygon_sim::{DEFECTS, Defects, WORKLOADS, Workload, run, workload};
+use trygon_sim::{DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
 
 const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
        trygon-sim --seed S --workload NAME [--trace]
        trygon-sim --defects [--seeds N]
+       trygon-sim --workload head [--seeds N] [--first SEED] [--defects]
        trygon-sim --workload scale [--nodes N] [--actors N] [--groups N] [--tasks N]";
 
 #[derive(Default)]
@@ -20,6 +21,7 @@ struct Options {
     trace: bool,
     defects: bool,
     scale: Option<Size>,
+    head: bool,
 }
 
 fn parse() -> Option<Options> {
@@ -37,6 +39,7 @@ fn parse() -> Option<Options> {
             "--seed" => options.seed = Some(arguments.next()?.parse().ok()?),
             "--workload" => match arguments.next()?.as_str() {
                 "scale" => is_scale = true,
+                "head" => options.head = true,
                 name => options.workload = Some(workload(name)?),
             },
             "--trace" => options.trace = true,
@@ -51,11 +54,13 @@ fn parse() -> Option<Options> {
 fn main() -> ExitCode {
     let Some(options) = parse() else {
         let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        eprintln!("{USAGE}\nworkloads: {}, scale", names.join(", "));
+        eprintln!("{USAGE}\nworkloads: {}, scale, head", names.join(", "));
         return ExitCode::from(2);
     };
     let passed = if let Some(size) = options.scale {
         trygon_sim::scale::run(size)
+    } else if options.head {
+        if options.defects { find_in_disk(options.seeds) } else { crash_many(options.first, options.seeds) }
     } else if options.defects {
         find_defects(options.seeds)
     } else if let Some(seed) = options.seed {
@@ -135,6 +140,41 @@ fn find_defects(seeds: u64) -> bool {
                     "{:<7} {:<44} NOT FOUND in {seeds} seeds of {}",
                     planted.label, planted.name, planted.workload
                 );
+            }
+        }
+    }
+    all
+}
+
+/// Crashes of the head with replay: mostly few nodes, sometimes many.
+fn crash_many(first: u64, seeds: u64) -> bool {
+    let (mut events, mut count, mut failed) = (0, 0, 0);
+    for seed in first..first + seeds {
+        let outcome = crashes(seed, if seed % 50 == 49 { 40 } else { 1 + seed % 7 }, PlantedInDisk::default());
+        events += outcome.events;
+        count += outcome.crashes;
+        if let Some(failure) = outcome.failure {
+            failed += 1;
+            println!("seed {seed}, head: {failure}");
+        }
+    }
+    println!("{seeds} seeds of head, {events} events, {count} crashes with replay, {failed} failed");
+    failed == 0
+}
+
+fn find_in_disk(seeds: u64) -> bool {
+    let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
+    let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
+    let planted =
+        [("JOURNAL-1", "an effect before its event is on disk", early), ("JOURNAL-2", "a snapshot that is old", old)];
+    let mut all = true;
+    for (label, name, planted) in planted {
+        let found = (0..seeds).find_map(|seed| crashes(seed, 3, planted).failure.map(|failure| (seed + 1, failure)));
+        match found {
+            Some((count, failure)) => println!("{label:<9} {name:<42} found after {count:>3} seeds of head: {failure}"),
+            None => {
+                all = false;
+                println!("{label:<9} {name:<42} NOT FOUND in {seeds} seeds of head");
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use trygon_control_core::Death;
 use trygon_ids::{ActorId, ObjectId, WorkerId};
-use trygon_worker_core::{FunctionIndex, ItemKey, Reference, Reply, Value};
+use trygon_worker_core::{FunctionIndex, ItemKey, Location, Reference, Reply, Value};
 
 /// A task as it travels.
 #[derive(Debug, Clone)]
@@ -65,6 +65,20 @@ pub(crate) enum ToPeer {
         value: Value,
         contained: Vec<Reference>,
     },
+    /// The object is not where its owner said.
+    Lost {
+        object: ObjectId,
+        location: Location,
+    },
+    /// The owner of a lost object asks for a copy.
+    CopyQuery {
+        object: ObjectId,
+    },
+    /// The copy's place, if there is one.
+    CopyAnswer {
+        object: ObjectId,
+        place: Option<Location>,
+    },
     Borrow {
         object: ObjectId,
         borrower: WorkerId,
@@ -100,17 +114,48 @@ pub(crate) struct PeerDied {
     pub(crate) written: Vec<ToPeer>,
     /// What the recorder kept and nobody has got.
     pub(crate) frames: Vec<ToPeer>,
+    /// Nobody knows what it had begun: its record is lost.
+    pub(crate) unrecorded: bool,
+}
+
+impl PeerDied {
+    /// A death of which no record is known.
+    pub(crate) fn unrecorded(worker: usize, death: Death) -> Self {
+        Self { worker, death, started: None, written: Vec::new(), frames: Vec::new(), unrecorded: true }
+    }
 }
 
 /// From the daemon to a process.
 #[derive(Debug, Clone)]
 pub(crate) enum ToProcess {
-    Granted { request: u64, lease: u64, worker: usize },
-    Revoked { lease: u64 },
-    Connected { worker: usize },
+    Granted {
+        request: u64,
+        lease: u64,
+        worker: usize,
+    },
+    Revoked {
+        lease: u64,
+    },
+    /// A machine's memory is lost.
+    NodeLost {
+        node: u64,
+    },
+    Connected {
+        worker: usize,
+    },
     Died(PeerDied),
-    Actor { actor: ActorId, state: &'static str, incarnation: u32, worker: Option<usize>, message: String },
-    StartActor { actor: ActorId, incarnation: u32, arguments: Vec<Reference> },
+    Actor {
+        actor: ActorId,
+        state: &'static str,
+        incarnation: u32,
+        worker: Option<usize>,
+        message: String,
+    },
+    StartActor {
+        actor: ActorId,
+        incarnation: u32,
+        arguments: Vec<Reference>,
+    },
     Exit,
 }
 

@@ -47,6 +47,18 @@ impl World {
             Effect::ReturnLease { lease_id, worker_exiting } => {
                 self.send_daemon(number, ToDaemon::Return { lease: lease_id, worker_exiting });
             }
+            Effect::FindCopy { object, borrowers, .. } => {
+                for borrower in borrowers {
+                    self.send_to(number, borrower, ToPeer::CopyQuery { object });
+                }
+                self.answer_own_search(number, &object, None);
+            }
+            Effect::FetchCopy { object, location } => self.fetch_copy(number, &object, location),
+            Effect::ReportLost { reference, location, .. } => {
+                self.send_to(number, reference.owner, ToPeer::Lost { object: reference.object, location });
+            }
+            Effect::Rebuilding { .. } => self.counts.rebuilt += 1,
+            Effect::Forgotten { object } => self.forget_copy(number, &object),
             Effect::FreeStored { location, .. } => {
                 self.send_daemon(number, ToDaemon::Free { place: location.segment.0 })
             }
@@ -65,7 +77,7 @@ impl World {
                 self.processes[number].links.out[peer.0 as usize].push(cancel);
             }
             Effect::Complete { .. } | Effect::TaskEnded { .. } | Effect::Retried { .. } => {}
-            Effect::StreamCredit { .. } | Effect::Forgotten { .. } => {}
+            Effect::StreamCredit { .. } => {}
             Effect::WatchActor { actor } => self.send_daemon(number, ToDaemon::WatchActor { actor }),
             Effect::ActorOutOfScope { actor, .. } => {
                 self.send_daemon(number, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: true });

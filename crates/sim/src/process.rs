@@ -4,8 +4,8 @@ use crate::message::{Push, ToPeer};
 use crate::plain::Held;
 use crate::script::Script;
 use std::collections::{BTreeMap, VecDeque};
-use trygon_ids::{ActorId, JobId, OwnerIncarnation, WorkerId};
-use trygon_worker_core::{Core, FunctionIndex, Identity, Outbox, PeerIndex, Reference, Task};
+use trygon_ids::{ActorId, JobId, ObjectId, OwnerIncarnation, WorkerId};
+use trygon_worker_core::{Core, FunctionIndex, Identity, Location, Outbox, PeerIndex, Reference, Task};
 
 /// Frames that were written and not flushed, for each peer.
 #[derive(Debug, Default)]
@@ -63,6 +63,15 @@ pub(crate) struct Taking {
     pub(crate) taken: u16,
 }
 
+/// A task's argument that was not read yet.
+#[derive(Debug)]
+pub(crate) struct Argument {
+    pub(crate) reference: Reference,
+    pub(crate) stored: Option<Location>,
+    pub(crate) inline: Option<u64>,
+    pub(crate) contained: Vec<Reference>,
+}
+
 /// What the main thread runs.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -79,6 +88,11 @@ pub(crate) struct Running {
     /// Views on stored arguments.
     pub(crate) pins: Vec<Reference>,
     pub(crate) carried: Vec<Reference>,
+    pub(crate) arguments: VecDeque<Argument>,
+    /// References inside the arguments, in bytes, until the others are read.
+    pub(crate) rest: Vec<u8>,
+    /// It waits for an argument that was lost.
+    pub(crate) reads_argument: bool,
     pub(crate) waiting: Option<Reference>,
     /// What its caller said of its items, if it is a generator.
     pub(crate) promised: Option<Promised>,
@@ -89,6 +103,33 @@ pub(crate) struct Running {
     /// An own object that was freed came back as a reference.
     pub(crate) freed: bool,
     pub(crate) began_ns: u64,
+}
+
+impl Running {
+    /// A script at its beginning.
+    pub(crate) fn new(script: Script, number: u64, depth: u16) -> Self {
+        Self {
+            call: None,
+            script,
+            position: 0,
+            depth,
+            tag: 0,
+            cancelled: false,
+            number,
+            held: Vec::new(),
+            pins: Vec::new(),
+            carried: Vec::new(),
+            arguments: VecDeque::new(),
+            rest: Vec::new(),
+            reads_argument: false,
+            waiting: None,
+            promised: None,
+            making: None,
+            taking: None,
+            freed: false,
+            began_ns: 0,
+        }
+    }
 }
 
 /// One process.
@@ -121,6 +162,10 @@ pub(crate) struct Process {
     pub(crate) methods: BTreeMap<ActorId, FunctionIndex>,
     /// Last sequence number of each caller, in this life of an actor.
     pub(crate) sequences: BTreeMap<PeerIndex, u64>,
+    /// Borrowed stored objects that were read, with their values: copies.
+    pub(crate) copies: BTreeMap<ObjectId, u64>,
+    /// Places of copies that stand for lost own objects.
+    pub(crate) rescued: BTreeMap<ObjectId, u64>,
 }
 
 impl Process {
@@ -156,6 +201,8 @@ impl Process {
             exit_function,
             methods: BTreeMap::new(),
             sequences: BTreeMap::new(),
+            copies: BTreeMap::new(),
+            rescued: BTreeMap::new(),
         }
     }
 

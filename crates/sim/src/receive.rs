@@ -35,6 +35,13 @@ impl World {
             ToPeer::Answer { object, value, contained } => {
                 process.core.on_object_reply(&object, value, contained, &mut process.links);
             }
+            ToPeer::Lost { object, location } => process.core.on_lost_report(&object, location, "its machine is lost"),
+            ToPeer::CopyQuery { object } => self.on_copy_query(number, peer, object),
+            ToPeer::CopyAnswer { object, place } => {
+                let from = self.processes[from].id;
+                let process = &mut self.processes[number];
+                process.core.on_copy_answer(&object, from, place, &mut process.links);
+            }
             ToPeer::Borrow { object, borrower, delta } => {
                 process.core.on_borrow_report(&object, borrower, delta);
                 let is_known = process.peer_of.contains_key(&crate::encoded::number_of(borrower));
@@ -99,6 +106,7 @@ impl World {
                 None => process.core.on_grant_unusable(request, lease),
             },
             ToProcess::Revoked { lease } => process.core.on_lease_revoked(lease, &mut process.links),
+            ToProcess::NodeLost { node } => process.core.on_node_died(node, "its machine is lost"),
             ToProcess::Connected { worker } => {
                 let peer = PeerIndex(process.peers.len() as u32);
                 process.peers.push(worker);
@@ -124,7 +132,7 @@ impl World {
     }
 
     fn on_peer_died(&mut self, number: usize, died: PeerDied) {
-        let PeerDied { worker, death, started, written, frames } = died;
+        let PeerDied { worker, death, started, written, frames, unrecorded } = died;
         let peer = self.processes[number].peer_of.get(&worker).copied();
         if let Some(peer) = peer {
             // What it managed to write comes before what only its recorder kept.
@@ -161,6 +169,7 @@ impl World {
             worker: id,
             peer,
             started,
+            unrecorded,
             cause_kind: &death.kind,
             message: &death.message,
             pid: death.pid,

@@ -65,24 +65,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
     let mut driver = Process::new(0, node.worker_id(0));
     driver.core.defects = defects;
     let root = mix(seed, 77);
-    driver.running = Some(Running {
-        call: None,
-        script: Script::of(root, 0, Place::Driver, workload),
-        position: 0,
-        depth: 0,
-        tag: 0,
-        cancelled: false,
-        number: root,
-        held: Vec::new(),
-        pins: Vec::new(),
-        carried: Vec::new(),
-        waiting: None,
-        promised: None,
-        making: None,
-        taking: None,
-        freed: false,
-        began_ns: 0,
-    });
+    driver.running = Some(Running::new(Script::of(root, 0, Place::Driver, workload), root, 0));
     World {
         workload: *workload,
         defects,
@@ -104,6 +87,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         expected: BTreeMap::new(),
         handles: BTreeMap::new(),
         store: BTreeMap::new(),
+        lost_nodes: BTreeSet::new(),
         next_place: 0,
         next_actor: 0,
         begun: BTreeSet::new(),

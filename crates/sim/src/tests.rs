@@ -1,6 +1,6 @@
 //! The simulator checks itself: the same seed gives the same run, planted defects are found, and seeds that once failed pass.
 
-use crate::{DEFECTS, Defects, WORKLOADS, run, workload};
+use crate::{DEFECTS, Defects, PlantedInDisk, WORKLOADS, crashes, run, workload};
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
@@ -72,5 +72,22 @@ fn planted_defects_are_found() {
         };
         let is_found = (0..200).any(shows);
         assert!(is_found, "{}: {}", planted.label, planted.name);
+    }
+}
+
+#[test]
+fn a_head_that_crashes_is_what_it_was() {
+    for seed in 0..40 {
+        let outcome = crashes(seed, 1 + seed % 7, PlantedInDisk::default());
+        assert!(outcome.failure.is_none() && outcome.crashes > 5, "seed {seed}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_disk_that_does_not_keep_its_word_is_found() {
+    let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
+    let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
+    for planted in [early, old] {
+        assert!((0..5).any(|seed| crashes(seed, 3, planted).failure.is_some()), "{planted:?}");
     }
 }

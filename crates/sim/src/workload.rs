@@ -27,8 +27,14 @@ pub struct Workload {
     pub crash_per_10000: u64,
     /// Replies of dead workers that arrive after their death is known, in percent of deaths.
     pub late_percent: u64,
+    /// Deaths after which nothing is known of what was begun, as when the whole machine is gone, in percent.
+    pub lost_record_percent: u64,
     /// Steps after which something is cancelled, in percent.
     pub cancel_percent: u64,
+    /// Machines whose memory stored values lie in; with none, it is never lost.
+    pub nodes: u64,
+    /// Steps in ten thousand at which such a machine's memory is lost.
+    pub loss_per_10000: u64,
     /// Programs that share the node, of different weights; processes are of one after the other.
     pub jobs: usize,
 }
@@ -46,7 +52,10 @@ const QUIET: Workload = Workload {
     stream_percent: 0,
     crash_per_10000: 0,
     late_percent: 0,
+    lost_record_percent: 0,
     cancel_percent: 0,
+    nodes: 0,
+    loss_per_10000: 0,
     jobs: 1,
 };
 
@@ -57,6 +66,15 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "actors", actors: true, raise_percent: 4, ..QUIET },
     Workload { name: "crash", crash_per_10000: 250, raise_percent: 4, ..QUIET },
     Workload { name: "late", crash_per_10000: 500, late_percent: 100, ..QUIET },
+    Workload {
+        name: "lost-record",
+        crash_per_10000: 350,
+        lost_record_percent: 60,
+        actors: true,
+        kills: true,
+        raise_percent: 4,
+        ..QUIET
+    },
     Workload { name: "streams", stream_percent: 40, raise_percent: 8, ..QUIET },
     Workload {
         name: "streams-crash",
@@ -80,6 +98,39 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload { name: "shares", jobs: 3, task_steps: 12, ..QUIET },
     Workload { name: "shares-crash", jobs: 2, actors: true, exit_percent: 5, crash_per_10000: 150, ..QUIET },
+    Workload { name: "losses", nodes: 6, loss_per_10000: 120, stored_percent: 60, ..QUIET },
+    Workload {
+        name: "losses-streams",
+        nodes: 6,
+        loss_per_10000: 120,
+        stored_percent: 60,
+        stream_percent: 40,
+        raise_percent: 4,
+        ..QUIET
+    },
+    Workload {
+        name: "losses-chaos",
+        nodes: 8,
+        loss_per_10000: 100,
+        stored_percent: 60,
+        stream_percent: 20,
+        actors: true,
+        kills: true,
+        exit_percent: 5,
+        crash_per_10000: 120,
+        raise_percent: 4,
+        ..QUIET
+    },
+    Workload {
+        name: "losses-regret",
+        nodes: 6,
+        loss_per_10000: 100,
+        stored_percent: 60,
+        cancel_percent: 12,
+        crash_per_10000: 50,
+        raise_percent: 4,
+        ..QUIET
+    },
     Workload {
         name: "chaos",
         actors: true,

@@ -70,6 +70,12 @@ pub struct Counts {
     pub typed_errors: u64,
     /// Processes that ended.
     pub deaths: u64,
+    /// Machines whose memory was lost.
+    pub losses: u64,
+    /// Tasks that ran again because a result was lost.
+    pub rebuilt: u64,
+    /// Lost objects of which a copy was found.
+    pub rescued: u64,
 }
 
 /// Everything.
@@ -89,6 +95,8 @@ pub(crate) struct World {
     /// The actor whose handles an object counts.
     pub(crate) handles: BTreeMap<ObjectId, ActorId>,
     pub(crate) store: BTreeMap<u64, Stored>,
+    /// Machines whose memory is lost.
+    pub(crate) lost_nodes: BTreeSet<u64>,
     pub(crate) next_place: u64,
     pub(crate) next_actor: u64,
     /// Replies of the dead that arrive after their death is known.
@@ -231,11 +239,12 @@ impl World {
         let now_ns = self.now_ns;
         let process = &mut self.processes[number];
         process.core.return_idle_leases(now_ns, false);
+        let has_retries = process.core.resubmit_due(now_ns, &mut process.links);
         let has_stuck = process.core.steal_stuck_tasks(now_ns);
         self.settle_and_flush(number);
         self.check(number);
         let process = &self.processes[number];
-        if process.is_alive && (has_stuck || process.core.statistics().leases > 0) {
+        if process.is_alive && (has_stuck || has_retries || process.core.statistics().leases > 0) {
             self.plan_tick(number);
         }
     }

@@ -18,8 +18,8 @@ mod table;
 mod writer_pool;
 
 pub use pulls::{
-    Decision, FetchOutcome, Priority, PullEffect, PullFailure, PullLimits, PullRequest, PullStats, PullTable,
-    ServeTable, Source,
+    CHUNK_BYTES, Chunks, Decision, FetchEnd, FetchOutcome, Outlook, Priority, PullEffect, PullFailure, PullLimits,
+    PullRequest, PullStats, PullTable, SPAN_BYTES, ServeTable, Source,
 };
 pub use range_allocator::{ALIGNMENT_BYTES, RangeAllocator};
 pub use table::{

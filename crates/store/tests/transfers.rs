@@ -112,6 +112,21 @@ fn pull_3_a_dead_node_and_one_that_stays_silent_are_told_apart() {
 }
 
 #[test]
+fn a_fetch_from_a_node_that_went_silent_ends_when_its_death_is_known() {
+    let mut cluster = Cluster::new(1..=2, 200 * MIB);
+    let place = cluster.put(1, 1, 1, &pattern(1, 2 * MIB));
+    // It accepts, and never answers: as a machine whose power failed after the connection was made.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    cluster.network.set_address(1, silent.local_addr().expect("bound"));
+    cluster.pull(2, 1, 1, place);
+    let (_stream, _) = silent.accept().expect("a connection");
+    let died = std::time::Instant::now();
+    cluster.node_died(1);
+    assert_eq!(cluster.answer(2, 1, 1).error, "node_died");
+    assert!(died.elapsed().as_secs() < 5, "only after {:?}", died.elapsed());
+}
+
+#[test]
 fn pull_4_what_nobody_waits_for_any_more_is_stopped_and_leaves_nothing() {
     let mut cluster = Cluster::new(1..=2, 800 * MIB);
     let body = pattern(1, 150 * MIB);
@@ -160,9 +175,23 @@ fn the_owner_on_another_node_frees_its_object() {
 }
 
 #[test]
+fn a_stream_that_breaks_again_and_again_costs_only_what_it_had_not_finished() {
+    let mut cluster = Cluster::new(1..=2, 400 * MIB);
+    let body = pattern(1, 100 * MIB);
+    let place = cluster.put(1, 1, 1, &body);
+    // Enough for two parts and a half on each stream.
+    cluster.network.cut_after(1, 20 << 20);
+    cluster.pull(2, 1, 1, place);
+    assert!(cluster.read(2, 1, 1) == body);
+    let sent = cluster.network.sent[&1].load(Ordering::SeqCst) as u64;
+    assert!(sent > 100 * MIB, "no stream broke");
+    assert!(sent < 300 * MIB, "{} MiB were sent", sent / MIB);
+}
+
+#[test]
 fn many_receivers_form_a_tree() {
     let mut cluster = Cluster::new(1..=7, 300 * MIB);
-    let body = pattern(1, 64 * MIB);
+    let body = pattern(1, 100 * MIB);
     let place = cluster.put(1, 1, 1, &body);
     for node in 2..=7 {
         cluster.pull(node, 1, 1, place);
@@ -171,11 +200,29 @@ fn many_receivers_form_a_tree() {
         assert!(cluster.read(node, 1, 1) == body, "node {node}");
     }
     let sent = cluster.network.sent[&1].load(Ordering::SeqCst) as u64;
-    assert!(sent <= 3 * 64 * MIB, "the origin sent {} MiB to six receivers", sent / MIB);
+    assert!(sent <= 101 * MIB, "the origin sent {} MiB to six receivers", sent / MIB);
     for node in 2..=7 {
         cluster.release(node, 1, 1);
         cluster.until("the end of sends", |cluster| cluster.figure(node, "copies") == 0);
     }
+}
+
+#[test]
+fn those_behind_a_stream_that_breaks_wait_and_take_no_other_way() {
+    let mut cluster = Cluster::new(1..=5, 400 * MIB);
+    let body = pattern(1, 100 * MIB);
+    let place = cluster.put(1, 1, 1, &body);
+    cluster.network.cut_after(1, 20 << 20);
+    for node in 2..=5 {
+        cluster.pull(node, 1, 1, place);
+    }
+    for node in 2..=5 {
+        assert!(cluster.read(node, 1, 1) == body, "node {node}");
+    }
+    let sent = cluster.network.sent[&1].load(Ordering::SeqCst) as u64;
+    assert!(sent < 400 * MIB, "the origin sent {} MiB to four receivers", sent / MIB);
+    let passed_on = cluster.network.sent[&2].load(Ordering::SeqCst) as u64;
+    assert!(passed_on >= 100 * MIB, "the first passed {} MiB on", passed_on / MIB);
 }
 
 #[test]

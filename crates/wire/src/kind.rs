@@ -45,7 +45,7 @@ kinds! {
     ObjectReply = 0x010b,
     /// What a process borrows from an owner has changed (`peer::BorrowReport`).
     BorrowReport = 0x010c,
-    /// Reserved: where an object lies has changed.
+    /// Where the copy of an object lies that its owner asked for (`peer::LocationUpdate`).
     LocationUpdate = 0x010d,
     /// One item of a generator, or its end (`stream::Stream`).
     StreamItem = 0x010e,
@@ -59,6 +59,10 @@ kinds! {
     CancelObject = 0x0112,
     /// The owner's answer, when one was asked for (`peer::CancelAnswer`).
     CancelAnswer = 0x0113,
+    /// Tells an object's owner that it is not where it was said to be (`peer::ObjectLost`).
+    ObjectLost = 0x0114,
+    /// The owner of a lost object asks for a copy of it (`peer::CopyQuery`).
+    CopyQuery = 0x0115,
 
     // From a driver or worker to its daemon: 0x02xx (`control`).
     /// `control::StartNode`
@@ -193,6 +197,8 @@ kinds! {
     CertificateRenewed = 0x0340,
     /// `control::ObjectPulled`
     ObjectPulled = 0x0341,
+    /// `control::NodeLost`
+    NodeLost = 0x0345,
     /// `control::WatchSegment`
     WatchSegment = 0x0348,
 

@@ -43,7 +43,7 @@ messages! {
         /// Device instances.
         #[prost(message, repeated, tag = "2")] devices: Vec<crate::control::Devices>,
         /// What the lease holds.
-        #[prost(map = "string, double", tag = "3")] resources: std::collections::HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "3")] resources: std::collections::BTreeMap<String, f64>,
     }
     /// One task: its place in the owner's table and its attempt.
     TaskKey {
@@ -121,6 +121,37 @@ messages! {
         #[prost(uint64, tag = "6")] size_bytes: u64,
         /// References inside the value: the owner keeps them while the object lives.
         #[prost(message, repeated, tag = "7")] contained: Vec<Reference>,
+    }
+    /// Whoever could not get an object tells its owner. The question for it follows on the same connection.
+    ObjectLost {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// Where it was said to lie: an owner that knows of another place by now changes nothing.
+        #[prost(uint64, tag = "2")] segment_id: u64,
+        /// Offset in the segment.
+        #[prost(uint64, tag = "3")] offset_bytes: u64,
+        /// Its length.
+        #[prost(uint64, tag = "4")] size_bytes: u64,
+        /// Why it cannot be had, for people.
+        #[prost(string, tag = "5")] reason: String,
+    }
+    /// The owner of a lost object asks a borrower for a copy. Answer: `LocationUpdate`.
+    CopyQuery {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+    }
+    /// The answer to `CopyQuery`.
+    LocationUpdate {
+        /// The object.
+        #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
+        /// Whether the sender has a copy; it keeps it only as long as it borrows the object.
+        #[prost(bool, tag = "2")] is_here: bool,
+        /// Where the copy lies.
+        #[prost(uint64, tag = "3")] segment_id: u64,
+        /// Offset in the segment.
+        #[prost(uint64, tag = "4")] offset_bytes: u64,
+        /// Its length.
+        #[prost(uint64, tag = "5")] size_bytes: u64,
     }
     /// OWN-4: the owner's count of lends to `borrower` changes by `lends`: +1 from the lender, minus the returned ones from the borrower.
     /// Frames of one connection arrive in order, and a lender reports before it lets go itself, so the count reaches zero only when nobody

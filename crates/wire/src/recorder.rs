@@ -5,7 +5,8 @@
 //! | offset | what |
 //! |---|---|
 //! | 0 | started connection: u64, 0 when no task runs |
-//! | 8 | started slot: u32, generation: u32, attempt: u32, unused: u32 |
+//! | 8 | started slot: u32, generation: u32, attempt: u32 |
+//! | 20 | 1 when what runs is tried again if its worker dies: u32 |
 //! | 24 | length of the staged log: u64 |
 //! | 32 | the name of what runs, for log lines: length u32, then up to 92 bytes |
 //! | 128 | the staged log: records `{connection: u64, length: u32, unused: u32, frame, padding to 8}` |
@@ -19,6 +20,8 @@ pub const LEN: usize = 128 + LOG_BYTES;
 pub const LOG_BYTES: usize = (256 << 10) - 128;
 /// Where the started task is.
 pub const STARTED_OFFSET: usize = 0;
+/// Where it says whether what runs is tried again.
+pub const RETRIABLE_OFFSET: usize = 20;
 /// Where the length of the staged log is.
 pub const STAGED_LEN_OFFSET: usize = 24;
 /// Where the name of the running function is.
@@ -66,6 +69,11 @@ pub fn started(bytes: &[u8]) -> Option<Started> {
         generation: u32_at(bytes, 12),
         attempt: u32_at(bytes, 16),
     })
+}
+
+/// Whether a task runs that is tried again when its worker dies. `bytes` is a copy of the recorder, or of its head.
+pub fn runs_retriable(bytes: &[u8]) -> bool {
+    started(bytes).is_some() && u32_at(bytes, RETRIABLE_OFFSET) != 0
 }
 
 /// The staged frames in order: connection and frame. Stops at the first record that does not fit.

@@ -14,6 +14,8 @@ use crate::{FrameError, Header, Kind};
 pub const FLAG_OPTIONAL: u8 = 1;
 /// The push is a call of an actor's method.
 pub const FLAG_ACTOR: u8 = 2;
+/// The task is tried again when its worker dies: of two workers, this one's end loses less.
+pub const FLAG_RETRIABLE: u8 = 4;
 
 /// The task returned.
 pub const STATUS_OK: u8 = 0;

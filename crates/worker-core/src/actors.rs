@@ -13,6 +13,15 @@ use trygon_ids::{ActorId, PUT_INDEX_BIT};
 /// several at once: a call beyond the limit may be what the others wait for.
 const WINDOW_CALLS: usize = 4096;
 
+/// What a life of an actor had begun when the connection with it was lost.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// These calls.
+    These(Vec<u32>),
+    /// Nobody can say: any call that was sent.
+    Unknown,
+}
+
 impl Core {
     /// The index of an actor; new ones are watched.
     pub fn actor(&mut self, id: ActorId) -> ActorIndex {
@@ -85,6 +94,17 @@ impl Core {
         self.settle_handle(index);
     }
 
+    /// A call is made again. It was made before all that wait: one of them may wait for its result.
+    pub(crate) fn enqueue_call_again(&mut self, index: ActorIndex, slot: u32) {
+        let actor = &mut self.actors[index.0 as usize];
+        if actor.order.out_of_order {
+            actor.waiting += 1;
+        } else {
+            actor.queue.push_front(slot);
+        }
+        self.settle_handle(index);
+    }
+
     /// The arguments of a call exist: with calls out of order, it is queued only now.
     pub(crate) fn admit_call(&mut self, index: ActorIndex, slot: u32) {
         let actor = &mut self.actors[index.0 as usize];
@@ -94,13 +114,27 @@ impl Core {
         }
     }
 
+    /// The first call waits for its arguments again: in its place, or in no queue with calls out of order.
+    fn take_back(&mut self, index: ActorIndex, slot: u32) {
+        let actor = &mut self.actors[index.0 as usize];
+        debug_assert_eq!(actor.queue.front(), Some(&slot));
+        if actor.order.out_of_order {
+            actor.queue.pop_front();
+            actor.waiting += 1;
+        }
+    }
+
     /// The handle is held while calls are pending, also when the program has dropped its own.
     pub(crate) fn settle_handle(&mut self, index: ActorIndex) {
         let is_pending = self.pending_calls(index) > 0;
         let actor = &mut self.actors[index.0 as usize];
         let Some(handle) = actor.handle.filter(|_| actor.holds_handle != is_pending) else { return };
         actor.holds_handle = is_pending;
-        if is_pending { self.retain_use(&handle) } else { self.release_use(&handle) }
+        if is_pending {
+            self.retain_use(&handle);
+        } else {
+            self.release_use(&handle);
+        }
     }
 
     /// Puts a call back before all others: it was made before them.
@@ -135,6 +169,11 @@ impl Core {
             };
             // A call whose arguments are late holds later calls of this caller back.
             let Some(slot) = first.filter(|slot| self.table.at(*slot).phase == Phase::Queued) else { return };
+            if self.waits_again(slot) {
+                self.take_back(index, slot);
+                continue;
+            }
+            let actor = &mut self.actors[index.0 as usize];
             actor.queue.pop_front();
             if self.fail_if_argument_failed(slot, outbox) {
                 continue;
@@ -159,6 +198,7 @@ impl Core {
                     num_returns: entry.num_returns,
                     depth: entry.depth,
                     is_actor_call: true,
+                    is_retriable: entry.retries_left != 0,
                     payload,
                 };
                 outbox.push(peer, &task);
@@ -208,34 +248,46 @@ impl Core {
                 .encode(),
             ActorState::Pending | ActorState::Dead { .. } => return,
         };
+        self.settle_interrupted_with(index, &error, outbox);
+    }
+
+    fn settle_interrupted_with<O: Outbox>(&mut self, index: ActorIndex, error: &[u8], outbox: &mut O) {
+        let interrupted = std::mem::take(&mut self.actors[index.0 as usize].interrupted);
         // From the back, because each goes to the front of the queue.
-        for slot in std::mem::take(&mut actor.interrupted).into_iter().rev() {
+        for slot in interrupted.into_iter().rev() {
             if self.table.at(slot).cancelled {
                 self.fail_cancelled(slot, outbox);
             } else if self.take_retry(slot) {
-                self.note_retry(slot, "its actor's process died while it ran");
+                self.note_retry(slot, "its actor's process died, or was out of reach, while it ran");
                 self.resubmit(slot, true, outbox);
             } else {
-                self.fail(slot, &error, outbox);
+                self.fail(slot, error, outbox);
             }
         }
     }
 
-    /// The connection of an actor's life is gone. `started` may have run; the others were not started and wait for the next life.
+    /// The connection of an actor's life is gone. What it had begun may have run; the others were not started and wait for the next life.
+    /// `unreachable` is the error of those that may not run again when the actor lives as far as is known; otherwise its next state says what
+    /// becomes of them.
     pub(crate) fn on_actor_connection_lost<O: Outbox>(
         &mut self,
         index: ActorIndex,
         peer: PeerIndex,
-        started: &[u32],
+        begun: &Begun,
+        unreachable: Option<&[u8]>,
         outbox: &mut O,
     ) {
         let actor = &mut self.actors[index.0 as usize];
+        let may_have_run = |slot: &u32| match begun {
+            Begun::These(started) => started.contains(slot),
+            Begun::Unknown => true,
+        };
         let (mut cancelled, mut interrupted) = (Vec::new(), Vec::new());
         for slot in actor.in_flight.take().into_iter().rev() {
             let entry = self.table.at_mut(slot);
             if entry.cancelled {
                 cancelled.push(slot);
-            } else if actor.order.concurrent || started.contains(&slot) {
+            } else if actor.order.concurrent || may_have_run(&slot) {
                 interrupted.push(slot);
             } else {
                 // Sent but not started: the same call, so that a late reply of the dead life cannot be taken for it.
@@ -248,6 +300,11 @@ impl Core {
         actor.interrupted.splice(0..0, interrupted);
         if matches!(actor.state, ActorState::Alive { peer: alive, .. } if alive == peer) {
             actor.state = ActorState::Pending;
+            if let Some(error) = unreachable {
+                // It may live on, with nobody to tell: whoever asks hears how it is, and is connected with it again.
+                self.effects.push(Effect::WatchActor { actor: actor.id });
+                self.settle_interrupted_with(index, error, outbox);
+            }
         } else {
             self.settle_interrupted(index, outbox);
         }

@@ -94,8 +94,14 @@ impl Core {
         let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
         let index = object.index() & !trygon_ids::PUT_INDEX_BIT;
         if entry.is_freed(index) {
-            return;
+            let known = entry.object(index).and_then(|object| object.detail.as_ref());
+            let balance = known.and_then(|detail| detail.borrowers.get(&borrower)).copied().unwrap_or(0) + delta;
+            let is_named = entry.lineage_pins > 0 && entry.object(index).is_some();
+            if !(is_named && balance <= 0 || balance > 0 && self.revive_for_borrower(object)) {
+                return;
+            }
         }
+        let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
         let Some(held) = entry.object_mut(index) else { return };
         let borrowers = &mut held.detail_mut().borrowers;
         let balance = borrowers.entry(borrower).or_insert(0);
@@ -120,13 +126,10 @@ impl Core {
         &mut self,
         object: &ObjectId,
         value: Value,
-        contained: Vec<Reference>,
+        mut contained: Vec<Reference>,
         outbox: &mut O,
     ) {
-        for inner in &contained {
-            self.receive_lent(inner);
-            self.retain_use(inner);
-        }
+        self.hold_contained(&mut contained);
         let Some(borrowed) = self.borrowed.get_mut(object).filter(|borrowed| !borrowed.value.is_ready()) else {
             for inner in &contained {
                 self.release_use(inner);
@@ -143,6 +146,7 @@ impl Core {
     /// OWN-5: what the dead process owned fails, what it borrowed counts as given back.
     pub fn on_process_died<O: crate::Outbox>(&mut self, worker: WorkerId, cause: &str, outbox: &mut O) {
         self.dead.insert(worker);
+        self.on_searched_died(worker, outbox);
         let orphans: Vec<ObjectId> =
             self.borrowed.iter().filter(|(_, borrowed)| borrowed.owner == worker).map(|(object, _)| *object).collect();
         let orphans = if self.defects.orphans_ignored { Vec::new() } else { orphans };

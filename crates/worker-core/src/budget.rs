@@ -1,7 +1,7 @@
 //! What waits in this process's memory, and which of it can go to shared memory (FLOW-1, FLOW-2).
 
 use crate::bytes::SmallBytes;
-use crate::entry::{Location, Value};
+use crate::entry::{Lineage, Location, Value};
 use crate::state::Core;
 
 /// An inline value that may move: its place and a copy of it.
@@ -55,6 +55,11 @@ impl Core {
         let Value::Inline(value) = &object.value else { return false };
         self.inline_bytes -= value.heap_bytes();
         object.value = Value::Stored(location);
+        let entry = self.table.at_mut(slot);
+        if entry.lineage == Lineage::None && !entry.is_put {
+            // It was small when its task ended, and nothing was kept.
+            entry.lineage = Lineage::Evicted;
+        }
         true
     }
 }

@@ -43,6 +43,11 @@ impl CallsInFlight {
         }
     }
 
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        self.slots.iter().copied().filter(|slot| *slot != ENDED)
+    }
+
     /// Takes all of them out, in order.
     pub(crate) fn take(&mut self) -> Vec<u32> {
         let slots: Vec<u32> = self.slots.drain(..).filter(|slot| *slot != ENDED).collect();

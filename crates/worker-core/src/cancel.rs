@@ -36,14 +36,16 @@ impl Core {
         }
         match (entry.phase, actor) {
             (Phase::Free | Phase::Done | Phase::Dropped, _) => return CancelOutcome::Finished,
-            (Phase::WaitsForArguments, None) => self.fail_cancelled(slot, outbox),
+            (Phase::WaitsForArguments | Phase::Delayed, None) => self.fail_cancelled(slot, outbox),
             (Phase::WaitsForArguments, Some(actor)) if self.actors[actor.0 as usize].order.out_of_order => {
                 // It is in no queue yet.
                 self.actors[actor.0 as usize].waiting -= 1;
                 self.fail_cancelled(slot, outbox);
                 self.pump_actor(actor, outbox);
             }
-            (Phase::WaitsForArguments | Phase::Queued, Some(actor)) => self.drop_call(actor, slot, outbox),
+            (Phase::WaitsForArguments | Phase::Queued | Phase::Delayed, Some(actor)) => {
+                self.drop_call(actor, slot, outbox)
+            }
             (Phase::Queued, None) => self.drop_task(self.class_of_task(slot), slot, outbox),
             (Phase::Pushed, actor) => {
                 entry.cancelled = true;

@@ -1,6 +1,7 @@
 //! A new core, what it is told at the start, and what it can be asked.
 
 use crate::effect::Effect;
+use crate::memory_retry_rule::MemoryRetries;
 use crate::numbers::{ActorIndex, FunctionIndex};
 use crate::state::{Core, Function, Identity, Statistics};
 use crate::table::Table;
@@ -32,8 +33,16 @@ impl Core {
             is_releasing: false,
             woken: VecDeque::new(),
             is_waking: false,
+            delayed: BTreeMap::new(),
+            retry_delays: crate::retry_delays::RetryDelays::default(),
             lent_on: None,
             is_replaying: false,
+            has_losses: false,
+            dead_nodes: BTreeMap::new(),
+            searches: BTreeMap::new(),
+            rescued: BTreeSet::new(),
+            kept: crate::kept::KeptTasks::default(),
+            memory_retries: MemoryRetries::default(),
             dead: BTreeSet::new(),
             defects: crate::defects::Defects::default(),
         }

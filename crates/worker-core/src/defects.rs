@@ -24,6 +24,10 @@ pub struct Defects {
     pub retry_free: bool,
     /// OWN-8: a task that had not started uses up a retry.
     pub unstarted_pays: bool,
+    /// RETRY-1: a task whose time to be tried again has come is not.
+    pub delay_endless: bool,
+    /// OWN-8: where nobody knows what a dead worker had started, it is taken for nothing.
+    pub unknown_is_unstarted: bool,
     /// CANCEL-1: a cancelled task whose worker died is tried again.
     pub cancel_forgotten: bool,
     /// OWN-3: items that nobody took outlive their generator.
@@ -32,6 +36,18 @@ pub struct Defects {
     pub skip_forgotten: bool,
     /// OWN-7: what a dead process's recorder kept although it had arrived is given back, and its results are in use.
     pub replays_refused: bool,
+    /// OWN-6: nothing is kept of a task whose results lie in shared memory.
+    pub lineage_forgotten: bool,
+    /// OWN-6: arguments of kept tasks are not pinned.
+    pub lineage_unpinned: bool,
+    /// OWN-6: what a kept task took stays counted.
+    pub lineage_counted: bool,
+    /// OWN-6: a lost object of which there is no copy is not made again.
+    pub rebuild_forgotten: bool,
+    /// OWN-6: a task that runs again replaces results that are not lost.
+    pub rebuild_replaces: bool,
+    /// OWN-6: a lost item that comes again is given back.
+    pub lost_items_refused: bool,
     /// FLOW-2: freed bytes stay counted.
     pub bytes_kept: bool,
 }

@@ -27,7 +27,7 @@ impl Core {
         pending
     }
 
-    fn pin(&mut self, reference: &Reference) {
+    pub(crate) fn pin(&mut self, reference: &Reference) {
         if !self.defects.pin_forgotten {
             self.retain_use(reference);
         }
@@ -52,12 +52,33 @@ impl Core {
         })
     }
 
+    /// Has a task wait again whose arguments were lost while it waited to be sent. True when it does.
+    pub(crate) fn waits_again(&mut self, slot: u32) -> bool {
+        if !self.has_losses {
+            return false;
+        }
+        let entry = self.table.at(slot);
+        let generation = entry.generation;
+        let Some(detail) = &entry.detail else { return false };
+        let mut pending = 0;
+        for reference in detail.dependencies.clone() {
+            pending += u32::from(self.add_waiter(&reference, Waiter::Task { slot, generation }));
+        }
+        let entry = self.table.at_mut(slot);
+        if let Some(detail) = entry.detail.as_mut().filter(|_| pending > 0) {
+            detail.pending_dependencies = pending;
+            entry.phase = Phase::WaitsForArguments;
+        }
+        pending > 0
+    }
+
     /// Fails a task whose argument was lost while it waited to be sent: its owner died. True when it did.
     pub(crate) fn fail_if_argument_failed<O: Outbox>(&mut self, slot: u32, outbox: &mut O) -> bool {
         if self.table.at(slot).detail.is_none() {
             return false;
         }
         let Some(error) = self.failed_dependency(slot) else { return false };
+        let error = self.rebuild_error(slot, error);
         self.fail(slot, &error, outbox);
         true
     }
@@ -70,6 +91,7 @@ impl Core {
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
+        self.note_lost_items(slot);
         let entry = self.table.at(slot);
         if let Some(stream) = entry.stream() {
             stream.put_head(self.defects.skip_forgotten, &mut scratch);

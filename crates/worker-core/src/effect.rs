@@ -26,6 +26,8 @@ pub struct Task<'a> {
     pub depth: u16,
     /// Whether it is an actor's.
     pub is_actor_call: bool,
+    /// Whether it is tried again when its worker dies.
+    pub is_retriable: bool,
     /// Dependencies in their byte form, then arguments.
     pub payload: &'a [u8],
 }
@@ -86,6 +88,38 @@ pub enum Effect {
     Forgotten {
         /// The object.
         object: ObjectId,
+    },
+    /// An own object is lost: look for a copy on this node, and ask those who borrow it. What each says goes to `Core::on_copy_answer`.
+    FindCopy {
+        /// The object.
+        object: ObjectId,
+        /// Where it was; `None` when it was freed, so that there is no copy.
+        location: Option<Location>,
+        /// Who may have one.
+        borrowers: Vec<WorkerId>,
+    },
+    /// Another node has a copy of a lost own object: fetch it. What becomes of that is this process's answer to `FindCopy`.
+    FetchCopy {
+        /// The object.
+        object: ObjectId,
+        /// Where it lies.
+        location: Location,
+    },
+    /// Tell `reference.owner` that the object is not where it said. A question for it follows.
+    ReportLost {
+        /// The object and its owner.
+        reference: Reference,
+        /// Where it was.
+        location: Location,
+        /// Why it is not there.
+        reason: Box<str>,
+    },
+    /// A task runs again because results of it were lost: for whoever reads the log.
+    Rebuilding {
+        /// Its function.
+        function: FunctionIndex,
+        /// What was lost, and why.
+        reason: Box<str>,
     },
     /// Tell `reference.owner`: `borrower` holds `delta` more lends of the object.
     ReportBorrow {

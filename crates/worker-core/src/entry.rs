@@ -88,11 +88,18 @@ pub(crate) struct ObjectDetail {
     pub(crate) waiters: Vec<Waiter>,
     /// Ends this actor when the object goes: the object counts its handles.
     pub(crate) actor_handle: Option<ActorIndex>,
+    /// It had a value, which is gone, and will have one again, or an error.
+    pub(crate) is_lost: bool,
 }
 
 impl Object {
     pub(crate) fn detail_mut(&mut self) -> &mut ObjectDetail {
         self.detail.get_or_insert_default()
+    }
+
+    /// Whether its value is gone and looked for, or made again.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail.is_lost)
     }
 
     /// OWN-3, as far as this object's holders go.
@@ -110,16 +117,31 @@ impl Object {
 pub enum Phase {
     /// The slot is not in use.
     Free,
-    /// Arguments do not exist yet.
+    /// Arguments do not exist yet, or the time to be tried again has not come.
     WaitsForArguments,
     /// Waits for a lease, or for its actor.
     Queued,
+    /// Waits for the time of its next attempt.
+    Delayed,
     /// Sent to a worker.
     Pushed,
     /// Replied, failed, or made by `put`.
     Done,
     /// Cancelled while it waited in a queue, which still names the slot: done, but for the slot's next use.
     Dropped,
+}
+
+/// What is kept of a task that is done, so that its results can be made again (OWN-6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lineage {
+    /// Nothing: it is not done, none of its results lies in shared memory, or it may not be run again.
+    None,
+    /// Payload and arguments, pinned.
+    Kept,
+    /// Nothing any more: the bound was passed. Of an object made by `put`: its value was freed while a kept task names it.
+    Evicted,
+    /// It runs again, because results were lost.
+    Rebuilding,
 }
 
 /// One slot of the table.
@@ -142,6 +164,14 @@ pub(crate) struct Entry {
     pub(crate) retry_errors: bool,
     /// CANCEL-1: it is not sent, sent again or retried any more.
     pub(crate) cancelled: bool,
+    /// It was submitted with retries, however many are left.
+    pub(crate) is_retriable: bool,
+    /// OWN-6: whether it can be run again after its end.
+    pub(crate) lineage: Lineage,
+    /// OWN-6: kept tasks of which an argument is one of its objects.
+    pub(crate) lineage_pins: u32,
+    /// Attempts that used up a retry: each makes the wait for the next one longer.
+    pub(crate) failed_attempts: u16,
     /// The call of this process that submitted it; 0 for none.
     pub(crate) parent: u32,
     /// Arguments as the executor reads them, without dependencies.
@@ -181,6 +211,10 @@ pub(crate) struct Stream {
     pub(crate) limit: u32,
     /// How many items the running attempt made, once it says so.
     pub(crate) total: Option<u32>,
+    /// The number of the first item that the running attempt sends although it came before; above all when there is none.
+    pub(crate) resend_from: u32,
+    /// It has ended once: what it runs for again are lost items.
+    pub(crate) has_ended: bool,
     /// Items are wanted: the generator is held, or the list of a dynamic task is not made yet.
     pub(crate) is_open: bool,
     pub(crate) is_dynamic: bool,
@@ -203,6 +237,10 @@ impl Entry {
             watched: false,
             retry_errors: false,
             cancelled: false,
+            is_retriable: false,
+            lineage: Lineage::None,
+            lineage_pins: 0,
+            failed_attempts: 0,
             parent: 0,
             payload: SmallBytes::new(),
             first: Object { value: Value::Pending, local_references: 0, uses: 0, detail: None },
@@ -249,9 +287,12 @@ impl Entry {
         matches!(self.phase, Phase::Done | Phase::Dropped)
     }
 
-    /// Whether the object was freed while other results of its task live on.
+    /// Whether the object was freed while other results of its task live on, or while a kept task names it.
     pub(crate) fn is_freed(&self, index: u32) -> bool {
-        self.phase == Phase::Done && !self.is_put && self.object(index).is_none_or(|object| !object.value.is_ready())
+        let may_be_freed = !self.is_put || self.lineage == Lineage::Evicted;
+        self.phase == Phase::Done
+            && may_be_freed
+            && self.object(index).is_none_or(|object| !object.value.is_ready() && !object.is_lost())
     }
 
     /// Every object of the entry with its index.

@@ -1,6 +1,6 @@
 //! The core checks itself: every count against what it counts.
 
-use crate::entry::{Phase, Reference, Value};
+use crate::entry::{Lineage, Phase, Reference, Value};
 use crate::state::Core;
 use std::collections::BTreeMap;
 use trygon_ids::PUT_INDEX_BIT;
@@ -10,7 +10,9 @@ impl Core {
     pub fn sanity_check(&self) -> Result<(), String> {
         self.check_counts()?;
         self.check_leases()?;
-        self.check_uses()
+        self.check_delayed()?;
+        self.check_uses()?;
+        self.check_lineage()
     }
 
     fn check_counts(&self) -> Result<(), String> {
@@ -31,11 +33,12 @@ impl Core {
                     return Err(format!("OWN-2: slot {slot} index {index} has a negative count"));
                 }
             }
-            if entry.phase == Phase::Done && !held {
+            if entry.phase == Phase::Done && !held && entry.lineage_pins == 0 {
                 return Err(format!("OWN-3: slot {slot} is done, nobody refers to it, and it is still there"));
             }
         }
-        let argument_bytes: usize = self.table.used().map(|(_, entry)| entry.payload.heap_bytes()).sum();
+        let waiting = self.table.used().filter(|(_, entry)| entry.lineage != Lineage::Kept);
+        let argument_bytes: usize = waiting.map(|(_, entry)| entry.payload.heap_bytes()).sum();
         if argument_bytes != self.argument_bytes {
             return Err(format!(
                 "FLOW-1: {argument_bytes} bytes of arguments wait, {} are counted",
@@ -90,7 +93,7 @@ impl Core {
             }
         };
         for (_, entry) in self.table.used() {
-            if let Some(detail) = &entry.detail {
+            if let Some(detail) = entry.detail.as_ref().filter(|_| entry.lineage != Lineage::Kept) {
                 count(&detail.dependencies);
                 count(&detail.contained);
             }
@@ -127,6 +130,70 @@ impl Core {
 }
 
 impl Core {
+    /// OWN-6: bytes and pins are what the kept tasks make of them, and of every stored object that may be made again the task is kept.
+    fn check_lineage(&self) -> Result<(), String> {
+        let (mut bytes, mut count) = (0, 0);
+        let mut pins: BTreeMap<(u32, u32), u32> = BTreeMap::new();
+        for (slot, entry) in self.table.used() {
+            if entry.lineage == Lineage::Kept {
+                bytes += entry.lineage_bytes();
+                count += 1;
+                let references =
+                    entry.detail.iter().flat_map(|detail| detail.dependencies.iter().chain(&detail.contained));
+                for reference in references.filter(|reference| self.owns(&reference.object)) {
+                    let task = reference.object.task_id();
+                    *pins.entry((task.slot(), task.generation())).or_insert(0) += 1;
+                }
+            }
+            let may_run =
+                entry.phase == Phase::Done && entry.is_retriable && entry.retries_left != 0 && !entry.cancelled;
+            let is_stored =
+                entry.objects().any(|(_, object)| object.is_held() && matches!(object.value, Value::Stored(_)));
+            let can_be_made = matches!(entry.lineage, Lineage::Kept | Lineage::Evicted);
+            if may_run && is_stored && !can_be_made {
+                return Err(format!(
+                    "OWN-6: slot {slot} has a stored result, retries left, and nothing is kept of its task"
+                ));
+            }
+        }
+        if (bytes, count) != (self.kept.bytes, self.kept.count) {
+            return Err(format!(
+                "OWN-6: {count} kept tasks take {bytes} bytes, {} and {} are counted",
+                self.kept.count, self.kept.bytes
+            ));
+        }
+        if bytes > self.kept.limit_bytes {
+            return Err(format!("OWN-6: kept tasks take {bytes} bytes, the bound is {}", self.kept.limit_bytes));
+        }
+        for (slot, entry) in self.table.used() {
+            let expected = pins.remove(&(slot, entry.generation)).unwrap_or(0);
+            if entry.lineage_pins != expected {
+                return Err(format!(
+                    "OWN-6: slot {slot} is pinned {expected} times, {} are counted",
+                    entry.lineage_pins
+                ));
+            }
+        }
+        match pins.into_iter().next() {
+            Some(((slot, _), _)) => Err(format!("OWN-6: an argument of a kept task, in slot {slot}, is gone")),
+            None => self.check_lost(),
+        }
+    }
+
+    /// OWN-6: a lost object is looked for, or its task runs.
+    fn check_lost(&self) -> Result<(), String> {
+        for (slot, entry) in self.table.used() {
+            for (index, object) in entry.objects() {
+                let is_missing = object.is_lost() && !object.value.is_ready();
+                let id = self.object_id(slot, entry.generation, index);
+                if is_missing && entry.phase == Phase::Done && !self.searches.contains_key(&id) {
+                    return Err(format!("OWN-6: {id} is lost, and nobody looks for it or makes it again"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What is left, for tests of leaks: a line for each owned entry and each borrowed object.
     pub fn describe(&self) -> String {
         let mut lines = Vec::new();

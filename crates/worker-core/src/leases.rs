@@ -115,6 +115,7 @@ impl Core {
                 num_returns: entry.num_returns,
                 depth: entry.depth,
                 is_actor_call: false,
+                is_retriable: entry.retries_left != 0,
                 payload,
             };
             outbox.push(peer, &task);
@@ -126,7 +127,7 @@ impl Core {
         while let Some(slot) = self.first_queued(class) {
             let Some(lease) = self.lease_with_room(class, self.table.at(slot).function) else { break };
             self.classes[class as usize].queue.pop_front();
-            if self.fail_if_argument_failed(slot, outbox) {
+            if self.waits_again(slot) || self.fail_if_argument_failed(slot, outbox) {
                 continue;
             }
             self.push_to_lease(slot, lease, outbox);

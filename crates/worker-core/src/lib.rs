@@ -10,9 +10,12 @@
 //! - **OWN-4** a reference inside a value or an argument is counted until its receiver has reported; references inside a stored object are
 //!   edges held by the outer object's owner.
 //! - **OWN-5** when an owner dies, every borrowed object of it holds an error.
+//! - **OWN-6** the task of a stored object is kept while the object is referred to, or is an argument of a kept task, within a bound of bytes;
+//!   a lost object is looked for elsewhere, or made again by its task, its lost arguments first.
 //! - **OWN-7** a reply of another attempt changes nothing.
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
-//! - **OWN-8** of a dead worker's tasks, those not started consume no retry.
+//! - **OWN-8** of a dead worker's tasks, those not started consume no retry. Where nobody can say what was started, all may have been.
+//! - **RETRY-1** a task that waits for its next attempt is tried when its time has come, and only once.
 //! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
 //! - **FLOW-2** inline values are counted in bytes.
 #![forbid(unsafe_code)]
@@ -31,13 +34,22 @@ mod effect;
 mod entry;
 mod error_value;
 mod invariants;
+mod kept;
 mod leases;
+mod lineage;
 mod locality;
+mod loss;
+mod memory_retries;
+mod memory_retry_rule;
 mod numbers;
 mod on_done;
 mod on_peer_lost;
 mod owned;
+mod rebuild;
 mod references;
+mod replay;
+mod retries;
+mod retry_delays;
 mod state;
 mod streams;
 mod submit;
@@ -55,9 +67,11 @@ pub use defects::Defects;
 pub use effect::{Cancel, Effect, Outbox, Task};
 pub use entry::{Location, Phase, Reference, Value, Waiter};
 pub use error_value::{ErrorView, SystemError, error_summary, error_view, user_error, with_summary};
+pub use memory_retry_rule::MemoryRetryRule;
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
-pub use on_peer_lost::{Interrupted, Lost};
+pub use on_peer_lost::{CONNECTION_LOST, Interrupted, Lost};
+pub use retry_delays::RetryDelays;
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
 pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};
 pub use submit::{Arguments, Submission};

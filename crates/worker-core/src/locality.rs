@@ -21,7 +21,12 @@ impl Core {
 
     /// Every argument exists: the task's class says where most of their bytes are.
     pub(crate) fn choose_class(&mut self, slot: u32) {
-        let Some(number) = self.node_of_arguments(slot) else { return };
+        let number = self.node_of_arguments(slot);
+        if let Some(detail) = self.table.at_mut(slot).detail.as_mut() {
+            // It may have been run before, when they were elsewhere.
+            detail.near_class = None;
+        }
+        let Some(number) = number else { return };
         let own = &self.classes[self.functions[self.table.at(slot).function.0 as usize].class as usize];
         let (mut resources, environment) = (own.resources.clone(), own.environment.clone());
         resources.insert(format!("{NEAR_NODE_NUMBER}{number}"), 1.0);

@@ -1,9 +1,10 @@
 //! A task ended: its results are recorded, whoever waited is told, and its worker gets more to do.
 
 use crate::effect::{Effect, Outbox};
-use crate::entry::{Phase, Reference, Value};
+use crate::entry::{Lineage, Phase, Reference, Value};
+use crate::retry_delays::Failure;
 use crate::state::{Core, LeaseState};
-use trygon_ids::WorkerId;
+use trygon_ids::{ObjectId, WorkerId};
 
 /// One result.
 #[derive(Debug)]
@@ -76,7 +77,11 @@ impl Core {
         } else if is_worth_another && self.take_retry(reply.slot) {
             self.note_raised(reply.slot, returns);
             self.refuse_values(reply.slot, reply.generation, returns);
-            self.resubmit(reply.slot, false, outbox);
+            match self.retry_delay_ns(reply.slot, Failure::Error) {
+                // A call keeps its place among the others of its caller.
+                delay_ns if delay_ns > 0 && actor.is_none() => self.resubmit_at(reply.slot, now_ns + delay_ns),
+                _ => self.resubmit(reply.slot, false, outbox),
+            }
         } else {
             if let Some(error) = self.replay_error(reply.slot, reply.raised) {
                 self.refuse_values(reply.slot, reply.generation, returns);
@@ -107,14 +112,18 @@ impl Core {
     /// Gives back what came with results that nobody wants.
     fn refuse_values(&mut self, slot: u32, generation: u32, returns: &mut Vec<Returned>) {
         for (index, returned) in returns.drain(..).enumerate() {
-            if let Value::Stored(location) = returned.value {
-                let object = self.task_id(slot, generation).object(index as u32);
-                self.effects.push(Effect::FreeStored { object, location });
-            }
-            for inner in &returned.contained {
-                self.receive_lent(inner);
-                self.settle(inner);
-            }
+            let object = self.task_id(slot, generation).object(index as u32);
+            self.refuse_value(object, &returned);
+        }
+    }
+
+    pub(crate) fn refuse_value(&mut self, object: ObjectId, returned: &Returned) {
+        if let Value::Stored(location) = returned.value {
+            self.effects.push(Effect::FreeStored { object, location });
+        }
+        for inner in &returned.contained {
+            self.receive_lent(inner);
+            self.settle(inner);
         }
     }
 
@@ -195,8 +204,14 @@ impl Core {
     /// Records results; a missing one is the error of the first.
     pub(crate) fn complete<O: Outbox>(&mut self, slot: u32, returns: &mut Vec<Returned>, outbox: &mut O) {
         let entry = self.table.at_mut(slot);
+        let generation = entry.generation;
         self.argument_bytes -= entry.payload.heap_bytes();
-        entry.payload = crate::SmallBytes::new();
+        let is_kept = entry.may_be_rebuilt(returns) && !self.defects.lineage_forgotten;
+        let was_rebuilding = entry.lineage == Lineage::Rebuilding && !self.defects.rebuild_replaces;
+        entry.lineage = Lineage::None;
+        if !is_kept {
+            entry.payload = crate::SmallBytes::new();
+        }
         self.unfinished -= 1;
         self.watched_completions += u64::from(std::mem::take(&mut entry.watched));
         let raised = match returns.first() {
@@ -214,11 +229,22 @@ impl Core {
                 .next()
                 .or_else(|| raised.clone().map(|error| Returned { value: Value::Error(error), contained: Vec::new() }));
             let Some(returned) = returned else { continue };
+            if was_rebuilding && self.table.at(slot).object(index).is_some_and(|object| object.value.is_ready()) {
+                // OWN-6: what was not lost stays as it is.
+                let object = self.object_id(slot, generation, index);
+                self.refuse_value(object, &returned);
+                continue;
+            }
             self.set_result(slot, index, returned, outbox);
         }
         drop(values);
         if self.table.at(slot).detail.is_some() {
+            self.fail_missing_items(slot, failed.as_deref(), raised.is_some(), outbox);
             self.end_stream(slot, failed, outbox);
+        }
+        if is_kept {
+            self.keep_lineage(slot);
+        } else if self.table.at(slot).detail.is_some() {
             self.release_arguments(slot);
         }
         // Last: whoever was told may have let go already, and the slot must not be freed before all of it is settled. A task that was
@@ -226,24 +252,27 @@ impl Core {
         let is_named = self.forget_dropping(slot);
         self.table.at_mut(slot).phase = if is_named { Phase::Dropped } else { Phase::Done };
         self.collect(slot);
+        if is_kept {
+            self.evict_lineage();
+        }
+        self.replay_missing_items(slot, generation, outbox);
     }
 
-    pub(crate) fn set_result<O: Outbox>(&mut self, slot: u32, index: u32, returned: Returned, outbox: &mut O) {
+    pub(crate) fn set_result<O: Outbox>(&mut self, slot: u32, index: u32, mut returned: Returned, outbox: &mut O) {
         if let Value::Inline(bytes) = &returned.value {
             self.inline_bytes += bytes.heap_bytes();
         }
-        for inner in &returned.contained {
-            self.receive_lent(inner);
-            self.retain_use(inner);
-        }
+        self.hold_contained(&mut returned.contained);
         let Some(object) = self.table.at_mut(slot).object_mut(index) else { return };
         object.value = returned.value;
         if !returned.contained.is_empty() {
             object.detail_mut().contained = returned.contained;
         }
-        if let Some(detail) = object.detail.as_mut()
-            && !detail.waiters.is_empty()
-        {
+        if let Some(detail) = object.detail.as_mut() {
+            detail.is_lost = false;
+            if detail.waiters.is_empty() {
+                return;
+            }
             let waiters = std::mem::take(&mut detail.waiters);
             let object = self.object_id(slot, self.table.at(slot).generation, index);
             self.wake(object, waiters, outbox);

@@ -1,11 +1,17 @@
 //! A process died: its tasks are sent elsewhere, retried or failed with the one cause (OWN-8), what it owned fails (OWN-5).
 
+use crate::actors::Begun;
 use crate::effect::Outbox;
 use crate::entry::Phase;
 use crate::error_value::SystemError;
+use crate::memory_retries::NextAttempt;
 use crate::numbers::{ActorIndex, PeerIndex};
+use crate::retry_delays::Failure;
 use crate::state::Core;
 use trygon_ids::WorkerId;
+
+/// The cause of a "death" of a process that may well live: only the connection with it is gone.
+pub const CONNECTION_LOST: &str = "connection";
 
 /// The task that was started and not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +33,9 @@ pub struct Lost<'a> {
     pub peer: Option<PeerIndex>,
     /// What it had started of this process's tasks.
     pub started: Option<Interrupted>,
+    /// Nobody can say what it had started, because its record is lost with its machine or cannot be asked for: any task that was sent may
+    /// have run.
+    pub unrecorded: bool,
     /// The one cause: `signal`, `exit`, `user_exit`, ...
     pub cause_kind: &'a str,
     /// A sentence for people.
@@ -76,23 +85,37 @@ impl Core {
         let entry = self.table.at(slot);
         let (lease, expected_ns) = (entry.lease, entry.expected_ns);
         let interrupted = Interrupted { slot, generation: entry.generation, attempt: entry.attempt };
-        let was_started = lost.started == Some(interrupted);
+        let was_started = lost.started == Some(interrupted) || self.is_unknown(lost);
         self.take_off_lease(lease, expected_ns, now_ns);
         if self.table.at(slot).cancelled && !self.defects.cancel_forgotten {
             return self.fail_cancelled(slot, outbox);
         }
         if was_started || self.defects.unstarted_pays {
-            if !self.take_retry(slot) {
-                let error = self.death_error(slot, lost);
-                return self.fail(slot, &error, outbox);
+            match self.next_attempt(slot, lost.cause_kind, now_ns) {
+                NextAttempt::None => {
+                    let error = self.death_error(slot, lost);
+                    return self.fail(slot, &error, outbox);
+                }
+                NextAttempt::Now => self.note_retry(slot, lost.message),
+                NextAttempt::At(at_ns) => {
+                    self.note_memory_retry(slot, lost.cause_kind, lost.message, at_ns - now_ns);
+                    return self.resubmit_at(slot, at_ns);
+                }
             }
-            self.note_retry(slot, lost.message);
+            let delay_ns = self.retry_delay_ns(slot, Failure::Death);
+            if delay_ns > 0 {
+                return self.resubmit_at(slot, now_ns + delay_ns);
+            }
         }
         let entry = self.table.at_mut(slot);
         entry.attempt += 1;
         entry.phase = Phase::Queued;
         let class = self.class_of_task(slot);
         self.classes[class as usize].queue.push_front(slot);
+    }
+
+    fn is_unknown(&self, lost: &Lost<'_>) -> bool {
+        lost.unrecorded && !self.defects.unknown_is_unstarted
     }
 
     fn death_error(&self, slot: u32, lost: &Lost<'_>) -> Box<[u8]> {
@@ -117,17 +140,21 @@ impl Core {
             if !uses_peer && (actor.in_flight.is_empty() || actor.sent_to != Some(peer)) {
                 continue;
             }
-            let started: Vec<u32> = lost
-                .started
-                .iter()
-                .filter(|started| {
-                    self.table
-                        .get(started.slot, started.generation)
-                        .is_some_and(|entry| entry.phase == Phase::Pushed && entry.attempt == started.attempt)
-                })
-                .map(|started| started.slot)
-                .collect();
-            self.on_actor_connection_lost(ActorIndex(index as u32), peer, &started, outbox);
+            let unreachable = (lost.cause_kind == CONNECTION_LOST).then(|| {
+                let error = SystemError::new("actor_unavailable").with("actor_id", actor.id.hex());
+                error.with("message", lost.message).encode()
+            });
+            let begun = if self.is_unknown(lost) { Begun::Unknown } else { Begun::These(self.begun_of(lost)) };
+            self.on_actor_connection_lost(ActorIndex(index as u32), peer, &begun, unreachable.as_deref(), outbox);
         }
+    }
+
+    fn begun_of(&self, lost: &Lost<'_>) -> Vec<u32> {
+        let is_in_flight = |started: &&Interrupted| {
+            self.table
+                .get(started.slot, started.generation)
+                .is_some_and(|entry| entry.phase == Phase::Pushed && entry.attempt == started.attempt)
+        };
+        lost.started.iter().filter(is_in_flight).map(|started| started.slot).collect()
     }
 }

@@ -91,6 +91,7 @@ impl Core {
     /// Asks for an object that is not there yet: its owner is queried if that is another process, and its completion is counted in
     /// [`Core::watched_completions`]. True when it is there.
     pub fn watch(&mut self, reference: &Reference) -> bool {
+        self.notice_loss(reference);
         if self.owns(&reference.object) {
             let task = reference.object.task_id();
             let index = reference.object.index() & !PUT_INDEX_BIT;
@@ -107,6 +108,10 @@ impl Core {
 
     /// As [`Core::watch`], for an own object.
     pub fn watch_own(&mut self, slot: u32, generation: u32, index: u32) -> bool {
+        if self.has_losses {
+            let object = self.object_id(slot, generation, index);
+            self.notice_loss(&Reference { object, owner: self.identity.worker });
+        }
         let Some(entry) = self.table.get_mut(slot, generation) else { return true };
         if entry.object(index).is_none_or(|object| object.value.is_ready()) {
             return true;
@@ -117,6 +122,7 @@ impl Core {
 
     /// Registers who is to be told when the object is there. False when it is there already.
     pub fn add_waiter(&mut self, reference: &Reference, waiter: Waiter) -> bool {
+        self.notice_loss(reference);
         if self.owns(&reference.object) {
             let task = reference.object.task_id();
             let index = reference.object.index() & !PUT_INDEX_BIT;

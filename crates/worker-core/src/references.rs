@@ -1,13 +1,17 @@
 //! Counting: who holds an object, and what happens when nobody does (OWN-3).
 
 use crate::effect::Effect;
-use crate::entry::{Phase, Reference, Value};
+use crate::entry::{Lineage, Phase, Reference, Value};
 use crate::state::Core;
+use std::collections::BTreeMap;
 use trygon_ids::PUT_INDEX_BIT;
 
 impl Core {
     /// The program holds one more reference to its own object.
     pub fn retain_local(&mut self, slot: u32, generation: u32, index: u32) -> bool {
+        if self.has_losses && !self.is_there(slot, generation, index) {
+            return false;
+        }
         let object = self.table.get_mut(slot, generation).and_then(|entry| entry.object_mut(index));
         object.map(|object| object.local_references += 1).is_some()
     }
@@ -45,19 +49,37 @@ impl Core {
         }
     }
 
-    /// An argument in flight or a containing object holds it.
-    pub(crate) fn retain_use(&mut self, reference: &Reference) {
-        if self.owns(&reference.object) {
-            let task = reference.object.task_id();
-            let index = reference.object.index() & !PUT_INDEX_BIT;
-            if let Some(object) =
-                self.table.get_mut(task.slot(), task.generation()).and_then(|entry| entry.object_mut(index))
-            {
-                object.uses += 1;
-            }
-        } else {
+    /// An argument in flight or a containing object holds it. False when it is gone.
+    pub(crate) fn retain_use(&mut self, reference: &Reference) -> bool {
+        if !self.owns(&reference.object) {
             self.borrowed_mut(reference).uses += 1;
+            return true;
         }
+        let task = reference.object.task_id();
+        let index = reference.object.index() & !PUT_INDEX_BIT;
+        let object = self.table.get_mut(task.slot(), task.generation()).and_then(|entry| entry.object_mut(index));
+        object.map(|object| object.uses += 1).is_some()
+    }
+
+    /// Whether an own object has a value or will have one. One that was freed while a kept task names it can come back with a task that was
+    /// run again: then it is made again too.
+    fn is_there(&mut self, slot: u32, generation: u32, index: u32) -> bool {
+        let Some(entry) = self.table.get(slot, generation) else { return false };
+        !entry.is_freed(index) || self.revive_for_borrower(&self.object_id(slot, generation, index))
+    }
+
+    /// Holds what is inside a value that came. What is gone is not counted, so that it is not given back.
+    pub(crate) fn hold_contained(&mut self, contained: &mut Vec<Reference>) {
+        for inner in &*contained {
+            self.receive_lent(inner);
+        }
+        contained.retain(|inner| {
+            let task = inner.object.task_id();
+            let index = inner.object.index() & !PUT_INDEX_BIT;
+            let is_gone =
+                self.has_losses && self.owns(&inner.object) && !self.is_there(task.slot(), task.generation(), index);
+            !is_gone && self.retain_use(inner)
+        });
     }
 
     /// What held it does so no more. What that sets free may hold others in turn: a list, not the stack, keeps what is left to do,
@@ -132,7 +154,8 @@ impl Core {
         if entry.phase != Phase::Done {
             return;
         }
-        if entry.detail.is_none() && entry.first.detail.is_none() {
+        let is_plain = entry.lineage == Lineage::None && entry.lineage_pins == 0;
+        if entry.detail.is_none() && entry.first.detail.is_none() && is_plain {
             // The common case: one small or stored result, nothing inside it.
             if entry.first.local_references + entry.first.uses == 0 {
                 let value = std::mem::take(&mut entry.first.value);
@@ -149,25 +172,46 @@ impl Core {
         let mut any_held = self.table.at(slot).stream().is_some_and(|stream| !stream.items.is_empty());
         let mut edges = Vec::new();
         for index in 0..self.table.at(slot).num_objects() {
-            let Some(object) = self.table.at_mut(slot).object_mut(index) else { continue };
+            let entry = self.table.at_mut(slot);
+            if entry.object(index).is_some_and(|object| !object.is_held() && entry.is_pinned(object)) {
+                continue;
+            }
+            let is_named = entry.lineage_pins > 0;
+            let is_pinned_put = entry.is_put && is_named;
+            let Some(object) = entry.object_mut(index) else { continue };
             if object.is_held() {
                 any_held = true;
                 continue;
             }
             let value = std::mem::take(&mut object.value);
+            let mut kept_borrowers = BTreeMap::new();
             if let Some(detail) = object.detail.take() {
                 edges.extend(detail.contained);
+                if is_named {
+                    kept_borrowers = detail.borrowers;
+                }
                 if let Some(index) = detail.actor_handle {
                     let actor = self.actors[index.0 as usize].id;
                     self.effects.push(Effect::ActorOutOfScope { actor, index });
                 }
             }
+            if !kept_borrowers.is_empty() {
+                // OWN-4 c: a return may have come before its lend.
+                if let Some(object) = self.table.at_mut(slot).object_mut(index) {
+                    object.detail_mut().borrowers = kept_borrowers;
+                }
+            }
+            if is_pinned_put && value.is_ready() {
+                self.table.at_mut(slot).lineage = Lineage::Evicted;
+            }
             self.drop_value(slot, index, &value);
         }
-        if !any_held {
+        self.drop_needless_lineage(slot, any_held);
+        if !any_held && self.table.at(slot).lineage_pins == 0 {
             self.table.release(slot);
         }
-        // Last, because an edge may lead back here.
+        // Last, because an edge or an argument may lead back here.
+        self.unpin_entries();
         if self.defects.edge_leaked {
             return;
         }
@@ -182,6 +226,9 @@ impl Core {
             Value::Inline(bytes) => self.inline_bytes -= bytes.heap_bytes(),
             Value::Stored(location) => {
                 let object = self.object_id(slot, self.table.at(slot).generation, index);
+                if !self.rescued.is_empty() && self.rescued.remove(&object) {
+                    return self.effects.push(Effect::Forgotten { object });
+                }
                 self.effects.push(Effect::FreeStored { object, location: *location });
             }
             Value::Pending | Value::Error(_) => {}

@@ -4,6 +4,8 @@ use crate::calls_in_flight::CallsInFlight;
 use crate::defects::Defects;
 use crate::effect::Effect;
 use crate::entry::{Reference, Value, Waiter};
+use crate::kept::{KeptTasks, Search};
+use crate::memory_retry_rule::MemoryRetries;
 use crate::numbers::{ActorIndex, PeerIndex};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -79,10 +81,24 @@ pub struct Core {
     /// Tasks whose argument came, by slot and generation.
     pub(crate) woken: VecDeque<(u32, u32)>,
     pub(crate) is_waking: bool,
+    /// RETRY-1: tasks that wait for their next attempt, by when it is due and slot: generation and attempt.
+    pub(crate) delayed: BTreeMap<(u64, u32), (u32, u32)>,
+    pub(crate) retry_delays: crate::retry_delays::RetryDelays,
     /// Borrowed objects that were lent on since the running task began; `None` in a process that runs none.
     pub(crate) lent_on: Option<BTreeSet<ObjectId>>,
     /// What comes now was kept by a dead process's flight recorder.
     pub(crate) is_replaying: bool,
+    /// Something was lost: from then on arguments are looked at before they are sent.
+    pub(crate) has_losses: bool,
+    /// Nodes that died, by number, each with a sentence about it: what lay there is lost.
+    pub(crate) dead_nodes: BTreeMap<u64, Box<str>>,
+    /// Own objects that are lost and of which a copy is looked for.
+    pub(crate) searches: BTreeMap<ObjectId, Search>,
+    /// Own objects whose place is this process's copy: it is released, not freed.
+    pub(crate) rescued: BTreeSet<ObjectId>,
+    /// Tasks that can be run again (OWN-6).
+    pub(crate) kept: KeptTasks,
+    pub(crate) memory_retries: MemoryRetries,
     /// Processes that died: nothing is lent to them any more.
     pub(crate) dead: BTreeSet<WorkerId>,
     /// Rules that a test takes away.

@@ -84,6 +84,8 @@ impl Stream {
             taken: 0,
             limit,
             total: None,
+            resend_from: u32::MAX,
+            has_ended: false,
             is_open: true,
             is_dynamic: num_returns == DYNAMIC,
             waiters: Vec::new(),
@@ -93,7 +95,7 @@ impl Stream {
     pub(crate) fn put_head(&self, skip_forgotten: bool, out: &mut Vec<u8>) {
         // Nothing is taken of a dynamic stream before its end, or of one that was dropped: a limit would never be lifted.
         let limit = if self.is_dynamic || !self.is_open { 0 } else { self.limit };
-        let skip = if skip_forgotten { 0 } else { self.received };
+        let skip = if skip_forgotten { 0 } else { self.received.min(self.resend_from) };
         StreamHead { limit, taken: self.taken, skip, is_stopped: false }.put(out);
     }
 
@@ -113,9 +115,12 @@ impl Core {
             }
             return;
         };
-        if key.number < stream.received {
+        if key.number < stream.received.min(stream.resend_from) {
             // The dead worker's recorder kept a frame that had arrived: what it brought is counted already.
             return;
+        }
+        if key.number < stream.received || stream.has_ended {
+            return self.on_item_again(key, returned, outbox);
         }
         stream.received = key.number + 1;
         if !stream.is_open {
@@ -150,14 +155,11 @@ impl Core {
         }
     }
 
-    fn add_item(&mut self, slot: u32, index: u32, returned: Returned) {
+    fn add_item(&mut self, slot: u32, index: u32, mut returned: Returned) {
         if let Value::Inline(bytes) = &returned.value {
             self.inline_bytes += bytes.heap_bytes();
         }
-        for inner in &returned.contained {
-            self.receive_lent(inner);
-            self.retain_use(inner);
-        }
+        self.hold_contained(&mut returned.contained);
         let mut object = Object { value: returned.value, local_references: 1, ..Object::default() };
         if !returned.contained.is_empty() {
             object.detail_mut().contained = returned.contained;
@@ -261,7 +263,7 @@ impl Core {
         self.effects.push(Effect::StreamCredit { peer, slot, generation, attempt, taken });
     }
 
-    fn executor_of(&self, slot: u32) -> Option<PeerIndex> {
+    pub(crate) fn executor_of(&self, slot: u32) -> Option<PeerIndex> {
         let entry = self.table.at(slot);
         if entry.phase != Phase::Pushed {
             return None;
@@ -298,6 +300,10 @@ impl Core {
         let entry = self.table.at_mut(slot);
         let generation = entry.generation;
         let Some(stream) = entry.stream_mut() else { return };
+        let had_ended = std::mem::replace(&mut stream.has_ended, true);
+        if had_ended {
+            return;
+        }
         if stream.is_dynamic {
             self.release_untaken(slot, generation);
         } else if let Some(error) = raised
@@ -316,6 +322,11 @@ impl Core {
         if stream.items.get(&index).is_none_or(Object::is_held) {
             return;
         }
+        let entry = self.table.at(slot);
+        if entry.object(index).is_none_or(|item| entry.is_pinned(item)) {
+            return;
+        }
+        let Some(stream) = self.table.at_mut(slot).stream_mut() else { return };
         let Some(object) = stream.items.remove(&index) else { return };
         self.drop_value(slot, index, &object.value);
         if stream_is_empty(self.table.at(slot)) {

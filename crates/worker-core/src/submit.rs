@@ -48,6 +48,7 @@ impl Core {
         let generation = entry.generation;
         entry.function = submission.function;
         entry.retries_left = submission.max_retries;
+        entry.is_retriable = submission.max_retries != 0;
         entry.retry_errors = submission.retry_errors;
         entry.num_returns = submission.num_returns;
         entry.depth = submission.depth;
@@ -88,11 +89,15 @@ impl Core {
 
     /// Every argument exists: the task goes on its way, or fails with the argument that failed.
     pub(crate) fn on_arguments_ready<O: Outbox>(&mut self, slot: u32, outbox: &mut O) {
+        if self.waits_again(slot) {
+            return;
+        }
         let entry = self.table.at(slot);
         let actor = self.functions[entry.function.0 as usize].actor;
         if entry.detail.is_some()
             && let Some(error) = self.failed_dependency(slot)
         {
+            let error = self.rebuild_error(slot, error);
             return match actor {
                 Some(actor) => self.fail_call(actor, slot, &error, outbox),
                 None => self.fail(slot, &error, outbox),

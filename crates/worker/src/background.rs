@@ -108,9 +108,10 @@ fn tick(runtime: &Runtime, with_segments: bool, quiet: &mut Quiet) {
     }
     let now_ns = engine.clock.now_ns();
     let over_budget = engine.core.inline_bytes() > INLINE_BUDGET_BYTES;
+    let has_retries = engine.resubmit_due(now_ns);
     let has_stuck = engine.core.steal_stuck_tasks(now_ns);
     let has_interrupt = engine.running.interrupt_again(now_ns);
-    let has_limits = engine.look_after_remotes();
+    let has_limits = engine.look_after_remotes() | engine.look_after_searches(now_ns);
     let leases_held = engine.core.return_idle_leases(now_ns, false) && engine.core.unfinished() == 0;
     if engine.executing.is_none() && engine.links.recorder.is_some() {
         engine.tell_ownership();
@@ -128,8 +129,13 @@ fn tick(runtime: &Runtime, with_segments: bool, quiet: &mut Quiet) {
         runtime.changed.notify_all();
         let _ = rustix::io::write(&*runtime.wake, &1u64.to_ne_bytes());
     }
-    let is_needed =
-        has_limits || leases_held || has_stuck || has_interrupt || over_budget || engine.control.has_backlog();
+    let is_needed = has_limits
+        || leases_held
+        || has_retries
+        || has_stuck
+        || has_interrupt
+        || over_budget
+        || engine.control.has_backlog();
     quiet.note(runtime, engine.activity, is_needed);
 }
 

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::link::{ControlLink, Links};
 use crate::mode::Mode;
+use crate::options::new_core;
 use crate::requests::RequestError;
 use crate::runtime::Runtime;
 use crate::wait::{Patience, WAKE_EVENT};
@@ -87,8 +88,9 @@ impl Runtime {
             worker: WorkerId::from_bytes(&started.worker_id).map_err(malformed)?,
             incarnation: OwnerIncarnation::from_bytes(&started.incarnation).map_err(malformed)?,
         };
+        let core = new_core(identity)?;
         let mut engine = runtime.lock();
-        engine.core = Core::new(identity);
+        engine.core = core;
         if let Some(certificate) = started.certificate {
             engine.credentials.renew(certificate);
         }
@@ -122,8 +124,9 @@ impl Runtime {
             incarnation: OwnerIncarnation::from_bytes(&setup.incarnation).map_err(malformed)?,
         };
         let recorder = Recorder::new(descriptor).map_err(|error| RequestError::Refused(error.to_string()))?;
+        let core = new_core(identity)?;
         let mut engine = runtime.lock();
-        engine.core = Core::new(identity);
+        engine.core = core;
         engine.links.recorder = Some(recorder);
         if let Some(certificate) = setup.certificate {
             engine.credentials.renew(certificate);

@@ -9,12 +9,10 @@ use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use trygon_ids::{ActorId, OwnerIncarnation, SegmentId, WorkerId};
 use trygon_wire::{FrameError, Header, Kind, control, decode, peer};
-use trygon_worker_core::{ActorState, Interrupted, Lost, SystemError};
+use trygon_worker_core::{ActorState, CONNECTION_LOST, Interrupted, Lost, SystemError};
 
 /// Number of the connection of a process with itself; the daemon's count up from 1.
 const OWN_CONNECTION: u64 = u64::MAX;
-/// A cause of "death" after which the process may be connected with again: it lives, but what was underway is lost.
-const CONNECTION_LOST: &str = "connection";
 
 fn worker_id(bytes: &[u8]) -> Result<WorkerId, FrameError> {
     WorkerId::from_bytes(bytes).map_err(|_| FrameError::Malformed("worker id"))
@@ -114,6 +112,7 @@ impl Engine {
             }
             Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
             Kind::ObjectPulled => self.on_object_pulled(&decode(body)?),
+            Kind::NodeLost => self.on_node_lost(&decode(body)?),
             Kind::Reclaim => {
                 let message: control::Reclaim = decode(body)?;
                 self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);
@@ -293,6 +292,8 @@ impl Engine {
     fn bury(&mut self, worker: WorkerId, message: &control::PeerDied) {
         let death = message.death.clone().unwrap_or_default();
         let index = self.peer_of.remove(&worker);
+        // Nothing can have been begun of what never left.
+        let unrecorded = message.unrecorded && index.is_none_or(|index| self.links.peer(index).was_connected());
         if let Some(index) = index {
             for frame in &message.frames {
                 self.on_late_frame(index, frame);
@@ -313,6 +314,7 @@ impl Engine {
             worker,
             peer: index,
             started,
+            unrecorded,
             cause_kind: &death.kind,
             message: &death.message,
             pid: death.pid,
@@ -367,6 +369,7 @@ impl Engine {
             }
             "restarting" => ActorState::Restarting { error: error("actor_unavailable") },
             "dead" if !message.error.is_empty() => ActorState::Dead { error: error("actor_init_failed") },
+            "dead" if death.kind == "out_of_disk" => ActorState::Dead { error: error("out_of_disk") },
             "dead" if death.kind == "runtime_env_failed" => ActorState::Dead { error: error("runtime_env_failed") },
             "dead" => ActorState::Dead { error: error("actor_died") },
             _ => ActorState::Pending,

@@ -1,7 +1,7 @@
 //! What is known of objects that the daemon has to be asked for, and why an object cannot be had.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use trygon_ids::{ObjectId, SegmentId};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_worker_core::Location;
 
 /// Why an object cannot be written or read.
@@ -39,22 +39,34 @@ pub enum Urgency {
     Argument,
 }
 
+/// What the daemon keeps for this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) location: Location,
+    pub(crate) since_ns: u64,
+    /// Whether it was looked at since.
+    pub(crate) was_seen: bool,
+    /// Somebody was told that it is here, because the object is lost elsewhere: it is not given up for want of memory.
+    pub(crate) is_kept: bool,
+}
+
 #[derive(Debug)]
 pub(crate) enum Copy {
     Coming {
         urgency: Urgency,
+        /// Where it comes from, as its owner said.
+        from: Location,
         /// Names the question: an earlier one about the same object may still be answered.
         number: u64,
         /// Tokens to be pushed when it is here: queue and token.
         waiters: Vec<(u32, u64)>,
     },
-    Here {
-        location: Location,
-        since_ns: u64,
-        /// Whether it was looked at since.
-        was_seen: bool,
+    Here(Held),
+    /// It could not be had from there.
+    Failed {
+        from: Location,
+        error: StoreError,
     },
-    Failed(StoreError),
 }
 
 /// The copies that this process holds or waits for.
@@ -71,6 +83,12 @@ pub(crate) struct Replicas {
     /// Segments of this node whose objects may be in files, so that the daemon is asked before one is looked at. With what this process
     /// looked at when it was told, by offset, and still does.
     pub(crate) watched: HashMap<SegmentId, BTreeSet<u64>>,
+    /// Lost objects of this process of which a copy is being fetched.
+    pub(crate) rescues: HashSet<ObjectId>,
+    /// Borrowers that were asked for a copy: until when an answer is waited for, the object and the borrower.
+    pub(crate) asked: VecDeque<(u64, ObjectId, WorkerId)>,
+    /// What the log was told of losses: once each.
+    pub(crate) told: HashSet<String>,
 }
 
 /// Where an object can be read.

@@ -168,6 +168,11 @@ impl Engine {
         }
     }
 
+    /// Sends the tasks on their way whose time to be tried again has come. True while others wait for theirs.
+    pub(crate) fn resubmit_due(&mut self, now_ns: u64) -> bool {
+        self.core.resubmit_due(now_ns, &mut self.links)
+    }
+
     /// Tells the daemon when the process begins or ends to own objects: an idle worker that owns some is not ended.
     pub(crate) fn tell_ownership(&mut self) {
         let owns = self.core.statistics().owned > 0;

@@ -80,6 +80,7 @@ impl Runtime {
         }
         let connection = engine.links.peer(call.peer).connection;
         if let Some(recorder) = &mut engine.links.recorder {
+            recorder.set_retriable(call.is_retriable);
             recorder.set_started(connection, call.push.slot, call.push.generation, call.push.attempt);
         }
         engine.core.begin_task();

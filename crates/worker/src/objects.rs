@@ -18,7 +18,7 @@ impl From<RequestError> for StoreError {
         match error {
             RequestError::Closed => Self::Failed("the node's daemon is gone".to_owned()),
             RequestError::Interrupted => Self::Failed("interrupted".to_owned()),
-            RequestError::Refused(message) => Self::Failed(message),
+            RequestError::Refused(message) | RequestError::OutOfDisk(message) => Self::Failed(message),
         }
     }
 }

@@ -32,9 +32,11 @@ impl Engine {
                 Err(error) => Err(error),
             };
             self.activity += 1;
-            if handled.is_err() {
-                // A peer of the same job that breaks the protocol is broken: nothing it says can be trusted.
-                self.links.close(index);
+            if let Err(error) = handled {
+                // A peer of the same job that breaks the protocol is broken: nothing it says can be trusted. Its daemon ends it, and so it
+                // becomes known what it had begun.
+                self.links.lose(index, format!("what it said makes no sense: {error}"));
+                self.tell_lost();
                 return;
             }
         }
@@ -90,6 +92,9 @@ impl Engine {
                 Ok(())
             }
             Kind::ObjectReply => self.on_object_reply(&decode(body)?),
+            Kind::ObjectLost => self.on_object_lost(&decode(body)?),
+            Kind::CopyQuery => self.on_copy_query(index, &decode(body)?),
+            Kind::LocationUpdate => self.on_location_update(index, &decode(body)?),
             Kind::BorrowReport => self.on_borrow_report(index, &decode(body)?),
             Kind::Steal => {
                 let message: peer::Steal = decode(body)?;
@@ -138,8 +143,10 @@ impl Engine {
         let definition = definitions.get(push.function as usize).cloned();
         let definition = definition.ok_or(FrameError::Malformed("function that was never defined"))?;
         let is_actor_call = flags & task::FLAG_ACTOR != 0;
+        let is_retriable = flags & task::FLAG_RETRIABLE != 0;
         let payload = SmallBytes::copy_of(self.note_stream(index, &push, payload)?);
-        self.work.push_back(Work::Call(Call { tag: 0, peer: index, push, is_actor_call, definition, payload }));
+        let call = Call { tag: 0, peer: index, push, is_actor_call, is_retriable, definition, payload };
+        self.work.push_back(Work::Call(call));
         if self.blocked && !is_actor_call {
             self.hand_back(None, true);
         }

@@ -60,6 +60,14 @@ impl Engine {
                 self.free_stored(&object, location);
             }
             Effect::Forgotten { object } => self.release_copy(&object),
+            Effect::FindCopy { object, location, borrowers } => self.find_copy(&object, location, &borrowers),
+            Effect::FetchCopy { object, location } => self.fetch_copy(&object, location),
+            Effect::ReportLost { reference, location, reason } => self.report_lost(&reference, location, &reason),
+            Effect::Rebuilding { function, reason } => {
+                let name = &self.core.function(function).name;
+                let line = format!("{name} is run again because a result of it was lost: {reason}");
+                self.say_of_loss(line);
+            }
             Effect::ReportBorrow { reference, borrower, delta } => self.report_borrow(&reference, borrower, delta),
             Effect::Query { reference } => {
                 let message = peer::ObjectQuery { object_id: reference.object.as_bytes().to_vec() };

@@ -64,10 +64,15 @@ impl Runtime {
         }
         let build = |request_id| control::CreatePlacementGroup { request_id, ..message };
         match self.ask(Kind::CreatePlacementGroup, build)? {
-            Answer::GroupCreated(reply) if reply.error.is_empty() => Ok(()),
+            Answer::GroupCreated(reply) if reply.error.is_empty() && reply.out_of_disk.is_empty() => Ok(()),
             Answer::GroupCreated(reply) => {
                 self.lock().groups.remove(&group);
-                Err(RequestError::Refused(reply.error))
+                let is_full = !reply.out_of_disk.is_empty();
+                Err(if is_full {
+                    RequestError::OutOfDisk(reply.out_of_disk)
+                } else {
+                    RequestError::Refused(reply.error)
+                })
             }
             _ => Err(RequestError::Closed),
         }

@@ -2,13 +2,13 @@
 //! refers to the object, or until somebody needs the memory and nobody here looks at it.
 
 use crate::completions::CompletionQueue;
-use crate::copies::{Copy, Place, StoreError, Urgency};
+use crate::copies::{Copy, Held, Place, StoreError, Urgency};
 use crate::engine::Engine;
 use crate::runtime::Runtime;
 use trygon_ids::{ObjectId, SegmentId};
 use trygon_store::node_of;
 use trygon_wire::{FrameError, Kind, control};
-use trygon_worker_core::{Location, Reference, Value};
+use trygon_worker_core::{Location, Reference, Value, Waiter};
 
 /// What came and was not looked at yet is not given up before: it would be asked for again.
 const FRESH_NS: u64 = 200_000_000;
@@ -50,12 +50,22 @@ impl Engine {
         if self.is_alone() {
             return true;
         }
-        match self.core.value_of(reference) {
-            Some(Value::Stored(location)) => {
-                let location = *location;
-                !self.is_elsewhere(&location) || self.fetch(&reference.object, location, urgency)
-            }
-            _ => true,
+        let location = match self.core.value_of(reference) {
+            Some(Value::Stored(location)) if !self.is_elsewhere(location) => return true,
+            Some(Value::Stored(location)) => *location,
+            // It was lost, and will be there again.
+            Some(Value::Pending) => return self.core.watch(reference),
+            _ => return true,
+        };
+        self.fetch_or_lose(reference, location, urgency)
+    }
+
+    /// As `fetch`; what cannot be had is looked for by its owner, and waited for.
+    fn fetch_or_lose(&mut self, reference: &Reference, location: Location, urgency: Urgency) -> bool {
+        match self.place(&reference.object, location, urgency) {
+            Place::Coming => false,
+            Place::Failed(StoreError::Lost(reason)) => self.lose(reference, location, &reason),
+            Place::Here(_) | Place::Failed(_) => true,
         }
     }
 
@@ -64,22 +74,26 @@ impl Engine {
             return Place::Here(location);
         }
         match self.replicas.copies.get_mut(object) {
-            Some(Copy::Here { location, was_seen, .. }) => {
-                *was_seen |= urgency == Urgency::Get;
-                return Place::Here(*location);
+            Some(Copy::Here(held)) => {
+                held.was_seen |= urgency == Urgency::Get;
+                return Place::Here(held.location);
             }
-            Some(Copy::Failed(error)) => return Place::Failed(error.clone()),
-            Some(Copy::Coming { urgency: before, .. }) if *before <= urgency => return Place::Coming,
-            Some(Copy::Coming { urgency: before, number, .. }) => {
-                *before = urgency;
+            Some(Copy::Failed { from, error }) if *from == location => return Place::Failed(error.clone()),
+            Some(Copy::Coming { urgency: before, from, .. }) if *before <= urgency && *from == location => {
+                return Place::Coming;
+            }
+            Some(Copy::Coming { urgency: before, from, number, .. }) => {
+                *before = urgency.min(*before);
+                *from = location;
                 let number = *number;
                 self.send_pull(object, location, urgency, number);
             }
-            None => {
+            Some(Copy::Failed { .. }) | None => {
                 self.core.note_copy(object);
                 self.replicas.next_number += 1;
                 let number = self.replicas.next_number;
-                self.replicas.copies.insert(*object, Copy::Coming { urgency, number, waiters: Vec::new() });
+                let coming = Copy::Coming { urgency, from: location, number, waiters: Vec::new() };
+                self.replicas.copies.insert(*object, coming);
                 self.send_pull(object, location, urgency, number);
             }
         }
@@ -100,7 +114,7 @@ impl Engine {
 
     /// Forgets that a copy could not be had: the next `get` asks again.
     pub(crate) fn forget_failure(&mut self, object: &ObjectId) {
-        if matches!(self.replicas.copies.get(object), Some(Copy::Failed(_))) {
+        if matches!(self.replicas.copies.get(object), Some(Copy::Failed { .. })) {
             self.replicas.copies.remove(object);
         }
     }
@@ -108,8 +122,8 @@ impl Engine {
     /// This process refers to the object no more.
     pub(crate) fn release_copy(&mut self, object: &ObjectId) {
         match self.replicas.copies.remove(object) {
-            None | Some(Copy::Failed(_)) => return,
-            Some(Copy::Here { .. }) => {}
+            None | Some(Copy::Failed { .. }) => return,
+            Some(Copy::Here(_)) => {}
             Some(Copy::Coming { waiters, .. }) => {
                 for (queue, token) in waiters {
                     self.push_token(queue, token);
@@ -124,11 +138,11 @@ impl Engine {
     pub(crate) fn release_unseen(&mut self) {
         let now_ns = self.clock.now_ns();
         let unseen = |copy: &Copy| match copy {
-            Copy::Here { location, since_ns, was_seen } => {
+            Copy::Here(Held { location, since_ns, was_seen, is_kept: false }) => {
                 (*was_seen || now_ns >= since_ns + FRESH_NS)
                     && !self.store.is_pinned(location.segment.0, location.offset_bytes)
             }
-            Copy::Coming { .. } | Copy::Failed(_) => false,
+            _ => false,
         };
         let released: Vec<ObjectId> =
             self.replicas.copies.iter().filter(|(_, copy)| unseen(copy)).map(|(object, _)| *object).collect();
@@ -149,7 +163,7 @@ impl Engine {
 
     /// A segment is gone, and with it what this process held in it.
     pub(crate) fn forget_copies_in(&mut self, segment: SegmentId) {
-        let is_in = |copy: &Copy| matches!(copy, Copy::Here { location, .. } if location.segment == segment);
+        let is_in = |copy: &Copy| matches!(copy, Copy::Here(held) if held.location.segment == segment);
         self.replicas.copies.retain(|_, copy| !is_in(copy));
     }
 
@@ -166,12 +180,14 @@ impl Engine {
         // Released meanwhile: the daemon was told, and has the copy no more.
         let Some(copy) = self.replicas.copies.get_mut(&object) else { return Ok(()) };
         // And what is asked for again since then gets an answer of its own.
-        if !matches!(copy, Copy::Coming { number, .. } if *number == message.number) {
-            return Ok(());
-        }
+        let from = match copy {
+            Copy::Coming { from, number, .. } if *number == message.number => *from,
+            _ => return Ok(()),
+        };
         let text = message.message.clone();
+        let failed = |error| Copy::Failed { from, error };
         let new = match message.error.as_str() {
-            "" => Copy::Here {
+            "" => Copy::Here(Held {
                 location: Location {
                     segment: SegmentId(message.segment_id),
                     offset_bytes: message.offset_bytes,
@@ -179,17 +195,23 @@ impl Engine {
                 },
                 since_ns: self.clock.now_ns(),
                 was_seen: false,
-            },
-            "timed_out" => Copy::Failed(StoreError::TimedOut(text)),
-            "disk_full" => Copy::Failed(StoreError::DiskFull(text)),
-            "store_full" => Copy::Failed(StoreError::Full { capacity_bytes: 0, used_bytes: 0, message: text }),
-            _ => Copy::Failed(StoreError::Lost(text)),
+                is_kept: self.replicas.rescues.contains(&object),
+            }),
+            "timed_out" => failed(StoreError::TimedOut(text)),
+            "disk_full" => failed(StoreError::DiskFull(text)),
+            "store_full" => failed(StoreError::Full { capacity_bytes: 0, used_bytes: 0, message: text }),
+            "not_allowed" => failed(StoreError::Failed(text)),
+            _ => failed(StoreError::Lost(text)),
         };
+        let found = if let Copy::Here(held) = &new { Some(held.location) } else { None };
         let waiters = match std::mem::replace(copy, new) {
             Copy::Coming { waiters, .. } => waiters,
-            Copy::Here { .. } | Copy::Failed(_) => Vec::new(),
+            Copy::Here(_) | Copy::Failed { .. } => Vec::new(),
         };
         self.replicas.arrivals += 1;
+        if self.replicas.rescues.remove(&object) {
+            self.end_rescue(&object, found);
+        }
         for (queue, token) in waiters {
             self.push_token(queue, token);
         }
@@ -204,15 +226,22 @@ impl Runtime {
         let is_here = match engine.core.value_of(reference) {
             Some(Value::Stored(location)) => {
                 let location = *location;
-                engine.fetch(&reference.object, location, Urgency::Get)
+                engine.fetch_or_lose(reference, location, Urgency::Get)
             }
+            Some(Value::Pending) => engine.core.watch(reference),
             _ => true,
         };
         if is_here {
             return true;
         }
-        if let Some(Copy::Coming { waiters, .. }) = engine.replicas.copies.get_mut(&reference.object) {
-            waiters.push((queue.number(), token));
+        let (queue, core) = (queue.number(), &mut engine.core);
+        let is_made_again = matches!(core.value_of(reference), Some(Value::Pending))
+            && core.add_waiter(reference, Waiter::Completion { queue, token });
+        if !is_made_again {
+            match engine.replicas.copies.get_mut(&reference.object) {
+                Some(Copy::Coming { waiters, .. }) => waiters.push((queue, token)),
+                _ => return true,
+            }
         }
         engine.awaited_tokens += 1;
         engine.settle_and_flush();
@@ -228,7 +257,7 @@ impl Runtime {
             Value::Inline(bytes) => Some((bytes.as_slice().len() as u64, Vec::new())),
             Value::Stored(location) => {
                 let mut nodes = vec![node_of(location.segment)];
-                let has_copy = matches!(engine.replicas.copies.get(&reference.object), Some(Copy::Here { .. }));
+                let has_copy = matches!(engine.replicas.copies.get(&reference.object), Some(Copy::Here(_)));
                 if has_copy && !nodes.contains(&engine.replicas.node_number) {
                     nodes.push(engine.replicas.node_number);
                 }

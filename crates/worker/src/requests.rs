@@ -17,6 +17,8 @@ pub enum RequestError {
     Interrupted,
     /// The daemon refused, with a sentence for people.
     Refused(String),
+    /// The head has no room to keep the change, with a sentence for people.
+    OutOfDisk(String),
 }
 
 /// Whether the key existed, its value, and keys for `list`.
@@ -85,6 +87,7 @@ impl Runtime {
     /// One key-value call: whether the key existed, its value, and keys for `list`.
     pub fn key_value(&self, call: control::KeyValueRequest) -> Result<KeyValueAnswer, RequestError> {
         match self.ask(Kind::KeyValueRequest, |request_id| control::KeyValueRequest { request_id, ..call })? {
+            Answer::KeyValue(reply) if !reply.out_of_disk.is_empty() => Err(RequestError::OutOfDisk(reply.out_of_disk)),
             Answer::KeyValue(reply) => Ok((reply.existed, reply.value, reply.keys)),
             _ => Err(RequestError::Closed),
         }
@@ -108,6 +111,9 @@ impl Runtime {
     pub fn create_actor(&self, message: control::CreateActor) -> Result<ActorRegistration, RequestError> {
         match self.ask(Kind::CreateActor, |request_id| control::CreateActor { request_id, ..message })? {
             Answer::ActorCreated(reply) => {
+                if !reply.out_of_disk.is_empty() {
+                    return Err(RequestError::OutOfDisk(reply.out_of_disk));
+                }
                 if let Ok(actor) = ActorId::from_bytes(&reply.existing_actor_id) {
                     let class_name = reply.existing_class_name;
                     let handle_meta = reply.existing_handle_meta;

@@ -54,7 +54,8 @@ impl Worker {
         });
         let push = task::Push { slot, num_returns: 1, ..task::Push::default() };
         let payload = SmallBytes::copy_of(&[0; 4]);
-        let call = Call { tag: 0, peer: PeerIndex(0), push, is_actor_call: true, definition, payload };
+        let call =
+            Call { tag: 0, peer: PeerIndex(0), push, is_actor_call: true, is_retriable: false, definition, payload };
         self.runtime.lock().work.push_back(Work::Call(call));
         match self.runtime.try_next_work() {
             Ok(Some(Work::Call(call))) => call,

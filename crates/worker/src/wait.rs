@@ -206,6 +206,9 @@ impl Runtime {
             engine.handle_control_frames();
         }
         engine.settle_and_flush();
+        if engine.core.next_retry_ns().is_some() {
+            self.ensure_ticking();
+        }
         self.wake_selector(!engine.work.is_empty() || engine.is_closed());
         // The signal came while this thread was no longer asleep: it looks at it as if it had woken it.
         engine.running.wants_interrupt()

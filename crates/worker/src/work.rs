@@ -42,6 +42,8 @@ pub struct Call {
     pub push: task::Push,
     /// Whether it is an actor's.
     pub is_actor_call: bool,
+    /// Whether it is tried again when this process dies.
+    pub is_retriable: bool,
     /// The function or method.
     pub definition: Arc<Definition>,
     /// Dependencies and arguments.

@@ -112,7 +112,8 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
         if stream_limit is not None and method_options.get("is_generator"):
             method_options.setdefault("_generator_backpressure_num_objects", stream_limit)
     concurrency = concurrency_of(cls.__name__, methods, options)
-    meta = ActorMeta.encode(cls.__module__, cls.__name__, max_task_retries, methods, concurrency)
+    saved = _checkpoint(cls, options, concurrency)
+    meta = ActorMeta.encode(cls.__module__, cls.__name__, max_task_retries, methods, concurrency, saved)
     here = inline_engine()
     if here is not None:
         return _create_inline(here, cls, args, kwargs, options, meta)
@@ -136,9 +137,19 @@ def create(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options: di
     return ActorHandle(actor_id, handle_ref, meta_of(existing_meta or meta))
 
 
+def _checkpoint(cls: type, options: dict[str, Any], concurrency: dict[str, Any] | None) -> bytes | None:
+    if not options.get("checkpoint"):
+        return None
+    from trygon._core.checkpoint.settings import of_options
+
+    return of_options(cls.__name__, options, concurrency)
+
+
 def _create_inline(engine: Any, cls: type, args: Any, kwargs: Any, options: dict[str, Any], meta: bytes) -> ActorHandle:
     from trygon._core.inline.actors import create as create_here
 
+    if options.get("checkpoint"):
+        raise NotImplementedError("The option checkpoint is not possible in the inline mode: no process dies there.")
     actor_id, hold, existing_meta = create_here(engine, cls, args, kwargs, options, meta)
     return ActorHandle(actor_id, hold, meta_of(existing_meta or meta))
 

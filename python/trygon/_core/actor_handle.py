@@ -28,11 +28,12 @@ _MOST_CACHED_METAS = 1000
 class ActorMeta:
     """What a handle knows of its actor's class: travels with every handle, so it is kept small."""
 
-    __slots__ = ("class_name", "concurrency", "data", "max_task_retries", "methods", "module")
+    __slots__ = ("checkpoint", "class_name", "concurrency", "data", "max_task_retries", "methods", "module")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.module, self.class_name, self.max_task_retries, self.methods, self.concurrency = loads(data)
+        self.module, self.class_name, self.max_task_retries, self.methods, self.concurrency, *more = loads(data)
+        self.checkpoint: bytes | None = more[0] if more else None
 
     @staticmethod
     def encode(
@@ -41,9 +42,11 @@ class ActorMeta:
         max_task_retries: int,
         methods: dict[str, dict[str, Any]],
         concurrency: dict[str, Any] | None,
+        checkpoint: bytes | None = None,
     ) -> bytes:
         """The byte form: plain strings and numbers only."""
-        return dumps((module, class_name, max_task_retries, methods, concurrency), 5)
+        more = () if checkpoint is None else (checkpoint,)
+        return dumps((module, class_name, max_task_retries, methods, concurrency, *more), 5)
 
 
 _metas: dict[bytes, ActorMeta] = {}

@@ -122,6 +122,13 @@ def _retry_exceptions(name: str, value: Any) -> None:
     check_retry_exceptions(name, value)
 
 
+def _checkpoint(name: str, value: Any) -> None:
+    if value is not None:
+        from trygon._core.checkpoint.settings import check
+
+        check(name, value)
+
+
 def _accelerator_type(name: str, value: Any) -> None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"The option {name} must be a str such as 'A100', but {type(value).__name__} was given.")
@@ -250,6 +257,7 @@ ACTOR_OPTIONS: dict[str, Check] = {
     "get_if_exists": _flag,
     "max_restarts": _integer(-1),
     "max_task_retries": _integer(-1),
+    "checkpoint": _checkpoint,
     "lifetime": _lifetime,
     "max_concurrency": _integer(1),
     "max_pending_calls": _max_pending_calls,

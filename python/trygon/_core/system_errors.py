@@ -27,6 +27,8 @@ _SIGNALS = {
     15: "SIGTERM",
     24: "SIGXCPU",
 }
+# Ended for more than its own limit, and ended because the node was nearly full.
+_MEMORY_KINDS = ("memory_limit", "out_of_memory")
 
 
 def system_error(kind: str, details: Details) -> BaseException:
@@ -45,7 +47,7 @@ def describe_death(details: Details) -> str:
     message = _message(details)
     if kind == "user_exit":
         return f"{process} left by itself: {message or 'sys.exit() was called'}"
-    if kind == "out_of_memory":
+    if kind in _MEMORY_KINDS:
         return f"{process} was stopped for its memory use: {message}"
     if signal:
         return f"{process} was killed by signal {signal} ({_SIGNALS.get(signal, 'unnamed')})"
@@ -54,6 +56,10 @@ def describe_death(details: Details) -> str:
             f": {message}" if message and str(exit_code) not in message else ""
         )
     return f"{process} ended: {message}" if message else f"{process} ended for an unknown reason"
+
+
+def _out_of_disk(details: Details) -> BaseException:
+    return exceptions.OutOfDiskError(_message(details))
 
 
 def _message(details: Details) -> str:
@@ -68,7 +74,7 @@ def _worker_died(details: Details) -> BaseException:
     attempts = int(details.get("attempts") or 1)
     tries = "" if attempts == 1 else f" It was tried {attempts} times."
     advice = " A higher max_retries would have tried again." if attempts else ""
-    if details.get("cause_kind") == "out_of_memory":
+    if details.get("cause_kind") in _MEMORY_KINDS:
         return exceptions.OutOfMemoryError(f"Task {name} was ended: {describe_death(details)}.{tries}")
     return exceptions.WorkerCrashedError(f"The worker of task {name} died: {describe_death(details)}.{tries}{advice}")
 
@@ -100,7 +106,8 @@ def _actor_died(details: Details) -> BaseException:
         why = f"{describe_death(details)}; max_restarts would have started it again"
     else:
         why = message or "the reason is not known"
-    return _actor(exceptions.ActorDiedError, f"{_actor_name(details)} is dead: {why}.", details)
+    error = exceptions.ActorOutOfMemoryError if kind in _MEMORY_KINDS else exceptions.ActorDiedError
+    return _actor(error, f"{_actor_name(details)} is dead: {why}.", details)
 
 
 def _actor_unavailable(details: Details) -> BaseException:
@@ -144,6 +151,24 @@ def _object_lost(details: Details) -> BaseException:
     return _object(exceptions.ObjectLostError, "cannot be had any more", details)
 
 
+_RECONSTRUCTION_REASONS = {
+    "put": "OBJECT_UNRECONSTRUCTABLE_PUT",
+    "retries_disabled": "OBJECT_UNRECONSTRUCTABLE_RETRIES_DISABLED",
+    "max_attempts": "OBJECT_UNRECONSTRUCTABLE_MAX_ATTEMPTS_EXCEEDED",
+    "lineage_evicted": "OBJECT_UNRECONSTRUCTABLE_LINEAGE_EVICTED",
+    "cancelled": "OBJECT_UNRECONSTRUCTABLE_TASK_CANCELLED",
+    "borrowed": "OBJECT_UNRECONSTRUCTABLE_BORROWED",
+}
+
+
+def _object_reconstruction_failed(details: Details) -> BaseException:
+    object_id, message = str(details.get("object_id") or ""), _message(details)
+    maker = f", a result of {details['name']}," if details.get("name") else ""
+    text = f"Object {object_id}{maker} is lost and could not be made again: {message}."
+    reason = _RECONSTRUCTION_REASONS.get(str(details.get("reason") or ""))
+    return exceptions.ObjectReconstructionFailedError(object_id, reason, None, message=text)
+
+
 def _object_fetch_timed_out(details: Details) -> BaseException:
     return _object(exceptions.ObjectFetchTimedOutError, "could not be fetched in time", details)
 
@@ -177,10 +202,6 @@ def _store_full(details: Details) -> BaseException:
         f"The object store is full{numbers}: {_message(details) or 'nothing in it can be dropped'}."
         " Drop references and arrays you no longer need, or give trygon.init(object_store_memory=...) more."
     )
-
-
-def _disk_full(details: Details) -> BaseException:
-    return exceptions.OutOfDiskError(_message(details))
 
 
 def _mebibytes(size_bytes: Any) -> str:
@@ -243,12 +264,13 @@ _MAKERS: dict[str, Callable[[Details], BaseException]] = {
     "actor_init_failed": _actor_init_failed,
     "owner_died": _owner_died,
     "object_lost": _object_lost,
+    "object_reconstruction_failed": _object_reconstruction_failed,
     "object_fetch_timed_out": _object_fetch_timed_out,
     "object_freed": _object_freed,
     "get_timeout": _get_timeout,
     "cancelled": _cancelled,
     "store_full": _store_full,
-    "disk_full": _disk_full,
+    "out_of_disk": _out_of_disk,
     "node_died": _plain(exceptions.LocalRayletDiedError, "The node is gone"),
     "actor_name_taken": _name_taken,
     "not_initialized": _not_initialized,

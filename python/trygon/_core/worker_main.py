@@ -89,7 +89,18 @@ def make_actor(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], options
         except Exception:
             _actor_label = cls.__name__
         output.set_name(_actor_label)
+    _keep_state(options)
     return _actor
+
+
+def _keep_state(options: bytes) -> None:
+    from trygon._core.actor_handle import meta_of
+
+    settings = meta_of(options).checkpoint
+    if settings is not None:
+        from trygon._core.checkpoint.recorder import begin
+
+        begin(_actor, settings)
 
 
 def actor_concurrency(options: bytes) -> tuple[bool, list[tuple[str, int]], dict[str, str]] | None:
@@ -122,11 +133,17 @@ def find_method(instance: Any, name: str) -> Any:
                 from trygon._core.generators import regrouped
 
                 bound = regrouped(bound, options)
-            return bound
+            return _with_checkpoint(instance, bound)
     built_in: Any = {"__ray_ready__": _ready, "__ray_call__": _call, "__ray_terminate__": _terminate}.get(name)
     if built_in is None:
         raise AttributeError(f"{cls.__name__} has no method {name}.")
     return lambda *args, **kwargs: built_in(instance, *args, **kwargs)
+
+
+def _with_checkpoint(instance: Any, bound: Any) -> Any:
+    recorder = sys.modules.get("trygon._core.checkpoint.recorder")
+    current = recorder.current() if recorder is not None and instance is _actor else None
+    return bound if current is None else current.wrap(bound)
 
 
 def _ready(instance: Any) -> bool:

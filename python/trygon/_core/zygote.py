@@ -23,6 +23,10 @@ _THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS
 _PRELOAD_VARIABLE = "TRYGON_PRELOAD"
 # Set when the daemon sends the description of an environment first.
 _ENVIRONMENT_VARIABLE = "TRYGON_PREPARES_ENVIRONMENT"
+# Holds a worker's number.
+_MARK_VARIABLE = "TRYGON_WORKER_MARK"
+# What is written there is added to how likely the kernel ends a worker when memory runs out: 0 to 1000.
+_SCORE_VARIABLE = "TRYGON_WORKER_OOM_SCORE_ADJUSTMENT"
 # Where a worker finds its control socket: the first descriptor after the standard ones.
 _CONTROL = 3
 
@@ -110,7 +114,7 @@ def _fork_worker(control_fd: int, number: int, descriptors: list[int], run: obje
         try:
             worker = os.fork()
             if worker == 0:
-                _become_worker(descriptors, run)
+                _become_worker(number, descriptors, run)
             _native.zygote_send_forked(control_fd, number, worker)
             code = 0
         finally:
@@ -120,12 +124,15 @@ def _fork_worker(control_fd: int, number: int, descriptors: list[int], run: obje
     os.waitpid(intermediate, 0)
 
 
-def _become_worker(descriptors: list[int], run: object) -> NoReturn:
+def _become_worker(number: int, descriptors: list[int], run: object) -> NoReturn:
     """Runs in the worker: leaves nothing of the zygote behind, then runs until told to exit."""
     code = 1
     try:
         # A session of its own: the daemon ends the worker's group as a whole, and no terminal signal reaches it.
         os.setsid()
+        # What it starts is known by it when the worker is gone.
+        os.environ[_MARK_VARIABLE] = _native.zygote_mark_worker(number)
+        _offer_to_kernel()
         control, output, errors = descriptors
         os.dup2(output, 1)
         os.dup2(errors, 2)
@@ -173,6 +180,16 @@ def _reseed() -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
+
+
+def _offer_to_kernel() -> None:
+    """When the system itself runs out of memory, it ends workers before the daemon, the driver and everybody else."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+            score.write(os.environ.get(_SCORE_VARIABLE) or "1000")
+    except (OSError, ValueError):
+        # The daemon's own watch is what counts.
+        pass
 
 
 def _name_process() -> None:

@@ -18,8 +18,14 @@ _SAME_MEANING = {
     "RAY_JOB_CONFIG_JSON_ENV_VAR": "TRYGON_JOB_CONFIG_JSON",
     "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "TRYGON_KEEP_CUDA_VISIBLE_DEVICES",
     "RAY_PROFILING": "TRYGON_TIMELINE",
+    "RAY_max_lineage_bytes": "TRYGON_MAX_LINEAGE_BYTES",
     "RAY_TMPDIR": "TRYGON_TMPDIR",
     "RAY_DEBUG_POST_MORTEM": "TRYGON_DEBUG_POST_MORTEM",
+    "RAY_memory_usage_threshold": "TRYGON_MEMORY_USAGE_THRESHOLD",
+    "RAY_memory_monitor_refresh_ms": "TRYGON_MEMORY_MONITOR_REFRESH_MS",
+    "RAY_task_oom_retries": "TRYGON_TASK_OOM_RETRIES",
+    "RAY_task_oom_retry_delay_base_ms": "TRYGON_TASK_OOM_RETRY_DELAY_BASE_MS",
+    "RAY_worker_oom_score_adjustment": "TRYGON_WORKER_OOM_SCORE_ADJUSTMENT",
 }
 # What these ask for needs nothing done: there is no folder, no token, no report of usage, no import to warn about.
 _NOTHING_TO_DO = frozenset(

@@ -27,6 +27,13 @@ pub(crate) struct Start {
     /// Where a head keeps what must outlive it: file:PATH, redis://HOST:PORT/DB, or memory: [default: a file of the session].
     #[arg(long, value_name = "PLACE", default_value = "", conflicts_with = "address")]
     pub(crate) storage: String,
+    /// Folder for what must outlive a head's machine or daemon: the cluster's key and authority, and the journal unless --storage says
+    /// otherwise. Starting a head with the same folder again goes on with the same cluster.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["address", "token_file"])]
+    pub(crate) storage_dir: Option<PathBuf>,
+    /// How long a node that has lost its head waits for it before it ends, in seconds; 0 for ever.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, conflicts_with = "head")]
+    pub(crate) head_reconnect_timeout: u32,
     #[command(flatten)]
     pub(crate) node: NodeOptions,
     /// How long a node's certificate is valid, in seconds; all are renewed in time. A machine that is stolen is locked out after this at the

@@ -3,13 +3,16 @@
 use crate::cluster::args::Start;
 use crate::cluster::machine;
 use crate::launch;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use trygon_wire::control::StartDaemon;
 
 /// The port of a head, unless another is asked for.
 const HEAD_PORT: u16 = 6379;
 /// The key of a cluster, for machines to which no file was copied.
 pub(super) const KEY_VARIABLE: &str = "TRYGON_CLUSTER_KEY";
+/// In the folder that outlives a head: its journal, and the address at which it was last.
+const JOURNAL: &str = "journal";
+pub(super) const ADDRESS: &str = "address";
 const LEAST_STORE_BYTES: u64 = 75_000_000;
 const LARGEST_STORE_BYTES: u64 = 200_000_000_000;
 /// Idle workers beyond those that are kept end after this.
@@ -28,7 +31,7 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
         Some(given) => given,
     };
     let ip = start.node_ip_address.unwrap_or_else(machine::own_address).to_string();
-    let mut resources = HashMap::from([
+    let mut resources = BTreeMap::from([
         ("CPU".to_owned(), cpus),
         ("GPU".to_owned(), gpus),
         ("memory".to_owned(), start.node.memory.unwrap_or_else(|| memory.saturating_sub(store)) as f64),
@@ -52,7 +55,7 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
         name: start.node.node_name.clone().unwrap_or_else(machine::host_name),
         head_address: start.address.clone().unwrap_or_default(),
         ip,
-        port: u32::from(start.port.unwrap_or(if start.head { HEAD_PORT } else { 0 })),
+        port: u32::from(start.port.or_else(|| known_port(start)).unwrap_or(if start.head { HEAD_PORT } else { 0 })),
         key_file: String::new(),
         resources,
         labels: labels(&start.node.labels)?,
@@ -65,16 +68,33 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
         } else {
             String::new()
         },
-        storage: start.storage.clone(),
+        storage: storage(start)?,
+        head_patience_s: if start.head { 0 } else { start.head_reconnect_timeout },
         certificate_lifetime_s: start.certificate_lifetime.unwrap_or(0),
         spill: Some(start.node.spill.config()?),
     })
 }
 
-fn custom_resources(text: &str) -> Result<HashMap<String, f64>, String> {
+/// Where the journal is: in the folder that outlives the session, unless it is said to be elsewhere.
+fn storage(start: &Start) -> Result<String, String> {
+    let Some(folder) = start.storage_dir.as_ref().filter(|_| start.storage.is_empty()) else {
+        return Ok(start.storage.clone());
+    };
+    let failed = |error: std::io::Error| format!("--storage-dir {}: {error}", folder.display());
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    Ok(format!("file:{}", folder.canonicalize().map_err(failed)?.join(JOURNAL).display()))
+}
+
+/// The port at which the other nodes look for a head that begins again.
+fn known_port(start: &Start) -> Option<u16> {
+    let address = std::fs::read_to_string(start.storage_dir.as_ref()?.join(ADDRESS)).ok()?;
+    address.trim().rsplit_once(':')?.1.parse().ok()
+}
+
+fn custom_resources(text: &str) -> Result<BTreeMap<String, f64>, String> {
     let wrong =
         || format!("--resources must be a JSON object of names and amounts, as in '{{\"disk\": 2}}', not {text:?}");
-    let read: HashMap<String, f64> = serde_json::from_str(text).map_err(|_| wrong())?;
+    let read: BTreeMap<String, f64> = serde_json::from_str(text).map_err(|_| wrong())?;
     for (name, amount) in &read {
         if matches!(name.as_str(), "CPU" | "GPU" | "memory" | "object_store_memory") {
             let option = match name.as_str() {
@@ -93,7 +113,7 @@ fn custom_resources(text: &str) -> Result<HashMap<String, f64>, String> {
 }
 
 /// `key=value` pairs with commas between them, or a JSON object of texts.
-fn labels(text: &str) -> Result<HashMap<String, String>, String> {
+fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
     let text = text.trim();
     if text.starts_with('{') {
         return serde_json::from_str(text)
@@ -125,6 +145,6 @@ mod tests {
         assert_eq!((read["zone"].as_str(), read["kind"].as_str()), ("a", "fast"));
         assert_eq!(labels("{\"zone\": \"b\"}").map(|read| read["zone"].clone()), Ok("b".to_owned()));
         assert!(labels("zone").is_err() && labels("=a").is_err());
-        assert_eq!(labels(""), Ok(std::collections::HashMap::new()));
+        assert_eq!(labels(""), Ok(std::collections::BTreeMap::new()));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cluster::args::Start;
 use crate::cluster::connection::{Connection, running_at};
-use crate::cluster::node_request::{KEY_VARIABLE, request};
+use crate::cluster::node_request::{ADDRESS, KEY_VARIABLE, request};
 use crate::cluster::stop::end;
 use crate::launch::{PYTHON_VARIABLE, python};
 use rustix::event::{PollFd, PollFlags};
@@ -79,6 +79,9 @@ pub(super) fn start_node(start: &Start, is_bound: bool) -> Result<Started, Strin
         // What it logged was said.
         let _ = std::fs::remove_dir_all(&session);
     })?;
+    if let Some(folder) = &start.storage_dir {
+        folder::write(folder, ADDRESS, &node.node_address).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
     let life_line = is_bound.then(|| Connection::open(&session, true)).flatten();
     if is_bound && life_line.is_none() {
         return Err("the node ended at once; see its log".to_owned());
@@ -117,7 +120,7 @@ fn describe(start: &Start, started: &Started) -> serde_json::Value {
         "is_head": start.head,
         "session": started.session,
         "pid": started.node.daemon_pid,
-        "key_file": started.session.join(KEY_FILE),
+        "key_file": own_key(start, &started.session),
         "resources": started.node.resources,
     })
 }
@@ -127,9 +130,17 @@ fn session_name() -> String {
     format!("session_{:013}_{}", since.as_millis(), std::process::id())
 }
 
+/// Where a head keeps its key unless it is given one.
+fn own_key(start: &Start, session: &Path) -> PathBuf {
+    start.storage_dir.as_ref().map_or_else(
+        || session.join(KEY_FILE),
+        |folder| folder.canonicalize().unwrap_or_else(|_| folder.clone()).join(KEY_FILE),
+    )
+}
+
 /// The key to use: the one that is given, that of a session of the same cluster on this machine, or for a head that of its session.
 fn key_file(start: &Start, session: &Path) -> Result<PathBuf, String> {
-    let own = session.join(KEY_FILE);
+    let own = own_key(start, session);
     match (&start.node.token_file, &start.address) {
         (Some(given), _) => given.canonicalize().map_err(|error| format!("--token-file {}: {error}", given.display())),
         (None, None) => Ok(own),
@@ -159,6 +170,7 @@ fn launch_daemon(session: &Path, start: &Start, request: StartDaemon) -> Result<
         .env(PYTHON_VARIABLE, python())
         // What a task of another node inherited is not this node's.
         .env_remove("TRYGON_JOB_MARK")
+        .env_remove("TRYGON_WORKER_MARK")
         .env_remove("TRYGON_ADDRESS")
         // Nor is the key for its tasks.
         .env_remove(KEY_VARIABLE)
@@ -201,8 +213,9 @@ fn print(start: &Start, session: &Path, started: &NodeStarted) {
     );
     println!("  session   {}", session.display());
     println!("  daemon    process {}\n", started.daemon_pid);
-    if start.head && session.join(KEY_FILE).exists() {
-        println!("Add another machine: copy {} there, then", session.join(KEY_FILE).display());
+    let key = own_key(start, session);
+    if start.head && key.exists() {
+        println!("Add another machine: copy {} there, then", key.display());
         println!("  trygon start --address={address} --token-file=cluster.key\n");
     }
     println!("Use it from Python on this machine:");

@@ -53,17 +53,18 @@ fn impossible_counts_are_refused() {
 }
 
 #[test]
-fn what_the_head_took_is_gone_and_the_registration_goes_first() {
+fn what_the_head_took_is_gone_and_the_registration_takes_the_place_of_the_rest() {
     let outflow = Outflow::new(Keeping::UntilTaken);
     outflow.push(bytes(1));
     outflow.open();
     assert_eq!(take_all(&outflow), (vec![1], false));
     outflow.pause();
     assert_eq!(outflow.push(bytes(2)), 3);
-    outflow.push_first(bytes(0));
+    outflow.begin_with(bytes(0));
+    assert_eq!(outflow.push(bytes(3)), 4);
     outflow.open();
     outflow.close();
-    assert_eq!(take_all(&outflow), (vec![0, 2], true));
+    assert_eq!(take_all(&outflow), (vec![0, 3], true));
 }
 
 #[test]

@@ -128,6 +128,7 @@ impl Actors {
             // RECORD-1
             if let Some(oldest) = self.dead.pop_front() {
                 self.forget(oldest);
+                self.forgotten.push(oldest);
             }
         }
     }

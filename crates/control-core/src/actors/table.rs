@@ -19,12 +19,19 @@ pub struct Actors {
     pub(crate) by_watcher: BTreeMap<WorkerId, BTreeSet<ActorId>>,
     /// Dead actors, the oldest first.
     pub(crate) dead: VecDeque<ActorId>,
+    /// Dead actors that are not remembered any more, until somebody takes note.
+    pub(crate) forgotten: Vec<ActorId>,
 }
 
 impl Actors {
     /// An actor that lives or is remembered.
     pub fn get(&self, actor: ActorId) -> Option<&Actor> {
         self.actors.get(&actor)
+    }
+
+    /// Actors that were forgotten since this was asked last.
+    pub fn take_forgotten(&mut self) -> Vec<ActorId> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// The actor that has this name.

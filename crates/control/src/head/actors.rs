@@ -116,6 +116,9 @@ impl Head {
                 Effect::Kill { worker, kind, message } => self.kill(worker, kind, message, out),
             }
         }
+        for actor in self.actors.take_forgotten() {
+            self.job_of_actor.remove(&actor);
+        }
     }
 
     pub(super) fn tell_running(&self, worker: WorkerId, out: &mut Out) {
@@ -145,7 +148,7 @@ impl Head {
             options: spec.options.clone(),
             // Which devices it has and how much of what is known where it runs.
             devices: Vec::new(),
-            resources: std::collections::HashMap::new(),
+            resources: std::collections::BTreeMap::new(),
             class_body: self.functions.get(&spec.class_hash).unwrap_or_default().to_vec(),
             depth: spec.depth,
             handle_meta: spec.handle_meta.clone(),

@@ -6,7 +6,7 @@ use trygon_ids::{JobId, NodeId, WorkerId};
 use trygon_proto::control::{Death, FunctionReply, KeyValueReply, KeyValueRequest};
 use trygon_proto::v1::from_process::Request;
 use trygon_proto::v1::node_to_head::Body;
-use trygon_proto::v1::{FromProcess, NodeToHead, to_process};
+use trygon_proto::v1::{FromProcess, HeadToNode, NodeToHead, head_to_node, to_process};
 
 impl Head {
     /// Whether a message changes what must outlive the head: such a message is on disk before what follows from it is sent.
@@ -32,9 +32,14 @@ impl Head {
     /// Takes in one message of a node; what nodes are to be told comes out, in order.
     pub fn apply(&mut self, now_us: u64, node: NodeId, message: NodeToHead, out: &mut Out) {
         self.now_us = now_us;
-        let Some(body) = message.body else {
+        let NodeToHead { number, done, body } = message;
+        let Some(body) = body else {
             return;
         };
+        if number > 0 && !self.is_new(node, number, done, out) {
+            return;
+        }
+        let said = out.len();
         let may_end_actors = !self.lingering.is_empty() && may_end_actors(&body);
         match body {
             Body::Register(message) => self.on_register(node, message, out),
@@ -62,6 +67,42 @@ impl Head {
         }
         if may_end_actors {
             self.end_lingering(out);
+        }
+        if number > 0 {
+            self.keep_answer(node, number, &out[said..]);
+        }
+    }
+
+    /// HEAR-1: what has a number is taken in once; said again, it is answered again.
+    fn is_new(&mut self, node: NodeId, number: u64, done: u64, out: &mut Out) -> bool {
+        let Some(entry) = self.nodes.by_id.get_mut(&node) else {
+            return false;
+        };
+        entry.answers.retain(|answered, _| *answered > done);
+        if number > entry.heard {
+            entry.heard = number;
+            return true;
+        }
+        out.extend(entry.answers.get(&number).map(|answer| (node, answer.clone())));
+        false
+    }
+
+    fn keep_answer(&mut self, node: NodeId, number: u64, said: &[(NodeId, HeadToNode)]) {
+        let is_answer = |message: &HeadToNode| match &message.body {
+            Some(head_to_node::Body::JobAccepted(_)) => true,
+            Some(head_to_node::Body::ToProcess(message)) => matches!(
+                message.reply,
+                Some(
+                    to_process::Reply::CreateActor(_)
+                        | to_process::Reply::KeyValue(_)
+                        | to_process::Reply::GroupReply(_)
+                )
+            ),
+            _ => false,
+        };
+        let answer = said.iter().find(|(to, message)| *to == node && is_answer(message));
+        if let (Some((_, answer)), Some(entry)) = (answer, self.nodes.by_id.get_mut(&node)) {
+            entry.answers.insert(number, answer.clone());
         }
     }
 
@@ -92,8 +133,8 @@ impl Head {
                 };
                 let KeyValueRequest { request_id, operation, namespace, key, value, overwrite } = call;
                 let answer = self.key_values.call(&operation, &namespace, key, value, overwrite);
-                let reply =
-                    KeyValueReply { request_id, existed: answer.existed, value: answer.value, keys: answer.keys };
+                let trygon_control_core::KeyValueAnswer { existed, value, keys } = answer;
+                let reply = KeyValueReply { request_id, existed, value, keys, out_of_disk: String::new() };
                 self.answer(node, from, to_process::Reply::KeyValue(reply), out);
             }
             Request::StateQuery(query) => {

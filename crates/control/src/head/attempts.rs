@@ -51,6 +51,10 @@ impl Head {
                     PackFailure::Never(why) => format!("{} {why}", name_of(spec)),
                 };
                 self.waiting_groups.insert((entry.asked_us, group));
+                if !why.is_empty() && plan.told != why {
+                    plan.told.clone_from(&why);
+                    self.tell_driver_of(group, why.clone(), out);
+                }
                 return self.groups.note_waits(group, why);
             }
         };

@@ -1,13 +1,13 @@
 //! Placement groups: created, reserved on a node, watched, removed.
 
 use crate::head::{Head, Out};
-use crate::translate::group_spec;
+use crate::translate::{group_spec, worker_id};
 use trygon_control_core::{GroupCreated, GroupEffect, GroupState};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
 use trygon_proto::control::{CreatePlacementGroup, PlacementGroupReply, PlacementGroupUpdate};
 use trygon_proto::v1::head_to_node::Body;
 use trygon_proto::v1::to_process::Reply;
-use trygon_proto::v1::{GroupNews, ReleaseGroup};
+use trygon_proto::v1::{GroupNews, Notice, ReleaseGroup};
 
 impl Head {
     pub(super) fn on_create_group(
@@ -36,7 +36,8 @@ impl Head {
             self.tell_news(node, group, out);
         }
         if request_id != 0 {
-            self.reply(from, Reply::GroupReply(PlacementGroupReply { request_id, error }), out);
+            let reply = PlacementGroupReply { request_id, error, ..PlacementGroupReply::default() };
+            self.reply(from, Reply::GroupReply(reply), out);
         }
         self.perform_groups(effects, out);
         self.answer_early_group(group, out);
@@ -117,6 +118,15 @@ impl Head {
             let mut effects = Vec::new();
             self.groups.on_remove(group, None, &mut effects);
             self.perform_groups(effects, out);
+        }
+    }
+
+    /// Says something to whoever looks at the driver of a group's job.
+    pub(super) fn tell_driver_of(&self, group: PlacementGroupId, message: String, out: &mut Out) {
+        let job = self.job_of_group.get(&group);
+        if let Some((id, job)) = job.and_then(|id| Some((id, self.jobs.get(id)?))) {
+            let notice = Notice { job_id: id.as_bytes().to_vec(), message };
+            self.tell_home_of(worker_id(&job.driver_id), Body::Notice(notice), out);
         }
     }
 

@@ -12,6 +12,9 @@ impl Head {
     pub fn sanity_check(&self) -> Result<(), String> {
         self.actors.sanity_check()?;
         self.groups.sanity_check()?;
+        if self.job_of_actor.keys().any(|actor| self.actors.get(*actor).is_none()) {
+            return Err("RECORD-1: the job of an actor that is forgotten is remembered".to_owned());
+        }
         if self.nodes.is_alone() {
             return Ok(());
         }

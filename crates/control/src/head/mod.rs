@@ -22,6 +22,7 @@ mod queries;
 mod questions;
 mod returned;
 mod state;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod view_news;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
 use trygon_placement::NodeState;
-use trygon_proto::v1::{Load, NodeView};
+use trygon_proto::v1::{HeadToNode, Load, NodeView};
 use trygon_resources::ResourceSet;
 
 /// Bytes of a node's id that its processes' ids begin with.
@@ -24,6 +24,11 @@ pub(super) struct NodeEntry {
     pub(super) loads: u64,
     /// What is in use there by now, though no report has it yet.
     pub(super) settling: Vec<Settling>,
+    /// The number of what was taken in last of what changes the state (HEAR-1).
+    pub(super) heard: u64,
+    /// Answers to that, until the node says that it has them, by the numbers.
+    #[serde(with = "crate::head::messages::by_key")]
+    pub(super) answers: BTreeMap<u64, HeadToNode>,
 }
 
 /// Something that was asked of a node and is in use there.
@@ -76,6 +81,8 @@ impl NodeEntry {
 pub(super) struct Nodes {
     pub(super) by_id: BTreeMap<NodeId, NodeEntry>,
     pub(super) by_prefix: BTreeMap<[u8; PREFIX], NodeId>,
+    /// The node that registered last with an address.
+    pub(super) by_address: BTreeMap<String, NodeId>,
     pub(super) next_number: u32,
     /// Nodes that live.
     pub(super) count: usize,

@@ -3,8 +3,9 @@
 use crate::head::node_table::{NodeEntry, PREFIX, without_groups};
 use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
-use crate::translate::resource_set;
-use trygon_ids::NodeId;
+use crate::translate::{resource_set, worker_id};
+use std::collections::BTreeMap;
+use trygon_ids::{ActorId, NodeId};
 use trygon_proto::control::Death;
 use trygon_proto::v1::{DrainNode, Load, NodeView, RegisterNode, Registered, View, head_to_node};
 use trygon_resources::ResourceSet;
@@ -20,8 +21,14 @@ impl Head {
         self.nodes.alive().collect()
     }
 
+    /// The actors that live or are remembered.
+    pub fn actors(&self) -> impl Iterator<Item = ActorId> {
+        self.actors.iter().map(|(actor, _)| *actor)
+    }
+
     pub(super) fn on_register(&mut self, node: NodeId, message: RegisterNode, out: &mut Out) {
         let is_alone = message.address.is_empty();
+        self.lose_predecessor(node, &message.address, out);
         let is_known = self.nodes.is_alive(node);
         let number = self.number_for(node, message.known_number, is_alone);
         let total = resource_set(&message.resources);
@@ -40,7 +47,14 @@ impl Head {
         let mut prefix = [0; PREFIX];
         prefix.copy_from_slice(&node.as_bytes()[..PREFIX]);
         self.nodes.by_prefix.insert(prefix, node);
+        let (heard, answers) = self
+            .nodes
+            .by_id
+            .get_mut(&node)
+            .map_or((0, BTreeMap::new()), |entry| (entry.heard, std::mem::take(&mut entry.answers)));
         let entry = NodeEntry {
+            heard,
+            answers,
             view,
             free: total.clone(),
             total,
@@ -62,12 +76,25 @@ impl Head {
         Self::tell(node, head_to_node::Body::Registered(registered), out);
         self.tell_first_view(node, message.known_number != 0, out);
         self.tell_jobs(node, out);
+        for ended in &message.ended {
+            // What it died of is not guessed.
+            self.on_process_ended(worker_id(&ended.worker_id), &ended.death.clone().unwrap_or_default(), out);
+        }
         self.reconcile(node, is_known, message, out);
         self.house_the_homeless(out);
         for group in std::mem::take(&mut self.homeless_groups) {
             self.reserve(group, out);
         }
         self.look_soon();
+    }
+
+    /// Whoever listens where another node did is what its machine started after that one ended.
+    fn lose_predecessor(&mut self, node: NodeId, address: &str, out: &mut Out) {
+        let before = self.nodes.by_address.insert(address.to_owned(), node).filter(|before| *before != node);
+        if let Some(lost) = before.filter(|before| !address.is_empty() && self.nodes.is_alive(*before)) {
+            let message = format!("it ended, and its machine has started another node at its address, {address}");
+            self.on_node_lost(self.now_us, lost, &message, out);
+        }
     }
 
     /// A number is a node's for ever. 0 is that of a node that is its own cluster.
@@ -205,6 +232,7 @@ impl Head {
         if let Some(node) = oldest.min_by_key(|(_, entry)| entry.view.node_number).map(|(node, _)| *node) {
             self.nodes.by_id.remove(&node);
             self.nodes.by_prefix.retain(|_, other| *other != node);
+            self.nodes.by_address.retain(|_, other| *other != node);
             self.news.forget(node);
         }
     }

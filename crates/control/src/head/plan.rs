@@ -36,11 +36,13 @@ pub(super) struct Plan {
     pub(super) bundles: Vec<BundlePlace>,
     /// Nodes that the present attempt asked; empty between attempts.
     pub(super) asked: BTreeMap<NodeId, Answer>,
+    /// Why it waits, as its driver was told last.
+    pub(super) told: String,
 }
 
 impl Plan {
     pub(super) fn new(bundles: usize) -> Self {
-        Self { attempt: 0, bundles: vec![BundlePlace::Nowhere; bundles], asked: BTreeMap::new() }
+        Self { attempt: 0, bundles: vec![BundlePlace::Nowhere; bundles], asked: BTreeMap::new(), told: String::new() }
     }
 
     /// Bundles that may be used, and where.

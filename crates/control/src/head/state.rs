@@ -5,7 +5,10 @@ use crate::head::node_table::Nodes;
 use crate::head::placing::Placing;
 use crate::head::plan::Plan;
 use crate::head::questions::Early;
+use crate::head::tables::Tables;
 use crate::head::waiters::Waiters;
+use crate::machine::State;
+use crate::storage::Digest;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_control_core::{Actors, Functions, KeyValues, PlacementGroups};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
@@ -22,7 +25,10 @@ pub struct Head {
     pub(super) nodes: Nodes,
     pub(super) actors: Actors,
     pub(super) groups: PlacementGroups,
+    /// With its large values beside it in a snapshot.
+    #[serde(skip)]
     pub(super) functions: Functions,
+    #[serde(skip)]
     pub(super) key_values: KeyValues,
     /// Jobs that run, with what their drivers said.
     #[serde(with = "crate::head::messages::by_key")]
@@ -77,14 +83,26 @@ impl Head {
         Self { next_job: 1, ..Self::default() }
     }
 
-    /// Everything but open questions, as bytes.
-    pub fn snapshot(&self) -> Result<Vec<u8>, String> {
-        postcard::to_stdvec(self).map_err(|error| format!("the head's state cannot be written: {error}"))
+    /// Everything, as bytes: the same for the same state.
+    ///
+    /// # Errors
+    /// Says what cannot be written.
+    pub fn snapshot(&self) -> Result<State<'_>, String> {
+        let failed = |error: postcard::Error| format!("the head's state cannot be written: {error}");
+        let (tables, large) = Tables::of(&self.functions, &self.key_values);
+        let bytes = postcard::to_stdvec(&(self, tables)).map_err(failed)?;
+        Ok(State { bytes, large })
     }
 
     /// The head that a snapshot was made of.
-    pub fn restore(snapshot: &[u8]) -> Result<Self, String> {
-        postcard::from_bytes(snapshot).map_err(|error| format!("the head's state cannot be read: {error}"))
+    ///
+    /// # Errors
+    /// Says what cannot be read.
+    pub fn restore(snapshot: &[u8], large: Vec<(Digest, Vec<u8>)>) -> Result<Self, String> {
+        let failed = |error: postcard::Error| format!("the head's state cannot be read: {error}");
+        let (head, tables): (Self, Tables) = postcard::from_bytes(snapshot).map_err(failed)?;
+        let (functions, key_values) = tables.restore(large)?;
+        Ok(Self { functions, key_values, ..head })
     }
 
     /// Tells a node something.

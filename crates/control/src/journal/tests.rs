@@ -1,8 +1,8 @@
 //! Random events, a restart after each of them, and places that fail.
 
 use crate::journal::{Journal, Limits};
-use crate::machine::{Keep, Machine};
-use crate::storage::{Loaded, MemoryStorage, Record, Storage, StorageError};
+use crate::machine::{Keep, Machine, Refusal, State};
+use crate::storage::{Digest, Large, Loaded, MemoryStorage, Record, Storage, StorageError};
 use parking_lot::Mutex;
 use proptest::prelude::{Strategy, any, proptest};
 use std::collections::BTreeMap;
@@ -74,14 +74,22 @@ impl Machine for Table {
         }
     }
 
-    fn snapshot(&self) -> Result<Vec<u8>, String> {
+    fn take_large(event: &mut Said) -> Option<Vec<u8>> {
+        (event.key == 3).then(|| std::mem::take(&mut event.value).to_le_bytes().to_vec())
+    }
+
+    fn give_large(event: &mut Said, value: Vec<u8>) {
+        event.value = value.try_into().map_or(0, u64::from_le_bytes);
+    }
+
+    fn snapshot(&self) -> Result<State<'_>, String> {
         let values = self.values.iter().flat_map(|(key, value)| [u64::from(*key), *value]);
         let loads = self.loads.iter().flat_map(|(key, value)| [u64::from(*key), *value]);
         let words = [self.last_us, self.values.len() as u64].into_iter().chain(values).chain(loads);
-        Ok(words.flat_map(u64::to_le_bytes).collect())
+        Ok(State { bytes: words.flat_map(u64::to_le_bytes).collect(), large: Vec::new() })
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), String> {
+    fn restore(&mut self, state: &[u8], _: Vec<(Digest, Vec<u8>)>) -> Result<(), String> {
         let words: Vec<u64> = state.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_le_bytes)).collect();
         let [last_us, count, pairs @ ..] = words.as_slice() else { return Err("too short".to_owned()) };
         let pairs: Vec<(u64, u64)> = pairs.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
@@ -92,6 +100,18 @@ impl Machine for Table {
             last_us: *last_us,
         };
         Ok(())
+    }
+
+    fn number(_: &Said) -> u64 {
+        0
+    }
+
+    fn heard(number: u64) -> Said {
+        Said { kind: 9, key: 0, value: number }
+    }
+
+    fn refuse(_: &Said, _: &str) -> Refusal<Said> {
+        Refusal::Waits
     }
 
     fn next_deadline_us(&self) -> Option<u64> {
@@ -167,8 +187,8 @@ impl Storage for Disk {
         self.attempt(|storage| storage.append(records))
     }
 
-    fn snapshot(&mut self, through: u64, state: &[u8]) -> Result<(), StorageError> {
-        self.attempt(|storage| storage.snapshot(through, state))
+    fn snapshot(&mut self, through: u64, state: &[u8], large: &[Large<'_>]) -> Result<(), StorageError> {
+        self.attempt(|storage| storage.snapshot(through, state, large))
     }
 }
 
@@ -304,7 +324,7 @@ fn the_journal_stays_short() {
 #[test]
 fn an_event_that_makes_no_sense_names_itself() {
     let mut disk = Disk::default();
-    let record = Record { index: 1, at_us: 1, origin: node(1), label: "set".to_owned(), body: vec![0xff] };
+    let record = Record { index: 1, at_us: 1, origin: node(1), label: "set".to_owned(), body: vec![0xff], large: None };
     disk.append(&[record]).expect("room");
     let error = Journal::open(Table::default(), Box::new(disk), MANY).expect_err("no event");
     assert!(matches!(&error, StorageError::Corrupt { .. }) && error.to_string().contains("event 1 (set)"), "{error}");

@@ -21,8 +21,8 @@ use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{FromProcess, HeadToNode, NodeToHead, RegisterNode, head_to_node, to_process};
 use trygon_rpc::Authority;
 
-const NODE: NodeId = NodeId::new([7; 28]);
-const LIFETIME: Duration = Duration::from_secs(600);
+pub(super) const NODE: NodeId = NodeId::new([7; 28]);
+pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 
 /// A control service in a thread, with the daemon's end of its socket.
 struct Control {
@@ -36,7 +36,7 @@ impl Control {
         let (authority, _) = Authority::open_or_create(&folder.join("keys"), now).expect("an authority");
         let certificate = ControlCertificate::from(&authority.issue_control(now, LIFETIME).expect("a certificate"));
         let (socket, theirs) = ControlSocket::pair().expect("sockets");
-        let storage = format!("file:{}", folder.join("control.redb").display());
+        let storage = format!("file:{}", folder.join("control").display());
         let options = ControlOptions { storage, certificate: Some(certificate), ..Default::default() };
         socket.start(options).expect("room");
         Self { socket, thread: std::thread::spawn(move || crate::run(theirs)) }
@@ -60,7 +60,7 @@ impl Control {
 }
 
 /// What a node says.
-struct Said(mpsc::UnboundedReceiver<NodeToHead>);
+pub(super) struct Said(mpsc::UnboundedReceiver<NodeToHead>);
 
 impl Stream for Said {
     type Item = NodeToHead;
@@ -73,30 +73,35 @@ impl Stream for Said {
     }
 }
 
-struct Node {
-    says: mpsc::UnboundedSender<NodeToHead>,
-    hears: Streaming<HeadToNode>,
+pub(super) struct Node {
+    pub(super) says: mpsc::UnboundedSender<NodeToHead>,
+    pub(super) hears: Streaming<HeadToNode>,
 }
 
 impl Node {
     /// Opens a stream as `node`, by the daemon's own socket.
     async fn attach(control: &Control, node: NodeId) -> Self {
+        Self::try_attach(&control.socket, node).await.expect("it accepts")
+    }
+
+    /// The same with a service that may end at any moment.
+    pub(super) async fn try_attach(socket: &ControlSocket, node: NodeId) -> Option<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("sockets");
-        control.socket.pass_local(node, &OwnedFd::from(theirs)).expect("room");
+        socket.pass_local(node, &OwnedFd::from(theirs)).ok()?;
         ours.set_nonblocking(true).expect("ours");
         let mut ours = Some(TokioIo::new(UnixStream::from_std(ours).expect("ours")));
         let connector = tower::service_fn(move |_: Uri| {
             std::future::ready(ours.take().ok_or_else(|| io::Error::other("connected once")))
         });
         let endpoint = Endpoint::from_static("http://control");
-        let channel = endpoint.connect_with_connector(connector).await.expect("it accepts");
+        let channel = endpoint.connect_with_connector(connector).await.ok()?;
         let (says, said) = mpsc::unbounded_channel();
-        let hears = HeadClient::new(channel).attach(Said(said)).await.expect("an answer").into_inner();
-        Self { says, hears }
+        let hears = HeadClient::new(channel).attach(Said(said)).await.ok()?.into_inner();
+        Some(Self { says, hears })
     }
 
-    fn say(&self, body: Body) {
-        self.says.send(NodeToHead { body: Some(body) }).expect("it listens");
+    pub(super) fn say(&self, body: Body) {
+        self.says.send(NodeToHead { body: Some(body), ..NodeToHead::default() }).expect("it listens");
     }
 
     fn register(&self, node: NodeId, version: &str) {
@@ -106,7 +111,7 @@ impl Node {
         self.say(Body::Register(RegisterNode { node_id, package_version, address, ..Default::default() }));
     }
 
-    async fn hear(&mut self) -> Result<head_to_node::Body, Status> {
+    pub(super) async fn hear(&mut self) -> Result<head_to_node::Body, Status> {
         let heard =
             tokio::time::timeout(Duration::from_secs(20), self.hears.message()).await.expect("an answer in time");
         Ok(heard?.expect("not the end").body.expect("a kind"))
@@ -145,7 +150,7 @@ impl Node {
     }
 }
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {
@@ -220,11 +225,11 @@ async fn a_wrong_registration_is_refused_and_says_why() {
 #[tokio::test]
 async fn a_journal_that_cannot_be_opened_is_told_to_the_daemon() {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::create_dir(folder.path().join("control.redb")).expect("ours");
+    std::fs::write(folder.path().join("control"), b"a file").expect("ours");
     let control = Control::start(folder.path());
     let report = control.report();
     assert!(
-        matches!(&report, Report::Failed(failed) if failed.is_final && failed.message.contains("control.redb")),
+        matches!(&report, Report::Failed(failed) if failed.is_final && failed.message.contains("control")),
         "{report:?}"
     );
     assert!(control.thread.join().expect("no panic").is_err());

@@ -37,7 +37,7 @@ fn cut(
         let message = format!("event {expected} of the journal cannot be read, but later ones can");
         return Err(StorageError::Corrupt { place: place.to_owned(), message });
     }
-    Ok((records, Some(Cut { first_index: expected, dropped: rest.len() as u64 })))
+    Ok((records, Some(Cut { first_index: expected, dropped: rest.len() as u64, detail: place.to_owned() })))
 }
 
 #[cfg(test)]

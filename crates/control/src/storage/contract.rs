@@ -1,6 +1,6 @@
 //! What every place that keeps the journal must do.
 
-use crate::storage::{Record, StorageError};
+use crate::storage::{Digest, Large, Record, StorageError};
 
 /// The state after every event up to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Snapshot {
     pub through: u64,
     /// The state, opaque here.
     pub state: Vec<u8>,
+    /// The large values that it names by their digests.
+    pub large: Vec<(Digest, Vec<u8>)>,
 }
 
 /// Records that were left out because they were damaged, and the ones behind them.
@@ -18,6 +20,8 @@ pub struct Cut {
     pub first_index: u64,
     /// How many entries were dropped.
     pub dropped: u64,
+    /// Where that was and how much, for people.
+    pub detail: String,
 }
 
 /// Everything that a place holds.
@@ -67,9 +71,9 @@ pub trait Storage: Send {
     /// When they cannot be kept; none of them is then.
     fn append(&mut self, records: &[Record]) -> Result<(), StorageError>;
 
-    /// Keeps this state instead of all records up to `through`.
+    /// Keeps this state instead of all records up to `through`. Large values that the state names by their digests are given beside it.
     ///
     /// # Errors
     /// When it cannot be kept; nothing is forgotten then.
-    fn snapshot(&mut self, through: u64, state: &[u8]) -> Result<(), StorageError>;
+    fn snapshot(&mut self, through: u64, state: &[u8], large: &[Large<'_>]) -> Result<(), StorageError>;
 }

@@ -1,6 +1,6 @@
 //! Keeps nothing beyond the process, as the embedded control service wants it; the model that the others are measured by.
 
-use crate::storage::{Loaded, Record, Snapshot, Storage, StorageError};
+use crate::storage::{Large, Loaded, Record, Snapshot, Storage, StorageError};
 
 /// The journal in memory.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +26,12 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn snapshot(&mut self, through: u64, state: &[u8]) -> Result<(), StorageError> {
-        self.snapshot = Some(Snapshot { through, state: state.to_vec() });
+    fn snapshot(&mut self, through: u64, state: &[u8], large: &[Large<'_>]) -> Result<(), StorageError> {
+        self.snapshot = Some(Snapshot {
+            through,
+            state: state.to_vec(),
+            large: large.iter().map(|one| (one.digest, one.bytes.to_vec())).collect(),
+        });
         self.records.retain(|record| record.index > through);
         Ok(())
     }

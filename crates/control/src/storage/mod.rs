@@ -3,19 +3,21 @@
 mod assemble;
 mod contract;
 mod error;
+mod file;
+mod large;
 mod memory;
 mod open;
 mod record;
-mod redb;
 mod redis;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use contract::{Cut, Loaded, Snapshot, Storage};
 pub use error::StorageError;
+pub use file::FileStorage;
+pub use large::{Digest, LARGE_BYTES, Large, LargeBody, digest_of};
 pub use memory::MemoryStorage;
 pub use open::open;
 pub use record::Record;
-pub use redb::RedbStorage;
 pub use redis::RedisStorage;

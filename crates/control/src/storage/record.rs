@@ -1,9 +1,10 @@
 //! One event of the journal, in bytes, with a checksum.
 
+use crate::storage::LargeBody;
 use trygon_ids::NodeId;
 
-/// Bytes before the label: index, time, node, checksum, length of the label.
-const HEADER_BYTES: usize = 8 + 8 + NodeId::LEN + 4 + 1;
+/// Bytes before the label: index, time, node, checksum, whether there is a large value, length of the label.
+const HEADER_BYTES: usize = 8 + 8 + NodeId::LEN + 4 + 1 + 1;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Record {
     pub label: String,
     /// The event.
     pub body: Vec<u8>,
+    /// A large value that belongs into it, kept beside it.
+    pub large: Option<LargeBody>,
 }
 
 impl Record {
@@ -27,47 +30,68 @@ impl Record {
         checksum.add(&self.index.to_le_bytes());
         checksum.add(&self.at_us.to_le_bytes());
         checksum.add(self.origin.as_bytes());
-        checksum.add(&[self.label_bytes().len() as u8]);
+        checksum.add(&[u8::from(self.large.is_some()), self.label_bytes().len() as u8]);
         checksum.add(self.label_bytes());
+        if let Some(large) = &self.large {
+            checksum.add(&large.digest);
+        }
         checksum.add(&self.body);
         checksum.finish()
     }
 
-    /// What it takes in a journal, in bytes.
+    /// What it takes in a journal, in bytes, without its large value.
     pub fn size_bytes(&self) -> u64 {
-        (HEADER_BYTES + self.label_bytes().len() + self.body.len()) as u64
+        let digest_bytes = self.large.as_ref().map_or(0, |large| large.digest.len());
+        (HEADER_BYTES + self.label_bytes().len() + digest_bytes + self.body.len()) as u64
     }
 
     /// The byte form.
     pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.size_bytes() as usize);
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    /// Adds the byte form.
+    pub(crate) fn encode_into(&self, bytes: &mut Vec<u8>) {
         let label = self.label_bytes();
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + label.len() + self.body.len());
         bytes.extend_from_slice(&self.checksum().to_le_bytes());
         bytes.extend_from_slice(&self.index.to_le_bytes());
         bytes.extend_from_slice(&self.at_us.to_le_bytes());
         bytes.extend_from_slice(self.origin.as_bytes());
+        bytes.push(u8::from(self.large.is_some()));
         bytes.push(label.len() as u8);
         bytes.extend_from_slice(label);
+        if let Some(large) = &self.large {
+            bytes.extend_from_slice(&large.digest);
+        }
         bytes.extend_from_slice(&self.body);
-        bytes
     }
 
-    /// Reads the byte form; `None` when it is not what was written.
+    /// Reads the byte form; `None` when it is not what was written. The large value is to be fetched by its digest.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (checksum, bytes) = bytes.split_first_chunk::<4>()?;
         let (index, bytes) = bytes.split_first_chunk::<8>()?;
         let (at_us, bytes) = bytes.split_first_chunk::<8>()?;
         let (origin, bytes) = bytes.split_first_chunk::<{ NodeId::LEN }>()?;
+        let (has_large, bytes) = bytes.split_first()?;
         let (label_len, bytes) = bytes.split_first()?;
-        let (label, body) = bytes.split_at_checked(usize::from(*label_len))?;
+        let (label, mut body) = bytes.split_at_checked(usize::from(*label_len))?;
+        let mut large = None;
+        if *has_large > 0 {
+            let (digest, rest) = body.split_first_chunk::<32>()?;
+            large = Some(LargeBody { digest: *digest, bytes: Vec::new() });
+            body = rest;
+        }
         let record = Self {
             index: u64::from_le_bytes(*index),
             at_us: u64::from_le_bytes(*at_us),
             origin: NodeId::new(*origin),
             label: String::from_utf8(label.to_vec()).ok()?,
             body: body.to_vec(),
+            large,
         };
-        (record.checksum() == u32::from_le_bytes(*checksum)).then_some(record)
+        (*has_large < 2 && record.checksum() == u32::from_le_bytes(*checksum)).then_some(record)
     }
 
     fn label_bytes(&self) -> &[u8] {
@@ -120,7 +144,7 @@ const fn table() -> [u32; 256] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Checksum, Record};
+    use super::{Checksum, LargeBody, Record};
     use trygon_ids::NodeId;
 
     #[test]
@@ -133,27 +157,27 @@ mod tests {
 
     #[test]
     fn every_changed_byte_and_every_missing_one_is_seen() {
-        let record = Record {
-            index: 7,
-            at_us: 9,
-            origin: NodeId::new([3; 28]),
-            label: "kv_put".to_owned(),
-            body: vec![1, 2, 3],
-        };
-        let bytes = record.encode();
-        assert_eq!(bytes.len() as u64, record.size_bytes());
-        assert_eq!(Record::decode(&bytes), Some(record));
-        for place in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[place] ^= 0x10;
-            assert_eq!(Record::decode(&changed), None, "byte {place}");
-            assert_eq!(Record::decode(&bytes[..place]), None, "{place} bytes");
+        for large in [None, Some(LargeBody { digest: [9; 32], bytes: Vec::new() })] {
+            let (origin, label) = (NodeId::new([3; 28]), "kv_put".to_owned());
+            let record = Record { index: 7, at_us: 9, origin, label, body: vec![1; 40], large };
+            let bytes = record.encode();
+            assert_eq!(bytes.len() as u64, record.size_bytes());
+            assert_eq!(Record::decode(&bytes), Some(record));
+            for place in 0..bytes.len() {
+                for bit in 0..8 {
+                    let mut changed = bytes.clone();
+                    changed[place] ^= 1 << bit;
+                    assert_eq!(Record::decode(&changed), None, "byte {place}");
+                }
+                assert_eq!(Record::decode(&bytes[..place]), None, "{place} bytes");
+            }
         }
     }
 
     #[test]
     fn a_label_that_is_too_long_is_shortened_between_letters() {
-        let record = Record { index: 1, at_us: 0, origin: NodeId::nil(), label: "ä".repeat(200), body: vec![] };
+        let record =
+            Record { index: 1, at_us: 0, origin: NodeId::nil(), label: "ä".repeat(200), body: vec![], large: None };
         let read = Record::decode(&record.encode()).expect("sound");
         assert_eq!(read.label, "ä".repeat(127));
     }

@@ -2,16 +2,19 @@
 //!
 //! All keys begin with `trygon:{CLUSTER}:`, so that one server serves many clusters and a Redis cluster keeps each in one slot:
 //! - `journal`, a stream: the entry `INDEX-0` is an event, with the fields `event` (what it is, in a word), `node` (where it came
-//!   from, in hexadecimal), `at_us` (the head's clock, microseconds since 1970), `body` and `checksum`.
-//! - `snapshot`, a hash: `through` (the last event in it), `state`, `checksum`.
+//!   from, in hexadecimal), `at_us` (the head's clock, microseconds since 1970), `body`, `blob` (the SHA-256 of a large value that belongs
+//!   to it, or empty) and `checksum`.
+//! - `snapshot`, a hash: `through` (the last event in it), `state`, `blobs` (the SHA-256 of its large values), `checksum`.
+//! - `blobs`, a hash: large values by their SHA-256.
 //! - `about`, a hash: `format`, and `holder`, a number that grows whenever a control service takes the journal over.
 //!
 //! Every write is one script, which first looks whether its sender still is the holder. How much a crash of the server's machine
 //! can lose is the server's own setting: with `appendonly yes` and `appendfsync always`, nothing.
 
 use crate::storage::assemble::assemble;
-use crate::storage::redb::state_checksum;
-use crate::storage::{Loaded, Record, Snapshot, Storage, StorageError};
+use crate::storage::large::{Digest, Known, digest_of, from_hex, hex};
+use crate::storage::record::Checksum;
+use crate::storage::{Large, LargeBody, Loaded, Record, Snapshot, Storage, StorageError};
 use ::redis::{Client, Connection, ConnectionLike, RedisError, Script, TlsCertificates, cmd};
 use std::path::Path;
 use std::time::Duration;
@@ -39,16 +42,16 @@ if #old > 0 then
   for _, entry in ipairs(old) do redis.call('XDEL', KEYS[2], entry[1]) end
   redis.call('XSETID', KEYS[2], ARGV[3])
 end
-for place = 4, #ARGV, 6 do
+for place = 4, #ARGV, 7 do
   redis.call('XADD', KEYS[2], ARGV[place], 'event', ARGV[place + 1], 'node', ARGV[place + 2], 'at_us', ARGV[place + 3],
-    'body', ARGV[place + 4], 'checksum', ARGV[place + 5])
+    'body', ARGV[place + 4], 'blob', ARGV[place + 5], 'checksum', ARGV[place + 6])
 end
 return 1";
 
 /// Replaces the snapshot and forgets the entries in it: answers 0 when another holds the journal.
 const SNAPSHOT: &str = "
 if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[3], 'through', ARGV[2], 'state', ARGV[3], 'checksum', ARGV[4])
+redis.call('HSET', KEYS[3], 'through', ARGV[2], 'state', ARGV[3], 'checksum', ARGV[4], 'blobs', ARGV[6])
 redis.call('XTRIM', KEYS[2], 'MINID', ARGV[5])
 return 1";
 
@@ -64,6 +67,9 @@ pub struct RedisStorage {
     connection: Option<Connection>,
     /// Our number as the holder, from `load` on.
     holder: i64,
+    /// The key of the large values, and those that are there.
+    blobs: String,
+    known: Known,
 }
 
 impl std::fmt::Debug for RedisStorage {
@@ -96,7 +102,8 @@ impl RedisStorage {
         };
         let client = client.map_err(|error| refused(error.to_string()))?;
         let keys = ["about", "journal", "snapshot"].map(|name| format!("trygon:{{{cluster}}}:{name}"));
-        Ok(Self { client, place, keys, connection: None, holder: 0 })
+        let blobs = format!("trygon:{{{cluster}}}:blobs");
+        Ok(Self { client, place, keys, connection: None, holder: 0, blobs, known: Known::default() })
     }
 
     fn connection(&mut self) -> Result<&mut Connection, RedisError> {
@@ -147,15 +154,59 @@ impl RedisStorage {
 
     fn read_snapshot(&mut self) -> Result<Option<Snapshot>, StorageError> {
         let key = self.keys[2].clone();
-        let (through, state, checksum): (Option<u64>, Option<Vec<u8>>, Option<u32>) = self.attempt(|connection| {
-            cmd("HMGET").arg(key).arg("through").arg("state").arg("checksum").query(connection)
+        type Found = (Option<u64>, Option<Vec<u8>>, Option<String>, Option<u32>);
+        let (through, state, blobs, checksum): Found = self.attempt(|connection| {
+            cmd("HMGET").arg(key).arg("through").arg("state").arg("blobs").arg("checksum").query(connection)
         })?;
-        let snapshot = through.zip(state).map(|(through, state)| Snapshot { through, state });
-        if snapshot.as_ref().map(|snapshot| state_checksum(snapshot.through, &snapshot.state)) != checksum {
-            let message = "the checksum of its snapshot does not fit".to_owned();
-            return Err(StorageError::Corrupt { place: self.place.clone(), message });
+        let blobs = blobs.unwrap_or_default();
+        let sum = through.zip(state.as_ref()).map(|(through, state)| state_checksum(through, state, &blobs));
+        if sum != checksum {
+            return Err(self.corrupt("the checksum of its snapshot does not fit".to_owned()));
         }
-        Ok(snapshot)
+        let Some((through, state)) = through.zip(state) else { return Ok(None) };
+        let mut large = Vec::new();
+        for digest in blobs.split_whitespace().filter_map(from_hex) {
+            large.push((digest, self.read_blob(&digest)?));
+        }
+        Ok(Some(Snapshot { through, state, large }))
+    }
+
+    fn corrupt(&self, message: String) -> StorageError {
+        StorageError::Corrupt { place: self.place.clone(), message }
+    }
+
+    fn read_blob(&mut self, digest: &Digest) -> Result<Vec<u8>, StorageError> {
+        let (key, field) = (self.blobs.clone(), hex(digest));
+        let found: Option<Vec<u8>> = self.attempt(|connection| cmd("HGET").arg(&key).arg(&field).query(connection))?;
+        let sound = found.filter(|bytes| digest_of(bytes) == *digest);
+        sound.ok_or_else(|| self.corrupt(format!("the value {field} of {key} is not as it was written")))
+    }
+
+    /// Keeps large values, each once, to which these events will refer; 0 for those of a snapshot.
+    fn keep_blobs<'a>(&mut self, values: impl Iterator<Item = (u64, Digest, &'a [u8])>) -> Result<(), StorageError> {
+        for (index, digest, bytes) in values {
+            if !self.known.has(&digest) {
+                let key = self.blobs.clone();
+                self.attempt(|connection| cmd("HSETNX").arg(key).arg(hex(&digest)).arg(bytes).query::<()>(connection))?;
+            }
+            self.known.note(digest, index);
+        }
+        Ok(())
+    }
+
+    fn note_blobs(&mut self) -> Result<(), StorageError> {
+        let key = self.blobs.clone();
+        let found: Vec<String> = self.attempt(|connection| cmd("HKEYS").arg(key).query(connection))?;
+        self.known = Known::found(found.iter().filter_map(|name| from_hex(name)));
+        Ok(())
+    }
+
+    fn collect_blobs(&mut self, through: u64) {
+        for digest in self.known.take_unused(through) {
+            let key = self.blobs.clone();
+            // What stays takes room, nothing else.
+            let _ = self.attempt(|connection| cmd("HDEL").arg(key).arg(hex(&digest)).query::<()>(connection));
+        }
     }
 
     fn read_entries(&mut self) -> Result<Vec<StreamEntry>, StorageError> {
@@ -200,16 +251,28 @@ impl Storage for RedisStorage {
 
     fn load(&mut self) -> Result<Loaded, StorageError> {
         self.take_over()?;
+        self.note_blobs()?;
         let snapshot = self.read_snapshot()?;
+        if let Some(snapshot) = &snapshot {
+            self.known.newest_snapshot(snapshot.large.iter().map(|(digest, _)| *digest));
+        }
         let found = self.read_entries()?;
         let through = snapshot.as_ref().map_or(0, |snapshot| snapshot.through);
         let entries = found.into_iter().map(|(id, fields)| (index_of(&id), record(&id, &fields))).collect();
-        let (records, cut) = assemble(&self.place, through, entries)?;
+        let (mut records, cut) = assemble(&self.place, through, entries)?;
+        for record in &mut records {
+            if let Some(large) = &mut record.large {
+                self.known.note(large.digest, record.index);
+                large.bytes = self.read_blob(&large.digest)?;
+            }
+        }
         Ok(Loaded { snapshot, records, cut, warnings: self.warnings() })
     }
 
     fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
         let Some(first) = records.first() else { return Ok(()) };
+        let large = records.iter().filter_map(|record| Some((record.index, record.large.as_ref()?)));
+        self.keep_blobs(large.map(|(index, large)| (index, large.digest, large.bytes.as_slice())))?;
         let mut arguments = vec![id_of(first.index), id_of(first.index.saturating_sub(1))];
         for record in records {
             arguments.push(id_of(record.index));
@@ -217,15 +280,30 @@ impl Storage for RedisStorage {
             arguments.push(record.origin.hex().into_bytes());
             arguments.push(record.at_us.to_string().into_bytes());
             arguments.push(record.body.clone());
+            arguments.push(record.large.as_ref().map(|large| hex(&large.digest)).unwrap_or_default().into_bytes());
             arguments.push(record.checksum().to_string().into_bytes());
         }
         self.write(APPEND, &arguments)
     }
 
-    fn snapshot(&mut self, through: u64, state: &[u8]) -> Result<(), StorageError> {
-        let checksum = state_checksum(through, state).to_string().into_bytes();
-        self.write(SNAPSHOT, &[through.to_string().into_bytes(), state.to_vec(), checksum, id_of(through + 1)])
+    fn snapshot(&mut self, through: u64, state: &[u8], large: &[Large<'_>]) -> Result<(), StorageError> {
+        let blobs = large.iter().map(|large| hex(&large.digest)).collect::<Vec<_>>().join(" ");
+        let checksum = state_checksum(through, state, &blobs).to_string().into_bytes();
+        self.keep_blobs(large.iter().map(|large| (0, large.digest, large.bytes)))?;
+        let (held, first) = (through.to_string().into_bytes(), id_of(through + 1));
+        self.write(SNAPSHOT, &[held, state.to_vec(), checksum, first, blobs.into_bytes()])?;
+        self.known.note_snapshot(large.iter().map(|large| large.digest));
+        self.collect_blobs(through);
+        Ok(())
     }
+}
+
+fn state_checksum(through: u64, state: &[u8], blobs: &str) -> u32 {
+    let mut checksum = Checksum::new();
+    checksum.add(&through.to_le_bytes());
+    checksum.add(state);
+    checksum.add(blobs.as_bytes());
+    checksum.finish()
 }
 
 fn id_of(index: u64) -> Vec<u8> {
@@ -247,6 +325,10 @@ fn record(id: &str, fields: &[Vec<u8>]) -> Option<Record> {
         origin: node_id(text("node")?)?,
         label: text("event")?.to_owned(),
         body: field("body")?.to_vec(),
+        large: match text("blob")? {
+            "" => None,
+            name => Some(LargeBody { digest: from_hex(name)?, bytes: Vec::new() }),
+        },
     };
     (record.checksum() == text("checksum")?.parse::<u32>().ok()?).then_some(record)
 }

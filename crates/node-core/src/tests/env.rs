@@ -50,6 +50,10 @@ impl Env {
         self.node.worker_id(number)
     }
 
+    pub(crate) fn number_of(&self, worker: WorkerId) -> u64 {
+        u64::from(worker.as_bytes()[27])
+    }
+
     pub(crate) fn step(&mut self, event: Event) {
         self.node.step(self.now_ms, event.clone(), &mut self.effects);
         if let Err(broken) = self.node.sanity_check() {

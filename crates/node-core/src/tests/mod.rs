@@ -7,6 +7,7 @@ mod environments;
 mod fairness;
 mod groups;
 mod leases;
+mod memory;
 mod net;
 mod random;
 mod share_nodes;

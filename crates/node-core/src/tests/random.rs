@@ -2,8 +2,8 @@
 
 use crate::tests::env::{Env, set};
 use crate::tests::groups;
-use crate::{Effect, Event};
-use std::collections::BTreeSet;
+use crate::{Effect, Event, StopReason, WorkerMemory};
+use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::{ActorId, JobId};
 
 /// Splitmix: the same seed gives the same story.
@@ -23,6 +23,10 @@ impl Dice {
 struct World {
     alive: BTreeSet<u64>,
     leases: Vec<(u64, u64)>,
+    /// Limits of memory that are in force, by worker.
+    limits: BTreeMap<u64, u64>,
+    /// The worker that was ended for memory and still lives.
+    victim: Option<u64>,
     next_actor: u8,
     groups: Vec<u8>,
     next_group: u8,
@@ -38,6 +42,20 @@ impl World {
                     self.alive.insert(low(worker.as_bytes()));
                 }
                 Effect::Grant { owner, lease, .. } => self.leases.push((low(owner.as_bytes()), lease)),
+                Effect::MemoryLimited { worker, lease, .. } => {
+                    let before = self.limits.insert(low(worker.as_bytes()), lease);
+                    assert_eq!(before, None, "MEM-1: a worker has one limit at a time");
+                }
+                Effect::MemoryUnlimited { worker, lease } => {
+                    let before = self.limits.remove(&low(worker.as_bytes()));
+                    assert_eq!(before, Some(lease), "MEM-1: only what is there is lifted");
+                }
+                Effect::StopWorker { worker, reason: StopReason::MemoryPressure } => {
+                    let number = low(worker.as_bytes());
+                    assert_eq!(self.victim.replace(number), None, "MEM-2: one at a time");
+                    let is_leased = env.node.lease_views().iter().any(|lease| lease.worker == worker);
+                    assert!(is_leased, "MEM-3: worker {number} has no lease");
+                }
                 _ => {}
             }
         }
@@ -49,10 +67,20 @@ impl World {
     }
 }
 
+fn fill_memory(env: &mut Env, world: &World, dice: &mut Dice) {
+    let used = |number: &u64| WorkerMemory {
+        worker: env.id(*number),
+        used_bytes: dice.below(1000),
+        is_retriable: dice.below(2) == 0,
+    };
+    let workers = world.alive.iter().map(used).collect();
+    env.step(Event::MemoryPressure { excess_bytes: dice.below(500), workers });
+}
+
 fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
     let shapes = [
         set(&[("CPU", 1.0)]),
-        set(&[("CPU", 2.5)]),
+        set(&[("CPU", 2.5), ("memory", 300.0)]),
         set(&[("GPU", 0.5)]),
         set(&[]),
         set(&[("CPU", 1.0), ("GPU", 1.0)]),
@@ -76,7 +104,8 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
     env.now_ms += dice.below(300);
     env.environment = dice.below(3) as u32;
     env.job = JobId::new([dice.below(3) as u8, 0, 0, 0]);
-    match dice.below(20) {
+    match dice.below(21) {
+        20 => fill_memory(env, world, dice),
         0 | 1 => env.request_at(process, dice.below(5), dice.below(4) as u32, shape, dice.below(3) as u32),
         2 => env.request(0, dice.below(5), 1, shape),
         3 => env.step(Event::LeaseCancelled { owner: worker, request_id: dice.below(5) }),
@@ -88,6 +117,7 @@ fn one_event(env: &mut Env, world: &mut World, dice: &mut Dice) {
         7 => env.step(Event::Unblocked { worker }),
         8 if process != 0 => {
             world.alive.remove(&process);
+            world.victim.take_if(|victim| *victim == process);
             env.die(process);
         }
         9 => {
@@ -122,7 +152,7 @@ fn any_order_of_events_keeps_the_laws_and_leaves_nothing_held() {
     for seed in 0..150 {
         let mut dice = Dice(seed);
         let mut world = World::default();
-        let mut env = Env::with(set(&[("CPU", 4.0), ("GPU", 2.0)]), |options| {
+        let mut env = Env::with(set(&[("CPU", 4.0), ("GPU", 2.0), ("memory", 1e3)]), |options| {
             options.prestart_workers = (seed % 3) as usize;
             options.environment = (seed % 2) as u32;
             options.max_workers = if seed % 2 == 0 { 0 } else { 6 };
@@ -156,6 +186,8 @@ fn any_order_of_events_keeps_the_laws_and_leaves_nothing_held() {
         for process in world.alive.clone().into_iter().chain([0]) {
             env.die(process);
         }
+        world.take(&mut env);
+        assert!(world.limits.is_empty(), "seed {seed}: MEM-1: {:?} outlived their leases", world.limits);
         assert_eq!(env.node.waiting_leases(), 0, "seed {seed}");
         assert_eq!(env.node.free(), env.node.total(), "seed {seed}");
         env.take();

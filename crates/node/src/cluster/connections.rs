@@ -228,6 +228,9 @@ impl Service {
             process.remote_peers.insert(other, connection);
         }
         self.send_with(number, Kind::PeerConnected, &message, vec![socket]);
+        if let Some(node) = node {
+            self.watch_link(node);
+        }
     }
 
     fn send_then(&mut self, number: u64, then: Then) {

@@ -19,7 +19,7 @@ const PROTOCOL: u32 = 1;
 /// How long the head may take to answer somebody who joins.
 const JOIN_LIMIT: Duration = Duration::from_secs(10);
 /// The journal of a head's control service, in the session's folder.
-const JOURNAL: &str = "control.redb";
+const JOURNAL: &str = "control";
 
 /// What a node enters with.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ impl Entrance<'_> {
             control: credentials.control,
             number: 0,
             is_registered: false,
+            head_patience_ms: u64::from(self.start.head_patience_s) * 1_000,
+            gives_up_ms: None,
             nodes: Nodes::default(),
             pending: BTreeMap::new(),
             losses: BTreeMap::new(),
@@ -72,6 +74,7 @@ impl Entrance<'_> {
             early_asks: Vec::new(),
             lifetimes: credentials.lifetimes,
             certificates_ms: 0,
+            watched: BTreeMap::new(),
             draining: None,
             log_room: crate::cluster::log_room::LogRoom::default(),
         };

@@ -60,11 +60,24 @@ impl Service {
         let starter = self.session.as_ref().and_then(|session| session.starter.as_ref());
         let starter = starter.map(|starter| starter.until_ms);
         let logs = cluster.log_room.retry_ms;
+        let watched = cluster.watched.values().copied().min();
         let drain = cluster.draining.as_ref().and_then(Draining::deadline_ms);
-        [pending, unreached, questions, asks, control, starter, logs, drain, Some(cluster.certificates_ms)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            pending,
+            unreached,
+            questions,
+            asks,
+            control,
+            starter,
+            logs,
+            drain,
+            watched,
+            cluster.gives_up_ms,
+            Some(cluster.certificates_ms),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.
@@ -75,9 +88,11 @@ impl Service {
         self.on_connections_deadline();
         self.on_unreached_deadline();
         self.on_questions_deadline();
+        self.on_watch_deadline();
         self.on_early_asks_deadline();
         self.on_control_deadline();
         self.on_starter_deadline();
+        self.on_head_given_up();
         self.on_certificates_deadline();
         self.on_logs_deadline();
         self.on_drain_deadline();

@@ -4,6 +4,7 @@
 //! process is dead, and why. A worker that runs tasks for an owner that it cannot reach is ended, so that the owner hears which task was
 //! begun and gets what was written for it (OWN-8); others may be connected again.
 
+use crate::process::Part;
 use crate::recorder;
 use crate::service::Service;
 use std::collections::BTreeMap;
@@ -12,20 +13,26 @@ use trygon_node_core::Event;
 use trygon_proto::v1::node_to_node::Body;
 use trygon_proto::v1::{ConnectionLost, HeldLeases, OwnersGone, RemotePeerDied};
 use trygon_wire::Kind;
-use trygon_wire::control::{Death, PeerDied, PeerLost, TLS_CLIENT};
+use trygon_wire::control::{Death, NodeLost, PeerDied, PeerLost, TLS_CLIENT};
 
 /// A process whose connections are gone has ended after this, if that is why they are.
 const LAST_BREATH_MS: u64 = 200;
 /// The cause of death of a process that may live.
 const CONNECTION: &str = "connection";
+/// The cause of death of a process that broke the protocol.
+const PROTOCOL: &str = "protocol";
 
 impl Service {
     /// A process here lost its connection with one elsewhere.
     pub(crate) fn on_peer_lost(&mut self, from: u64, message: &PeerLost) {
         let other = crate::translate::worker_id(&message.worker_id);
+        let number = self.number_of(other);
         let Some(process) = self.processes.get_mut(&from) else {
             return;
         };
+        if process.peers.get(&number) == Some(&message.connection) {
+            return self.end_broken(from, number, &message.reason);
+        }
         if process.remote_peers.get(&other) != Some(&message.connection) {
             return;
         }
@@ -46,17 +53,25 @@ impl Service {
         self.tell_node(node, Body::ConnectionLost(question));
     }
 
+    /// Between two processes of this node a connection breaks only when one of them says what no process says. That one is ended, so that
+    /// everybody hears of what it had begun; not a driver, but then the other cannot go on.
+    fn end_broken(&mut self, from: u64, other: u64, reason: &str) {
+        let is_worker = |number| self.processes.get(&number).is_some_and(|process| process.part == Part::Worker);
+        let (ended, message) = match is_worker(other) {
+            true => (other, format!("another process of its job has disconnected it: {reason}")),
+            false => (from, format!("it has lost its connection with the driver: {reason}")),
+        };
+        let worker = self.node.worker_id(ended);
+        self.kill_worker(worker, PROTOCOL, message);
+    }
+
     /// A process elsewhere lost its connection with one here.
     pub(crate) fn on_connection_lost(&mut self, node: NodeId, message: &ConnectionLost) {
         let (from, to) = (crate::translate::worker_id(&message.from), crate::translate::worker_id(&message.to));
         let number = self.number_of(to);
         let Some(process) = self.processes.get_mut(&number) else {
             let death = self.graveyard.cause(number);
-            return self.tell_of_death(
-                node,
-                from,
-                PeerDied { worker_id: message.to.clone(), death: Some(death), ..PeerDied::default() },
-            );
+            return self.tell_of_death(node, from, unrecorded(message.to.clone(), death));
         };
         let is_current = process.remote_peers.get(&from) == Some(&message.connection);
         if is_current && self.node.is_leased_to(to, from) {
@@ -85,8 +100,7 @@ impl Service {
     fn tell_of_connection(&mut self, node: NodeId, message: &ConnectionLost) {
         let (from, to) = (crate::translate::worker_id(&message.from), crate::translate::worker_id(&message.to));
         let death = connection_death(&message.reason);
-        let died = PeerDied { worker_id: message.to.clone(), death: Some(death.clone()), ..PeerDied::default() };
-        self.tell_of_death(node, from, died);
+        self.tell_of_death(node, from, unrecorded(message.to.clone(), death.clone()));
         let number = self.number_of(to);
         let connection = self.processes.get(&number).and_then(|process| process.remote_peers.get(&from));
         if connection == Some(&message.connection) {
@@ -136,8 +150,7 @@ impl Service {
 
     /// Tells a process here that one elsewhere is not connected any more.
     fn end_remote_peer(&mut self, number: u64, other: WorkerId, death: Death) {
-        let died = PeerDied { worker_id: other.as_bytes().to_vec(), death: Some(death), ..PeerDied::default() };
-        self.tell_remote_death(number, other, &died);
+        self.tell_remote_death(number, other, &unrecorded(other.as_bytes().to_vec(), death));
     }
 
     fn tell_remote_death(&mut self, number: u64, other: WorkerId, died: &PeerDied) {
@@ -204,6 +217,14 @@ impl Service {
         let pending: Vec<_> = cluster.pending.keys().filter(|(_, other)| of_node(other)).copied().collect();
         let losses: Vec<_> = cluster.losses.iter().filter(|((_, other), _)| of_node(other)).collect();
         let losses: Vec<_> = losses.into_iter().map(|(key, reason)| (*key, reason.clone())).collect();
+        // Connections on which nobody has said anything since look whole for as long as the machine's patience lasts.
+        let silent: Vec<(u64, WorkerId)> = (self.processes.iter())
+            .flat_map(|(number, process)| process.remote_peers.keys().map(|other| (*number, *other)))
+            .filter(|(_, other)| of_node(other))
+            .collect();
+        if let Some(cluster) = &mut self.cluster {
+            cluster.watched.remove(&node);
+        }
         self.log(&format!("node {node} cannot be reached: {reason}"));
         self.node_step(Event::LinkLost { node });
         for (number, other) in pending {
@@ -211,6 +232,9 @@ impl Service {
         }
         for ((number, other), reason) in losses {
             self.end_remote_peer(number, other, connection_death(&reason));
+        }
+        for (number, other) in silent {
+            self.end_remote_peer(number, other, connection_death(&format!("its node cannot be reached: {reason}")));
         }
         self.tell_held_leases(node);
     }
@@ -236,6 +260,13 @@ impl Service {
             return;
         };
         self.log(&format!("node {node} at {} is dead: {reason}", known.address));
+        let message = format!("it lay on node {node} at {}, which is dead: {reason}", known.address);
+        let notice = NodeLost { node_number: known.number, message };
+        let numbers: Vec<u64> = self.processes.keys().copied().collect();
+        for number in numbers {
+            // Before the news of its processes: what is sent elsewhere because of them is not to look for anything there.
+            self.send(number, Kind::NodeLost, &notice);
+        }
         let death = node_death(format!("its node {node} at {} is dead: {reason}", known.address));
         for (number, other) in lost {
             self.end_remote_peer(number, other, death.clone());
@@ -271,6 +302,11 @@ impl Service {
             self.finish_connection(number, other, TLS_CLIENT, None);
         }
     }
+}
+
+/// The end of a process, or of the connection with it, of whose record nothing is known here.
+fn unrecorded(worker_id: Vec<u8>, death: Death) -> PeerDied {
+    PeerDied { worker_id, death: Some(death), unrecorded: true, ..PeerDied::default() }
 }
 
 fn node_death(message: String) -> Death {

@@ -24,6 +24,7 @@ mod starter;
 mod state;
 mod to_node;
 mod view;
+mod watch;
 
 pub(crate) use enter::Entrance;
 pub(crate) use starter::Starter;

@@ -1,13 +1,13 @@
 //! Owners know nodes by the numbers in segments, the brain by ids.
 
 use crate::service::Service;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use trygon_ids::NEAR_NODE_NUMBER;
 use trygon_placement::NEAR_NODE;
 
 impl Service {
     /// Puts the id of the node whose number a request names in its place; a node that is not known is no wish.
-    pub(crate) fn name_near_node(&self, resources: &mut HashMap<String, f64>) {
+    pub(crate) fn name_near_node(&self, resources: &mut BTreeMap<String, f64>) {
         let Some(name) = resources.keys().find(|name| name.starts_with(NEAR_NODE_NUMBER)).cloned() else {
             return;
         };

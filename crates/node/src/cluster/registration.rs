@@ -18,8 +18,9 @@ impl Service {
     /// A connection to the head waits for who this is.
     pub(crate) fn on_head_back(&mut self, connection: u64) {
         let message = self.registration();
-        if let Some(cluster) = &self.cluster {
-            let message = Box::new(NodeToHead { body: Some(Body::Register(message)) });
+        if let Some(cluster) = &mut self.cluster {
+            cluster.is_registered = false;
+            let message = Box::new(NodeToHead { body: Some(Body::Register(message)), ..NodeToHead::default() });
             cluster.network.send(Outgoing::Register { connection, message });
         }
     }
@@ -30,6 +31,10 @@ impl Service {
             reason.clone_into(&mut starter.trouble);
         }
         let was_registered = self.cluster.as_mut().is_some_and(|cluster| std::mem::take(&mut cluster.is_registered));
+        let now_ms = self.now_ms();
+        if let Some(cluster) = self.cluster.as_mut().filter(|cluster| was_registered && cluster.head_patience_ms > 0) {
+            cluster.gives_up_ms = Some(now_ms + cluster.head_patience_ms);
+        }
         if was_registered {
             self.log(&format!("the head cannot be reached: {reason}. It is tried again until it answers"));
         }
@@ -41,6 +46,7 @@ impl Service {
             return;
         };
         cluster.is_registered = true;
+        cluster.gives_up_ms = None;
         let (number, is_first) = (message.node_number, cluster.number == 0);
         cluster.number = number;
         self.log(&format!("registered with the head as node number {number}"));
@@ -58,10 +64,10 @@ impl Service {
     }
 
     /// What was on its way when the head went is asked again.
-    fn ask_again(&mut self) {
-        if let HeadPlace::Remote(questions) = &mut self.head.place {
+    fn ask_again(&self) {
+        if let (HeadPlace::Remote(questions), Some(cluster)) = (&self.head.place, &self.cluster) {
             for message in questions.open() {
-                self.tell_head(message);
+                cluster.network.send(Outgoing::ToHead(Box::new(message)));
             }
         }
     }
@@ -100,6 +106,21 @@ impl Service {
         }
     }
 
+    /// The head did not come back: what runs here is of no use to anybody.
+    pub(crate) fn on_head_given_up(&mut self) {
+        let now_ms = self.now_ms();
+        let Some(cluster) = self.cluster.as_mut().filter(|cluster| cluster.gives_up_ms.is_some_and(|at| at <= now_ms))
+        else {
+            return;
+        };
+        cluster.gives_up_ms = None;
+        let waited_s = cluster.head_patience_ms / 1_000;
+        self.log(&format!(
+            "the head has not come back for {waited_s} s, and the node ends; --head-reconnect-timeout says how long it waits"
+        ));
+        self.stop();
+    }
+
     /// What this node is, what it has, and what lives on it.
     pub(crate) fn registration(&self) -> RegisterNode {
         let actors = self.actors_here.iter().map(|(actor, life)| ActorPlaced {
@@ -123,6 +144,7 @@ impl Service {
             daemon_pid: std::process::id(),
             bundles: self.held_bundles(),
             processes: self.processes.values().filter(|process| process.part != Part::Tool).map(id_bytes).collect(),
+            ended: if let HeadPlace::Remote(questions) = &self.head.place { questions.ended() } else { Vec::new() },
             starting: self.actors_here.iter().filter(|(_, life)| !life.is_running).map(actor_bytes).collect(),
         }
     }

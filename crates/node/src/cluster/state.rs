@@ -36,6 +36,10 @@ pub(crate) struct Cluster {
     pub(crate) number: u32,
     /// Whether the head can be reached and knows this node.
     pub(crate) is_registered: bool,
+    /// How long the head is waited for when it cannot be reached; 0 for ever.
+    pub(crate) head_patience_ms: u64,
+    /// When that is over, while it cannot be reached.
+    pub(crate) gives_up_ms: Option<u64>,
     pub(crate) nodes: Nodes,
     /// Connections that processes here wait for, by the process here and the one elsewhere.
     pub(crate) pending: BTreeMap<(u64, WorkerId), Pending>,
@@ -43,6 +47,8 @@ pub(crate) struct Cluster {
     pub(crate) losses: BTreeMap<(u64, WorkerId), String>,
     /// Workers that are ended at a time, because their owners cannot be reached, and the sentence.
     pub(crate) unreached: Vec<(u64, WorkerId, String)>,
+    /// Nodes whose links are kept in use, and when they are used again.
+    pub(crate) watched: BTreeMap<NodeId, u64>,
     /// Connections that another node asks about, answered at a time, when a process that has just ended is known to have.
     pub(crate) questions: Vec<(u64, NodeId, ConnectionLost)>,
     /// Connections that the network thread makes: whose they are.

@@ -34,6 +34,7 @@ impl Service {
         }
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(ended) => {
+                self.memory.worker_began(number, pid, &ended);
                 if self.poller.add(&ended, number, Role::Ended).is_ok() {
                     process.ended = Some(ended);
                 }

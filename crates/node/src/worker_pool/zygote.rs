@@ -6,9 +6,11 @@ use crate::poller::{Poller, Role};
 use crate::worker_pool::shield::Shield;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use trygon_node_core::EnvironmentId;
@@ -20,6 +22,11 @@ pub(crate) const ZYGOTE: u64 = 1 << 60;
 /// The program that the interpreter runs. Its socket is standard input; the search path comes in the environment.
 const PROGRAM: &str = "import os, sys\nsys.path[:] = os.environ.pop('TRYGON_SYS_PATH').split('\\n')\n\
                        from trygon._core.zygote import main\nmain(0)\n";
+
+/// Holds a worker's number, in hexadecimal; zeros in a zygote.
+pub(crate) const WORKER_MARK: &str = "TRYGON_WORKER_MARK";
+/// As long as any number: a worker writes its own in its place.
+const NO_WORKER: &str = "0000000000000000";
 
 /// Tells a job's processes where its files are on this node of a cluster.
 pub(crate) const DIRECTORY_VARIABLE: &str = "TRYGON_JOB_DIRECTORY";
@@ -69,6 +76,8 @@ pub(crate) struct Zygote {
     pub(in crate::worker_pool) last_words: Vec<String>,
     pub(in crate::worker_pool) ready: bool,
     pub(in crate::worker_pool) failures: u32,
+    /// Somebody killed it: that says nothing of the interpreter.
+    pub(in crate::worker_pool) was_killed: bool,
     /// Workers that are asked of it when it is ready.
     pub(in crate::worker_pool) waiting: Vec<(ForkWorker, Vec<OwnedFd>)>,
 }
@@ -100,6 +109,7 @@ impl Zygote {
             command.env_remove(name);
         }
         command.envs(&config.variables);
+        command.env(WORKER_MARK, NO_WORKER);
         if let Some(folder) = config.place() {
             command.current_dir(folder);
         }
@@ -113,13 +123,15 @@ impl Zygote {
         let connection = Connection::new(ours);
         let errors = LineStream::new(Some(errors));
         let (last_words, waiting) = (Vec::new(), Vec::new());
-        Ok(Self { child, connection, errors, last_words, ready: false, failures: 0, waiting })
+        Ok(Self { child, connection, errors, last_words, ready: false, failures: 0, was_killed: false, waiting })
     }
 
     /// Ends it, and reads what it said last.
     pub(in crate::worker_pool) fn end(&mut self) {
+        // One that is on its way out by itself has its status already, whatever is sent to it.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Where the status is not to be had, it was taken with those of the other children.
+        self.was_killed = self.child.wait().map_or(true, |status| status.signal() == Some(Signal::KILL.as_raw()));
         self.listen();
         self.errors.finish();
         self.listen();

@@ -14,6 +14,8 @@ use trygon_wire::{Header, Kind, decode};
 
 /// Failures in a row, without a zygote that became ready, after which the node gives up.
 const MAX_FAILURES: u32 = 3;
+/// One that was killed counts as this part of a failure.
+const KILLS_FOR_A_FAILURE: u32 = 16;
 
 impl Service {
     /// A zygote prints only when something is wrong.
@@ -115,10 +117,11 @@ impl Service {
     }
 
     fn replace_plain_zygote(&mut self, environment: EnvironmentId, dead: Zygote) {
-        let failures = if dead.ready { 0 } else { dead.failures + 1 };
+        let more = if dead.was_killed { 1 } else { KILLS_FOR_A_FAILURE };
+        let failures = if dead.ready { 0 } else { dead.failures + more };
         let words = dead.last_words.join("\n");
         let job = self.environments.job_of(environment);
-        if failures >= MAX_FAILURES {
+        if failures >= MAX_FAILURES * KILLS_FOR_A_FAILURE {
             let python = self.jobs.get(&job).map_or("Python", |job| job.zygotes.python.as_str());
             let message = format!("workers cannot be started: {python} ended while it was made ready.\n{words}");
             return self.fail_job(job, environment, message);

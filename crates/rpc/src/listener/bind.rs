@@ -132,6 +132,7 @@ impl Bound {
             let listener = TcpListener::bind(address).map_err(|error| refused(address, error))?;
             let io = |error| ListenError::Io { address, error };
             listener.set_nonblocking(true).map_err(io)?;
+            crate::congestion::avoid_pacing(&listener);
             // The standard library's 128 is too short for a cluster that starts at once, or for a flood: what does not fit waits a second.
             rustix::net::listen(&listener, QUEUE).map_err(|error| io(error.into()))?;
             if bound.port == 0 {

@@ -5,6 +5,7 @@ mod half_open;
 
 pub use bind::{Bound, ListenError, PortRange};
 
+use crate::congestion::restore_for_public;
 use crate::dial::prepare;
 use crate::preamble::Preamble;
 use half_open::{HalfOpen, HalfOpens, Progress};
@@ -176,6 +177,7 @@ impl<Callback: FnMut(Incoming)> Accepting<Callback> {
         if socket.set_nonblocking(true).is_err() || prepare(&socket).is_err() {
             return;
         }
+        restore_for_public(&socket, peer_address.ip());
         let mut half_open = HalfOpen::new(socket, peer_address, Instant::now() + self.patience);
         match half_open.read() {
             Progress::Waiting => self.half_open.push(half_open),

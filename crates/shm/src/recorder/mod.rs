@@ -28,6 +28,7 @@ pub struct StagedCursor {
 pub struct Recorder {
     memory: MappedMemory,
     staged_len: usize,
+    is_retriable: bool,
 }
 
 impl Recorder {
@@ -36,13 +37,22 @@ impl Recorder {
 
     /// Maps the recorder that the daemon made.
     pub fn new(descriptor: impl AsFd) -> io::Result<Self> {
-        MappedMemory::new(descriptor).map(|memory| Self { memory, staged_len: 0 })
+        MappedMemory::new(descriptor).map(|memory| Self { memory, staged_len: 0, is_retriable: false })
     }
 
     /// From here on, the worker's death means that this task was started and not finished. `connection` is not 0.
     #[inline]
     pub fn set_started(&mut self, connection: u64, slot: u32, generation: u32, attempt: u32) {
         publish::set_started(&self.memory, connection, slot, generation, attempt);
+    }
+
+    /// Whether the task that is started next is tried again when its worker dies.
+    #[inline]
+    pub fn set_retriable(&mut self, is_retriable: bool) {
+        if self.is_retriable != is_retriable {
+            self.is_retriable = is_retriable;
+            publish::set_retriable(&self.memory, is_retriable);
+        }
     }
 
     /// No task runs; its reply, if it has one, was staged before.

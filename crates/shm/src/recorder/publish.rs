@@ -1,7 +1,8 @@
 //! The order of the recorder's stores, over any kind of memory.
 
 use trygon_wire::recorder::{
-    LOG_BYTES, LOG_OFFSET, MAX_NAME_BYTES, NAME_OFFSET, RECORD_HEAD_BYTES, STAGED_LEN_OFFSET, STARTED_OFFSET,
+    LOG_BYTES, LOG_OFFSET, MAX_NAME_BYTES, NAME_OFFSET, RECORD_HEAD_BYTES, RETRIABLE_OFFSET, STAGED_LEN_OFFSET,
+    STARTED_OFFSET,
 };
 
 /// The staged log has no room for the record: what is staged has to be written out and cleared first.
@@ -64,6 +65,11 @@ pub(super) fn set_started(memory: &impl RecorderMemory, connection: u64, slot: u
     memory.publish_u64(STARTED_OFFSET, connection);
     // User code comes next: a death in it must find the task started.
     memory.keep_before_later_writes();
+}
+
+#[inline]
+pub(super) fn set_retriable(memory: &impl RecorderMemory, is_retriable: bool) {
+    memory.write_u32(RETRIABLE_OFFSET, u32::from(is_retriable));
 }
 
 #[inline]

@@ -72,7 +72,7 @@ impl Cluster {
     }
 
     fn hear(&mut self, from: NodeId, body: Body) {
-        let message = NodeToHead { body: Some(body) };
+        let message = NodeToHead { body: Some(body), ..NodeToHead::default() };
         let mut out = Out::new();
         self.now_us += 1;
         let began = cpu_s();
@@ -286,15 +286,13 @@ impl Cluster {
 
     pub(crate) fn restart_head(&mut self) -> bool {
         let began = cpu_s();
-        let snapshot = self.head.snapshot().unwrap_or_default();
-        let restored = Head::restore(&snapshot);
+        let Ok(snapshot) = self.head.snapshot() else { return false };
+        let Ok(restored) = Head::restore(&snapshot.bytes, Vec::new()) else { return false };
+        println!("  the snapshot has {} KiB", snapshot.bytes.len() / 1024);
+        let is_same = restored.snapshot().is_ok_and(|again| again == snapshot);
+        self.head = restored;
         self.head_s += cpu_s() - began;
-        println!("  the snapshot has {} KiB", snapshot.len() / 1024);
-        restored.is_ok_and(|head| {
-            let is_same = head.snapshot().is_ok_and(|again| again.len() == snapshot.len());
-            self.head = head;
-            is_same
-        })
+        is_same
     }
 }
 

@@ -1,6 +1,6 @@
 //! What became of a fetch: the copy, the next source, a pause, or an error.
 
-use crate::pulls::state::{FetchOutcome, PullEffect, PullFailure, PullTable, Source, Stage};
+use crate::pulls::state::{FetchEnd, FetchOutcome, Pull, PullEffect, PullFailure, PullTable, Stage};
 use trygon_ids::ObjectId;
 
 /// After so many other receivers were named, the origin is asked to serve by itself.
@@ -8,14 +8,8 @@ const MOST_REDIRECTS: u32 = 4;
 
 impl PullTable {
     /// A fetch has ended, and nothing writes to the memory any more (PULL-4).
-    pub fn on_fetched(
-        &mut self,
-        object: &ObjectId,
-        attempt: u64,
-        outcome: FetchOutcome,
-        now_ms: u64,
-        effects: &mut Vec<PullEffect>,
-    ) {
+    pub fn on_fetched(&mut self, object: &ObjectId, end: FetchEnd, now_ms: u64, effects: &mut Vec<PullEffect>) {
+        let FetchEnd { attempt, outcome, has_moved } = end;
         let Some(pull) = self.pulls.get_mut(object) else { return };
         let was_stopped = match pull.stage {
             Stage::Fetching { attempt: running } if running == attempt => false,
@@ -28,8 +22,15 @@ impl PullTable {
         } else if outcome == FetchOutcome::Complete {
             self.complete(object, effects);
         } else {
+            if has_moved {
+                pull.forget_failures();
+            }
             if !was_stopped {
                 self.after_failure(object, outcome, now_ms);
+            }
+            if has_moved && let Some(pull) = self.pulls.get_mut(object) {
+                // It did answer: a fetch that goes on where this one broke off needs no pause.
+                pull.silent = 0;
             }
             self.go_on(object, now_ms, effects);
         }
@@ -58,10 +59,11 @@ impl PullTable {
     /// Notes what the failure says of the source that failed.
     fn after_failure(&mut self, object: &ObjectId, outcome: FetchOutcome, now_ms: u64) {
         let Some(pull) = self.pulls.get_mut(object) else { return };
-        let was_named = pull.named.take().is_some();
-        if was_named && !matches!(outcome, FetchOutcome::Redirect(_)) {
-            // Whoever was named is no good; the origin knows no better one.
-            pull.origins.iter_mut().for_each(|origin| origin.is_direct = true);
+        if let Some(named) = pull.named.take()
+            && !matches!(outcome, FetchOutcome::Redirect(_))
+        {
+            // The origin is told, and names another one.
+            pull.failed_node = Some(named.node);
             return;
         }
         match outcome {
@@ -76,7 +78,7 @@ impl PullTable {
                     && !self.dead_nodes.contains(&named.node)
                     && named.location.size_bytes == pull.size_bytes;
                 if is_usable {
-                    pull.named = Some(Source { is_direct: false, ..named });
+                    pull.named = Some(named);
                 } else {
                     pull.origins.iter_mut().for_each(|origin| origin.is_direct = true);
                 }
@@ -130,5 +132,14 @@ impl PullTable {
         for (to, _) in pull.waiters {
             effects.push(PullEffect::Answer { to, object: *object, result: Err(pull.failure) });
         }
+    }
+}
+
+impl Pull {
+    /// Something came: what failed before counts no more.
+    fn forget_failures(&mut self) {
+        self.redirects = 0;
+        self.silent_since_ms = None;
+        self.origins.iter_mut().for_each(|origin| origin.is_direct = false);
     }
 }

@@ -8,7 +8,7 @@ impl PullTable {
     /// A process needs an object of another node. It is answered once, and holds the copy from then on.
     pub fn on_pull(&mut self, request: &PullRequest, effects: &mut Vec<PullEffect>) {
         let PullRequest { from, object, node, location, priority } = *request;
-        let source = Source { node, location, is_direct: false };
+        let source = Source { node, location, is_direct: false, failed_node: None };
         let is_dead = self.dead_nodes.contains(&node);
         let number = self.next_number;
         if let Some(pull) = self.pulls.get_mut(&object) {
@@ -41,6 +41,7 @@ impl PullTable {
                 silent: 0,
                 silent_since_ms: None,
                 redirects: 0,
+                failed_node: None,
                 failure: PullFailure::Lost,
             };
             self.pulls.insert(object, pull);

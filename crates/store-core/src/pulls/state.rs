@@ -24,6 +24,8 @@ pub struct Source {
     pub location: ObjectLocation,
     /// The source is to serve by itself, and not to name another receiver.
     pub is_direct: bool,
+    /// Whom the source named before, in vain.
+    pub failed_node: Option<u32>,
 }
 
 /// What the table is told when it is made.
@@ -50,6 +52,17 @@ pub struct PullRequest {
     pub location: ObjectLocation,
     /// Why.
     pub priority: Priority,
+}
+
+/// A fetch has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchEnd {
+    /// Its number.
+    pub attempt: u64,
+    /// What became of it.
+    pub outcome: FetchOutcome,
+    /// It brought a part of the object, which stays for the next one.
+    pub has_moved: bool,
 }
 
 /// What became of a fetch.
@@ -184,8 +197,10 @@ pub(crate) struct Pull {
     pub(crate) silent: usize,
     /// Since when nobody has answered.
     pub(crate) silent_since_ms: Option<u64>,
-    /// How often an origin named someone else.
+    /// How often an origin named someone else since something came.
     pub(crate) redirects: u32,
+    /// Who was named last, in vain.
+    pub(crate) failed_node: Option<u32>,
     /// Why the last source failed.
     pub(crate) failure: PullFailure,
 }
@@ -203,7 +218,9 @@ impl Pull {
 
     /// Where the next fetch goes.
     pub(crate) fn source(&self) -> Option<Source> {
-        self.named.or_else(|| self.origins.front().copied())
+        // Whoever is named serves: only an origin knows who waits for whom (PULL-8).
+        let named = self.named.map(|named| Source { is_direct: true, failed_node: None, ..named });
+        named.or_else(|| self.origins.front().map(|origin| Source { failed_node: self.failed_node, ..*origin }))
     }
 }
 

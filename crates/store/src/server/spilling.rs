@@ -11,7 +11,7 @@ use std::time::Duration;
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_shm::ReadOnlyMapping;
 use trygon_store_core::{
-    FetchOutcome, FilePart, Look, ObjectLocation, PartSource, Priority, PullFailure, PullRequest, WritePart,
+    FetchEnd, FetchOutcome, FilePart, Look, ObjectLocation, PartSource, Priority, PullFailure, PullRequest, WritePart,
 };
 use trygon_wire::control::ObjectPulled;
 use trygon_wire::{Kind, encode};
@@ -127,7 +127,8 @@ impl StoreServer {
 
     fn on_restored(&mut self, object: &ObjectId, attempt: u64, outcome: FetchOutcome, now_ms: u64) {
         if let Some(transfers) = &mut self.transfers {
-            transfers.pulls.on_fetched(object, attempt, outcome, now_ms, &mut transfers.effects);
+            let end = FetchEnd { attempt, outcome, has_moved: false };
+            transfers.pulls.on_fetched(object, end, now_ms, &mut transfers.effects);
         }
     }
 

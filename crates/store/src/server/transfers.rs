@@ -64,19 +64,19 @@ impl StoreServer {
         for event in events {
             match event {
                 Event::Asked(asked) => self.on_asked(asked, now_ms),
-                Event::Sent { object, location, answer } => {
+                Event::Sent { object, location, to_node, answer } => {
                     // Whoever waits for the answer may be gone, and its connection with it.
                     let _ = answer.send(self.is_served(&object, &location));
-                    self.on_send_ended(&object, now_ms);
+                    self.on_send_ended(&object, to_node, now_ms);
                 }
-                Event::Abandoned { object } => self.on_send_ended(&object, now_ms),
+                Event::Abandoned { object, to_node } => self.on_send_ended(&object, to_node, now_ms),
                 Event::Freed { object, location } => {
                     let nobody = WorkerId::nil();
                     self.table.on_freed(nobody, object, location, false, now_ms, &mut self.effects);
                 }
-                Event::Fetched { object, attempt, outcome } => {
+                Event::Fetched { object, end } => {
                     if let Some(transfers) = &mut self.transfers {
-                        transfers.pulls.on_fetched(&object, attempt, outcome, now_ms, &mut transfers.effects);
+                        transfers.pulls.on_fetched(&object, end, now_ms, &mut transfers.effects);
                     }
                 }
             }
@@ -133,7 +133,7 @@ impl StoreServer {
         let own_node = self.table.node_number();
         if let Some(transfers) = &mut self.transfers {
             let own = ObjectLocation { segment: SegmentId(0), offset_bytes: 0, size_bytes: location.size_bytes };
-            let asker = Source { node: own_node, location: own, is_direct: false };
+            let asker = Source { node: own_node, location: own, is_direct: false, failed_node: None };
             transfers.courier.send(node_of(location.segment), Request::free(object, location, asker));
         }
     }

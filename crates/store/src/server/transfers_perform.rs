@@ -46,9 +46,7 @@ impl StoreServer {
         let Some(transfers) = &mut self.transfers else { return };
         match transfers.client.reserve(size_bytes) {
             Reservation::Ready(allocation) => {
-                let (segment, offset_bytes) = (SegmentId(allocation.segment_id), allocation.offset_bytes);
-                let location = ObjectLocation { segment, offset_bytes, size_bytes };
-                transfers.rooms.insert(object, Room { allocation: Some(allocation), location, job: None });
+                transfers.rooms.insert(object, Room::new(allocation));
                 transfers.pulls.on_space(&object, true, &mut transfers.effects);
             }
             Reservation::NeedSegment { size_bytes: least_bytes } => {
@@ -88,9 +86,7 @@ impl StoreServer {
         let reserved = transfers.client.reserve_anywhere(size_bytes);
         let found = matches!(reserved, Reservation::Ready(_));
         if let Reservation::Ready(allocation) = reserved {
-            let (segment, offset_bytes) = (SegmentId(allocation.segment_id), allocation.offset_bytes);
-            let location = ObjectLocation { segment, offset_bytes, size_bytes };
-            transfers.rooms.insert(object, Room { allocation: Some(allocation), location, job: None });
+            transfers.rooms.insert(object, Room::new(allocation));
         }
         transfers.pulls.on_space(&object, found, &mut transfers.effects);
     }
@@ -109,8 +105,9 @@ impl StoreServer {
         let Some(transfers) = &mut self.transfers else { return };
         let Some(room) = transfers.rooms.get_mut(&object) else { return };
         let Some(writer) = room.allocation.as_ref().map(|allocation| allocation.writer()) else { return };
-        let asker = Source { node: own_node, location: room.location, is_direct: false };
-        let job = Arc::new(FetchJob::new(object, attempt, source, asker, writer));
+        let Some(progress) = room.progress.clone() else { return };
+        let asker = Source { node: own_node, location: room.location, is_direct: false, failed_node: None };
+        let job = Arc::new(FetchJob::new((object, attempt), source, asker, writer, progress));
         room.job = Some(job.clone());
         transfers.fetcher.add(job);
     }
@@ -118,7 +115,7 @@ impl StoreServer {
     fn seal_copy(&mut self, object: ObjectId) {
         let Some(transfers) = &mut self.transfers else { return };
         let Some(room) = transfers.rooms.get_mut(&object) else { return };
-        room.job = None;
+        room.end(true);
         let Some(allocation) = room.allocation.take() else { return };
         let location = allocation.seal();
         let own = transfers.own;
@@ -128,7 +125,8 @@ impl StoreServer {
 
     fn free_copy(&mut self, object: &ObjectId, now_ms: u64) {
         let Some(transfers) = &mut self.transfers else { return };
-        let Some(room) = transfers.rooms.remove(object) else { return };
+        let Some(mut room) = transfers.rooms.remove(object) else { return };
+        room.end(false);
         // Not sealed, it is free again when the allocation goes.
         if room.allocation.is_none() {
             let ObjectLocation { segment, offset_bytes, size_bytes } = room.location;

@@ -15,10 +15,10 @@ impl StoreServer {
     /// Another node asks for bytes.
     pub(crate) fn on_asked(&mut self, asked: Asked, now_ms: u64) {
         let served = self.decide(&asked.request, now_ms);
-        let object = asked.request.object;
+        let (object, to_node) = (asked.request.object, asked.request.asker.node);
         let is_data = matches!(served, Served::Data { .. });
         if asked.answer.send(served).is_err() && is_data {
-            self.on_send_ended(&object, now_ms);
+            self.on_send_ended(&object, to_node, now_ms);
         }
     }
 
@@ -31,14 +31,11 @@ impl StoreServer {
             return Served::Gone;
         }
         let Some(transfers) = &mut self.transfers else { return Served::Gone };
-        if let Decision::Redirect(source) = transfers.serves.on_asked(object, asker, now_ms) {
-            return Served::Redirect(source);
-        }
         if let Some(room) = transfers.rooms.get(&object).filter(|room| room.location == location) {
-            let progress = room.job.as_ref().map(|job| job.progress.clone());
-            // Without progress the copy is complete; with neither, its fetch has not begun.
-            let is_readable = progress.is_some() || room.allocation.is_none();
-            let mapping = transfers.client.mapping(location.segment.0).filter(|_| is_readable);
+            // Who was sent here is served: only where the object came from it is known who waits for whom (PULL-8). Without progress the
+            // copy is complete.
+            let progress = room.progress.clone();
+            let mapping = transfers.client.mapping(location.segment.0);
             return match mapping {
                 Some(mapping) if transfers.pulls.on_send_began(&object) => Served::Data { mapping, progress },
                 _ => Served::Gone,
@@ -47,9 +44,13 @@ impl StoreServer {
         if let Some(spilled) = self.spilled_bytes(object, location) {
             return Served::File(spilled);
         }
-        match self.mapping_for_sending(location.segment, now_ms) {
-            Some(mapping) if self.table.on_send_began(&object, &location) => Served::Data { mapping, progress: None },
-            _ => Served::Gone,
+        let Some(mapping) = self.mapping_for_sending(location.segment, now_ms) else { return Served::Gone };
+        let Some(transfers) = &mut self.transfers else { return Served::Gone };
+        match transfers.serves.on_asked(object, asker, now_ms) {
+            Decision::Redirect(source) => Served::Redirect(source),
+            // From now on it stays where it is until it is sent.
+            Decision::Serve if self.table.on_send_began(&object, &location) => Served::Data { mapping, progress: None },
+            Decision::Serve => Served::Gone,
         }
     }
 
@@ -61,12 +62,13 @@ impl StoreServer {
             || self.table.in_file(object, location).is_some()
     }
 
-    pub(crate) fn on_send_ended(&mut self, object: &ObjectId, now_ms: u64) {
+    pub(crate) fn on_send_ended(&mut self, object: &ObjectId, to_node: u32, now_ms: u64) {
         self.table.on_send_ended(object, now_ms, &mut self.effects);
-        if let Some(transfers) = &mut self.transfers
-            && transfers.rooms.contains_key(object)
-        {
+        let Some(transfers) = &mut self.transfers else { return };
+        if transfers.rooms.contains_key(object) {
             transfers.pulls.on_send_ended(object, &mut transfers.effects);
+        } else {
+            transfers.serves.on_ended(object, to_node, now_ms);
         }
     }
 

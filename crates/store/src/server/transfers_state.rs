@@ -1,7 +1,7 @@
 //! The data of transfers in the daemon's loop.
 
 use crate::client::{Allocation, StoreClient};
-use crate::transfer::{Courier, Dial, Events, FetchJob, Fetcher};
+use crate::transfer::{Courier, Dial, Events, FetchJob, Fetcher, Progress};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
@@ -30,8 +30,28 @@ pub(crate) struct Room {
     /// Until it is sealed.
     pub(crate) allocation: Option<Allocation>,
     pub(crate) location: ObjectLocation,
-    /// The fetch into it that runs.
+    /// The fetch into it that runs, or ran last.
     pub(crate) job: Option<Arc<FetchJob>>,
+    /// What is here of it, until it is sealed.
+    pub(crate) progress: Option<Arc<Progress>>,
+}
+
+impl Room {
+    /// Room in which nothing is yet.
+    pub(crate) fn new(allocation: Allocation) -> Self {
+        let Allocation { segment_id, offset_bytes, size_bytes, .. } = allocation;
+        let location = ObjectLocation { segment: SegmentId(segment_id), offset_bytes, size_bytes };
+        let progress = Some(Arc::new(Progress::new(size_bytes)));
+        Self { allocation: Some(allocation), location, job: None, progress }
+    }
+
+    /// The copy is complete (true), or the room is given up: whoever waits for a part of it is told.
+    pub(crate) fn end(&mut self, is_complete: bool) {
+        self.job = None;
+        if let Some(progress) = self.progress.take() {
+            progress.end(is_complete);
+        }
+    }
 }
 
 /// A mapping for sending, and when it was last used.

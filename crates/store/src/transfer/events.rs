@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use trygon_ids::ObjectId;
 use trygon_shm::SegmentBytes;
-use trygon_store_core::{FetchOutcome, ObjectLocation, Source};
+use trygon_store_core::{FetchEnd, ObjectLocation, Source};
 
 /// What a sender is told to do.
 #[derive(Debug)]
@@ -38,13 +38,13 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A fetch has ended; nothing writes to its memory any more.
-    Fetched { object: ObjectId, attempt: u64, outcome: FetchOutcome },
+    Fetched { object: ObjectId, end: FetchEnd },
     /// Another node wants bytes.
     Asked(Asked),
     /// They were sent: whether the object is still there.
-    Sent { object: ObjectId, location: ObjectLocation, answer: SyncSender<bool> },
+    Sent { object: ObjectId, location: ObjectLocation, to_node: u32, answer: SyncSender<bool> },
     /// They could not be sent.
-    Abandoned { object: ObjectId },
+    Abandoned { object: ObjectId, to_node: u32 },
     /// The owner of an object here, a process of another node, needs it no more.
     Freed { object: ObjectId, location: ObjectLocation },
 }

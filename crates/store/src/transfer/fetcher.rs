@@ -70,18 +70,17 @@ impl Shared {
                 continue;
             }
             job.run(&self.connections, || self.call_helpers(&job));
-            if let Some(outcome) = job.leave() {
-                let event = Event::Fetched { object: job.object, attempt: job.attempt, outcome };
-                if !self.reporter.report(event) {
-                    return;
-                }
+            if let Some(end) = job.leave()
+                && !self.reporter.report(Event::Fetched { object: job.object, end })
+            {
+                return;
             }
         }
     }
 
     /// Has other threads help with a large object, those that have time; nobody waits for them.
     fn call_helpers(&self, job: &Arc<FetchJob>) {
-        let helpers = (job.num_spans() - 1).min(STREAMS_FOR_ONE - 1);
+        let helpers = (job.num_spans().saturating_sub(1)).min(STREAMS_FOR_ONE - 1);
         let mut queue = self.queue.lock();
         for _ in 0..helpers {
             queue.jobs.push_back(job.clone());

@@ -1,23 +1,20 @@
 //! What goes over a stream. Everything has a fixed length, numbers are little-endian.
 //!
 //! Request, 100 bytes: `{version u8, kind u8, flags u8, 0 u8, node u32, job 4, object 28, segment u64, offset u64, size u64, from u64, to u64,
-//! own segment u64, own offset u64, 0 u32}`: the bytes `from..to` of the object that lies there. `node` and `own ...` say who asks and where
-//! its copy comes to lie.
+//! own segment u64, own offset u64, failed node u32}`: the bytes `from..to` of the object that lies there, which are one span. `node` and
+//! `own ...` say who asks and where its copy comes to lie; `failed node`, when the flag for it is set, whom this node named before, in vain.
 //!
 //! Reply to `get`, 32 bytes: `{status u8, 0 × 3, node u32, segment u64, offset u64, size u64}`; the fields after the status are those of a
-//! redirect. After `DATA`, for each chunk `{status u8, bytes}`; a status that is not `DATA` is the last byte. After the last chunk one
-//! more status: whether the object was still there. Reply to `free`: one status.
+//! redirect. After `DATA`, for each chunk `{status u8, bytes}`, and after the last chunk one more status: whether the object was still there.
+//! In place of each of these statuses `WAIT` may come any number of times before it: the sender waits for the bytes itself. Any other
+//! status is the last byte. Reply to `free`: one status.
 
 use std::io;
 use trygon_ids::{JobId, ObjectId, SegmentId};
-use trygon_store_core::{ObjectLocation, Source};
+use trygon_store_core::{CHUNK_BYTES, ObjectLocation, SPAN_BYTES, Source};
 
 /// The version of everything here.
-const VERSION: u8 = 1;
-/// What is checked, sent on and written at once.
-pub(crate) const CHUNK_BYTES: u64 = 1 << 20;
-/// What one request asks for: a multiple of the chunk.
-pub(crate) const SPAN_BYTES: u64 = 16 << 20;
+const VERSION: u8 = 2;
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const GONE: u8 = 1;
@@ -25,10 +22,15 @@ pub(crate) const REFUSED: u8 = 2;
 pub(crate) const REDIRECT: u8 = 3;
 /// The sender waits for the bytes itself, in vain.
 pub(crate) const FAILED: u8 = 4;
+/// The sender waits for the bytes itself, and something does come there.
+pub(crate) const WAIT: u8 = 5;
+/// The sender got the span anew meanwhile: it is to be asked for again.
+pub(crate) const AGAIN: u8 = 6;
 
 const GET: u8 = 1;
 const FREE: u8 = 2;
 const FLAG_DIRECT: u8 = 1;
+const FLAG_FAILED: u8 = 2;
 
 pub(crate) const REQUEST_BYTES: usize = 100;
 pub(crate) const REPLY_BYTES: usize = 32;
@@ -91,7 +93,8 @@ impl Request {
             Ask::Get { from, to } => (GET, from, to),
             Ask::Free => (FREE, 0, 0),
         };
-        let flags = if self.asker.is_direct { FLAG_DIRECT } else { 0 };
+        let direct = if self.asker.is_direct { FLAG_DIRECT } else { 0 };
+        let flags = direct | if self.asker.failed_node.is_some() { FLAG_FAILED } else { 0 };
         let mut bytes = Vec::with_capacity(REQUEST_BYTES);
         bytes.extend_from_slice(&[VERSION, kind, flags, 0]);
         bytes.extend_from_slice(&self.asker.node.to_le_bytes());
@@ -102,6 +105,7 @@ impl Request {
         for number in [segment.0, offset_bytes, size_bytes, from, to, own.segment.0, own.offset_bytes] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
+        bytes.extend_from_slice(&self.asker.failed_node.unwrap_or(0).to_le_bytes());
         let mut fixed = [0; REQUEST_BYTES];
         fixed[..bytes.len()].copy_from_slice(&bytes);
         fixed
@@ -118,6 +122,10 @@ impl Request {
         let location = ObjectLocation { segment, offset_bytes, size_bytes };
         let own_segment = SegmentId(fields.number());
         let own = ObjectLocation { segment: own_segment, offset_bytes: fields.number(), size_bytes };
+        let failed_node = Some(u32::from_le_bytes(fields.take())).filter(|_| flags & FLAG_FAILED != 0);
+        let is_span = |from: u64, to: u64| {
+            from.is_multiple_of(SPAN_BYTES) && to.checked_sub(from).is_some_and(|length| length <= SPAN_BYTES)
+        };
         let invalid = |message: &str| io::Error::new(io::ErrorKind::InvalidData, message.to_owned());
         if version != VERSION {
             return Err(invalid("a request of another version"));
@@ -126,11 +134,11 @@ impl Request {
             return Err(invalid("a request for an object beyond any segment"));
         }
         let ask = match kind {
-            GET if from <= to && to <= size_bytes && from.is_multiple_of(CHUNK_BYTES) => Ask::Get { from, to },
+            GET if is_span(from, to) && to <= size_bytes => Ask::Get { from, to },
             FREE => Ask::Free,
             _ => return Err(invalid("a request for no range")),
         };
-        let asker = Source { node, location: own, is_direct: flags & FLAG_DIRECT != 0 };
+        let asker = Source { node, location: own, is_direct: flags & FLAG_DIRECT != 0, failed_node };
         Ok(Self { ask, job, object, location, asker })
     }
 }
@@ -164,7 +172,7 @@ impl Reply {
             DATA => Ok(Self::Data),
             GONE => Ok(Self::Gone),
             REFUSED => Ok(Self::Refused),
-            REDIRECT => Ok(Self::Redirect(Source { node, location, is_direct: false })),
+            REDIRECT => Ok(Self::Redirect(Source { node, location, is_direct: false, failed_node: None })),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a reply with an unknown status")),
         }
     }
@@ -182,10 +190,10 @@ mod tests {
     #[test]
     fn requests_and_replies_survive_and_nonsense_is_refused() {
         let at =
-            |segment, offset_bytes| ObjectLocation { segment: SegmentId(segment), offset_bytes, size_bytes: 9 << 20 };
-        let asker = Source { node: 3, location: at(3 << 40 | 5, 128), is_direct: true };
+            |segment, offset_bytes| ObjectLocation { segment: SegmentId(segment), offset_bytes, size_bytes: 19 << 20 };
+        let asker = Source { node: 3, location: at(3 << 40 | 5, 128), is_direct: true, failed_node: Some(9) };
         let request = Request {
-            ask: Ask::Get { from: 2 << 20, to: 9 << 20 },
+            ask: Ask::Get { from: 16 << 20, to: 19 << 20 },
             job: JobId::new([1, 2, 3, 4]),
             object: ObjectId::new([7; 28]),
             location: at(1 << 40 | 2, 64),
@@ -194,13 +202,14 @@ mod tests {
         assert_eq!(Request::parse(&request.encode()).expect("well formed"), request);
         let free = Request { ask: Ask::Free, ..request };
         assert_eq!(Request::parse(&free.encode()).expect("well formed"), free);
-        for ask in [Ask::Get { from: 5, to: 10 }, Ask::Get { from: 0, to: 10 << 20 }] {
+        for (from, to) in [(5, 10), (16 << 20, 20 << 20), (0, 9 << 20), (16 << 20, 1 << 20)] {
+            let ask = Ask::Get { from, to };
             assert!(Request::parse(&Request { ask, ..request }.encode()).is_err());
         }
         let mut other_version = request.encode();
         other_version[0] = 9;
         assert!(Request::parse(&other_version).is_err());
-        let redirect = Source { is_direct: false, ..asker };
+        let redirect = Source { is_direct: false, failed_node: None, ..asker };
         for reply in [Reply::Data, Reply::Gone, Reply::Refused, Reply::Redirect(redirect)] {
             assert_eq!(Reply::parse(&reply.encode()).expect("well formed"), reply);
         }

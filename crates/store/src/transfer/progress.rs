@@ -1,96 +1,80 @@
-//! Which chunks of a copy are here, for those who are sent them on.
+//! The parts of a copy, for the threads that fetch them and those that send them on.
 
-use crate::transfer::frames::CHUNK_BYTES;
 use parking_lot::{Condvar, Mutex};
 use std::time::{Duration, Instant};
+use trygon_store_core::{Chunks, Outlook};
 
-/// What is known of a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Chunk {
-    Missing,
-    /// Its bytes are here; whether the source still had the object when it sent them is not known yet.
-    Here,
-    Verified,
-}
-
-#[derive(Debug)]
-struct State {
-    chunks: Vec<Chunk>,
-    /// Nothing more comes: it is complete, or was given up.
-    is_over: bool,
-    is_complete: bool,
-}
-
-/// The chunks of one fetch. Shared by the threads that fetch and those that send on.
+/// The parts of one copy, from the moment its room is found. Shared by the threads of all fetches into it and those that send on.
 #[derive(Debug)]
 pub(crate) struct Progress {
     /// A lock, because threads wait for one another's chunks. Held for moments, once for each chunk.
-    state: Mutex<State>,
+    chunks: Mutex<Chunks>,
     changed: Condvar,
-}
-
-fn index(start_bytes: u64) -> usize {
-    (start_bytes / CHUNK_BYTES) as usize
+    started: Instant,
 }
 
 impl Progress {
     pub(crate) fn new(size_bytes: u64) -> Self {
-        let chunks = vec![Chunk::Missing; index(size_bytes.next_multiple_of(CHUNK_BYTES))];
-        let state = State { chunks, is_over: false, is_complete: false };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        Self { chunks: Mutex::new(Chunks::new(size_bytes, 0)), changed: Condvar::new(), started: Instant::now() }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Chunks)) {
+        change(&mut self.chunks.lock());
+        self.changed.notify_all();
     }
 
     /// The chunk that begins there is here.
     pub(crate) fn note(&self, start_bytes: u64) {
-        self.set(start_bytes, start_bytes + 1, Chunk::Here);
+        let now_ms = self.now_ms();
+        self.change(|chunks| chunks.note(start_bytes, now_ms));
     }
 
-    /// The source still had the object after it sent these bytes.
-    pub(crate) fn verify(&self, from: u64, to: u64) {
-        self.set(from, to, Chunk::Verified);
+    /// The source still had the object after it sent this span.
+    pub(crate) fn verify(&self, span: u64) {
+        self.change(|chunks| chunks.verify(span));
     }
 
-    fn set(&self, from: u64, to: u64, new: Chunk) {
-        let mut state = self.state.lock();
-        for chunk in state.chunks.iter_mut().take(index(to.next_multiple_of(CHUNK_BYTES))).skip(index(from)) {
-            *chunk = new;
-        }
-        drop(state);
-        self.changed.notify_all();
+    /// The fetch of a span came to nothing. Called before its bytes are written again (PULL-6).
+    pub(crate) fn fail(&self, span: u64) {
+        self.change(|chunks| chunks.fail(span));
     }
 
     /// Nothing more comes.
     pub(crate) fn end(&self, is_complete: bool) {
-        let mut state = self.state.lock();
-        state.is_over = true;
-        state.is_complete = is_complete;
-        drop(state);
-        self.changed.notify_all();
+        self.change(|chunks| chunks.end(is_complete));
     }
 
-    /// Waits for the chunk that begins there. False when it does not come.
-    pub(crate) fn wait_for(&self, start_bytes: u64, limit: Duration) -> bool {
-        self.wait(start_bytes, start_bytes + 1, Chunk::Here, limit)
+    /// The spans that a fetch has to bring.
+    pub(crate) fn missing_spans(&self) -> Vec<u64> {
+        self.chunks.lock().missing_spans()
     }
 
-    /// Waits until these bytes are known to be the object's. False when they are not.
-    pub(crate) fn wait_verified(&self, from: u64, to: u64, limit: Duration) -> bool {
-        self.wait(from, to, Chunk::Verified, limit)
+    /// Which try at the span this is.
+    pub(crate) fn generation(&self, span: u64) -> u32 {
+        self.chunks.lock().generation(span)
     }
 
-    fn wait(&self, from: u64, to: u64, least: Chunk, limit: Duration) -> bool {
+    /// Waits for the chunk that begins there; `Coming` when the time is up.
+    pub(crate) fn wait_for(&self, start_bytes: u64, generation: u32, limit: Duration) -> Outlook {
+        self.wait(limit, |chunks, now_ms| chunks.look(start_bytes, generation, now_ms))
+    }
+
+    /// Waits until the span is known to be the object's; `Coming` when the time is up.
+    pub(crate) fn wait_verified(&self, span: u64, generation: u32, limit: Duration) -> Outlook {
+        self.wait(limit, |chunks, now_ms| chunks.look_verified(span, generation, now_ms))
+    }
+
+    fn wait(&self, limit: Duration, look: impl Fn(&Chunks, u64) -> Outlook) -> Outlook {
         let until = Instant::now() + limit;
-        let mut state = self.state.lock();
+        let mut chunks = self.chunks.lock();
         loop {
-            if state.is_over {
-                return state.is_complete;
-            }
-            let mut wanted = state.chunks.iter().take(index(to.next_multiple_of(CHUNK_BYTES))).skip(index(from));
-            if wanted.all(|chunk| *chunk >= least) {
-                return true;
-            }
-            if self.changed.wait_until(&mut state, until).timed_out() {
-                return false;
+            let outlook = look(&chunks, self.now_ms());
+            if outlook != Outlook::Coming || self.changed.wait_until(&mut chunks, until).timed_out() {
+                return outlook;
             }
         }
     }

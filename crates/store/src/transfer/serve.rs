@@ -2,15 +2,16 @@
 
 use crate::transfer::connections::STALLED;
 use crate::transfer::events::{Asked, Event, Reporter, Served};
-use crate::transfer::frames::{Ask, DATA, FAILED, GONE, REQUEST_BYTES, Reply, Request, chunks};
+use crate::transfer::frames::{AGAIN, Ask, DATA, FAILED, GONE, REQUEST_BYTES, Reply, Request, WAIT, chunks};
 use crate::transfer::kinds::Threads;
 use crate::transfer::stream::Stream;
 use std::io;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
+use trygon_store_core::{Outlook, SPAN_BYTES};
 
-/// How long a chunk may take to come that this node waits for itself: less than the other side has patience for.
-const CHUNK_WAIT: Duration = Duration::from_secs(5);
+/// So often the other side is told that this node waits itself: well within its patience.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// Serves a connection in a thread of its own.
 pub(crate) fn begin(
@@ -30,7 +31,7 @@ pub(crate) fn begin(
 pub(crate) struct Server {
     pub(crate) reporter: Reporter,
     /// Who is at the other end.
-    node: u32,
+    pub(crate) node: u32,
 }
 
 pub(crate) fn stopped<T>(_: T) -> io::Error {
@@ -78,25 +79,30 @@ impl Server {
         // The mapping goes before the loop may let the segment go.
         drop(served);
         if !matches!(sent, Ok(true)) {
-            self.reporter.report(Event::Abandoned { object });
+            self.reporter.report(Event::Abandoned { object, to_node: self.node });
             return sent.map(|_| ());
         }
         let (answer, answered) = sync_channel(1);
-        self.reporter.report(Event::Sent { object, location: request.location, answer });
+        self.reporter.report(Event::Sent { object, location: request.location, to_node: self.node, answer });
         let still_there = answered.recv().map_err(stopped)?;
         stream.write_all(&[if still_there { DATA } else { GONE }])
     }
 }
 
-/// False when a chunk did not come.
+/// False when a chunk did not come; then the other side has been told.
 fn send_chunks(stream: &mut dyn Stream, request: &Request, served: &Served, from: u64, to: u64) -> io::Result<bool> {
     let Served::Data { mapping, progress } = served else { return Ok(false) };
+    let (progress, span) = (progress.as_ref(), from / SPAN_BYTES);
+    // Before the first byte is read (PULL-6).
+    let generation = progress.map_or(0, |progress| progress.generation(span));
     stream.write_all(&Reply::Data.encode())?;
     for (start, end) in chunks(from, to) {
-        let is_here = progress.as_ref().is_none_or(|progress| progress.wait_for(start, CHUNK_WAIT));
+        let wait = |limit| progress.map_or(Outlook::Ready, |progress| progress.wait_for(start, generation, limit));
+        if !tell_while_waiting(stream, wait)? {
+            return Ok(false);
+        }
         mapping.prepare(request.location.offset_bytes + start, end - start);
-        let bytes = mapping.range(request.location.offset_bytes + start, end - start).filter(|_| is_here);
-        let Some(bytes) = bytes else {
+        let Some(bytes) = mapping.range(request.location.offset_bytes + start, end - start) else {
             stream.write_all(&[FAILED])?;
             return Ok(false);
         };
@@ -104,9 +110,31 @@ fn send_chunks(stream: &mut dyn Stream, request: &Request, served: &Served, from
         stream.write_all(bytes)?;
     }
     // What this node was sent itself counts as the object only when its source has said so.
-    let is_verified = progress.as_ref().is_none_or(|progress| progress.wait_verified(from, to, CHUNK_WAIT));
-    if !is_verified {
-        stream.write_all(&[GONE])?;
-    }
-    Ok(is_verified)
+    tell_while_waiting(stream, |limit| {
+        progress.map_or(Outlook::Ready, |progress| progress.wait_verified(span, generation, limit))
+    })
 }
+
+/// Waits for what this node is sent itself, and lets the other side know that it does. False when it does not come.
+fn tell_while_waiting(stream: &mut dyn Stream, wait: impl Fn(Duration) -> Outlook) -> io::Result<bool> {
+    let mut outlook = wait(Duration::ZERO);
+    if outlook == Outlook::Coming {
+        // What was sent before is not held back meanwhile.
+        stream.flush()?;
+        outlook = wait(SIGN_OF_LIFE);
+    }
+    while outlook == Outlook::Coming {
+        stream.write_all(&[WAIT])?;
+        stream.flush()?;
+        outlook = wait(SIGN_OF_LIFE);
+    }
+    match outlook {
+        Outlook::Renewed => stream.write_all(&[AGAIN])?,
+        Outlook::Never => stream.write_all(&[FAILED])?,
+        Outlook::Ready | Outlook::Coming => {}
+    }
+    Ok(outlook == Outlook::Ready)
+}
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,12 @@ impl Server {
             stream.write_all(block)?;
         }
         let (answer, answered) = sync_channel(1);
-        self.reporter.report(Event::Sent { object: request.object, location: request.location, answer });
+        self.reporter.report(Event::Sent {
+            object: request.object,
+            location: request.location,
+            to_node: self.node,
+            answer,
+        });
         let still_there = answered.recv().map_err(stopped)?;
         stream.write_all(&[if still_there { DATA } else { GONE }])
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,16 @@ pub trait Stream: Read + Write + Send {
     /// # Errors
     /// When the system refuses.
     fn set_timeout(&self, limit: Duration) -> io::Result<()>;
+
+    /// The socket underneath: another thread shuts it down to end a read or a write that waits.
+    fn socket(&self) -> BorrowedFd<'_>;
 }
 
 impl Stream for TcpStream {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+
     fn set_timeout(&self, limit: Duration) -> io::Result<()> {
         self.set_nodelay(true)?;
         self.set_read_timeout(Some(limit))?;
@@ -24,6 +32,10 @@ impl Stream for TcpStream {
 }
 
 impl Stream for UnixStream {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+
     fn set_timeout(&self, limit: Duration) -> io::Result<()> {
         self.set_read_timeout(Some(limit))?;
         self.set_write_timeout(Some(limit))
@@ -31,6 +43,10 @@ impl Stream for UnixStream {
 }
 
 impl Stream for Box<dyn Stream> {
+    fn socket(&self) -> BorrowedFd<'_> {
+        (**self).socket()
+    }
+
     fn set_timeout(&self, limit: Duration) -> io::Result<()> {
         (**self).set_timeout(limit)
     }
@@ -67,6 +83,10 @@ impl<S: Write> Write for Over<S> {
 }
 
 impl<S: Read + Write + Send> Stream for Over<S> {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
     fn set_timeout(&self, limit: Duration) -> io::Result<()> {
         self.socket.set_timeout(limit)
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -39,6 +40,11 @@ impl Network {
 
     pub(crate) fn cut_after(&self, node: u32, bytes: i64) {
         self.cut_after[&node].store(bytes, Ordering::SeqCst);
+    }
+
+    /// Who dials this node gets there from now on.
+    pub(crate) fn set_address(&self, node: u32, address: SocketAddr) {
+        self.addresses.lock().expect("no panic").insert(node, address);
     }
 
     fn dial(&self, from: u32, to: u32) -> io::Result<Box<dyn Stream>> {
@@ -87,6 +93,10 @@ impl Stream for Cut {
     fn set_timeout(&self, limit: Duration) -> io::Result<()> {
         self.stream.set_timeout(limit)
     }
+
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.stream.socket()
+    }
 }
 
 /// Counts what a node sends.
@@ -117,6 +127,10 @@ impl Write for Counted {
 impl Stream for Counted {
     fn set_timeout(&self, limit: Duration) -> io::Result<()> {
         self.stream.set_timeout(limit)
+    }
+
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.stream.socket()
     }
 }
 

@@ -1,7 +1,7 @@
 //! An actor's life, and functions.
 
 use crate::messages::messages;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 messages! {
     /// Runs a constructor: this worker is now this actor. Answer: `ActorStarted`.
@@ -25,7 +25,7 @@ messages! {
         /// Device instances held.
         #[prost(message, repeated, tag = "9")] devices: Vec<crate::control::Devices>,
         /// What it holds.
-        #[prost(map = "string, double", tag = "10")] resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "10")] resources: BTreeMap<String, f64>,
         /// The body of the class, if the daemon has it.
         #[prost(bytes = "vec", tag = "11")] class_body: Vec<u8>,
         /// Nesting depth of the creator.

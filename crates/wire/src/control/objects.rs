@@ -161,6 +161,13 @@ messages! {
         /// That of the last `ObjectPull` of the object.
         #[prost(uint64, tag = "7")] number: u64,
     }
+    /// To every process: a node died. What lay there is lost.
+    NodeLost {
+        /// Its number: the upper bits of its segments' numbers.
+        #[prost(uint32, tag = "1")] node_number: u32,
+        /// Which node, and why it is dead, for people.
+        #[prost(string, tag = "2")] message: String,
+    }
     /// The sender of an `ObjectPull` needs the copy no more, whether it has it or still waits for it.
     ReplicaRelease {
         /// The object.
@@ -210,6 +217,8 @@ messages! {
         #[prost(bytes = "vec", tag = "3")] value: Vec<u8>,
         /// Keys, for `list`.
         #[prost(bytes = "vec", repeated, tag = "4")] keys: Vec<Vec<u8>>,
+        /// Why nothing was changed: the head's disk is full. Or empty.
+        #[prost(string, tag = "5")] out_of_disk: String,
     }
     /// What happened to a task, for the bounded record.
     TaskEvent {

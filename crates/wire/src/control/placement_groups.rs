@@ -1,13 +1,13 @@
 //! Placement groups, and leases that are taken back.
 
 use crate::messages::messages;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 messages! {
     /// One bundle of a placement group.
     Bundle {
         /// What it holds.
-        #[prost(map = "string, double", tag = "1")] resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "1")] resources: BTreeMap<String, f64>,
     }
     /// Creates a placement group; what becomes of it comes as `PlacementGroupUpdate`. One with a name is answered by `PlacementGroupReply`.
     CreatePlacementGroup {
@@ -36,6 +36,8 @@ messages! {
         #[prost(uint64, tag = "1")] request_id: u64,
         /// Why it was refused, or empty.
         #[prost(string, tag = "2")] error: String,
+        /// Why nothing was changed: the head's disk is full. Or empty.
+        #[prost(string, tag = "3")] out_of_disk: String,
     }
     /// Removes a placement group and ends what runs in it.
     RemovePlacementGroup {

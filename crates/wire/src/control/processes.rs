@@ -2,7 +2,7 @@
 
 use crate::control::{Certificate, SpillConfig};
 use crate::messages::messages;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 messages! {
     /// First frame of a driver to the daemon it started: what the node is to be. Answer: `NodeStarted` or `NodeFailed`.
@@ -16,7 +16,7 @@ messages! {
         /// The driver's module search path, for the zygote.
         #[prost(string, repeated, tag = "4")] sys_path: Vec<String>,
         /// Resources of the node: CPU, GPU, memory and custom ones.
-        #[prost(map = "string, double", tag = "5")] resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "5")] resources: BTreeMap<String, f64>,
         /// Limit of the object store in bytes.
         #[prost(uint64, tag = "6")] object_store_memory_bytes: u64,
         /// Namespace of the driver's named actors.
@@ -42,7 +42,7 @@ messages! {
         /// Folder of the job's files, which the daemon removes at the end; empty when there is none.
         #[prost(string, tag = "22")] job_directory: String,
         /// Labels of the node.
-        #[prost(map = "string, string", tag = "30")] labels: HashMap<String, String>,
+        #[prost(btree_map = "string, string", tag = "30")] labels: BTreeMap<String, String>,
         /// How objects are written to files.
         #[prost(message, optional, tag = "48")] spill: Option<SpillConfig>,
     }
@@ -57,7 +57,7 @@ messages! {
         /// The driver's incarnation as an owner, 12 bytes.
         #[prost(bytes = "vec", tag = "4")] incarnation: Vec<u8>,
         /// What the node has.
-        #[prost(map = "string, double", tag = "5")] resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "5")] resources: BTreeMap<String, f64>,
         /// The node's address, for people.
         #[prost(string, tag = "6")] node_address: String,
         /// The daemon's process id.
@@ -114,7 +114,7 @@ messages! {
         /// Chosen by the asker.
         #[prost(uint64, tag = "1")] request_id: u64,
         /// What one lease holds while it lives.
-        #[prost(map = "string, double", tag = "2")] resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "2")] resources: BTreeMap<String, f64>,
         /// How many leases are wanted.
         #[prost(uint32, tag = "3")] count: u32,
         /// How deep the tasks are nested; deeper work is served first when something blocks.
@@ -207,6 +207,8 @@ messages! {
         #[prost(uint32, tag = "6")] attempt: u32,
         /// Frames that were written for this peer and may not have arrived.
         #[prost(bytes = "vec", repeated, tag = "7")] frames: Vec<Vec<u8>>,
+        /// What it had begun is not known: its record is lost with its machine, or cannot be asked for. Any task that was sent may have run.
+        #[prost(bool, tag = "8")] unrecorded: bool,
     }
     /// A lease is granted; the worker is connected (its `PeerConnected` came before).
     LeaseGranted {
@@ -259,9 +261,9 @@ messages! {
         /// Namespace of the name.
         #[prost(string, tag = "6")] namespace: String,
         /// What is needed to place it.
-        #[prost(map = "string, double", tag = "7")] placement_resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "7")] placement_resources: BTreeMap<String, f64>,
         /// What it holds while it lives.
-        #[prost(map = "string, double", tag = "8")] lifetime_resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "8")] lifetime_resources: BTreeMap<String, f64>,
         /// Restarts allowed; -1 for any number.
         #[prost(int64, tag = "9")] max_restarts: i64,
         /// Dependencies and arguments of the constructor, in the form of a task's.
@@ -291,5 +293,7 @@ messages! {
         #[prost(string, tag = "4")] existing_class_name: String,
         /// Why it was refused, or empty.
         #[prost(string, tag = "5")] error: String,
+        /// Why nothing was changed: the head's disk is full. Or empty.
+        #[prost(string, tag = "6")] out_of_disk: String,
     }
 }

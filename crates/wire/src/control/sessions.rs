@@ -2,7 +2,7 @@
 
 use crate::control::SpillConfig;
 use crate::messages::messages;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 messages! {
     /// First frame to a daemon that is to stay: what its node is to be. Answer: `NodeStarted` or `NodeFailed`, then the socket is closed.
@@ -24,9 +24,9 @@ messages! {
         /// The file with the cluster's key.
         #[prost(string, tag = "8")] key_file: String,
         /// Resources of the node: CPU, GPU, memory and custom ones.
-        #[prost(map = "string, double", tag = "9")] resources: HashMap<String, f64>,
+        #[prost(btree_map = "string, double", tag = "9")] resources: BTreeMap<String, f64>,
         /// Labels of the node.
-        #[prost(map = "string, string", tag = "10")] labels: HashMap<String, String>,
+        #[prost(btree_map = "string, string", tag = "10")] labels: BTreeMap<String, String>,
         /// Limit of the object store in bytes.
         #[prost(uint64, tag = "11")] object_store_memory_bytes: u64,
         /// How many workers to fork ahead for each job.
@@ -41,6 +41,8 @@ messages! {
         #[prost(string, tag = "16")] storage: String,
         /// How long the certificates of nodes are valid, in seconds; 0 for the usual time.
         #[prost(uint32, tag = "17")] certificate_lifetime_s: u32,
+        /// How long a node that has lost its head waits for it before it ends, in seconds; 0 for ever.
+        #[prost(uint32, tag = "18")] head_patience_s: u32,
         /// How objects are written to files.
         #[prost(message, optional, tag = "48")] spill: Option<SpillConfig>,
     }
@@ -71,7 +73,7 @@ messages! {
         /// Folder of the job's files, which the daemon removes when the job is over; empty when there is none.
         #[prost(string, tag = "12")] job_directory: String,
         /// Settings that the driver's workers are to inherit as environment variables.
-        #[prost(map = "string, string", tag = "13")] variables: HashMap<String, String>,
+        #[prost(btree_map = "string, string", tag = "13")] variables: BTreeMap<String, String>,
         /// The job's weight where several share a node; 0 for the usual one, 1.
         #[prost(double, tag = "14")] weight: f64,
     }

@@ -45,6 +45,7 @@ pub(crate) fn put(examples: &mut Examples) {
         &peer::CancelObject { object_id: id(1, 28), force: true, recursive: true, request_id: 0x2_0000_0002 },
     );
     examples.put(Kind::CancelAnswer, &peer::CancelAnswer { request_id: 0x1_0000_0001, actor_forced: true });
+    put_lost(examples);
     examples.put(Kind::ObjectQuery, &peer::ObjectQuery { object_id: id(1, 28) });
     examples.put(
         Kind::ObjectReply,
@@ -69,4 +70,29 @@ pub(crate) fn put(examples: &mut Examples) {
         },
     );
     examples.put(Kind::Steal, &peer::Steal { count: 1 });
+}
+
+/// What is said of lost objects.
+fn put_lost(examples: &mut Examples) {
+    examples.put(
+        Kind::ObjectLost,
+        &peer::ObjectLost {
+            object_id: id(1, 28),
+            segment_id: 0x2_0000_0002,
+            offset_bytes: 0x3_0000_0003,
+            size_bytes: 0x4_0000_0004,
+            reason: "its node died".to_owned(),
+        },
+    );
+    examples.put(Kind::CopyQuery, &peer::CopyQuery { object_id: id(1, 28) });
+    examples.put(
+        Kind::LocationUpdate,
+        &peer::LocationUpdate {
+            object_id: id(1, 28),
+            is_here: true,
+            segment_id: 0x3_0000_0003,
+            offset_bytes: 0x4_0000_0004,
+            size_bytes: 0x5_0000_0005,
+        },
+    );
 }

@@ -105,6 +105,7 @@ fn put_peers(examples: &mut Examples) {
             generation: 5,
             attempt: 6,
             frames: vec![b"one".to_vec(), b"two".to_vec()],
+            unrecorded: true,
         },
     );
 }

@@ -13,7 +13,6 @@ macro_rules! messages {
                 Kind::TaskPush | Kind::TaskDone | Kind::StreamItem | Kind::StreamCredit => None,
                 // Nothing of these kinds is sent yet.
                 Kind::PeerHello
-                | Kind::LocationUpdate
                 | Kind::BorrowAck
                 | Kind::Drain => None,
             }
@@ -30,6 +29,9 @@ messages! {
     Cancel => peer::Cancel,
     CancelObject => peer::CancelObject,
     CancelAnswer => peer::CancelAnswer,
+    ObjectLost => peer::ObjectLost,
+    CopyQuery => peer::CopyQuery,
+    LocationUpdate => peer::LocationUpdate,
     ObjectQuery => peer::ObjectQuery,
     ObjectReply => peer::ObjectReply,
     BorrowReport => peer::BorrowReport,
@@ -86,6 +88,7 @@ messages! {
     WatchSegment => control::WatchSegment,
     ObjectPull => control::ObjectPull,
     ObjectPulled => control::ObjectPulled,
+    NodeLost => control::NodeLost,
     ReplicaRelease => control::ReplicaRelease,
     Reclaim => control::Reclaim,
     StateReply => control::StateReply,

@@ -128,13 +128,18 @@ impl Env {
     }
 
     pub(crate) fn lose(&mut self, number: u8, peer: u32, started: Option<&Sent>) {
+        self.lose_for("signal", number, peer, started);
+    }
+
+    pub(crate) fn lose_for(&mut self, cause_kind: &str, number: u8, peer: u32, started: Option<&Sent>) {
         let started =
             started.map(|sent| Interrupted { slot: sent.slot, generation: sent.generation, attempt: sent.attempt });
         let lost = Lost {
             worker: worker(number),
             peer: Some(PeerIndex(peer)),
             started,
-            cause_kind: "signal",
+            unrecorded: false,
+            cause_kind,
             message: "it was killed",
             pid: 7,
             signal: 9,

@@ -101,9 +101,16 @@ pub(crate) struct Peer {
     pub(crate) definitions: Vec<Arc<Definition>>,
     pub(crate) wants_write: bool,
     pub(crate) is_dirty: bool,
+    /// The connection, with another machine, ended before it was secured: nothing was written to it.
+    pub(super) never_secured: bool,
 }
 
 impl Peer {
+    /// Whether anything that was said may have arrived.
+    pub(crate) fn was_connected(&self) -> bool {
+        !self.never_secured && self.remote.as_ref().is_none_or(|remote| !remote.tls.is_handshaking())
+    }
+
     /// Whether the connection has not ended.
     pub(crate) fn is_open(&self) -> bool {
         self.socket.is_some()
@@ -177,6 +184,7 @@ impl Links {
             definitions: Vec::new(),
             wants_write: false,
             is_dirty: false,
+            never_secured: false,
         });
         index
     }
@@ -338,7 +346,8 @@ impl Outbox for Links {
             num_returns: task.num_returns,
             depth: task.depth,
         };
-        let flags = if task.is_actor_call { task::FLAG_ACTOR } else { 0 };
+        let flags = if task.is_actor_call { task::FLAG_ACTOR } else { 0 }
+            | if task.is_retriable { task::FLAG_RETRIABLE } else { 0 };
         let peer = &mut self.peers[index.0 as usize];
         push.write(flags, task.payload, peer.out.bytes_mut());
         if peer.out.len() >= COALESCE_BYTES && !peer.wants_write {

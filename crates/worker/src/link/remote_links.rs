@@ -80,7 +80,7 @@ impl Links {
             return;
         }
         peer.out.clear();
-        peer.remote = None;
+        peer.never_secured = peer.remote.take().is_some_and(|remote| remote.tls.is_handshaking());
         self.remotes.handshaking.retain(|other| *other != index);
         self.remotes.lost.push((index, reason));
     }

@@ -108,7 +108,7 @@ fn labels_and_spread_are_heard() {
             number,
             Body::Register(RegisterNode {
                 node_id: node(number).as_bytes().to_vec(),
-                address: "10.0.0.1:1".to_owned(),
+                address: format!("10.0.0.{number}:1"),
                 resources: amounts(&[("CPU", 8.0)]),
                 labels: [("zone".to_owned(), zone.to_owned())].into(),
                 ..RegisterNode::default()

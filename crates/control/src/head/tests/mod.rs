@@ -10,9 +10,9 @@ mod random_world;
 mod shipped;
 
 use crate::head::{Head, Out};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
-use trygon_proto::control::{Bundle, CreateActor, CreatePlacementGroup, RemovePlacementGroup};
+use trygon_proto::control::{Bundle, CreateActor, CreatePlacementGroup, FunctionPut, RemovePlacementGroup};
 use trygon_proto::v1::from_process::Request;
 use trygon_proto::v1::head_to_node::Body as ToNode;
 use trygon_proto::v1::node_to_head::Body;
@@ -40,7 +40,7 @@ fn group(number: u8) -> PlacementGroupId {
     PlacementGroupId::new([number; PlacementGroupId::LEN])
 }
 
-fn amounts(list: &[(&str, f64)]) -> HashMap<String, f64> {
+fn amounts(list: &[(&str, f64)]) -> BTreeMap<String, f64> {
     list.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect()
 }
 
@@ -52,7 +52,7 @@ impl Cluster {
     fn tell(&mut self, from: u8, body: Body) -> Told {
         let mut out = Out::new();
         self.now_us += 10;
-        self.head.apply(self.now_us, node(from), NodeToHead { body: Some(body) }, &mut out);
+        self.head.apply(self.now_us, node(from), NodeToHead { body: Some(body), ..NodeToHead::default() }, &mut out);
         self.told(out)
     }
 
@@ -76,6 +76,19 @@ impl Cluster {
         let mut out = Out::new();
         self.head.on_node_lost(self.now_us, node(number), "its lease ended", &mut out);
         self.told(out)
+    }
+
+    /// The head goes, and comes back from a snapshot: the same in every byte.
+    fn restart(&mut self) {
+        let snapshot = self.head.snapshot().expect("a snapshot");
+        let large = snapshot.large.iter().map(|large| (large.digest, large.bytes.to_vec())).collect();
+        let head = Head::restore(&snapshot.bytes, large).expect("a head");
+        assert_eq!(head.snapshot().expect("a snapshot"), snapshot, "the same bytes for the same state");
+        self.head = head;
+    }
+
+    fn put_function(&mut self, from: u8, hash: Vec<u8>, body: Vec<u8>) -> Told {
+        self.ask(from, 1, Request::FunctionPut(FunctionPut { hash, body }))
     }
 
     fn load(&mut self, number: u8, free: &[(&str, f64)]) -> Told {

@@ -1,11 +1,11 @@
 //! Nodes come, report and go.
 
 use super::{Body, Cluster, Request, ToNode, Told, amounts, node, places, worker};
-use crate::head::Head;
+use crate::head::Out;
 use trygon_ids::ActorId;
-use trygon_proto::control::GetNamedActor;
+use trygon_proto::control::{CreateActor, GetNamedActor, KeyValueRequest, KillActor};
 use trygon_proto::v1::to_process::Reply;
-use trygon_proto::v1::{DrainNode, RegisterNode, StartJob};
+use trygon_proto::v1::{DrainNode, FromProcess, NodeToHead, RegisterNode, StartJob};
 
 /// Of how many nodes a node is told.
 fn views(out: &Told, of: u8) -> Vec<usize> {
@@ -41,7 +41,7 @@ fn a_number_stays_the_nodes_even_when_the_head_forgot_everything() {
     let register = |number: u8, known_number| {
         Body::Register(RegisterNode {
             node_id: node(number).as_bytes().to_vec(),
-            address: "10.0.0.1:1".to_owned(),
+            address: format!("10.0.0.{number}:1"),
             resources: amounts(&[("CPU", 1.0)]),
             known_number,
             ..RegisterNode::default()
@@ -104,9 +104,8 @@ fn a_snapshot_is_the_whole_state() {
     cluster.tell(1, Body::StartJob(StartJob { driver_id: worker(1, 1).as_bytes().to_vec(), ..StartJob::default() }));
     cluster.create(1, 5, &[("CPU", 1.0)], 0);
     cluster.placed(1, 3, 5, 0);
-    let snapshot = cluster.head.snapshot().expect("a snapshot");
-    cluster.head = Head::restore(&snapshot).expect("a head");
-    assert_eq!(cluster.head.snapshot().expect("a snapshot"), snapshot);
+    cluster.put_function(1, vec![9], vec![1; 200_000]);
+    cluster.restart();
     let named = GetNamedActor { request_id: 4, name: "actor-5".to_owned(), namespace: "space".to_owned() };
     let out = cluster.ask(1, 1, Request::GetNamedActor(named));
     let found = out.iter().any(|(_, body)| match body {
@@ -116,4 +115,82 @@ fn a_snapshot_is_the_whole_state() {
         _ => false,
     });
     assert!(found);
+}
+
+#[test]
+fn a_node_at_the_address_of_another_takes_its_place() {
+    let mut cluster = Cluster::new();
+    for number in 1..=2 {
+        cluster.join(number, &[("CPU", 2.0)]);
+    }
+    let register = RegisterNode {
+        node_id: node(3).as_bytes().to_vec(),
+        address: "10.0.0.1:6380".to_owned(),
+        resources: amounts(&[("CPU", 1.0)]),
+        ..RegisterNode::default()
+    };
+    let out = cluster.tell(3, Body::Register(register));
+    let dead = out.iter().filter_map(|(to, body)| match body {
+        ToNode::View(view) if *to == node(2) => view.nodes.iter().find(|view| view.state == "dead"),
+        _ => None,
+    });
+    let dead: Vec<_> = dead.collect();
+    assert!(dead.len() == 1 && dead[0].node_id == node(1).as_bytes() && dead[0].message.contains("another node"));
+    assert_eq!(cluster.head.members(), [node(2), node(3)]);
+}
+
+/// What was told of a numbered message.
+fn say(cluster: &mut Cluster, number: u64, done: u64, operation: &str) -> Told {
+    let call = KeyValueRequest {
+        request_id: 40 + number,
+        operation: operation.to_owned(),
+        key: vec![number as u8],
+        ..KeyValueRequest::default()
+    };
+    let worker_id = worker(1, 1).as_bytes().to_vec();
+    let request = FromProcess { worker_id, request: Some(Request::KeyValue(call)), ..FromProcess::default() };
+    let message = NodeToHead { number, done, body: Some(Body::FromProcess(request)) };
+    let mut out = Out::new();
+    cluster.head.apply(cluster.now_us, node(1), message, &mut out);
+    cluster.told(out)
+}
+
+#[test]
+fn what_is_said_twice_is_done_once_and_answered_alike() {
+    let mut cluster = Cluster::new();
+    cluster.join(1, &[("CPU", 2.0)]);
+    let first = say(&mut cluster, 1, 0, "put");
+    say(&mut cluster, 2, 0, "put");
+    for restarts in 0..2 {
+        if restarts > 0 {
+            cluster.restart();
+            cluster.join(1, &[("CPU", 2.0)]);
+        }
+        // HEAR-1: a second `put` would say that the key was there.
+        assert_eq!(say(&mut cluster, 1, 0, "put"), first);
+    }
+    say(&mut cluster, 3, 1, "delete");
+    assert_eq!(say(&mut cluster, 1, 1, "put"), [], "the node said that it has the answer");
+    assert_eq!(say(&mut cluster, 2, 1, "put").len(), 1);
+}
+
+#[test]
+fn the_job_of_an_actor_that_is_forgotten_is_forgotten() {
+    let mut cluster = Cluster::new();
+    cluster.join(1, &[("CPU", 2.0)]);
+    for number in 0..10_050_u64 {
+        let mut actor_id = vec![9; ActorId::LEN];
+        actor_id[..8].copy_from_slice(&number.to_be_bytes());
+        let create = CreateActor { actor_id: actor_id.clone(), ..CreateActor::default() };
+        let kill = KillActor { actor_id, no_restart: true, ..KillActor::default() };
+        let mut out = Out::new();
+        for request in [Request::CreateActor(create), Request::KillActor(kill)] {
+            let worker_id = worker(1, 1).as_bytes().to_vec();
+            let message = FromProcess { worker_id, request: Some(request), ..FromProcess::default() };
+            let message = NodeToHead { body: Some(Body::FromProcess(message)), ..NodeToHead::default() };
+            cluster.head.apply(1, node(1), message, &mut out);
+        }
+    }
+    cluster.head.sanity_check().expect("RECORD-1");
+    assert_eq!(cluster.head.job_of_actor.len(), 10_000);
 }

@@ -1,7 +1,7 @@
 //! Nodes that hold bundles and run actors as real ones do, behind links that delay and break.
 
 use super::{Body, Cluster, ToNode, amounts, node, worker};
-use crate::head::{Head, Out};
+use crate::head::Out;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::WorkerId;
 use trygon_proto::control::{ActorStarted, Death};
@@ -174,7 +174,7 @@ impl Machine {
     }
 }
 
-fn cpus(count: usize) -> std::collections::HashMap<String, f64> {
+fn cpus(count: usize) -> std::collections::BTreeMap<String, f64> {
     if count == 0 { amounts(&[]) } else { amounts(&[("CPU", count as f64)]) }
 }
 
@@ -234,7 +234,12 @@ impl World {
         let mut out = Out::new();
         self.cluster.now_us += 10;
         let now_us = self.cluster.now_us;
-        self.cluster.head.apply(now_us, node(number), NodeToHead { body: Some(body) }, &mut out);
+        self.cluster.head.apply(
+            now_us,
+            node(number),
+            NodeToHead { body: Some(body), ..NodeToHead::default() },
+            &mut out,
+        );
         self.send(out);
     }
 
@@ -260,8 +265,7 @@ impl World {
 
     /// The head is started again, from what it had kept.
     pub(super) fn restart_head(&mut self) {
-        let snapshot = self.cluster.head.snapshot().expect("a snapshot");
-        self.cluster.head = Head::restore(&snapshot).expect("a head");
+        self.cluster.restart();
     }
 
     /// Connects everybody, and goes on until nothing more happens.

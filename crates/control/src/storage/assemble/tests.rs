@@ -5,7 +5,12 @@ use crate::storage::{Cut, Record, StorageError};
 use trygon_ids::NodeId;
 
 fn entry(index: u64) -> Entry {
-    (index, Some(Record { index, at_us: index, origin: NodeId::nil(), label: "event".to_owned(), body: vec![1] }))
+    let (origin, label, body) = (NodeId::nil(), "event".to_owned(), vec![1]);
+    (index, Some(Record { index, at_us: index, origin, label, body, large: None }))
+}
+
+fn cut(first_index: u64, dropped: u64) -> Option<Cut> {
+    Some(Cut { first_index, dropped, detail: "it".to_owned() })
 }
 
 fn indices(through: u64, entries: Vec<Entry>) -> (Vec<u64>, Option<Cut>) {
@@ -21,12 +26,11 @@ fn sound_records_come_in_order_and_those_of_the_snapshot_are_left_out() {
 
 #[test]
 fn a_damaged_end_is_cut() {
-    let cut = Some(Cut { first_index: 2, dropped: 2 });
-    assert_eq!(indices(0, vec![entry(1), (2, None), (3, None)]), (vec![1], cut));
-    assert_eq!(indices(4, vec![(5, None)]), (vec![], Some(Cut { first_index: 5, dropped: 1 })));
+    assert_eq!(indices(0, vec![entry(1), (2, None), (3, None)]), (vec![1], cut(2, 2)));
+    assert_eq!(indices(4, vec![(5, None)]), (vec![], cut(5, 1)));
     // Stands under 3, but says that it is 9.
     let misplaced = (3, entry(9).1);
-    assert_eq!(indices(0, vec![entry(1), entry(2), misplaced]).1, Some(Cut { first_index: 3, dropped: 1 }));
+    assert_eq!(indices(0, vec![entry(1), entry(2), misplaced]).1, cut(3, 1));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The contract of `Storage`, clause by clause. A place under test is a way to open the same place again.
 
-use crate::storage::{Loaded, MemoryStorage, Record, Snapshot, Storage, StorageError};
+use crate::storage::{Large, LargeBody, Loaded, MemoryStorage, Record, Snapshot, Storage, StorageError};
 use trygon_ids::NodeId;
 
 /// Opens the place under test; what was opened before is dropped by then.
@@ -10,7 +10,8 @@ pub(crate) type Open<'a> = &'a dyn Fn() -> Box<dyn Storage>;
 pub(crate) fn record(index: u64, salt: u8) -> Record {
     let len = [0, 1, 17, 300, 5_000][(index % 5) as usize];
     let body = (0..len).map(|place| (place as u8).wrapping_mul(31) ^ salt ^ index as u8).collect();
-    Record { index, at_us: 1_000 + index, origin: NodeId::new([salt; 28]), label: format!("event {salt}"), body }
+    let large = (index % 7 == 3).then(|| LargeBody::new(vec![salt; 70_000]));
+    Record { index, at_us: 1_000 + index, origin: NodeId::new([salt; 28]), label: format!("event {salt}"), body, large }
 }
 
 pub(crate) fn records(indices: std::ops::RangeInclusive<u64>, salt: u8) -> Vec<Record> {
@@ -23,7 +24,7 @@ pub(crate) fn load(open: Open<'_>) -> Loaded {
 }
 
 fn holding(snapshot: Option<(u64, &[u8])>, records: Vec<Record>) -> Loaded {
-    let snapshot = snapshot.map(|(through, state)| Snapshot { through, state: state.to_vec() });
+    let snapshot = snapshot.map(|(through, state)| Snapshot { through, state: state.to_vec(), large: Vec::new() });
     Loaded { snapshot, records, ..Loaded::default() }
 }
 
@@ -57,14 +58,14 @@ fn replaces_what_a_failed_append_left(open: Open<'_>) {
 fn snapshot_takes_the_place_of_records(open: Open<'_>) {
     let mut storage = open();
     storage.load().expect("sound");
-    storage.snapshot(9, b"state through 9").expect("room");
+    storage.snapshot(9, b"state through 9", &[]).expect("room");
     storage.append(&records(11..=12, 4)).expect("room");
     drop(storage);
     let rest = [records(10..=10, 3), records(11..=12, 4)].concat();
     assert_eq!(load(open), holding(Some((9, b"state through 9")), rest));
     let mut storage = open();
     storage.load().expect("sound");
-    storage.snapshot(12, &[]).expect("room");
+    storage.snapshot(12, &[], &[]).expect("room");
     drop(storage);
     assert_eq!(load(open), holding(Some((12, &[])), Vec::new()), "an empty state is a state");
     let mut storage = open();
@@ -79,7 +80,7 @@ fn large_things_are_kept(open: Open<'_>) {
     let mut storage = open();
     storage.load().expect("sound");
     let state: Vec<u8> = (0..3_000_000_u32).map(|place| (place / 7) as u8).collect();
-    storage.snapshot(13, &state).expect("room");
+    storage.snapshot(13, &state, &[]).expect("room");
     let mut many = records(14..=2_013, 6);
     many[1_000].body = vec![9; 2_000_000];
     storage.append(&many).expect("room");
@@ -99,8 +100,8 @@ pub(crate) fn does_what_memory_does(open: Open<'_>, seed: u64, steps: u32) {
             0 if next > 1 => {
                 through += random.below(next - through);
                 let state = vec![through as u8; random.below(2_000) as usize];
-                model.snapshot(through, &state).expect("memory");
-                storage.snapshot(through, &state).expect("room");
+                model.snapshot(through, &state, &[]).expect("memory");
+                storage.snapshot(through, &state, &[]).expect("room");
             }
             1 => {
                 drop(storage);
@@ -141,7 +142,7 @@ pub(crate) fn has_one_holder(open: Open<'_>) {
             second.append(&records(3..=3, 1)).expect("the second holds it");
             let error = first.append(&records(3..=4, 9)).expect_err("two would decide for one cluster");
             assert!(matches!(&error, StorageError::Superseded { .. }) && !error.is_temporary(), "{error}");
-            let error = first.snapshot(3, b"mine").expect_err("two would decide for one cluster");
+            let error = first.snapshot(3, b"mine", &[]).expect_err("two would decide for one cluster");
             assert!(matches!(&error, StorageError::Superseded { .. }), "{error}");
             drop((first, second));
         }
@@ -184,7 +185,7 @@ impl Storage for Shared {
         self.0.lock().append(records)
     }
 
-    fn snapshot(&mut self, through: u64, state: &[u8]) -> Result<(), StorageError> {
-        self.0.lock().snapshot(through, state)
+    fn snapshot(&mut self, through: u64, state: &[u8], large: &[Large<'_>]) -> Result<(), StorageError> {
+        self.0.lock().snapshot(through, state, large)
     }
 }

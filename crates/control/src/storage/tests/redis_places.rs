@@ -38,20 +38,22 @@ fn the_keys_are_as_documented() {
     assert_eq!(one.load().expect("new").warnings, Vec::<String>::new(), "this server syncs every write");
     other.load().expect("new");
     one.append(&records(1..=3, 1)).expect("room");
-    one.snapshot(1, b"the state").expect("room");
+    one.snapshot(1, b"the state", &[]).expect("room");
     let mut keys: Vec<String> = ask(&server, &["KEYS", "*"]);
     keys.sort();
-    assert_eq!(keys, ["trygon:{one}:about", "trygon:{one}:journal", "trygon:{one}:snapshot", "trygon:{other}:about"]);
+    assert_eq!(keys.pop().as_deref(), Some("trygon:{other}:about"));
+    assert_eq!(keys, ["about", "blobs", "journal", "snapshot"].map(|name| format!("trygon:{{one}}:{name}")));
     let (ids, fields): (Vec<String>, Vec<Vec<Vec<u8>>>) =
         ask::<Vec<(String, Vec<Vec<u8>>)>>(&server, &["XRANGE", "trygon:{one}:journal", "-", "+"]).into_iter().unzip();
     assert_eq!(ids, ["2-0", "3-0"]);
     let expected = record(2, 1);
     let checksum = expected.checksum().to_string();
-    let pairs: [(&str, &[u8]); 5] = [
+    let pairs: [(&str, &[u8]); 6] = [
         ("event", b"event 1"),
         ("node", &expected.origin.hex().into_bytes()),
         ("at_us", b"1002"),
         ("body", &expected.body),
+        ("blob", b""),
         ("checksum", checksum.as_bytes()),
     ];
     assert_eq!(fields[0], pairs.iter().flat_map(|(name, value)| [name.as_bytes(), value]).collect::<Vec<_>>());
@@ -112,7 +114,7 @@ fn a_full_server_is_told_and_changes_nothing() {
     let _: String = ask(&server, &["CONFIG", "SET", "maxmemory", "1"]);
     let error = storage.append(&records(4..=6, 1)).expect_err("no room");
     assert!(matches!(&error, StorageError::Full { .. }) && error.is_temporary(), "{error}");
-    let error = storage.snapshot(3, &[1; 1_000]).expect_err("no room");
+    let error = storage.snapshot(3, &[1; 1_000], &[]).expect_err("no room");
     assert!(matches!(&error, StorageError::Full { .. }), "{error}");
     let _: String = ask(&server, &["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(load(&|| open(&server, "c")).records, records(1..=3, 1), "JOURNAL-3");
@@ -126,8 +128,11 @@ fn damage_at_the_end_is_cut_and_damage_before_is_an_error() {
     storage.append(&records(1..=3, 1)).expect("room");
     let journal = "trygon:{c}:journal";
     let _: String = ask(&server, &["XADD", journal, "4-0", "event", "torn"]);
-    let found = load(&|| open(&server, "c"));
-    assert_eq!((found.records, found.cut), (records(1..=3, 1), Some(Cut { first_index: 4, dropped: 1 })));
+    let (found, place) = (load(&|| open(&server, "c")), open(&server, "c").place());
+    assert_eq!(
+        (found.records, found.cut),
+        (records(1..=3, 1), Some(Cut { first_index: 4, dropped: 1, detail: place }))
+    );
     let mut storage = open(&server, "c");
     storage.load().expect("cut");
     storage.append(&records(4..=5, 1)).expect("goes on behind the cut");

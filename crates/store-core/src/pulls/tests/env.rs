@@ -1,7 +1,7 @@
 //! A table whose room is always found at once, unless a test says otherwise, and whose other effects are kept until the test takes them.
 
 use crate::pulls::state::{
-    FetchOutcome, Priority, PullEffect, PullFailure, PullLimits, PullRequest, PullTable, Source,
+    FetchEnd, FetchOutcome, Priority, PullEffect, PullFailure, PullLimits, PullRequest, PullTable, Source,
 };
 use crate::{ObjectLocation, node_of};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
@@ -31,7 +31,7 @@ pub(super) fn on(node: u32, size_bytes: u64) -> ObjectLocation {
 }
 
 pub(super) fn source(node: u32, size_bytes: u64) -> Source {
-    Source { node, location: on(node, size_bytes), is_direct: false }
+    Source { node, location: on(node, size_bytes), is_direct: false, failed_node: None }
 }
 
 impl Env {
@@ -87,8 +87,17 @@ impl Env {
     }
 
     pub(super) fn fetched(&mut self, id: u8, attempt: u64, outcome: FetchOutcome) {
+        self.fetch_ended(id, FetchEnd { attempt, outcome, has_moved: false });
+    }
+
+    /// As `fetched`, of a fetch that brought a part.
+    pub(super) fn broke_off(&mut self, id: u8, attempt: u64, outcome: FetchOutcome) {
+        self.fetch_ended(id, FetchEnd { attempt, outcome, has_moved: true });
+    }
+
+    fn fetch_ended(&mut self, id: u8, end: FetchEnd) {
         let mut new = Vec::new();
-        self.table.on_fetched(&object(id), attempt, outcome, self.now_ms, &mut new);
+        self.table.on_fetched(&object(id), end, self.now_ms, &mut new);
         self.after(new);
     }
 

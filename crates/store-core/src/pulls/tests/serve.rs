@@ -57,7 +57,7 @@ fn small_objects_are_served_to_everyone() {
 }
 
 #[test]
-fn receivers_that_are_done_or_dead_are_forgotten() {
+fn receivers_that_are_done_or_dead_are_not_served_any_more() {
     let mut table = ServeTable::default();
     ask(&mut table, 2, 0);
     ask(&mut table, 3, 0);
@@ -65,9 +65,39 @@ fn receivers_that_are_done_or_dead_are_forgotten() {
     table.on_node_died(2);
     table.on_node_died(3);
     assert_eq!(ask(&mut table, 5, 10), Decision::Serve);
-    assert_eq!(ask(&mut table, 6, 10_000), Decision::Serve);
+    // As long as something is sent to them, they are served, however long it takes.
+    assert_eq!(ask(&mut table, 6, 600_000), Decision::Serve);
+    assert!(matches!(ask(&mut table, 7, 600_000), Decision::Redirect(_)));
+    table.on_ended(&object(1), 5, 601_000);
+    assert!(matches!(ask(&mut table, 8, 603_000), Decision::Redirect(_)));
+    assert_eq!(ask(&mut table, 9, 605_000), Decision::Serve);
+    // In the end all are forgotten.
+    table.on_ended(&object(1), 6, 605_000);
+    table.on_ended(&object(1), 9, 605_000);
+    assert_eq!(table.on_asked(object(2), source(2, LARGE), 800_000), Decision::Serve);
     assert_eq!(table.num_receivers(), 1);
     // A node is not sent on to itself, nor to nobody.
-    table.on_node_died(6);
-    assert_eq!(ask(&mut table, 6, 10_000), Decision::Serve);
+    table.on_node_died(2);
+    assert_eq!(ask(&mut table, 2, 900_000), Decision::Serve);
+    table.sanity_check().expect("the invariants hold");
+}
+
+#[test]
+fn pull_8_who_comes_back_is_sent_neither_there_again_nor_to_one_behind_it() {
+    let mut table = ServeTable::default();
+    let size_bytes = 10 * (16 << 20);
+    let mut ask = |node, failed_node| {
+        let decision = table.on_asked(object(1), Source { failed_node, ..source(node, size_bytes) }, 0);
+        table.sanity_check().expect("the invariants hold");
+        if let Decision::Redirect(named) = decision { named.node } else { 0 }
+    };
+    // A chain: 2, 3, 4, 5, 6.
+    assert_eq!((2..=6).map(|node| ask(node, None)).collect::<Vec<_>>(), [0, 2, 3, 4, 5]);
+    // 4 lost 3: neither 3 nor 5 and 6, which wait for 4; and 3 is named to nobody until it asks again.
+    assert_eq!(ask(4, Some(3)), 2);
+    assert_eq!(ask(7, None), 6);
+    assert_eq!(ask(3, Some(2)), 7);
+    // 2 is named no more; 3, which came back, is again.
+    assert_eq!(ask(8, None), 3);
+    assert_eq!(ask(4, Some(2)), 0, "all others wait for it");
 }

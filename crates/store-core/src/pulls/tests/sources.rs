@@ -35,31 +35,54 @@ fn a_receiver_that_was_named_is_asked_and_then_the_origin_directly() {
     let (attempt, _) = env.fetch(1);
     env.fetched(1, attempt, FetchOutcome::Redirect(source(5, 10)));
     let (attempt, named) = env.fetch(1);
-    assert_eq!((named.node, named.is_direct), (5, false));
+    assert_eq!((named.node, named.is_direct), (5, true));
     env.fetched(1, attempt, FetchOutcome::Redirect(source(6, 10)));
     let (attempt, named) = env.fetch(1);
     assert_eq!(named.node, 6);
     env.fetched(1, attempt, FetchOutcome::Unreachable);
+    // The origin is told who failed, and may name another one.
     let (attempt, origin) = env.fetch(1);
-    assert_eq!((origin.node, origin.is_direct), (2, true));
+    assert_eq!((origin.node, origin.is_direct, origin.failed_node), (2, false, Some(6)));
     env.fetched(1, attempt, FetchOutcome::Complete);
     assert_eq!(env.take(), [seal(1), here(1, 1)]);
 }
 
 #[test]
-fn names_that_lead_round_in_circles_end_at_the_origin() {
+fn names_that_lead_nowhere_end_at_the_origin() {
     let mut env = Env::new(100);
     env.pull(1, 1, on(2, 10));
-    for _ in 0..4 {
-        let (attempt, asked) = env.fetch(1);
-        assert!(!asked.is_direct);
-        env.fetched(1, attempt, FetchOutcome::Redirect(source(5, 10)));
+    for number in 0..4 {
+        let (attempt, origin) = env.fetch(1);
+        assert_eq!((origin.node, origin.is_direct), (2, false));
+        env.fetched(1, attempt, FetchOutcome::Redirect(source(5 + number, 10)));
+        let (attempt, named) = env.fetch(1);
+        assert_eq!((named.node, named.failed_node), (5 + number, None));
+        env.fetched(1, attempt, FetchOutcome::Gone);
     }
-    let (attempt, named) = env.fetch(1);
-    assert_eq!(named.node, 5);
-    env.fetched(1, attempt, FetchOutcome::Redirect(source(6, 10)));
+    let (attempt, _) = env.fetch(1);
+    env.fetched(1, attempt, FetchOutcome::Redirect(source(9, 10)));
     let (_, origin) = env.fetch(1);
     assert_eq!((origin.node, origin.is_direct), (2, true));
+}
+
+#[test]
+fn whoever_brings_something_may_break_off_as_often_as_it_likes() {
+    let mut env = Env::new(100);
+    env.pull(1, 1, on(2, 10));
+    for round in 0..10 {
+        env.tick(round * 50_000);
+        let (attempt, origin) = env.fetch(1);
+        assert_eq!((origin.node, origin.is_direct), (2, false));
+        env.fetched(1, attempt, FetchOutcome::Redirect(source(5, 10)));
+        let (attempt, _) = env.fetch(1);
+        env.broke_off(1, attempt, FetchOutcome::Unreachable);
+        // The room stays, and the origin goes on where it broke off, without a pause.
+        let (attempt, _) = env.fetch(1);
+        env.broke_off(1, attempt, FetchOutcome::Unreachable);
+    }
+    let (attempt, _) = env.fetch(1);
+    env.fetched(1, attempt, FetchOutcome::Complete);
+    assert_eq!(env.take(), [seal(1), here(1, 1)]);
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! Machines whose memory is lost, and copies of what lay there.
+
+use crate::encoded::number_of;
+use crate::message::{ToDaemon, ToPeer, ToProcess};
+use crate::world::{Stored, World};
+use trygon_ids::{ObjectId, SegmentId};
+use trygon_worker_core::{Location, PeerIndex, Reference};
+
+impl World {
+    /// At some steps a machine's memory is lost. One is always left.
+    pub(crate) fn maybe_lose_node(&mut self) {
+        if self.workload.nodes == 0 || self.random.below(10_000) >= self.workload.loss_per_10000 {
+            return;
+        }
+        let living = self.living_nodes();
+        if living.len() < 2 {
+            return;
+        }
+        let node = living[self.random.below(living.len() as u64) as usize];
+        self.counts.losses += 1;
+        self.lost_nodes.insert(node);
+        self.store.retain(|place, _| SegmentId(*place).node_number() != node);
+        for number in 0..self.processes.len() {
+            if self.processes[number].is_alive {
+                self.send_process(number, ToProcess::NodeLost { node });
+            }
+        }
+    }
+
+    fn living_nodes(&self) -> Vec<u64> {
+        (1..=self.workload.nodes).filter(|node| !self.lost_nodes.contains(node)).collect()
+    }
+
+    /// Whether what lay there was lost with its machine.
+    pub(crate) fn is_lost(&self, location: Location) -> bool {
+        self.lost_nodes.contains(&location.segment.node_number())
+    }
+
+    /// Whether something that was there before may be gone.
+    pub(crate) fn may_be_gone(&self) -> bool {
+        self.counts.deaths + self.counts.losses > 0
+    }
+
+    /// A new place in the store, on some machine.
+    pub(crate) fn new_place(&mut self, value: u64, owner: usize) -> Location {
+        self.next_place += 1;
+        let living = self.living_nodes();
+        let (node, size_bytes) = match living.len() as u64 {
+            0 => (0, 1 << 20),
+            count => (living[self.random.below(count) as usize], 1 << 10),
+        };
+        let segment = SegmentId::of_node(node, self.next_place);
+        self.store.insert(segment.0, Stored { number: value, owner });
+        Location { segment, offset_bytes: 0, size_bytes }
+    }
+
+    /// A stored object was read: with several machines, its reader has a copy from then on.
+    pub(crate) fn note_read(&mut self, number: usize, reference: &Reference, value: u64) {
+        if self.workload.nodes > 0 && number_of(reference.owner) != number {
+            self.processes[number].core.note_copy(&reference.object);
+            self.processes[number].copies.insert(reference.object, value);
+        }
+    }
+
+    /// Nothing refers to the object here any more.
+    pub(crate) fn forget_copy(&mut self, number: usize, object: &ObjectId) {
+        let process = &mut self.processes[number];
+        process.copies.remove(object);
+        if let Some(place) = process.rescued.remove(object) {
+            self.send_daemon(number, ToDaemon::Free { place });
+        }
+    }
+
+    /// The owner of a lost object asks for the copy that this process may have. It lies in a place of its own.
+    pub(crate) fn on_copy_query(&mut self, number: usize, peer: PeerIndex, object: ObjectId) {
+        let copy = self.processes[number].copies.get(&object).copied();
+        let place = copy.map(|value| Location {
+            segment: SegmentId::of_node(self.living_nodes()[0], 0),
+            offset_bytes: value,
+            size_bytes: 1 << 10,
+        });
+        self.processes[number].links.out[peer.0 as usize].push(ToPeer::CopyAnswer { object, place });
+    }
+
+    /// The owner fetches a copy, if that is still there.
+    pub(crate) fn fetch_copy(&mut self, number: usize, object: &ObjectId, location: Location) {
+        let place =
+            (!self.is_lost(location) && self.random.percent(80)).then(|| self.new_place(location.offset_bytes, number));
+        if let Some(place) = place {
+            self.counts.rescued += 1;
+            self.processes[number].rescued.insert(*object, place.segment.0);
+        }
+        self.answer_own_search(number, object, place);
+    }
+
+    pub(crate) fn answer_own_search(&mut self, number: usize, object: &ObjectId, place: Option<Location>) {
+        let process = &mut self.processes[number];
+        process.core.on_copy_answer(object, process.id, place, &mut process.links);
+    }
+}
