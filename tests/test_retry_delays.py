@@ -68,7 +68,8 @@ def test_a_delay_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
             with pytest.raises((WorkerCrashedError, ValueError)):
                 trygon.get(function.options(max_retries=2).remote(*arguments), timeout=30)
             first, second = gaps(path)
-            assert 0.2 < first < 0.3 + 0.5 and 0.4 < second < 0.6 + 0.5
+            # Above them comes what a new process takes, on a busy machine too.
+            assert 0.2 < first < 0.3 + 3 and 0.4 < second < 0.6 + 3
 
 
 def test_others_go_on_while_one_waits(engine: object, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ fn read(stream: &[u8], cut: usize) -> Frames {
 }
 
 /// The same frames and the same error come out however the stream is cut, and every body meets the parser of its kind.
-pub fn frame_reader(data: &[u8]) {
+pub(crate) fn frame_reader(data: &[u8]) {
     let Some((cut, stream)) = data.split_first() else { return };
     let (frames, error) = read(stream, usize::from(*cut) + 1);
     assert_eq!((&frames, &error), (&read(stream, usize::MAX).0, &read(stream, usize::MAX).1));

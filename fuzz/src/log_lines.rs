@@ -15,7 +15,7 @@ const ROUND_BYTES: usize = 60_000;
 const MAX_LINE_BYTES: usize = 64 << 10;
 
 /// Nothing that was printed is lost without being counted, and no line is over the limit.
-pub fn log_lines(data: &[u8]) {
+pub(crate) fn log_lines(data: &[u8]) {
     let mut printed = Vec::new();
     for byte in data.iter().take(2_000) {
         if *byte == LONG && printed.len() < MOST_LONG_BYTES {

@@ -5,7 +5,7 @@ use trygon_wire::Header;
 use trygon_wire::recorder::{LOG_OFFSET, MAX_NAME_BYTES, STARTED_OFFSET, running_name, staged, started};
 
 /// A frame is inside the log, after the ones before it, and meets the parser of its kind.
-pub fn recorder(data: &[u8]) {
+pub(crate) fn recorder(data: &[u8]) {
     // A byte that is no text becomes a character of three bytes.
     assert!(running_name(data).len() <= 3 * MAX_NAME_BYTES);
     if let Some(started) = started(data) {

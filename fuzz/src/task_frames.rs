@@ -11,7 +11,7 @@ use trygon_worker_core::{Value, read_dependencies};
 const REFERENCE_BYTES: usize = 56;
 
 /// What is read out of a body is never more than the body.
-pub fn task_frames(data: &[u8]) {
+pub(crate) fn task_frames(data: &[u8]) {
     let Some((selector, body)) = data.split_first() else { return };
     let flags = selector >> 1;
     if selector & 1 == 0 {
@@ -36,6 +36,7 @@ fn task(payload: &[u8]) {
         let value_len = match (dependency.inline, dependency.stored) {
             (Some(bytes), None) => 4 + bytes.len(),
             (None, Some(_)) => 24,
+            (None, None) => 0,
             other => panic!("a dependency lies in one place: {other:?}"),
         };
         len += REFERENCE_BYTES + 1 + value_len + 4 + REFERENCE_BYTES * dependency.contained.len();

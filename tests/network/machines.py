@@ -116,9 +116,9 @@ class Machines:
             raise
         return self
 
-    def start(self, machine: Machine, *words: str) -> dict[str, Any]:
-        """Starts a node with two CPUs and a resource with its name; the head's, or one that joins it."""
-        resources = json.dumps({machine.name: 100})
+    def start(self, machine: Machine, *words: str, more: dict[str, float] | None = None) -> dict[str, Any]:
+        """Starts a node with two CPUs, a resource with its name and `more`; the head's, or one that joins it."""
+        resources = json.dumps({machine.name: 100, **(more or {})})
         words = (f"--num-cpus={self._cpus}", f"--resources={resources}", "--object-store-memory=300000000", *words)
         if machine is self.head:
             return machine.start_node("--head", f"--port={PORT}", *words)

@@ -103,7 +103,7 @@ def test_an_archive_that_reaches_elsewhere_is_refused(tmp_path: Path, bad: tarfi
 
 
 def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileExistsError):
+    with pytest.raises(SetupError, match="damaged"):
         shipping.fetch(NAME, str(tmp_path / "job"), at_head(archive(entry("in"), entry("in"))), never)
 
 

@@ -1,6 +1,6 @@
 //! What can be said on the command line.
 
-use crate::cluster::args::{Drain, Explain, Start, Status, Stop, SymmetricRun};
+use crate::cluster::args::{Drain, Explain, Fence, Start, Status, Stop, SymmetricRun};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Take no new work on a node, because it is to leave.
     Drain(Drain),
+    /// Stop a node at once, as if it had lost its power, and keep it out until --undo.
+    Fence(Fence),
     /// Run a command on a cluster of all hosts on which this same line runs.
     SymmetricRun(Box<SymmetricRun>),
     /// Run a Python program; with --ray, one that was written for Ray.

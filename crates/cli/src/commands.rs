@@ -18,6 +18,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Status(status) => done("status", cluster::status(&status)),
         Command::Explain(explain) => done("explain", cluster::explain(&explain)),
         Command::Drain(drain) => done("drain", cluster::drain(&drain)),
+        Command::Fence(fence) => done("fence", cluster::fence(&fence)),
         Command::SymmetricRun(run) => done("symmetric-run", cluster::symmetric_run(&run)),
         Command::Completion(Completion { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "trygon", &mut std::io::stdout());

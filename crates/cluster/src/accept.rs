@@ -55,6 +55,7 @@ impl Door {
         match incoming.preamble.purpose {
             Purpose::Node => self.serve_node(incoming.preamble, incoming.socket),
             Purpose::Join => self.serve_join(incoming.socket),
+            Purpose::Lease => self.shared.serve_lease(&incoming.preamble, incoming.socket),
             Purpose::Control | Purpose::Peer | Purpose::Object => self.shared.inbox.put(
                 Incoming::Accepted {
                     preamble: incoming.preamble,

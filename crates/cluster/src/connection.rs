@@ -92,14 +92,23 @@ pub(crate) async fn connect(
     preamble: &Preamble,
     expected: Expected,
 ) -> Result<Connection, String> {
+    connect_within(shared, address, preamble, expected, shared.limits.connect).await
+}
+
+/// As `connect`: each of connecting and the handshake may take so long.
+pub(crate) async fn connect_within(
+    shared: &Shared,
+    address: &str,
+    preamble: &Preamble,
+    expected: Expected,
+    within: Duration,
+) -> Result<Connection, String> {
     let limits = &shared.limits;
-    let tcp = dial(address, preamble, limits.connect)
-        .await
-        .map_err(|error| format!("cannot connect to {address}: {error}"))?;
+    let tcp = dial(address, preamble, within).await.map_err(|error| format!("cannot connect to {address}: {error}"))?;
     let refused = |error: &dyn std::fmt::Display| format!("{address} was reached but not accepted: {error}");
     let identity = shared.identity();
     let secured = crate::tls::connect(tcp, &identity, expected);
-    let stream = match tokio::time::timeout(limits.connect, secured).await {
+    let stream = match tokio::time::timeout(within, secured).await {
         Ok(secured) => secured.map_err(|error| refused(&error))?,
         Err(_) => return Err(format!("{address} was reached but does not finish the TLS handshake")),
     };

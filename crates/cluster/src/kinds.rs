@@ -1,6 +1,6 @@
 //! The one place where the network starts a thread and tasks.
 //!
-//! Kinds: the network thread (one a daemon); on it a task for the head, one for each node that was ever spoken to, one for each accepted
+//! Kinds: the thread of the lease (one a daemon), the network thread (one a daemon); on it a task for the head, one for each node that was ever spoken to, one for each accepted
 //! connection, and short ones that dial. A joining blocks, so it runs on one of at most four helping threads. All end with the runtime.
 
 use std::future::Future;
@@ -16,6 +16,12 @@ pub(crate) fn start_thread(main: impl Future<Output = ()> + Send + 'static) -> i
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().max_blocking_threads(4).build()?;
     std::thread::Builder::new().name("network".to_owned()).spawn(move || runtime.block_on(main))
+}
+
+/// Starts the thread of the lease, with a runtime of its own: one task on it, and those of its one connection.
+pub(crate) fn start_lease_thread(main: impl Future<Output = ()> + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    std::thread::Builder::new().name("lease".to_owned()).spawn(move || runtime.block_on(main))
 }
 
 /// Starts a task on the network thread.

@@ -7,12 +7,15 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod attest;
 mod backoff;
 mod codec;
 mod connection;
 mod head;
 mod inbox;
 mod kinds;
+mod lease;
+mod lease_state;
 mod link;
 mod message;
 mod network;
@@ -26,7 +29,9 @@ mod supervisor;
 mod tell;
 mod tls;
 
+pub use attest::{Attesting, attest};
+pub use lease_state::EndAll;
 pub use message::{Incoming, Outgoing};
 pub use network::Network;
 pub use object_streams::ObjectStreams;
-pub use options::{JoinDesk, Limits, Options};
+pub use options::{JoinDesk, LeaseDesk, Limits, Options};

@@ -59,6 +59,13 @@ pub enum Incoming {
         /// Given back in the answer.
         connection: u64,
     },
+    /// The node's lease is over, for ever. What ran here is being ended; this node comes back as another one, if at all.
+    LeaseLost {
+        /// What happened.
+        reason: String,
+    },
+    /// The head has not renewed this node's lease for a while, and the lease is not over yet. Said once for each silence.
+    LeaseUnanswered,
     /// From another node, in order.
     FromNode {
         /// The node, as its certificate says.

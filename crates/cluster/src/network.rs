@@ -11,7 +11,7 @@ use trygon_rpc::{Bound, Listener};
 use crate::kinds::start_thread;
 use crate::message::{Incoming, Outgoing};
 use crate::object_streams::ObjectStreams;
-use crate::options::Options;
+use crate::options::{LeaseDesk, Options};
 use crate::shared::Shared;
 use crate::supervisor::Supervisor;
 
@@ -24,17 +24,21 @@ pub struct Network {
     shared: Arc<Shared>,
     listener: Option<Listener>,
     thread: Option<JoinHandle<()>>,
+    lease_thread: Option<JoinHandle<()>>,
 }
 
 impl Network {
     /// Starts the network on a port that was bound.
     pub fn start(bound: Bound, mut options: Options) -> io::Result<Self> {
-        let join_desk = options.join_desk.take();
+        let (join_desk, end_all) = (options.join_desk.take(), options.end_all.take());
         let shared = Arc::new(Shared::new(options)?);
         let (entering, accepted) = mpsc::channel(ENTERING);
         let thread = start_thread(Supervisor::run(shared.clone(), join_desk, accepted))?;
         // From here on an error drops the network, which ends the thread.
-        let mut network = Self { shared, listener: None, thread: Some(thread) };
+        let mut network = Self { shared, listener: None, thread: Some(thread), lease_thread: None };
+        if let Some(end_all) = end_all {
+            network.lease_thread = Some(crate::lease::start(network.shared.clone(), end_all)?);
+        }
         network.listener = Some(bound.start(move |incoming| {
             // A network thread that is so far behind has no room for newcomers; they come again.
             let _ = entering.try_send(incoming);
@@ -62,6 +66,16 @@ impl Network {
         self.shared.outbox.push(message);
     }
 
+    /// From now on leases are renewed there, or nowhere: on the head's machine.
+    pub fn set_lease_desk(&self, desk: Option<LeaseDesk>) {
+        self.shared.set_lease_desk(desk);
+    }
+
+    /// The node is about to be taken up by the head: from now on it has a lease that can lapse.
+    pub fn begin_lease(&self) {
+        self.shared.lease.begin();
+    }
+
     /// What opens streams for the bytes of objects, on any thread.
     pub fn object_streams(&self) -> ObjectStreams {
         ObjectStreams::new(self.shared.clone())
@@ -71,7 +85,11 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         self.listener = None;
+        self.shared.lease.stop();
         self.shared.outbox.stop();
+        if let Some(thread) = self.lease_thread.take() {
+            let _ = thread.join();
+        }
         if let Some(thread) = self.thread.take() {
             // A panic there has been printed already.
             let _ = thread.join();

@@ -1,9 +1,14 @@
 //! What the network is started with.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use crate::lease_state::EndAll;
 use trygon_ids::NodeId;
-use trygon_rpc::{Authority, ClusterKey, Identity, Versions};
+use trygon_rpc::{Authority, ClusterKey, Identity, Preamble, Versions};
+
+/// Hands a connection on which a node wants to renew its lease to whoever renews leases. Called on the network thread; must not block.
+pub type LeaseDesk = Box<dyn Fn(&Preamble, OwnedFd) + Send>;
 
 /// Bytes and times that the network keeps to.
 #[derive(Debug, Clone)]
@@ -51,7 +56,6 @@ impl Default for Limits {
 }
 
 /// What the network is started with.
-#[derive(Debug)]
 pub struct Options {
     /// This node.
     pub node_id: NodeId,
@@ -61,6 +65,8 @@ pub struct Options {
     pub head_address: String,
     /// What lets other machines join: on the head's own machine.
     pub join_desk: Option<JoinDesk>,
+    /// Ends everything that runs on the node, when its lease is over.
+    pub end_all: Option<EndAll>,
     /// Bytes and times.
     pub limits: Limits,
 }

@@ -1,6 +1,7 @@
 //! What every task of the network thread knows.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -9,18 +10,20 @@ use trygon_ids::NodeId;
 use trygon_rpc::{Identity, Preamble, Purpose};
 
 use crate::inbox::Inbox;
+use crate::lease_state::LeaseState;
 use crate::message::Incoming;
-use crate::options::Limits;
+use crate::options::{LeaseDesk, Limits};
 use crate::outbox::Outbox;
 
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) node_id: NodeId,
     pub(crate) head_address: String,
     pub(crate) limits: Limits,
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
+    pub(crate) lease: LeaseState,
     identity: Mutex<Identity>,
+    lease_desk: Mutex<Option<LeaseDesk>>,
     addresses: Mutex<BTreeMap<NodeId, String>>,
     addresses_changed: Notify,
     sessions: AtomicU64,
@@ -34,7 +37,9 @@ impl Shared {
             inbox: Inbox::new(options.limits.inbox_bytes)?,
             limits: options.limits,
             outbox: Outbox::default(),
+            lease: LeaseState::default(),
             identity: Mutex::new(options.identity),
+            lease_desk: Mutex::new(None),
             addresses: Mutex::default(),
             addresses_changed: Notify::new(),
             sessions: AtomicU64::new(0),
@@ -47,6 +52,17 @@ impl Shared {
 
     pub(crate) fn renew(&self, identity: Identity) {
         *self.identity.lock() = identity;
+    }
+
+    pub(crate) fn set_lease_desk(&self, desk: Option<LeaseDesk>) {
+        *self.lease_desk.lock() = desk;
+    }
+
+    /// A node wants to renew its lease. Where nobody renews leases the connection is closed, and the node comes again.
+    pub(crate) fn serve_lease(&self, preamble: &Preamble, socket: OwnedFd) {
+        if let Some(desk) = &*self.lease_desk.lock() {
+            desk(preamble, socket);
+        }
     }
 
     pub(crate) fn set_addresses(&self, addresses: BTreeMap<NodeId, String>) {
@@ -101,5 +117,11 @@ impl Shared {
 
     pub(crate) fn report_unreachable(&self, node: NodeId, reason: String) {
         self.inbox.put(Incoming::NodeUnreachable { node, reason }, 0);
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Shared").field("node_id", &self.node_id).finish_non_exhaustive()
     }
 }

@@ -9,6 +9,10 @@
 //! - **PLACE-1** a name belongs to at most one placement group that is not removed.
 //! - **PLACE-2** a removed placement group stays removed, and every watcher hears it.
 //! - **PLACE-3** a group of a detached actor ends with it, unless it is detached too; others end with the job.
+//! - **STREAM-1** a node has one stream, the one that it opened last; what comes by an older one is not heard.
+//! - **STREAM-3** a node that said farewell is not waited for.
+//! - **NODE-1** a node that was given up is never heard again: it comes back as another one.
+//! - **NODE-2** a node is given up when its lease and the margin are over, or its daemon has ended; not otherwise.
 //! - **RECORD-1** every table that grows by itself is bounded, and says what it dropped.
 #![forbid(unsafe_code)]
 
@@ -16,10 +20,12 @@ mod actors;
 mod functions;
 mod key_values;
 mod placement_groups;
+mod presence;
 mod task_events;
 
 pub use actors::{Actor, ActorSpec, ActorState, Actors, Created, Death, Effect};
 pub use functions::Functions;
 pub use key_values::{KeyValueAnswer, KeyValues};
 pub use placement_groups::{Group, GroupCreated, GroupEffect, GroupSpec, GroupState, PlacementGroups, Strategy};
+pub use presence::{LeaseTerms, Presence, PresenceDefects};
 pub use task_events::{TaskEvent, TaskEvents};

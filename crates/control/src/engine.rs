@@ -3,11 +3,12 @@
 //! It may block on the disk, which is why it is a thread; what comes meanwhile waits and is kept with one write.
 
 use crate::journal::Journal;
+use crate::lease_book::LeaseBook;
 use crate::link::Link;
 use crate::machine::{Keep, Machine, Refusal};
-use crate::presence::Presence;
 use crate::storage::StorageError;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::OwnedSemaphorePermit;
@@ -28,18 +29,11 @@ pub(crate) enum Input<M: Machine> {
     /// A node said something.
     Said { node: NodeId, stream: u64, event: M::Event, room: OwnedSemaphorePermit },
     /// A stream ended.
-    Closed { node: NodeId, stream: u64, reason: String, is_broken: bool },
+    Closed { node: NodeId, stream: u64, reason: String },
+    /// Something may be due.
+    Look,
     /// The process is to end.
     Stop,
-}
-
-/// How long nodes are waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Patience {
-    /// After their stream ended.
-    pub(crate) grace: Duration,
-    /// After the control service was started again.
-    pub(crate) restart: Duration,
 }
 
 /// There is no room.
@@ -53,7 +47,7 @@ struct Full {
 /// Everything that the thread owns.
 pub(crate) struct Engine<M: Machine> {
     journal: Journal<M>,
-    presence: Presence,
+    book: Arc<LeaseBook>,
     links: BTreeMap<NodeId, Link<M::Output>>,
     batch: Vec<(NodeId, M::Event)>,
     /// The room that the batch takes among what waits.
@@ -71,15 +65,17 @@ pub(crate) struct Engine<M: Machine> {
 
 impl<M: Machine> Engine<M> {
     /// With the nodes that the journal knows, which are to come back.
-    pub(crate) fn new(journal: Journal<M>, patience: Patience, say: fn(&str)) -> Self {
-        let mut presence = Presence::new(patience.grace.as_millis() as u64);
-        for node in journal.machine().members() {
-            presence.expect(node, 0, patience.restart.as_millis() as u64);
-        }
+    pub(crate) fn new(journal: Journal<M>, book: Arc<LeaseBook>, restart: Duration, say: fn(&str)) -> Self {
+        book.with(|presence, now_ms| {
+            for node in journal.machine().members() {
+                presence.expect(node, now_ms, restart.as_millis() as u64);
+            }
+            journal.machine().former().into_iter().for_each(|node| presence.refuse(node));
+        });
         let began_us = unix_us().max(journal.last_us());
         Self {
             journal,
-            presence,
+            book,
             links: BTreeMap::new(),
             batch: Vec::new(),
             rooms: Vec::new(),
@@ -150,23 +146,24 @@ impl<M: Machine> Engine<M> {
                 if let Some(old) = self.links.insert(node, link) {
                     old.end(Status::aborted("the node opened another stream to the head"));
                 }
-                self.presence.opened(node, stream);
+                self.book.with(|presence, now_ms| presence.opened(node, stream, now_ms));
                 self.batch.push((node, register));
             }
             Input::Said { node, stream, event, room } => {
-                if self.presence.is_current(node, stream) {
+                if self.book.with(|presence, _| presence.is_current(node, stream)) {
                     if M::is_farewell(&event) {
-                        self.presence.left(node);
+                        self.book.with(|presence, _| presence.left(node));
                     }
                     self.batch.push((node, event));
                     self.rooms.push(room);
                 }
             }
-            Input::Closed { node, stream, reason, is_broken } => {
-                if self.presence.closed(node, stream, self.now_ms(), &reason, is_broken) {
+            Input::Closed { node, stream, reason } => {
+                if self.book.with(|presence, now_ms| presence.closed(node, stream, now_ms, &reason)) {
                     self.links.remove(&node);
                 }
             }
+            Input::Look => {}
             Input::Stop => return Ok(false),
         }
         Ok(true)
@@ -174,7 +171,7 @@ impl<M: Machine> Engine<M> {
 
     /// What time alone brings.
     fn take_time(&mut self) {
-        for (node, message) in self.presence.take_lost(self.now_ms()) {
+        for (node, message) in self.book.with(|presence, now_ms| presence.take_lost(now_ms)) {
             (self.say)(&format!("node {node} is given up: {message}"));
             self.links.remove(&node);
             self.batch.push((node, M::gone(message)));
@@ -215,6 +212,10 @@ impl<M: Machine> Engine<M> {
         self.rooms.clear();
         if self.full.take().is_some() {
             (self.say)(&format!("there is room again in {}", self.journal.place()));
+        }
+        let leaseless = self.journal.machine().leaseless();
+        if !leaseless.is_empty() {
+            self.book.with(|presence, _| leaseless.into_iter().for_each(|node| presence.refuse(node)));
         }
         // HEAR-1
         out.extend(heard.into_iter().map(|(node, number)| (node, M::heard(number))));
@@ -334,18 +335,15 @@ impl<M: Machine> Engine<M> {
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
-    }
-
     fn now_us(&self) -> u64 {
         self.began_us + self.began.elapsed().as_micros() as u64
     }
 
     /// How long nothing is to be done unless something comes.
     fn next_wake(&self) -> Option<Duration> {
-        let now_ms = self.now_ms();
-        let lost = self.presence.next_deadline_ms().map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms)));
+        let lost_ms =
+            self.book.with(|presence, now_ms| presence.next_deadline_ms().map(|at_ms| at_ms.saturating_sub(now_ms)));
+        let lost = lost_ms.map(Duration::from_millis);
         let tick = self.journal.machine().next_deadline_us();
         let tick = tick.map(|at_us| Duration::from_micros(at_us.saturating_sub(self.now_us())));
         let write = self.unwritten_since.map(|since| WRITE_DELAY.saturating_sub(since.elapsed()));

@@ -1,4 +1,5 @@
-//! Every thread and task of the control service. Its main thread runs the tasks; one thread decides and writes the journal.
+//! Every thread and task of the control service. Its main thread runs the tasks; one thread decides and writes the journal; one renews the
+//! leases of nodes and does nothing else.
 
 use std::thread::JoinHandle;
 
@@ -16,5 +17,17 @@ pub(crate) fn start_handshake(task: impl Future<Output = ()> + Send + 'static) {
 
 /// Reads what one node says. Ends with its stream.
 pub(crate) fn start_reader(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+/// Starts the thread that renews leases, with a runtime of its own. It is not waited for.
+pub(crate) fn start_health(run: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name("trygon-leases".to_owned());
+    thread.spawn(move || runtime.block_on(run)).map(drop)
+}
+
+/// Asks a machine whether a daemon has ended. Ends after seconds.
+pub(crate) fn start_probe(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }

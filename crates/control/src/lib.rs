@@ -8,24 +8,26 @@
 //! - **HEAR-1** what changes the state is taken in once, however often a node says it, and said again until it is kept.
 //! - **FULL-1** where there is no room, who asks is refused with the place and what is free, or waits; nothing that was kept is lost, and
 //!   questions are answered.
-//! - **STREAM-1** a node has one stream, the one that it opened last; what comes by an older one is not heard.
 //! - **STREAM-2** what a node is told comes in order and without a gap, or its stream ends and it registers again.
-//! - **STREAM-3** a node is given up when it has been without a stream for its grace (half of it when the other end closed or reset the
-//!   connection), or has said farewell; not otherwise.
+//!
+//! When a node is given up says `trygon_control_core::Presence` (STREAM-1, STREAM-3, NODE-1, NODE-2).
 #![forbid(unsafe_code)]
 
 mod connection;
 mod engine;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod head;
 pub mod journal;
 pub mod json;
 mod kinds;
+mod lease_book;
+mod leases;
 mod link;
 mod machine;
 mod machine_of_head;
 mod options;
 mod parent;
-mod presence;
 mod process;
 pub mod storage;
 mod streams;

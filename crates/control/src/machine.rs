@@ -90,6 +90,16 @@ pub trait Machine: Send {
     /// The nodes that it counts on.
     fn members(&self) -> Vec<NodeId>;
 
+    /// The nodes that were given up, as far as they are remembered.
+    fn former(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
+    /// The nodes that it counts on and that are to get no lease any more.
+    fn leaseless(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
     /// The event that tells that a node is gone, and why.
     fn gone(message: String) -> Self::Event;
 

@@ -1,5 +1,8 @@
 //! The head, as journal and streams see it.
 
+#[cfg(test)]
+mod tests;
+
 use crate::head::Head;
 use crate::machine::{Keep, Machine, Refusal, State};
 use crate::storage::{Digest, LARGE_BYTES};
@@ -31,6 +34,7 @@ impl Machine for Head {
             Some(Body::Leaves(_)) => "node_leaves",
             Some(Body::BundlesPrepared(_)) => "bundles_prepared",
             Some(Body::Drain(_)) => "drain_node",
+            Some(Body::Fence(_)) => "fence_node",
         }
     }
 
@@ -101,6 +105,14 @@ impl Machine for Head {
 
     fn members(&self) -> Vec<NodeId> {
         Self::members(self)
+    }
+
+    fn former(&self) -> Vec<NodeId> {
+        Self::former(self)
+    }
+
+    fn leaseless(&self) -> Vec<NodeId> {
+        Self::leaseless(self)
     }
 
     fn gone(message: String) -> NodeToHead {

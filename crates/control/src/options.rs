@@ -1,7 +1,7 @@
 //! What the control service is told by the daemon that starts it. It travels over their socket: there are secrets in it.
 
-use crate::engine::Patience;
 use std::time::Duration;
+use trygon_control_core::LeaseTerms;
 use trygon_rpc::ProcessCertificate;
 
 /// The options of one control service. Byte strings are DER.
@@ -19,10 +19,9 @@ pub struct ControlOptions {
     /// The service's certificate.
     #[prost(message, optional, tag = "4")]
     pub certificate: Option<ControlCertificate>,
-    /// How long a node that does not answer may be without a connection before it is given up, in milliseconds; 0 for 3 seconds. Half of
-    /// it where the connection was closed or reset at the other end.
+    /// How long a node's lease lasts, in milliseconds; 0 for 3 seconds.
     #[prost(uint32, tag = "5")]
-    pub grace_ms: u32,
+    pub lease_ms: u32,
     /// How long nodes that the journal knows may take to come back, in milliseconds; 0 for 12 seconds.
     #[prost(uint32, tag = "6")]
     pub restart_grace_ms: u32,
@@ -66,11 +65,19 @@ impl From<ControlCertificate> for ProcessCertificate {
 }
 
 impl ControlOptions {
-    pub(crate) fn patience(&self) -> Patience {
-        let or = |given_ms: u32, default_ms: u64| {
-            Duration::from_millis(if given_ms == 0 { default_ms } else { u64::from(given_ms) })
-        };
-        // A node that lost the head tries again at least every ten seconds.
-        Patience { grace: or(self.grace_ms, 3_000), restart: or(self.restart_grace_ms, 12_000) }
+    pub(crate) fn terms(&self) -> LeaseTerms {
+        let usual = LeaseTerms::default();
+        LeaseTerms { lease_ms: if self.lease_ms == 0 { usual.lease_ms } else { u64::from(self.lease_ms) }, ..usual }
     }
+
+    /// How long nodes may take to come back after the control service was started again.
+    pub(crate) fn restart_grace(&self) -> Duration {
+        // A node that lost the head tries again at least every ten seconds.
+        Duration::from_millis(if self.restart_grace_ms == 0 { 12_000 } else { u64::from(self.restart_grace_ms) })
+    }
+}
+
+/// Moments at which the process is to kill itself, for tests of what is on the disk then.
+pub(crate) fn journal_faults() -> String {
+    std::env::var("TRYGON_TEST_JOURNAL_FAULTS").unwrap_or_default()
 }

@@ -22,7 +22,7 @@ const MAX_PACKET: usize = 64 << 10;
 /// From the daemon.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ToControl {
-    #[prost(oneof = "to_control::Body", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "to_control::Body", tags = "1, 2, 3, 4, 5")]
     pub(crate) body: Option<to_control::Body>,
 }
 
@@ -43,6 +43,9 @@ pub(crate) mod to_control {
         /// Its certificate from now on.
         #[prost(message, tag = "4")]
         Renew(crate::options::ControlCertificate),
+        /// Beside it lies a connection on which this node renews its lease; TLS is next.
+        #[prost(bytes, tag = "5")]
+        Lease(Vec<u8>),
     }
 }
 
@@ -137,6 +140,22 @@ impl ControlSocket {
     /// When it is gone, or takes nothing at the moment; the node tries again.
     pub fn pass(&self, source: NodeId, connection: &OwnedFd) -> io::Result<()> {
         self.say(to_control::Body::Node(source.as_bytes().to_vec()), Some(connection.as_fd()))
+    }
+
+    /// Hands on a connection with the purpose `lease` that this node opened.
+    ///
+    /// # Errors
+    /// As `pass`.
+    pub fn pass_lease(&self, source: NodeId, connection: &OwnedFd) -> io::Result<()> {
+        self.say(to_control::Body::Lease(source.as_bytes().to_vec()), Some(connection.as_fd()))
+    }
+
+    /// Another descriptor of the same socket, for another thread.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?))
     }
 
     /// Hands on one end of a socket pair for the daemon itself, which is this node. No TLS is spoken on it.

@@ -10,6 +10,8 @@ use crate::engine::{Engine, Input};
 use crate::head::Head;
 use crate::journal::{Journal, Limits, Opened};
 use crate::kinds::{start_engine, start_handshake};
+use crate::lease_book::LeaseBook;
+use crate::leases::Entering;
 use crate::options::{ControlCertificate, ControlOptions};
 use crate::parent::{Failed, FromControl, Ready, ToControl, from_control, receive, send, to_control};
 use crate::storage::{StorageError, open};
@@ -20,7 +22,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
@@ -61,12 +63,12 @@ pub fn run(socket: OwnedFd) -> io::Result<()> {
 }
 
 fn start_and_serve(socket: &OwnedFd, options: ControlOptions) -> Result<(), Failed> {
-    let patience = options.patience();
+    let (book, restart) = (Arc::new(LeaseBook::new(options.terms())), options.restart_grace());
     let identity = identity(options.certificate.unwrap_or_default())?;
     let (journal, opened) = open_journal(&options.storage, &options.cluster, Path::new(&options.storage_authority))?;
     report(socket, &journal, &opened);
     let (inputs, received) = channel();
-    let engine = Engine::new(journal, patience, |line| eprintln!("trygon control: {line}"));
+    let engine = Engine::new(journal, book.clone(), restart, |line| eprintln!("trygon control: {line}"));
     let (ended, engine_ended) = oneshot::channel();
     let thread = start_engine(move || {
         let result = engine.run(&received);
@@ -74,9 +76,11 @@ fn start_and_serve(socket: &OwnedFd, options: ControlOptions) -> Result<(), Fail
         let _ = ended.send(());
         result
     })?;
+    let leases = crate::leases::start(book.clone())?;
     rustix::io::ioctl_fionbio(socket, true).map_err(io::Error::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(socket, inputs.clone(), identity, engine_ended))?;
+    let service = Streams::new(inputs.clone(), book);
+    runtime.block_on(serve(socket, service, identity, leases, engine_ended))?;
     let _ = inputs.send(Input::Stop);
     drop(runtime);
     let waits_since = std::time::Instant::now();
@@ -108,12 +112,13 @@ fn open_journal(storage: &str, cluster: &str, authority: &Path) -> Result<(Journ
 /// Serves until the daemon or the thread that decides ends.
 async fn serve(
     socket: &OwnedFd,
-    inputs: Sender<Input<Head>>,
+    service: Streams,
     identity: Identity,
+    leases: mpsc::Sender<Entering>,
     engine_ended: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let (connections, accepted) = mpsc::channel(MAX_HANDSHAKES);
-    let service = HeadServer::new(Streams::new(inputs))
+    let service = HeadServer::new(service)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let server = Server::builder()
@@ -124,7 +129,7 @@ async fn serve(
         .serve_with_incoming(service, Accepted(accepted));
     tokio::select! {
         served = server => served.map_err(io::Error::other),
-        taken = take_connections(socket, identity, connections) => taken,
+        taken = take_connections(socket, identity, connections, leases) => taken,
         _ = engine_ended => Ok(()),
     }
 }
@@ -134,6 +139,7 @@ async fn take_connections(
     socket: &OwnedFd,
     identity: Identity,
     connections: mpsc::Sender<io::Result<Connection>>,
+    leases: mpsc::Sender<Entering>,
 ) -> io::Result<()> {
     // Its successor is unsafe, for types that may give another descriptor each time; an `OwnedFd` does not.
     #[allow(deprecated)]
@@ -155,6 +161,11 @@ async fn take_connections(
                         Err(error) => eprintln!("trygon control: a connection of node {source} is refused: {error}"),
                     }
                 });
+            }
+            (Some(to_control::Body::Lease(source)), Some(socket)) => {
+                let Ok(source) = NodeId::from_bytes(&source) else { continue };
+                // Where there is no room, the node comes again.
+                let _ = leases.try_send(Entering { socket, source, identity: identity.lock().clone() });
             }
             (Some(to_control::Body::Local(node)), Some(connection)) => {
                 let Ok(node) = NodeId::from_bytes(&node) else { continue };

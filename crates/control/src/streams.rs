@@ -3,7 +3,9 @@
 use crate::connection::Peer;
 use crate::engine::Input;
 use crate::head::Head;
-use crate::kinds::start_reader;
+use crate::kinds::{start_probe, start_reader};
+use crate::lease_book::LeaseBook;
+use crate::leases::probe;
 use crate::link::{Link, LinkEnd, LinkLimits, Outgoing};
 use prost::Message as _;
 use std::sync::Arc;
@@ -33,13 +35,14 @@ pub(crate) struct Streams {
     inputs: Sender<Input<Head>>,
     room: Arc<Semaphore>,
     next_stream: Arc<AtomicU64>,
+    book: Arc<LeaseBook>,
 }
 
 impl Streams {
     /// The service whose nodes' words go in here.
-    pub(crate) fn new(inputs: Sender<Input<Head>>) -> Self {
+    pub(crate) fn new(inputs: Sender<Input<Head>>, book: Arc<LeaseBook>) -> Self {
         let room = Arc::new(Semaphore::new(MAX_WAITING_BYTES as usize));
-        Self { inputs, room, next_stream: Arc::new(AtomicU64::new(1)) }
+        Self { inputs, room, next_stream: Arc::new(AtomicU64::new(1)), book }
     }
 
     /// Reads a stream from its registration to its end.
@@ -52,6 +55,7 @@ impl Streams {
         if let Err(refusal) = check_registration(node, &register) {
             return link.end(refusal);
         }
+        let address = address_of(&register);
         let stream = self.next_stream.fetch_add(1, Ordering::Relaxed);
         if self.inputs.send(Input::Opened { node, stream, link, register }).is_err() {
             return;
@@ -61,7 +65,10 @@ impl Streams {
             () = end.wait() => ("its stream was cut".to_owned(), false),
         };
         // When the thread that decides is gone, so is the process.
-        let _ = self.inputs.send(Input::Closed { node, stream, reason, is_broken });
+        let _ = self.inputs.send(Input::Closed { node, stream, reason });
+        if is_broken && !address.is_empty() {
+            start_probe(probe(self.book, (node, stream), address, self.inputs));
+        }
     }
 
     /// Passes on what a node says until it ends; says why that was, and whether the connection was closed or reset at the other end.
@@ -118,4 +125,12 @@ fn check_registration(node: NodeId, message: &NodeToHead) -> Result<(), Status> 
         )));
     }
     Ok(())
+}
+
+/// Where the node's daemon listens.
+fn address_of(message: &NodeToHead) -> String {
+    match &message.body {
+        Some(Body::Register(register)) => register.address.clone(),
+        _ => String::new(),
+    }
 }

@@ -65,6 +65,9 @@ impl Node {
 
     /// Reserves all bundles, or none.
     pub(crate) fn reserve(&mut self, group: PlacementGroupId, bundles: &[ResourceSet]) -> bool {
+        if self.groups.contains_key(&group) {
+            return false;
+        }
         let mut reserved: Vec<Held> = Vec::with_capacity(bundles.len());
         for bundle in bundles {
             match self.ledger.acquire(bundle) {

@@ -42,7 +42,10 @@ impl Node {
                 continue;
             }
             match kinds.get(&waiting.demand) {
-                Some(place) => queued[*place].count += waiting.left,
+                Some(place) => {
+                    let count = &mut queued[*place].count;
+                    *count = count.saturating_add(waiting.left);
+                }
                 None if queued.len() < MOST_KINDS => {
                     kinds.insert(&waiting.demand, queued.len());
                     queued.push(QueuedDemand {

@@ -12,6 +12,11 @@ impl Node {
     /// The group joins its creator's line: it is served in turn with leases, and reserved as a whole.
     pub(crate) fn on_group_wanted(&mut self, now_ms: u64, request: GroupRequest) {
         let GroupRequest { group, owner, bundles, apart, labels, name } = request;
+        // Asked for twice it is the same group: a second reservation would take the place of the first, and what that holds be lost.
+        let is_it = |purpose: &Purpose| matches!(purpose, Purpose::Group { group: other, .. } if *other == group);
+        if self.groups.contains_key(&group) || self.queue.iter().any(|(_, waiting)| is_it(&waiting.purpose)) {
+            return;
+        }
         let mut amounts = ResourceSet::new();
         bundles.iter().for_each(|bundle| amounts.add(bundle));
         let demand = Demand { labels, ..Demand::plain(amounts) };

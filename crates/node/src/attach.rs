@@ -134,11 +134,23 @@ impl Service {
     }
 
     fn on_attach_tool(&mut self, number: u64, connection: Connection, pid: i32, message: &AttachTool) {
+        if message.is_life_line {
+            return self.take_life_line(number, connection, pid);
+        }
+        self.take_tool(number, connection, pid);
+    }
+
+    fn take_tool(&mut self, number: u64, connection: Connection, pid: i32) {
         let (id, incarnation) = (self.node.worker_id(number), self.identity.incarnation(number));
         let mut tool = Process::new(Part::Tool, JobId::nil(), id, incarnation, connection);
         tool.pid = Pid::from_raw(pid);
         self.processes.insert(number, tool);
-        if let Some(session) = self.session.as_mut().filter(|_| message.is_life_line) {
+    }
+
+    /// A command with whose end the daemon ends.
+    pub(crate) fn take_life_line(&mut self, number: u64, connection: Connection, pid: i32) {
+        self.take_tool(number, connection, pid);
+        if let Some(session) = &mut self.session {
             session.life_lines.insert(number);
         }
     }

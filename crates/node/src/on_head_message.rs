@@ -65,6 +65,7 @@ impl Service {
                     self.say_to(job, notice.message);
                 }
             }
+            Body::GivenUp(message) => self.on_given_up(&message.message, message.is_fenced),
         }
     }
 

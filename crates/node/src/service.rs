@@ -1,6 +1,6 @@
 //! The daemon's state, and the few things that every part of it does.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, GivenUp};
 use crate::connection::Flow;
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
@@ -90,6 +90,10 @@ pub(crate) struct Service {
     /// When they are looked for once more.
     pub(crate) orphans_again_ms: Option<u64>,
     pub(crate) stopping: bool,
+    /// The first node that this daemon was: this one, or one that was given up.
+    pub(crate) first_id: NodeId,
+    /// Why the node is not of its cluster any more; the daemon comes back as another one.
+    pub(crate) given_up: Option<GivenUp>,
 }
 
 impl Service {

@@ -12,7 +12,6 @@ const LIMIT: Duration = Duration::from_millis(900);
 impl Service {
     /// Sends what is left, and ends every descendant.
     pub(crate) fn shut_down(&mut self) {
-        self.say_farewell();
         let workers: Vec<u64> = self.numbers_of(Part::Worker);
         for number in workers {
             self.drain_output(number);
@@ -36,6 +35,8 @@ impl Service {
             }
         }
         trygon_processes::end_descendants(LIMIT);
+        // Not before: whoever hears it starts elsewhere what ran here.
+        self.say_farewell();
         for job in self.jobs.values().filter(|job| !job.directory.is_empty()) {
             // The driver names a folder of its own making. What cannot be removed is swept by the next driver.
             let _ = std::fs::remove_dir_all(&job.directory);

@@ -220,6 +220,8 @@ impl Service {
             orphans: Vec::new(),
             orphans_again_ms: None,
             stopping: false,
+            first_id: node_id,
+            given_up: None,
         })
     }
 

@@ -123,12 +123,12 @@ impl View {
 
     /// VIEW-1: so much was asked of a node.
     pub fn ask(&mut self, node: NodeId, named: &ResourceSet, count: u32) {
-        self.change(node, |seat| (0..count).for_each(|_| seat.pending.add(named)));
+        self.change(node, |seat| seat.pending.add_times(named, count));
     }
 
     /// So much of what was asked is answered, and was not granted.
     pub fn answered(&mut self, node: NodeId, named: &ResourceSet, count: u32) {
-        self.change(node, |seat| (0..count).for_each(|_| seat.pending.subtract(named)));
+        self.change(node, |seat| seat.pending.subtract_times(named, count));
     }
 
     /// So much of what was asked was granted: it is gone from what is free, though the node has not said so yet.

@@ -5,4 +5,4 @@ mod memory;
 mod tree;
 
 pub use memory::{CgroupV1, CgroupV2, MachineMemory, Measured, MemoryAccounting, MemoryUse, Sampling, kernel_kills};
-pub use tree::{below, children, descendants, end_descendants, end_marked, environment, variable};
+pub use tree::{below, children, descendants, end_descendants, end_marked, environment, kill_descendants, variable};

@@ -5,6 +5,13 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// Kills all descendants that there are now. Their status is left to whoever waits for children here.
+pub fn kill_descendants() {
+    for pid in descendants() {
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
+}
+
 /// Kills all descendants until there are none, or the time is over. Orphans became children of this process, which reaps for all of them.
 pub fn end_descendants(limit: Duration) {
     let until = Instant::now() + limit;
@@ -106,7 +113,7 @@ pub(crate) fn children_of_all() -> BTreeMap<i32, Vec<i32>> {
 }
 
 /// The parent in a line of `/proc/<pid>/stat`. The command before it may contain anything, parentheses included.
-fn parent_in(stat: &str) -> Option<i32> {
+pub(crate) fn parent_in(stat: &str) -> Option<i32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 

@@ -73,6 +73,13 @@ impl std::ops::Sub for Amount {
     }
 }
 
+impl std::ops::Mul<u32> for Amount {
+    type Output = Self;
+    fn mul(self, count: u32) -> Self {
+        Self(self.0.saturating_mul(i64::from(count)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

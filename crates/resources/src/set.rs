@@ -49,10 +49,24 @@ impl ResourceSet {
         }
     }
 
+    /// Adds every amount of `other` so many times.
+    pub fn add_times(&mut self, other: &Self, count: u32) {
+        for (name, amount) in other.iter() {
+            self.set(name, self.get(name) + amount * count);
+        }
+    }
+
     /// Takes every amount of `other` away; may go below zero.
     pub fn subtract(&mut self, other: &Self) {
         for (name, amount) in other.iter() {
             self.set(name, self.get(name) - amount);
+        }
+    }
+
+    /// Takes every amount of `other` away so many times; may go below zero.
+    pub fn subtract_times(&mut self, other: &Self, count: u32) {
+        for (name, amount) in other.iter() {
+            self.set(name, self.get(name) - amount * count);
         }
     }
 }

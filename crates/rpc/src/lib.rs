@@ -28,6 +28,8 @@ pub use authority::Authority;
 pub use bulk::BulkStream;
 pub use dial::{DialError, dial, dial_any, prepare, resolve};
 pub use error::CertificateError;
+#[cfg(fuzzing)]
+pub use join::fuzz as join_fuzz;
 pub use join::{JoinError, JoinTerms, Joined, ServeJoinError, Versions, join, serve_join};
 pub use key::{ClusterKey, KeyError};
 pub use listener::{Bound, Incoming, ListenError, Listener, PortRange};

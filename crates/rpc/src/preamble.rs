@@ -21,11 +21,13 @@ pub enum Purpose {
     Peer = 4,
     /// Bytes of objects between daemons.
     Object = 5,
+    /// A daemon renews its node's lease.
+    Lease = 6,
 }
 
 impl Purpose {
     fn from_number(number: u16) -> Option<Self> {
-        [Self::Join, Self::Control, Self::Node, Self::Peer, Self::Object]
+        [Self::Join, Self::Control, Self::Node, Self::Peer, Self::Object, Self::Lease]
             .into_iter()
             .find(|purpose| *purpose as u16 == number)
     }

@@ -16,6 +16,7 @@ mod execute;
 mod finish;
 mod losses;
 mod message;
+pub mod partitions;
 mod perform;
 mod plain;
 mod process;

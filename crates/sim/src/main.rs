@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use trygon_sim::partitions;
 use trygon_sim::scale::Size;
 use trygon_sim::{DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
 
@@ -10,6 +11,7 @@ const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NA
        trygon-sim --seed S --workload NAME [--trace]
        trygon-sim --defects [--seeds N]
        trygon-sim --workload head [--seeds N] [--first SEED] [--defects]
+       trygon-sim --workload partitions [--seeds N] [--first SEED]
        trygon-sim --workload scale [--nodes N] [--actors N] [--groups N] [--tasks N]";
 
 #[derive(Default)]
@@ -22,6 +24,7 @@ struct Options {
     defects: bool,
     scale: Option<Size>,
     head: bool,
+    partitions: bool,
 }
 
 fn parse() -> Option<Options> {
@@ -40,6 +43,7 @@ fn parse() -> Option<Options> {
             "--workload" => match arguments.next()?.as_str() {
                 "scale" => is_scale = true,
                 "head" => options.head = true,
+                "partitions" => options.partitions = true,
                 name => options.workload = Some(workload(name)?),
             },
             "--trace" => options.trace = true,
@@ -54,15 +58,17 @@ fn parse() -> Option<Options> {
 fn main() -> ExitCode {
     let Some(options) = parse() else {
         let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        eprintln!("{USAGE}\nworkloads: {}, scale, head", names.join(", "));
+        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions", names.join(", "));
         return ExitCode::from(2);
     };
     let passed = if let Some(size) = options.scale {
         trygon_sim::scale::run(size)
     } else if options.head {
         if options.defects { find_in_disk(options.seeds) } else { crash_many(options.first, options.seeds) }
+    } else if options.partitions {
+        run_partitions(options.first, options.seeds)
     } else if options.defects {
-        find_defects(options.seeds)
+        find_defects(options.seeds) & find_partition_defects(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {
@@ -176,6 +182,40 @@ fn find_in_disk(seeds: u64) -> bool {
                 all = false;
                 println!("{label:<9} {name:<42} NOT FOUND in {seeds} seeds of head");
             }
+        }
+    }
+    all
+}
+
+fn run_partitions(first: u64, seeds: u64) -> bool {
+    let (mut events, mut given_up, mut lives, mut failed) = (0, 0, 0, 0);
+    for seed in first..first + seeds {
+        match partitions::run(seed, partitions::Planted::default()) {
+            Ok(counts) => {
+                events += counts.events;
+                given_up += counts.given_up;
+                lives += counts.lives;
+            }
+            Err(failure) => {
+                failed += 1;
+                println!("seed {seed}: {failure}");
+            }
+        }
+    }
+    println!("{seeds} seeds, {failed} failed, {events} events, {given_up} nodes given up, {lives} lives of actors");
+    failed == 0
+}
+
+fn find_partition_defects(seeds: u64) -> bool {
+    let mut all = true;
+    for (label, name, planted) in partitions::DEFECTS {
+        let found = (0..seeds).find_map(|seed| partitions::run(seed, planted).err().map(|failure| (seed + 1, failure)));
+        all &= found.is_some();
+        match found {
+            Some((count, failure)) => {
+                println!("{label:<7} {name:<44} found after {count:>3} seeds of partitions: {failure}")
+            }
+            None => println!("{label:<7} {name:<44} NOT FOUND in {seeds} seeds of partitions"),
         }
     }
     all

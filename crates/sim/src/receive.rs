@@ -43,7 +43,11 @@ impl World {
                 process.core.on_copy_answer(&object, from, place, &mut process.links);
             }
             ToPeer::Borrow { object, borrower, delta } => {
-                process.core.on_borrow_report(&object, borrower, delta);
+                if delta > 0 && crate::encoded::number_of(borrower) == from {
+                    process.core.on_borrow_again(&object, borrower);
+                } else {
+                    process.core.on_borrow_report(&object, borrower, delta);
+                }
                 let is_known = process.peer_of.contains_key(&crate::encoded::number_of(borrower));
                 if delta > 0 && !is_known {
                     self.watch_process(number, borrower);

@@ -84,6 +84,19 @@ impl Core {
         }
     }
 
+    /// A process runs a task again that names an object which it had given back: it borrows it once more. One that was freed meanwhile is made
+    /// again, if it can be.
+    pub fn on_borrow_again(&mut self, object: &ObjectId, borrower: WorkerId) {
+        let task = object.task_id();
+        let index = object.index() & !trygon_ids::PUT_INDEX_BIT;
+        if self.table.get(task.slot(), task.generation()).is_some_and(|entry| entry.is_freed(index))
+            && !self.revive_for_borrower(object)
+        {
+            return;
+        }
+        self.on_borrow_report(object, borrower, 1);
+    }
+
     /// The owner's side of a report.
     pub fn on_borrow_report(&mut self, object: &ObjectId, borrower: WorkerId, delta: i64) {
         // OWN-4 c: a borrower's death counted as done, and nobody would give this back.
@@ -93,15 +106,10 @@ impl Core {
         let task = object.task_id();
         let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
         let index = object.index() & !trygon_ids::PUT_INDEX_BIT;
-        if entry.is_freed(index) {
-            let known = entry.object(index).and_then(|object| object.detail.as_ref());
-            let balance = known.and_then(|detail| detail.borrowers.get(&borrower)).copied().unwrap_or(0) + delta;
-            let is_named = entry.lineage_pins > 0 && entry.object(index).is_some();
-            if !(is_named && balance <= 0 || balance > 0 && self.revive_for_borrower(object)) {
-                return;
-            }
+        // What a kept task names may come back: its counts are kept too.
+        if entry.is_freed(index) && (entry.lineage_pins == 0 || entry.object(index).is_none()) {
+            return;
         }
-        let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
         let Some(held) = entry.object_mut(index) else { return };
         let borrowers = &mut held.detail_mut().borrowers;
         let balance = borrowers.entry(borrower).or_insert(0);

@@ -12,6 +12,8 @@ use trygon_ids::WorkerId;
 
 /// The cause of a "death" of a process that may well live: only the connection with it is gone.
 pub const CONNECTION_LOST: &str = "connection";
+/// Its node was drained: what it had begun is done elsewhere, and costs no retry.
+const DRAINED: &str = "drained";
 
 /// The task that was started and not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +93,9 @@ impl Core {
             return self.fail_cancelled(slot, outbox);
         }
         if was_started || self.defects.unstarted_pays {
-            match self.next_attempt(slot, lost.cause_kind, now_ns) {
+            let is_moved = lost.cause_kind == DRAINED && self.table.at(slot).retries_left != 0;
+            let next = if is_moved { NextAttempt::Now } else { self.next_attempt(slot, lost.cause_kind, now_ns) };
+            match next {
                 NextAttempt::None => {
                     let error = self.death_error(slot, lost);
                     return self.fail(slot, &error, outbox);
@@ -102,7 +106,7 @@ impl Core {
                     return self.resubmit_at(slot, at_ns);
                 }
             }
-            let delay_ns = self.retry_delay_ns(slot, Failure::Death);
+            let delay_ns = if is_moved { 0 } else { self.retry_delay_ns(slot, Failure::Death) };
             if delay_ns > 0 {
                 return self.resubmit_at(slot, now_ns + delay_ns);
             }

@@ -36,11 +36,14 @@ impl Core {
     /// An item that had come before: it is taken when it was lost since.
     pub(crate) fn on_item_again<O: Outbox>(&mut self, key: &ItemKey, mut returned: Returned, outbox: &mut O) {
         let object = self.task_id(key.slot, key.generation).object(key.number + 1);
+        if self.defects.lost_items_refused {
+            return self.refuse_value(object, &returned);
+        }
         if let Some(stream) = self.table.at_mut(key.slot).stream_mut() {
             // They come in order. If it is lost again, this attempt will not send it once more.
             stream.resend_from = key.number + 1;
         }
-        if !self.is_missing(&object) || self.defects.lost_items_refused {
+        if !self.is_missing(&object) {
             if !self.is_replaying {
                 self.refuse_value(object, &returned);
             }

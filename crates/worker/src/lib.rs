@@ -19,6 +19,8 @@ mod copies;
 mod credit;
 mod engine;
 mod execute;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod known_death;
 mod known_group;
 mod launch;

@@ -220,7 +220,11 @@ impl Engine {
     fn on_borrow_report(&mut self, index: PeerIndex, message: &peer::BorrowReport) -> Result<(), FrameError> {
         let object = ObjectId::from_bytes(&message.object_id).map_err(|_| FrameError::Malformed("object id"))?;
         let borrower = WorkerId::from_bytes(&message.borrower).map_err(|_| FrameError::Malformed("borrower"))?;
-        self.core.on_borrow_report(&object, borrower, message.lends);
+        if message.lends > 0 && borrower == self.links.peer(index).worker {
+            self.core.on_borrow_again(&object, borrower);
+        } else {
+            self.core.on_borrow_report(&object, borrower, message.lends);
+        }
         let is_known = borrower == self.links.peer(index).worker || self.peer_of.contains_key(&borrower);
         if message.lends > 0 && !is_known {
             // Connected only to learn of its death: a dead borrower has given everything back.

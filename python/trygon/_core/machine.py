@@ -13,18 +13,24 @@ _CGROUP = "/sys/fs/cgroup"
 
 def _read(path: str) -> str:
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def _number(text: str) -> int | None:
+    """The number that a file of the system holds, if it is one of at most 64 bits."""
+    return int(text) if text.isdecimal() and len(text) <= 20 else None
 
 
 def _cgroup_folders() -> Iterator[str]:
     """This process's control group and those above it: the tightest limit counts."""
     yield _CGROUP
     for line in _read("/proc/self/cgroup").splitlines():
-        number, _, path = line.split(":", 2)
+        number, _, rest = line.partition(":")
         if number == "0":
+            path = rest.partition(":")[2]
             folder = _CGROUP
             for part in path.strip("/").split("/"):
                 folder = f"{folder}/{part}"
@@ -37,8 +43,9 @@ def cpu_count() -> int:
     quotas = [_read(f"{folder}/cpu.max").split() for folder in _cgroup_folders()]
     quotas.append([_read(f"{_CGROUP}/cpu/cpu.cfs_quota_us"), _read(f"{_CGROUP}/cpu/cpu.cfs_period_us")])
     for quota in quotas:
-        if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit():
-            cpus = min(cpus, max(1, -(-int(quota[0]) // int(quota[1]))))
+        allowed, period = (_number(text) for text in quota) if len(quota) == 2 else (None, None)
+        if allowed is not None and period:
+            cpus = min(cpus, max(1, -(-allowed // period)))
     return max(1, cpus)
 
 
@@ -46,16 +53,18 @@ def memory_bytes() -> int:
     """Memory that this process may still use: what is available, cut by the limit of its control group."""
     available = 0
     for line in _read("/proc/meminfo").splitlines():
-        if line.startswith("MemAvailable:"):
-            available = int(line.split()[1]) * 1024
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            available = (_number((value.split() or [""])[0]) or 0) * 1024
     if not available:
         available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [(_read(f"{folder}/memory.max"), _read(f"{folder}/memory.current")) for folder in _cgroup_folders()]
     limits.append((_read(f"{_CGROUP}/memory/memory.limit_in_bytes"), _read(f"{_CGROUP}/memory/memory.usage_in_bytes")))
     for limit, used in limits:
-        if limit.isdigit() and used.isdigit():
+        limit_bytes, used_bytes = _number(limit), _number(used)
+        if limit_bytes is not None and used_bytes is not None:
             # Page cache counts as used there, but gives way; half of the limit is assumed at least.
-            available = min(available, max(int(limit) - int(used), int(limit) // 2))
+            available = min(available, max(limit_bytes - used_bytes, limit_bytes // 2))
     return available
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _DRAW_S = 0.1
 _PLAIN_LINE_S = 10.0
 _BAR_WIDTH = 20
+# What a bar says of itself (`progress_bar.py`).
+_KEYS = {"bar", "closed", "count", "desc", "position", "total", "unit"}
 
 
 class _Bar:
@@ -160,17 +162,32 @@ def instance() -> BarManager:
     return _manager
 
 
+def _described(text: str) -> dict[str, Any] | None:
+    """What a bar says of itself; None for what no bar says, which would otherwise be found out when it is drawn."""
+    try:
+        state = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(state, dict) or not _KEYS <= state.keys():
+        return None
+    numbers = [state["count"], state["position"], state["total"] or 0]
+    if not all(isinstance(number, (int, float)) and abs(number) < 1e18 for number in numbers):
+        return None
+    texts = [state["bar"], state["unit"], state["desc"] or ""]
+    return state if all(isinstance(text, str) for text in texts) else None
+
+
 def take(lines: list[str], pid: int) -> list[str]:
     """Hands marked lines to the bars; returns the others."""
     others = []
     for line in lines:
         text, mark, state = line.partition(PROGRESS_MARK)
         if mark:
-            try:
-                instance().update(pid, json.loads(state))
-            except (ValueError, KeyError, TypeError):
+            described = _described(state)
+            if described is None:
                 others.append(line)  # Somebody else's line.
                 continue
+            instance().update(pid, described)
         if text or not mark:
             others.append(text)
     return others

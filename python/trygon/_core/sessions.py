@@ -41,12 +41,12 @@ class Session:
     def daemon_pid(self) -> int:
         """The daemon's process id; 0 when it is not known."""
         pid = self.read("pid")
-        return int(pid) if pid.isdigit() else 0
+        return int(pid) if pid.isdecimal() and len(pid) < 20 else 0
 
     def read(self, name: str) -> str:
         """What one of its small files says; empty when it is not there."""
         try:
-            with open(os.path.join(self.folder, name), encoding="utf-8") as file:
+            with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as file:
                 return file.read().strip()
         except OSError:
             return ""
@@ -139,7 +139,7 @@ def _at(folder: str) -> Session:
 
 def _of_cluster(address: str) -> Session:
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not colon or not host or not port.isdecimal() or len(port) > 5 or not 0 < int(port) < 65536:
         raise ValueError(
             f'address of init() must be "auto", "local" or host:port, as in "10.0.0.1:6379", but {address!r} was given.'
         )

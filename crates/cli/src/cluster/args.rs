@@ -146,6 +146,22 @@ pub(crate) struct Drain {
     pub(crate) at: Where,
 }
 
+/// Which node is stopped at once and kept out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Fence {
+    /// The node: the beginning of its id, its name or its address, as `trygon status` shows them.
+    #[arg(value_name = "NODE")]
+    pub(crate) node: String,
+    /// Words about it, for people.
+    #[arg(long, value_name = "TEXT", default_value = "by hand")]
+    pub(crate) message: String,
+    /// Let it in again.
+    #[arg(long)]
+    pub(crate) undo: bool,
+    #[command(flatten)]
+    pub(crate) at: Where,
+}
+
 /// Why a node is to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DrainReason {

@@ -91,6 +91,11 @@ pub(crate) fn running_at(base: &Path) -> Option<PathBuf> {
     folder::current(base).filter(|session| folder::connect(session).is_some())
 }
 
+/// The session that was started last under a base, if its daemon runs or waits to come back to its cluster.
+pub(crate) fn taken_at(base: &Path) -> Option<PathBuf> {
+    folder::current(base).filter(|session| folder::connect(session).is_some() || folder::daemon(session).is_some())
+}
+
 /// A conversation with the daemon that a command means.
 pub(crate) fn connect(at: &Where) -> Result<Connection, String> {
     let session = find(at.temp_dir.as_deref(), at.address.as_deref())?;

@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod connection;
 mod drain;
 mod explain;
+mod fence;
 mod machine;
 mod node_request;
 mod nodes;
@@ -15,6 +16,7 @@ mod symmetric_run;
 
 pub(crate) use drain::drain;
 pub(crate) use explain::explain;
+pub(crate) use fence::fence;
 pub(crate) use start::start;
 pub(crate) use status::status;
 pub(crate) use stop::stop;

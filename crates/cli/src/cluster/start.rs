@@ -1,7 +1,7 @@
 //! `trygon start`: a daemon of its own session, and what people need to know of it.
 
 use crate::cluster::args::Start;
-use crate::cluster::connection::{Connection, running_at};
+use crate::cluster::connection::{Connection, taken_at};
 use crate::cluster::node_request::{ADDRESS, KEY_VARIABLE, request};
 use crate::cluster::stop::end;
 use crate::launch::{PYTHON_VARIABLE, python};
@@ -62,7 +62,7 @@ pub(crate) fn start(start: &Start) -> Result<ExitCode, String> {
 /// Makes the session and its daemon, with whose connection it ends if that is asked for.
 pub(super) fn start_node(start: &Start, is_bound: bool) -> Result<Started, String> {
     let base = start.node.temp_dir.clone().unwrap_or_else(folder::default_base);
-    if let Some(other) = running_at(&base) {
+    if let Some(other) = taken_at(&base) {
         return Err(format!(
             "a node runs here already: {} (process {}, cluster {}). Stop it with `trygon stop`, or give --temp-dir another \
              folder for a second node.",

@@ -89,7 +89,9 @@ fn render_jobs(out: &mut String, answers: &Value) {
             Some(pid) if pid > 0 => format!("process {pid}"),
             _ => "only detached actors".to_owned(),
         };
-        let _ = writeln!(out, "  {}  {driver}  {}", text(&job["job_id"]), text(&job["entrypoint"]));
+        let weight = job["weight"].as_f64().filter(|weight| *weight != 1.0);
+        let weight = weight.map_or(String::new(), |weight| format!("  weight {weight}"));
+        let _ = writeln!(out, "  {}  {driver}{weight}  {}", text(&job["job_id"]), text(&job["entrypoint"]));
     }
 }
 
@@ -119,7 +121,7 @@ mod tests {
             "nodes": [{"NodeID": "00112233445566", "Alive": true, "NodeManagerAddress": "10.0.0.1", "Resources": {"CPU": 4.0}}],
             "cluster_resources": {"CPU": 4.0, "node:10.0.0.1": 1.0},
             "available_resources": {"CPU": 1.5},
-            "jobs": [{"job_id": "01000000", "driver_pid": 0, "entrypoint": "a.py"}],
+            "jobs": [{"job_id": "01000000", "driver_pid": 0, "entrypoint": "a.py", "weight": 2.5}],
             "actors": [{"state": "alive"}, {"state": "dead"}],
             "store": {"used_bytes": 500_000_000u64, "capacity_bytes": 2_000_000_000u64, "spilled_bytes": 3_000_000_000u64,
                 "spilled_bytes_total": 4_000_000_000u64, "restored_bytes_total": 1_000_000_000u64, "spill_files": 31},
@@ -133,7 +135,7 @@ mod tests {
             "2.5 of 4 CPU",
             "actors: 1",
             "0.50 of 2.00 GB in memory, 3.00 GB in 31 files (4.00 GB written, 1.00 GB read back)",
-            "only detached",
+            "only detached actors  weight 2.5  a.py",
             "2 × f (CPU: 8)",
             "1 × actors A (GPU: 1): all",
         ] {

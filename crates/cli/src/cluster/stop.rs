@@ -47,9 +47,7 @@ fn stop_session(session: &Path, stop: &Stop) -> Result<bool, String> {
 /// was; `None` if it did not run.
 pub(super) fn end(session: &Path, grace: Option<Duration>) -> Result<Option<Pid>, String> {
     let Some(mut connection) = Connection::open(session, false) else {
-        // It was killed, and could not clear up.
-        folder::withdraw(session);
-        return Ok(None);
+        return end_waiting(session, grace);
     };
     let peer = rustix::net::sockopt::socket_peercred(&connection.socket).map_err(|error| error.to_string())?;
     let ended = rustix::process::pidfd_open(peer.pid, PidfdFlags::empty()).map_err(|error| error.to_string())?;
@@ -61,6 +59,21 @@ pub(super) fn end(session: &Path, grace: Option<Duration>) -> Result<Option<Pid>
     }
     folder::withdraw(session);
     Ok(Some(peer.pid))
+}
+
+/// Ends a daemon that waits to come back to its cluster, if there is one: it listens to signals only.
+fn end_waiting(session: &Path, grace: Option<Duration>) -> Result<Option<Pid>, String> {
+    let daemon = folder::daemon(session).and_then(Pid::from_raw);
+    if let Some(pid) = daemon {
+        let ended = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|error| error.to_string())?;
+        let _ = rustix::process::pidfd_send_signal(&ended, Signal::TERM);
+        if !wait_end(&ended, grace.unwrap_or_default()) {
+            kill(pid, &ended)?;
+        }
+    }
+    // One that was killed could not clear up.
+    folder::withdraw(session);
+    Ok(daemon)
 }
 
 fn kill(pid: Pid, ended: &OwnedFd) -> Result<(), String> {

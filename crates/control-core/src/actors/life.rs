@@ -92,6 +92,8 @@ pub struct Actor {
     pub state: ActorState,
     /// Which life, from 0.
     pub incarnation: u32,
+    /// Lives that ended because their nodes were drained: they count for nothing.
+    pub drained: u32,
     /// Why it waits for a worker, or empty.
     pub waits: String,
     pub(crate) watchers: BTreeSet<WorkerId>,
@@ -139,6 +141,16 @@ impl Actor {
 
     /// Whether another life is allowed.
     pub(crate) fn may_restart(&self) -> bool {
-        !self.out_of_scope && (self.spec.max_restarts < 0 || i64::from(self.incarnation) < self.spec.max_restarts)
+        !self.out_of_scope && (self.spec.max_restarts < 0 || i64::from(self.restarts()) < self.spec.max_restarts)
+    }
+
+    /// Restarts that count.
+    pub fn restarts(&self) -> u32 {
+        self.incarnation - self.drained
+    }
+
+    /// Whether it lives on elsewhere when its node is drained: not one that is never to run twice.
+    pub(crate) fn may_move(&self) -> bool {
+        !self.out_of_scope && self.spec.max_restarts != 0
     }
 }

@@ -35,8 +35,10 @@ impl Actors {
             self.by_creator.entry(spec.creator).or_default().insert(actor);
         }
         let state = ActorState::Pending { restart: None };
-        self.actors
-            .insert(actor, Actor { spec, state, incarnation: 0, waits: String::new(), watchers, out_of_scope: false });
+        self.actors.insert(
+            actor,
+            Actor { spec, state, incarnation: 0, drained: 0, waits: String::new(), watchers, out_of_scope: false },
+        );
         effects.push(Effect::Place { actor });
         Created::Registered
     }

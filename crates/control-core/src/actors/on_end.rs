@@ -4,6 +4,8 @@ use crate::actors::table::MAX_DEAD;
 use crate::actors::{Actor, ActorState, Actors, Death, Effect};
 use trygon_ids::{ActorId, WorkerId};
 
+/// Its node was drained: the life that ended does not count.
+const DRAINED: &str = "drained";
 /// Causes after which an actor does not come back: it, or its program, wanted to end.
 const FINAL_KINDS: [&str; 4] = ["user_exit", "out_of_scope", "constructor", "placement_group_removed"];
 
@@ -68,12 +70,14 @@ impl Actors {
         if entry.is_dead() {
             return;
         }
-        if FINAL_KINDS.contains(&death.kind.as_str()) || !entry.may_restart() {
+        let is_moved = death.kind == DRAINED && entry.may_move();
+        if FINAL_KINDS.contains(&death.kind.as_str()) || !(is_moved || entry.may_restart()) {
             self.end(actor, death.clone(), Vec::new(), effects);
             return;
         }
         // ACTOR-2
         entry.incarnation += 1;
+        entry.drained += u32::from(is_moved);
         entry.state = ActorState::Pending { restart: Some(death.clone()) };
         self.notify_all(actor, effects);
         effects.push(Effect::Place { actor });

@@ -93,7 +93,7 @@ impl Actors {
                 return Err("ACTOR-3: the worker of an actor is not known as such".to_owned());
             }
             let limit = actor.spec.max_restarts;
-            if limit >= 0 && i64::from(actor.incarnation) > limit {
+            if limit >= 0 && i64::from(actor.restarts()) > limit {
                 return Err(format!("ACTOR-2: life {} with {limit} restarts allowed", actor.incarnation));
             }
         }

@@ -63,6 +63,11 @@ impl Head {
                     self.drain(node, &drain, out);
                 }
             }
+            Body::Fence(fence) => {
+                if let Ok(node) = NodeId::from_bytes(&fence.node_id) {
+                    self.on_fence(node, &fence, out);
+                }
+            }
             Body::BundlesPrepared(prepared) => self.on_bundles_prepared(node, prepared, out),
         }
         if may_end_actors {

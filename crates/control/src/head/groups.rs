@@ -19,6 +19,18 @@ impl Head {
         out: &mut Out,
     ) {
         let request_id = message.request_id;
+        if message.bundles.is_empty() {
+            // It could never be reserved, and never wait for anything.
+            let error = "a placement group needs at least one bundle".to_owned();
+            if request_id != 0 {
+                self.reply(
+                    from,
+                    Reply::GroupReply(PlacementGroupReply { request_id, error, ..Default::default() }),
+                    out,
+                );
+            }
+            return;
+        }
         let mut effects = Vec::new();
         let actor = ActorId::from_bytes(&message.creator_actor).ok();
         let is_detached = |actor: &ActorId| self.actors.get(*actor).is_some_and(|actor| actor.spec.detached);

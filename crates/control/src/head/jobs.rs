@@ -15,18 +15,27 @@ const PACKAGE: &str = "package:";
 
 impl Head {
     pub(super) fn on_start_job(&mut self, node: NodeId, mut job: StartJob, out: &mut Out) {
-        let id = JobId::from_bytes(&job.job_id).ok().filter(|id| *id != JobId::nil()).unwrap_or_else(|| {
-            let id = JobId::new(self.next_job.to_le_bytes());
-            self.next_job += 1;
-            id
-        });
+        let named = JobId::from_bytes(&job.job_id).ok().filter(|id| *id != JobId::nil());
+        let id = named.unwrap_or_else(|| self.unused_job());
         // A job that a head had accepted which is no more.
-        self.next_job = self.next_job.max(u32::from_le_bytes(*id.as_bytes()).saturating_add(1));
+        let number = u32::from_le_bytes(*id.as_bytes());
+        self.next_job = self.next_job.max(number.checked_add(1).unwrap_or(1));
         job.job_id = id.as_bytes().to_vec();
         let accepted = JobAccepted { request_id: job.request_id, job_id: job.job_id.clone(), error: String::new() };
         Self::tell(node, Body::JobAccepted(accepted), out);
         self.jobs.insert(id, job.clone());
         self.tell_all(&Body::JobStarted(JobStarted { job: Some(job) }), out);
+    }
+
+    /// The next id that no job has. After the last number comes the first.
+    fn unused_job(&mut self) -> JobId {
+        loop {
+            let id = JobId::new(self.next_job.to_le_bytes());
+            self.next_job = self.next_job.checked_add(1).unwrap_or(1);
+            if !id.is_nil() && !self.jobs.contains_key(&id) && !self.lingering.contains_key(&id) {
+                return id;
+            }
+        }
     }
 
     /// A node that comes hears of every job that runs.

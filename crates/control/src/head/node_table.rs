@@ -22,6 +22,10 @@ pub(super) struct NodeEntry {
     pub(super) load: Load,
     /// Reports that came.
     pub(super) loads: u64,
+    /// The first node that its daemon was: this one, or one that was given up.
+    pub(super) first_id: NodeId,
+    /// As people call it.
+    pub(super) name: String,
     /// What is in use there by now, though no report has it yet.
     pub(super) settling: Vec<Settling>,
     /// The number of what was taken in last of what changes the state (HEAR-1).

@@ -1,5 +1,6 @@
 //! The nodes of the cluster: they come, say what they have, and go.
 
+use crate::head::fences::first_id;
 use crate::head::node_table::{NodeEntry, PREFIX, without_groups};
 use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
@@ -7,13 +8,15 @@ use crate::translate::{resource_set, worker_id};
 use std::collections::BTreeMap;
 use trygon_ids::{ActorId, NodeId};
 use trygon_proto::control::Death;
-use trygon_proto::v1::{DrainNode, Load, NodeView, RegisterNode, Registered, View, head_to_node};
+use trygon_proto::v1::{DrainNode, GivenUp, Load, NodeView, RegisterNode, Registered, View, head_to_node};
 use trygon_resources::ResourceSet;
 
 /// After a node has less than before.
 const LOOK_LATER_US: u64 = 30_000;
 /// Nodes that are gone and are remembered.
 const MOST_DEAD: usize = 4_096;
+/// A number above this is not taken over from a node: those that come after must still fit into the ids of segments and leases.
+const MOST_KNOWN_NUMBER: u32 = 1 << 23;
 
 impl Head {
     /// The nodes that are counted on.
@@ -28,6 +31,9 @@ impl Head {
 
     pub(super) fn on_register(&mut self, node: NodeId, message: RegisterNode, out: &mut Out) {
         let is_alone = message.address.is_empty();
+        if !is_alone && self.refuse_incarnation(node, &message, out) {
+            return;
+        }
         self.lose_predecessor(node, &message.address, out);
         let is_known = self.nodes.is_alive(node);
         let number = self.number_for(node, message.known_number, is_alone);
@@ -61,6 +67,8 @@ impl Head {
             daemon_pid: message.daemon_pid,
             load: Load::default(),
             loads: 0,
+            first_id: first_id(node, &message),
+            name: message.name.clone(),
             settling: Vec::new(),
         };
         if !is_known {
@@ -107,7 +115,8 @@ impl Head {
             return 0;
         }
         // It had one from this head, whose memory of it is lost; numbers in use are not given away.
-        let is_free = known != 0 && nodes.by_id.values().all(|entry| entry.view.node_number != known);
+        let is_sound = (1..=MOST_KNOWN_NUMBER).contains(&known);
+        let is_free = is_sound && nodes.by_id.values().all(|entry| entry.view.node_number != known);
         let number = if is_free { known } else { nodes.next_number.max(1) };
         nodes.next_number = nodes.next_number.max(number + 1);
         number
@@ -137,7 +146,7 @@ impl Head {
             return;
         };
         let (free, total) = (resource_set(&message.free), resource_set(&message.total));
-        entry.view.waiting = message.waiting.iter().map(|waiting| waiting.count).sum();
+        entry.view.waiting = message.waiting.iter().fold(0, |sum, waiting| waiting.count.saturating_add(sum));
         entry.view.free = message.free;
         let free_before = std::mem::replace(&mut entry.free, free);
         let mut has_other_total = false;
@@ -181,6 +190,8 @@ impl Head {
         let Some(entry) = self.nodes.by_id.get_mut(&node).filter(|entry| entry.view.state != "dead") else {
             return;
         };
+        self.fences.closing.remove(&node);
+        let kind = if entry.view.state == "draining" { "drained" } else { "node" };
         "dead".clone_into(&mut entry.view.state);
         message.clone_into(&mut entry.view.message);
         entry.view.free.clear();
@@ -192,7 +203,7 @@ impl Head {
         self.note_member(node);
         self.news.stop(node);
         self.tell_all(&head_to_node::Body::View(View { is_whole: false, nodes: vec![view] }), out);
-        let death = Death { kind: "node".to_owned(), message: message.to_owned(), ..Death::default() };
+        let death = Death { kind: kind.to_owned(), message: message.to_owned(), ..Death::default() };
         for worker in self.known_processes_of(node) {
             self.on_process_ended(worker, &death, out);
         }
@@ -221,6 +232,20 @@ impl Head {
             self.ask_others_than(node, out);
             self.leave(node, out);
         }
+    }
+
+    /// NODE-1: a node that was given up is told so, and a fenced one; true then. What it says is not heard.
+    fn refuse_incarnation(&self, node: NodeId, message: &RegisterNode, out: &mut Out) -> bool {
+        let dead = self.nodes.by_id.get(&node).filter(|entry| entry.view.state == "dead");
+        let given_up = match (dead, self.fence_against(node, message)) {
+            (_, Some(reason)) => GivenUp { message: reason, is_fenced: true },
+            (Some(entry), None) => {
+                GivenUp { message: format!("the head has given it up: {}", entry.view.message), is_fenced: false }
+            }
+            (None, None) => return false,
+        };
+        Self::tell(node, head_to_node::Body::GivenUp(given_up), out);
+        true
     }
 
     fn forget_old_dead(&mut self) {

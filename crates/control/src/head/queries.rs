@@ -15,7 +15,7 @@ impl Head {
     pub(super) fn on_query(&self, query: StateQuery) -> StateReply {
         let argument = query.argument.as_str();
         let answer = match query.what.as_str() {
-            "nodes" => Some(array(self.nodes.iter().map(|(_, node)| node_json(node)))),
+            "nodes" => Some(array(self.nodes.iter().map(|(id, node)| node_json(node, self.is_fenced(*id))))),
             "cluster_resources" => Some(resources_json(&self.sum(|node| &node.total))),
             "available_resources" => Some(resources_json(&self.sum(|node| &node.free))),
             "named_actors" => Some(self.names_json(argument)),
@@ -107,17 +107,20 @@ impl Head {
                 ("driver_pid", job.driver_pid.to_string()),
                 ("entrypoint", string(&job.argv.join(" "))),
                 ("python_version", string(&job.python_version)),
+                ("weight", format!("{:?}", if job.weight == 0.0 { 1.0 } else { job.weight })),
             ])
         }))
     }
 }
 
-fn node_json(node: &NodeEntry) -> String {
+fn node_json(node: &NodeEntry, is_fenced: bool) -> String {
     let view = &node.view;
     let labels: BTreeMap<&String, &String> = view.labels.iter().collect();
     object([
         ("NodeID", hex(&view.node_id)),
         ("NodeNumber", view.node_number.to_string()),
+        ("NodeName", string(&node.name)),
+        ("Fenced", is_fenced.to_string()),
         ("Alive", (view.state != "dead").to_string()),
         ("State", string(&view.state)),
         ("NodeManagerAddress", string(view.address.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host))),

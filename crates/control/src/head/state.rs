@@ -1,5 +1,6 @@
 //! What the head knows.
 
+use crate::head::fence_table::Fences;
 use crate::head::news::News;
 use crate::head::node_table::Nodes;
 use crate::head::placing::Placing;
@@ -23,6 +24,7 @@ pub type Out = Vec<(NodeId, HeadToNode)>;
 pub struct Head {
     pub(super) now_us: u64,
     pub(super) nodes: Nodes,
+    pub(super) fences: Fences,
     pub(super) actors: Actors,
     pub(super) groups: PlacementGroups,
     /// With its large values beside it in a snapshot.

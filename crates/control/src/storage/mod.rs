@@ -1,6 +1,6 @@
 //! Where the control service keeps its events: the contract, and the three places that keep it.
 
-mod assemble;
+pub(crate) mod assemble;
 mod contract;
 mod error;
 mod file;
@@ -8,7 +8,7 @@ mod large;
 mod memory;
 mod open;
 mod record;
-mod redis;
+pub(crate) mod redis;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,5 +1,6 @@
 //! From the address of a place to the place.
 
+use crate::options::journal_faults;
 use crate::storage::{FileStorage, MemoryStorage, RedisStorage, Storage, StorageError};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,9 @@ use std::path::{Path, PathBuf};
 pub fn open(address: &str, cluster: &str, authority: Option<&Path>) -> Result<Box<dyn Storage>, StorageError> {
     match address.split_once(':') {
         Some(("memory", _)) => Ok(Box::new(MemoryStorage::default())),
-        Some(("file", path)) if !path.is_empty() => Ok(Box::new(FileStorage::new(PathBuf::from(path)))),
+        Some(("file", path)) if !path.is_empty() => {
+            Ok(Box::new(FileStorage::new(PathBuf::from(path)).with_faults(&journal_faults())))
+        }
         Some(("redis" | "rediss" | "redis+unix" | "unix", _)) => {
             Ok(Box::new(RedisStorage::new(address, cluster, authority)?))
         }

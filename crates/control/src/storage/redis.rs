@@ -315,7 +315,7 @@ fn index_of(id: &str) -> u64 {
 }
 
 /// The record in an entry; `None` when it is not what was written.
-fn record(id: &str, fields: &[Vec<u8>]) -> Option<Record> {
+pub(crate) fn record(id: &str, fields: &[Vec<u8>]) -> Option<Record> {
     let field =
         |name: &str| fields.chunks_exact(2).find(|pair| pair[0] == name.as_bytes()).map(|pair| pair[1].as_slice());
     let text = |name: &str| field(name).and_then(|bytes| std::str::from_utf8(bytes).ok());

@@ -219,3 +219,21 @@ fn what_wants_other_labels_waits_and_says_so() {
     env.request(DRIVER, 2, 1, set(&[("CPU", 1.0), ("labels:zone=b|zone=in(a,c)", 1.0)]));
     assert_eq!(env.take_starts(), [1]);
 }
+
+#[test]
+fn a_group_that_is_asked_for_twice_is_one() {
+    let mut env = Env::new(4.0);
+    want(&mut env, id(1), &[cpus(2.0)], false);
+    assert_eq!(reserved(&env.take()), [id(1)]);
+    want(&mut env, id(1), &[cpus(1.0)], false);
+    assert!(env.take().is_empty());
+    assert_eq!(env.node.free(), &cpus(2.0));
+    let prepare = |group| Event::BundlesPrepare { group, attempt: 1, bundles: vec![(0, cpus(1.0))] };
+    want(&mut env, id(2), &[cpus(3.0)], false);
+    env.step(prepare(id(2)));
+    assert!(matches!(env.take()[..], [Effect::BundlesPrepared { ok: true, .. }]));
+    env.step(Event::GroupRemoved { group: id(1) });
+    assert!(env.take().is_empty(), "it has its bundle already");
+    env.step(Event::GroupRemoved { group: id(2) });
+    assert_eq!(env.node.free(), env.node.total());
+}

@@ -152,3 +152,19 @@ fn halves_of_two_devices_are_no_whole_one() {
     env.request(DRIVER, 2, 1, set(&[("GPU", 0.6)]));
     assert!(env.take().is_empty());
 }
+
+#[test]
+fn a_count_that_no_owner_can_mean_is_counted_as_the_most() {
+    let mut env = Env::new(1.0);
+    env.step(Event::Numbered { number: 1 });
+    env.take();
+    for request in [1, 2] {
+        env.now_ms += 1_000;
+        env.request(DRIVER, request, u32::MAX, cpus(1.0));
+    }
+    let queued = |effect: &Effect| match effect {
+        Effect::LoadChanged { queued, .. } => queued.first().map(|demand| demand.count),
+        _ => None,
+    };
+    assert_eq!(env.take().iter().filter_map(queued).next_back(), Some(u32::MAX));
+}

@@ -15,15 +15,17 @@ impl Service {
     pub(crate) fn on_control_deadline(&mut self) {
         let now_ms = self.now_ms();
         let folder = self.session.as_ref().map(|session| session.folder.clone()).unwrap_or_default();
+        let control = self.cluster.as_ref().and_then(|cluster| cluster.control.as_ref());
+        if control.and_then(|control| control.starts_ms).is_none_or(|starts_ms| starts_ms > now_ms) {
+            return;
+        }
+        self.attest_leases();
         let Some(cluster) = &mut self.cluster else {
             return;
         };
         let (Some(control), Some(authority)) = (&mut cluster.control, &cluster.authority) else {
             return;
         };
-        if control.starts_ms.is_none_or(|starts_ms| starts_ms > now_ms) {
-            return;
-        }
         control.starts_ms = None;
         let started = control.start(authority, &folder).and_then(|()| match control.socket() {
             Some(socket) => Ok(self.poller.add(socket.as_fd(), CONTROL, Role::Control)?),
@@ -41,8 +43,9 @@ impl Service {
         control.map_or(0, ControlProcess::pid)
     }
 
-    fn restart_control(&mut self) {
+    pub(crate) fn restart_control(&mut self) {
         let now_ms = self.now_ms();
+        self.attest_leases();
         if let Some(control) = self.cluster.as_mut().and_then(|cluster| cluster.control.as_mut()) {
             control.start_later(now_ms);
         }
@@ -65,6 +68,7 @@ impl Service {
                     if let Some(control) = self.cluster.as_mut().and_then(|cluster| cluster.control.as_mut()) {
                         control.is_ready();
                     }
+                    self.open_lease_desk();
                 }
                 Ok(Some(Report::Note(note))) => self.log(&format!("control service: {note}")),
                 Ok(Some(Report::Failed(failed))) => {

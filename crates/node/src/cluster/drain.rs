@@ -1,15 +1,19 @@
 //! A node that is to take no new work, and one that leaves.
 
 use crate::cluster::draining::Draining;
+use crate::process::Part;
 use crate::service::Service;
 use trygon_ids::NodeId;
 use trygon_proto::v1::node_to_head::Body;
-use trygon_proto::v1::{DrainNode, NodeLeaves};
+use trygon_proto::v1::{DrainNode, FenceNode, NodeLeaves};
 use trygon_wire::Kind;
 use trygon_wire::control::{StateQuery, StateReply};
 
 /// How often a node that drains looks whether anything is left.
 const LOOK_MS: u64 = 100;
+/// How soon it looks whether what it stopped has ended, and how long that may take.
+const LOOK_ENDED_MS: u64 = 20;
+const END_MS: u64 = 2_000;
 
 impl Service {
     /// A command asks for a node to be drained: its argument is JSON with `node_id`, `reason`, `message` and `deadline_s`.
@@ -38,6 +42,25 @@ impl Service {
         ]))
     }
 
+    /// A command asks for a node to be fenced, or to be let in again: its argument is JSON with `node_id`, `reason` and `undo`.
+    pub(crate) fn on_fence_request(&mut self, from: u64, query: &StateQuery) {
+        let asked: serde_json::Value = serde_json::from_str(&query.argument).unwrap_or_default();
+        let id = asked["node_id"].as_str().unwrap_or_default();
+        let reason = asked["reason"].as_str().unwrap_or_default().to_owned();
+        let node_id = hex_bytes(id);
+        let is_over = asked["undo"].as_bool().unwrap_or(false);
+        let (json, error) = match node_id.len() {
+            NodeId::LEN => {
+                (trygon_control::json::object([("node_id", trygon_control::json::string(id))]), String::new())
+            }
+            _ => (String::new(), format!("{id:?} is no node's id")),
+        };
+        if error.is_empty() {
+            self.tell_head(Body::Fence(FenceNode { node_id, reason, is_over }));
+        }
+        self.send(from, Kind::StateReply, &StateReply { request_id: query.request_id, json, error });
+    }
+
     /// The head says that a node is drained.
     pub(crate) fn on_drain(&mut self, message: DrainNode) {
         let now_ms = self.now_ms();
@@ -46,7 +69,7 @@ impl Service {
             return;
         };
         let until_ms = Some(now_ms + message.deadline_ms).filter(|_| message.deadline_ms > 0);
-        cluster.draining = Some(Draining { until_ms, reason: message.reason.clone(), look_ms: now_ms });
+        cluster.draining = Some(Draining { until_ms, reason: message.reason.clone(), look_ms: now_ms, ends_ms: None });
         self.log(&format!("the node takes no new work: {}", message.reason));
     }
 
@@ -60,23 +83,48 @@ impl Service {
             return;
         };
         draining.look_ms = now_ms + LOOK_MS;
+        let (ends_ms, reason) = (draining.ends_ms, draining.reason.clone());
         let is_idle = self.node.lease_views().is_empty()
             && self.jobs.values().all(|job| job.driver.is_none())
             && self.store.stats().objects == 0;
-        if is_idle || now_ms >= until_ms {
-            self.stop();
+        let has_workers = self.processes.values().any(|process| process.part == Part::Worker);
+        match ends_ms {
+            _ if is_idle => self.stop(),
+            None if now_ms >= until_ms => self.stop_drained(now_ms, &reason),
+            Some(ends_ms) if !has_workers || now_ms >= ends_ms => self.stop(),
+            _ => {}
+        }
+    }
+
+    /// The time is over: what runs is stopped, and whoever waits for it hears that it is to be done elsewhere.
+    fn stop_drained(&mut self, now_ms: u64, reason: &str) {
+        if let Some(draining) = self.cluster.as_mut().and_then(|cluster| cluster.draining.as_mut()) {
+            draining.ends_ms = Some(now_ms + END_MS);
+            draining.look_ms = now_ms + LOOK_ENDED_MS;
+        }
+        let workers = self.processes.values().filter(|process| process.part == Part::Worker);
+        let workers: Vec<_> = workers.map(|process| process.id).collect();
+        for worker in workers {
+            self.kill_worker(worker, "drained", format!("its node was drained: {reason}"));
         }
     }
 
     /// The node ends: the head and the others need not find out by themselves.
     pub(crate) fn say_farewell(&mut self) {
         let draining = self.cluster.as_ref().and_then(|cluster| cluster.draining.as_ref());
-        let message = match draining {
-            Some(draining) => format!("it was drained: {}", draining.reason),
-            None => "it was stopped".to_owned(),
+        let message = match (draining, &self.given_up) {
+            (_, Some(given_up)) => given_up.reason.clone(),
+            (Some(draining), None) => format!("it was drained: {}", draining.reason),
+            (None, None) => "it was stopped".to_owned(),
         };
         if self.cluster.as_ref().is_some_and(|cluster| cluster.is_registered) {
             self.tell_head(Body::Leaves(NodeLeaves { message }));
         }
     }
+}
+
+/// The bytes that hexadecimal digits stand for; none if they are none.
+fn hex_bytes(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect::<Option<Vec<u8>>>().unwrap_or_default()
 }

@@ -8,6 +8,8 @@ pub(crate) struct Draining {
     pub(crate) reason: String,
     /// When to look whether anything is left.
     pub(crate) look_ms: u64,
+    /// What ran was stopped: the node leaves when all of it has ended, and then at the latest.
+    pub(crate) ends_ms: Option<u64>,
 }
 
 impl Draining {

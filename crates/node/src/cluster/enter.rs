@@ -50,6 +50,7 @@ impl Entrance<'_> {
                 identity,
                 head_address,
                 join_desk: credentials.join_desk,
+                end_all: Some(Box::new(trygon_processes::kill_descendants)),
                 limits: Limits::default(),
             },
         );
@@ -59,6 +60,7 @@ impl Entrance<'_> {
             next_key: None,
             authority: credentials.authority,
             control: credentials.control,
+            attesting: None,
             number: 0,
             is_registered: false,
             head_patience_ms: u64::from(self.start.head_patience_s) * 1_000,

@@ -19,7 +19,8 @@ const PATIENCE_MS: u64 = 5_000;
 impl Service {
     /// Handles one message. Who it is from says the certificate.
     pub(crate) fn on_node_message(&mut self, node: NodeId, message: NodeToNode) {
-        let Some(body) = message.body else {
+        let is_gone = self.cluster.as_ref().is_some_and(|cluster| cluster.nodes.is_gone(node));
+        let Some(body) = message.body.filter(|_| !is_gone) else {
             return;
         };
         match body {

@@ -29,6 +29,8 @@ impl Service {
                 Incoming::FromHead(message) => self.on_head_says(*message),
                 Incoming::HeadLost { reason } => self.on_head_lost(&reason),
                 Incoming::HeadBack { connection } => self.on_head_back(connection),
+                Incoming::LeaseUnanswered => self.on_lease_unanswered(),
+                Incoming::LeaseLost { reason } => self.on_given_up(&reason, false),
                 Incoming::FromNode { node, message } => self.on_node_message(node, *message),
                 Incoming::NodeUnreachable { node, reason } => self.on_node_unreachable(node, &reason),
                 Incoming::Accepted { preamble, socket, .. } => self.on_accepted(&preamble, socket),
@@ -45,7 +47,7 @@ impl Service {
             Purpose::Peer => self.on_peer_accepted(preamble, socket),
             Purpose::Object => self.on_object_stream(preamble, socket),
             // The network thread itself takes the others.
-            Purpose::Join | Purpose::Node => {}
+            Purpose::Join | Purpose::Node | Purpose::Lease => {}
         }
     }
 

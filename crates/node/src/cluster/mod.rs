@@ -2,6 +2,7 @@
 //! different machines, and objects from there.
 
 mod certificates;
+mod come_back;
 mod connections;
 mod control_child;
 mod control_process;
@@ -10,7 +11,9 @@ mod draining;
 mod early_ask;
 mod enter;
 mod from_node;
+mod given_up;
 mod incoming;
+mod lease_desk;
 mod lifetimes;
 mod log_room;
 mod logs;
@@ -26,6 +29,8 @@ mod to_node;
 mod view;
 mod watch;
 
+pub(crate) use come_back::come_back;
 pub(crate) use enter::Entrance;
+pub(crate) use given_up::GivenUp;
 pub(crate) use starter::Starter;
 pub(crate) use state::{CONTROL, Cluster, NETWORK};

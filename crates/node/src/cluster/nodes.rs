@@ -1,12 +1,15 @@
 //! The other nodes, as far as this one has to know them to speak with them.
 
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use trygon_ids::{NodeId, WorkerId};
 
 /// Bytes of a node's id that its processes' ids begin with.
 const PREFIX: usize = 20;
+
+/// Nodes that are gone and are remembered, so that nothing of theirs is heard that is still on its way.
+const MOST_GONE: usize = 4_096;
 
 /// One node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,9 @@ pub(crate) struct Nodes {
     by_prefix: BTreeMap<[u8; PREFIX], NodeId>,
     /// For the threads that fetch objects.
     by_number: Arc<Mutex<BTreeMap<u32, NodeId>>>,
+    gone: BTreeSet<NodeId>,
+    /// The same, the first to go first.
+    gone_in_order: VecDeque<NodeId>,
 }
 
 impl Nodes {
@@ -37,7 +43,19 @@ impl Nodes {
         let known = self.by_id.remove(&node)?;
         self.by_prefix.remove(&prefix(node.as_bytes()));
         self.by_number.lock().remove(&known.number);
+        self.gone.insert(node);
+        self.gone_in_order.push_back(node);
+        if self.gone_in_order.len() > MOST_GONE
+            && let Some(oldest) = self.gone_in_order.pop_front()
+        {
+            self.gone.remove(&oldest);
+        }
         Some(known)
+    }
+
+    /// NODE-1: whether a node is gone, so that nothing of it is to be heard. One that is not known yet is not.
+    pub(crate) fn is_gone(&self, node: NodeId) -> bool {
+        !self.gone.is_empty() && self.gone.contains(&node)
     }
 
     /// What is known of a node.

@@ -20,6 +20,7 @@ impl Service {
         let message = self.registration();
         if let Some(cluster) = &mut self.cluster {
             cluster.is_registered = false;
+            cluster.network.begin_lease();
             let message = Box::new(NodeToHead { body: Some(Body::Register(message)), ..NodeToHead::default() });
             cluster.network.send(Outgoing::Register { connection, message });
         }
@@ -145,6 +146,8 @@ impl Service {
             bundles: self.held_bundles(),
             processes: self.processes.values().filter(|process| process.part != Part::Tool).map(id_bytes).collect(),
             ended: if let HeadPlace::Remote(questions) = &self.head.place { questions.ended() } else { Vec::new() },
+            first_id: self.first_id.as_bytes().to_vec(),
+            name: self.session.as_ref().map(|session| session.name.clone()).unwrap_or_default(),
             starting: self.actors_here.iter().filter(|(_, life)| !life.is_running).map(actor_bytes).collect(),
         }
     }

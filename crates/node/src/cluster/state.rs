@@ -9,7 +9,7 @@ use crate::cluster::nodes::Nodes;
 use crate::cluster::pending::Pending;
 use crate::worker_pool::ZYGOTE;
 use std::collections::BTreeMap;
-use trygon_cluster::Network;
+use trygon_cluster::{Attesting, Network};
 use trygon_ids::{NodeId, WorkerId};
 use trygon_proto::v1::ConnectionLost;
 use trygon_rpc::{Authority, NodeCertificate, NodeKey};
@@ -32,6 +32,8 @@ pub(crate) struct Cluster {
     pub(crate) authority: Option<Authority>,
     /// The control service: on the head's machine.
     pub(crate) control: Option<ControlProcess>,
+    /// Renews leases in its place while it does not run.
+    pub(crate) attesting: Option<Attesting>,
     /// 0 until the head has said it.
     pub(crate) number: u32,
     /// Whether the head can be reached and knows this node.

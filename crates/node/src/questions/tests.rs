@@ -89,7 +89,7 @@ fn an_answer_that_may_be_lost_is_asked_for_though_the_change_was_heard() {
     assert_eq!(questions.open()[0].done, 2);
     questions.note_job(9);
     questions.note_heard(4);
-    assert_eq!(numbers(&questions), []);
+    assert_eq!(numbers(&questions), [0u64; 0]);
     assert_eq!(questions.note(ended(10)).done, 4);
 }
 

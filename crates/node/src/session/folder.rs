@@ -88,6 +88,15 @@ pub fn connect(folder: &Path) -> Option<UnixStream> {
     UnixStream::connect(folder.join(SOCKET)).ok()
 }
 
+/// The process of a session's daemon, if it runs, also when nobody can connect to it: while it waits to come back to its cluster.
+pub fn daemon(folder: &Path) -> Option<i32> {
+    let pid: i32 = read(folder, "pid").parse().ok()?;
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let is_daemon = words.split(|byte| *byte == 0).skip(1).take(2).eq([b"node".as_slice(), b"--session".as_slice()]);
+    let is_here = std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder);
+    (is_daemon && is_here).then_some(pid)
+}
+
 /// The session that was started last under `base`, if its folder is there.
 pub fn current(base: &Path) -> Option<PathBuf> {
     std::fs::read_link(base.join("current")).ok().map(|link| base.join(link)).filter(|folder| folder.is_dir())

@@ -28,6 +28,11 @@ pub(crate) fn append(path: &Path, text: &str) {
     let _ = file.write_all(text.as_bytes());
 }
 
+/// A line with the time.
+pub(crate) fn stamped(message: &str) -> String {
+    format!("{} {message}\n", stamp())
+}
+
 /// The time as people read it, in UTC.
 fn stamp() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -54,7 +59,7 @@ impl Service {
     /// Writes a line into the session's log. The daemon of one program has none.
     pub(crate) fn log(&self, message: &str) {
         if let Some(path) = self.log_path("daemon.log") {
-            append(&path, &format!("{} {message}\n", stamp()));
+            append(&path, &stamped(message));
         }
     }
 

@@ -5,4 +5,5 @@ pub mod folder;
 mod log;
 mod state;
 
+pub(crate) use log::{append, stamped};
 pub(crate) use state::{Arriving, LISTENER, Role, Session};

@@ -1,7 +1,8 @@
 //! Deltas.
 
-use crate::tests::{id, node, with_free_cpus};
+use crate::tests::{id, node, set, with_free_cpus};
 use crate::{Delta, View};
+use trygon_resources::Amount;
 
 #[test]
 fn a_whole_delta_says_who_is_gone() {
@@ -20,4 +21,14 @@ fn a_node_that_was_not_known_is_not_gone_by_a_delta() {
     let mut view = View::default();
     let gone = view.apply(Delta { gone: vec![id(4)], ..Delta::default() }, |_| true);
     assert!(gone.is_empty() && view.is_empty());
+}
+
+#[test]
+fn any_count_is_asked_for_at_once() {
+    let mut view = with_free_cpus(&[10.0]);
+    let one = set(&[("CPU", 1.0)]);
+    view.ask(id(0), &one, u32::MAX);
+    assert_eq!(view.get(id(0)).expect("a node").pending().get("CPU"), Amount::whole(i64::from(u32::MAX)));
+    view.answered(id(0), &one, u32::MAX - 2);
+    assert_eq!(view.get(id(0)).expect("a node").pending(), &set(&[("CPU", 2.0)]));
 }

@@ -5,6 +5,8 @@
 
 mod client;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod messages;
 mod server;
 

@@ -31,9 +31,19 @@ pub struct Joined {
 }
 
 /// What the head decided on a request.
-enum Answer {
+pub(super) enum Answer {
     Accept(Joined, crate::node_certificate::IssuedNode),
     Refuse(Refusal, ServeJoinError),
+}
+
+#[cfg(fuzzing)]
+impl Answer {
+    pub(super) fn accepted(self) -> Option<(Joined, crate::node_certificate::IssuedNode)> {
+        match self {
+            Self::Accept(joined, issued) => Some((joined, issued)),
+            Self::Refuse(..) => None,
+        }
+    }
 }
 
 /// What a machine that wants to join is measured by, and what it gets.
@@ -108,7 +118,11 @@ pub fn serve_join(
 }
 
 /// Decides on a request whose sender knows the secret.
-fn decide(request: &Request, terms: &JoinTerms<'_>, admit: impl FnOnce(&Joined) -> Result<(), String>) -> Answer {
+pub(super) fn decide(
+    request: &Request,
+    terms: &JoinTerms<'_>,
+    admit: impl FnOnce(&Joined) -> Result<(), String>,
+) -> Answer {
     let JoinTerms { authority, versions: own, now, lifetime, .. } = *terms;
     let malformed = |what| Answer::Refuse(Refusal::Other, ServeJoinError::Malformed(what));
     let Ok(facts) = Facts::decode(request.facts.as_slice()) else { return malformed("no protobuf message") };

@@ -3,7 +3,7 @@
 //! Measures what the head takes. Nodes beyond the first few are not told of one another, because ten thousand views of ten thousand nodes
 //! do not fit into one machine's memory; the head makes these messages all the same.
 
-mod answers;
+pub(crate) mod answers;
 mod cluster;
 mod nodes;
 

@@ -78,6 +78,7 @@ fn put_answers(examples: &mut Examples) {
             existing_handle_meta: b"existing handle meta".to_vec(),
             existing_class_name: "Counter".to_owned(),
             error: "TypeError".to_owned(),
+            out_of_disk: "no space left".to_owned(),
         },
     );
 }

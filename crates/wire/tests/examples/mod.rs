@@ -9,7 +9,7 @@ mod processes;
 mod service;
 mod tasks;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use trygon_wire::{Kind, Message, encode};
 
 /// Frames by kind, in the order in which they were put.
@@ -41,8 +41,8 @@ fn id(first: u8, len: u8) -> Vec<u8> {
 }
 
 /// One entry only: the order of several would differ from run to run.
-fn amounts(resource: &str, amount: f64) -> HashMap<String, f64> {
-    HashMap::from([(resource.to_owned(), amount)])
+fn amounts(resource: &str, amount: f64) -> BTreeMap<String, f64> {
+    BTreeMap::from([(resource.to_owned(), amount)])
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {

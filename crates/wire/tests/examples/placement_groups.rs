@@ -26,7 +26,11 @@ pub(crate) fn put(examples: &mut Examples) {
     examples.put(Kind::WatchPlacementGroup, &control::WatchPlacementGroup { group_id: id(2, 18) });
     examples.put(
         Kind::PlacementGroupReply,
-        &control::PlacementGroupReply { request_id: 0x1_0000_0001, error: "the name is taken".to_owned() },
+        &control::PlacementGroupReply {
+            request_id: 0x1_0000_0001,
+            error: "the name is taken".to_owned(),
+            out_of_disk: "no space left".to_owned(),
+        },
     );
     examples.put(
         Kind::PlacementGroupUpdate,

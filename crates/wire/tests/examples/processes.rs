@@ -25,7 +25,7 @@ pub(crate) fn put(examples: &mut Examples) {
             environment: id(4, 32),
             environment_description: b"description".to_vec(),
             job_directory: "/tmp/job".to_owned(),
-            labels: std::collections::HashMap::from([("zone".to_owned(), "a".to_owned())]),
+            labels: std::collections::BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
             spill: Some(spill()),
         },
     );
@@ -124,10 +124,11 @@ fn spill() -> control::SpillConfig {
 }
 
 fn put_sessions(examples: &mut Examples) {
-    let label = |key: &str, value: &str| std::collections::HashMap::from([(key.to_owned(), value.to_owned())]);
+    let label = |key: &str, value: &str| std::collections::BTreeMap::from([(key.to_owned(), value.to_owned())]);
     examples.put(
         Kind::StartDaemon,
         &control::StartDaemon {
+            head_patience_s: 60,
             package_version: "0.1.0".to_owned(),
             python_version: "3.12.1".to_owned(),
             session_directory: "/run/trygon/session".to_owned(),

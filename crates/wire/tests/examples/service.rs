@@ -56,6 +56,7 @@ pub(crate) fn put(examples: &mut Examples) {
     examples.put(
         Kind::KeyValueReply,
         &control::KeyValueReply {
+            out_of_disk: "no space left".to_owned(),
             request_id: 0x1_0000_0001,
             existed: true,
             value: b"value".to_vec(),

@@ -16,3 +16,5 @@ pub(crate) use out_buffer::COALESCE_BYTES;
 pub use peer::{Definition, RetryRule};
 pub(crate) use peer::{Export, Links, Peer};
 pub(crate) use tls::HANDSHAKE_LIMIT_NS;
+#[cfg(fuzzing)]
+pub(crate) use tls::{Scratch, TlsLink};

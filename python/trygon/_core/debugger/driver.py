@@ -56,10 +56,13 @@ def offer(pid: int, text: str) -> str:
     """Takes a worker's offer, which came with its output; returns what to print."""
     try:
         found: dict[str, str] = json.loads(text)
-        line = f"{found['what']} stopped at {found['where']}"
-        str(found["path"])
-    except (ValueError, KeyError, TypeError):
+        what, where, path = found["what"], found["where"], found["path"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return text
+    # A path with a zero byte is none.
+    if not all(isinstance(part, str) and "\0" not in part for part in (what, where, path)):
+        return text
+    line = f"{what} stopped at {where}"
     _waiting.append({**found, "pid": str(pid)})
     poke()
     return f"{line}; its debugger comes here when the program waits in get() or wait()."

@@ -92,8 +92,10 @@ class Entry:
                 path = os.path.join(self._root, name)
                 try:
                     with open(path, encoding="utf-8") as file:
-                        known.append((os.stat(path).st_mtime, path.removesuffix(".json"), json.load(file)["bytes"]))
-                except (OSError, ValueError, KeyError):
+                        known.append(
+                            (os.stat(path).st_mtime, path.removesuffix(".json"), int(json.load(file)["bytes"]))
+                        )
+                except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
                     # Another process removes it just now.
                     continue
         total = sum(size for _, _, size in known)

@@ -206,14 +206,16 @@ def _packages(name: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any] | 
     return found if found["packages"] else None
 
 
-def _requirements(name: str, path: str) -> list[str]:
+def _requirements(name: str, path: str, above: tuple[str, ...] = ()) -> list[str]:
     """The lines of a requirements file, with those of the files it includes; local paths become absolute."""
     path = os.path.abspath(os.path.expanduser(path))
+    if path in above:
+        raise ValueError(f"The field {name} of a runtime environment names a file that includes itself: {path!r}.")
     if not os.path.isfile(path):
         raise ValueError(f"The field {name} of a runtime environment is no file that exists: {path!r}.")
     folder = os.path.dirname(path)
     lines: list[str] = []
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         joined = file.read().replace("\\\n", " ")
     for line in joined.splitlines():
         line = line.strip()
@@ -223,7 +225,7 @@ def _requirements(name: str, path: str) -> list[str]:
         option, _, operand = line.replace("=", " ", 1).partition(" ") if line.startswith("-") else ("", "", line)
         operand = operand.strip()
         if option in ("-r", "--requirement"):
-            lines += _requirements(name, os.path.join(folder, operand))
+            lines += _requirements(name, os.path.join(folder, operand), (*above, path))
         elif option in ("-c", "--constraint", "-f", "--find-links") and "://" not in operand:
             lines.append(f"{option} {os.path.join(folder, operand)}")
         elif not option and (operand.startswith(".") or os.path.exists(os.path.join(folder, operand))):

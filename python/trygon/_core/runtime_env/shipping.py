@@ -234,7 +234,7 @@ def fetch(name: str, directory: str, look_up: Callable[[str], bytes | None], wai
 
 
 def _fetch(path: str, look_up: Callable[[str], bytes | None]) -> None:
-    import json
+    import gzip
     import shutil
     import tarfile
     import zlib
@@ -244,7 +244,7 @@ def _fetch(path: str, look_up: Callable[[str], bytes | None]) -> None:
     found = look_up(f"package:{mark}:{os.path.basename(path)}")
     if found is None:
         raise _missing()
-    pieces = _Pieces(json.loads(found), look_up)
+    pieces = _Pieces(_index(found), look_up)
     incoming = f"{path}.incoming-{os.urandom(8).hex()}"
     os.mkdir(incoming, 0o700)
     try:
@@ -255,15 +255,35 @@ def _fetch(path: str, look_up: Callable[[str], bytes | None]) -> None:
         os.rename(incoming, path)
     except BaseException as error:
         shutil.rmtree(incoming, ignore_errors=True)
-        if isinstance(error, (tarfile.TarError, EOFError, zlib.error)):
+        if isinstance(error, (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, *_UNREADABLE)):
             raise _damaged() from error
         raise
+
+
+# What comes of names and numbers that no package has.
+_UNREADABLE = (ValueError, TypeError, KeyError, OverflowError, FileExistsError, FileNotFoundError, NotADirectoryError)
+
+
+def _index(data: bytes) -> dict[str, Any]:
+    """What is needed to fetch a package."""
+    import json
+
+    try:
+        described = json.loads(data)
+    except (ValueError, RecursionError):
+        raise _damaged() from None
+    shape = {"pieces": int, "prefix": str, "sha256": str}
+    if not isinstance(described, dict) or not all(isinstance(described.get(key), kind) for key, kind in shape.items()):
+        raise _damaged()
+    return described
 
 
 def _unpack(archive: Any, entry: Any, folder: str) -> None:
     """One file or folder. Nothing else is packed, so nothing else is taken; nor is what would lie elsewhere."""
     parts = entry.name.split("/")
-    if not (entry.isreg() or entry.isdir()) or not all(part not in ("", ".", "..") for part in parts):
+    # A sparse file would take more of the disk than came.
+    is_plain = (entry.isreg() and not entry.issparse()) or entry.isdir()
+    if not is_plain or not all(part not in ("", ".", "..") for part in parts):
         from trygon._core.runtime_env.commands import SetupError
 
         raise SetupError(f"the code that the job shipped has an entry that is not allowed: {entry.name!r}")

@@ -64,7 +64,8 @@ impl Node {
         limits: Limits,
     ) -> Self {
         let id = node_id(number);
-        let options = Options { node_id: id, identity, head_address: head.to_owned(), join_desk, limits };
+        let options =
+            Options { node_id: id, identity, head_address: head.to_owned(), join_desk, end_all: None, limits };
         Self { id, network: Network::start(bound(), options).unwrap(), received: VecDeque::new() }
     }
 

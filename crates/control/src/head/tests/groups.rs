@@ -1,9 +1,10 @@
 //! Placement groups over several nodes.
 
-use super::{Cluster, ToNode, Told, commits, group, node, prepares, releases};
+use super::{Cluster, Reply, Request, ToNode, Told, commits, group, node, prepares, releases};
 use std::collections::BTreeSet;
 use trygon_ids::NodeId;
-use trygon_proto::v1::GroupNews;
+use trygon_proto::control::CreatePlacementGroup;
+use trygon_proto::v1::{GroupNews, ToProcess};
 
 const ONE: &[(&str, f64)] = &[("CPU", 1.0)];
 
@@ -179,4 +180,19 @@ fn what_can_never_be_placed_says_so() {
     assert_eq!(entry.scheduling_state(), "INFEASIBLE");
     assert!(entry.waits().contains("STRICT_SPREAD"), "{}", entry.waits());
     assert_eq!(prepares(&cluster.join(3, &[("CPU", 1.0)])).len() + prepares(&cluster.wait(10_000)).len(), 3);
+}
+
+#[test]
+fn a_group_of_nothing_is_refused() {
+    let mut cluster = Cluster::new();
+    cluster.join(1, ONE);
+    let group_id = group(1).as_bytes().to_vec();
+    let create = CreatePlacementGroup { request_id: 3, group_id, ..CreatePlacementGroup::default() };
+    let out = cluster.ask(1, 1, Request::CreateGroup(create));
+    let refused = |(_, body): &(NodeId, ToNode)| match body {
+        ToNode::ToProcess(ToProcess { reply: Some(Reply::GroupReply(reply)), .. }) => Some(reply.error.clone()),
+        _ => None,
+    };
+    assert_eq!(out.iter().find_map(refused).as_deref(), Some("a placement group needs at least one bundle"));
+    assert!(cluster.head.groups.get(group(1)).is_none());
 }

@@ -3,6 +3,7 @@
 mod actors;
 mod back;
 mod groups;
+mod incarnations;
 mod nodes;
 mod queries;
 mod random;

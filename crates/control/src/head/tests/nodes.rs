@@ -5,7 +5,7 @@ use crate::head::Out;
 use trygon_ids::ActorId;
 use trygon_proto::control::{CreateActor, GetNamedActor, KeyValueRequest, KillActor};
 use trygon_proto::v1::to_process::Reply;
-use trygon_proto::v1::{DrainNode, FromProcess, NodeToHead, RegisterNode, StartJob};
+use trygon_proto::v1::{DrainNode, FromProcess, Load, NodeToHead, RegisterNode, StartJob, Waiting};
 
 /// Of how many nodes a node is told.
 fn views(out: &Told, of: u8) -> Vec<usize> {
@@ -193,4 +193,40 @@ fn the_job_of_an_actor_that_is_forgotten_is_forgotten() {
     }
     cluster.head.sanity_check().expect("RECORD-1");
     assert_eq!(cluster.head.job_of_actor.len(), 10_000);
+}
+
+/// What a node says is not believed to the end: numbers that nothing would fit behind are given anew, and sums stop at the most.
+#[test]
+fn extreme_numbers_leave_room_for_others() {
+    let mut cluster = Cluster::new();
+    let register = |number: u8, known_number| {
+        let (node_id, address) = (node(number).as_bytes().to_vec(), format!("10.0.0.{number}:1"));
+        Body::Register(RegisterNode { node_id, address, known_number, ..RegisterNode::default() })
+    };
+    let mut numbers = Vec::new();
+    for (number, known) in [(1, u32::MAX), (2, u32::MAX - 1), (3, 0)] {
+        let out = cluster.tell(number, register(number, known));
+        numbers.extend(out.iter().filter_map(|(_, body)| match body {
+            ToNode::Registered(registered) => Some(registered.node_number),
+            _ => None,
+        }));
+    }
+    assert_eq!(numbers, [1, 2, 3]);
+    let waiting = || Waiting { resources: amounts(&[("CPU", 1.0)]), count: u32::MAX, ..Waiting::default() };
+    cluster.tell(1, Body::Load(Load { waiting: vec![waiting(), waiting()], ..Load::default() }));
+    let mut ids = Vec::new();
+    let last = vec![0xfe, 0xff, 0xff, 0xff];
+    for job_id in [vec![], last.clone(), vec![], vec![]] {
+        let driver_id = worker(1, 1).as_bytes().to_vec();
+        let out = cluster.tell(1, Body::StartJob(StartJob { driver_id, job_id, ..StartJob::default() }));
+        ids.extend(out.into_iter().filter_map(|(_, body)| match body {
+            ToNode::JobAccepted(accepted) => Some(accepted.job_id),
+            _ => None,
+        }));
+    }
+    assert_eq!(
+        ids,
+        [vec![1, 0, 0, 0], last, vec![2, 0, 0, 0], vec![3, 0, 0, 0]],
+        "the number that stands for none is left out"
+    );
 }

@@ -51,8 +51,8 @@ fn lose(world: &mut World, number: u8) {
     machine.disconnect();
     match comes_back {
         0 => _ = world.machines.remove(&number),
-        1 => machine.drop_everything(),
-        // It kept what it had, against the rules: what the head says then goes.
+        1 => world.replace(number),
+        // It kept what it had, against the rules: it hears that it was given up, and comes back as another one.
         _ => machine.is_suspect = true,
     }
     world.send(out);
@@ -93,7 +93,7 @@ fn step(world: &mut World, next: &mut (u8, u8, u8)) {
             }
         }
         37 if world.below(3) == 0 => lose(world, number),
-        38 if world.machines.len() < 8 && next.2 < 250 => {
+        38 if world.machines.len() < 8 && next.2 < 200 => {
             next.2 += 1;
             world.add(next.2);
         }

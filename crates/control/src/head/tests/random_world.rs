@@ -20,6 +20,8 @@ pub(super) struct Machine {
     pub(super) is_connected: bool,
     /// The head gave it up while it held something.
     pub(super) is_suspect: bool,
+    /// The head has told it so: NODE-1.
+    is_given_up: bool,
     known_number: u32,
     /// The attempt of each bundle, and whether it may be used.
     pub(super) held: BTreeMap<Place, (u32, bool)>,
@@ -65,6 +67,7 @@ impl Machine {
     pub(super) fn hear(&mut self, message: ToNode) {
         match message {
             ToNode::Registered(registered) => self.known_number = registered.node_number,
+            ToNode::GivenUp(_) => self.is_given_up = true,
             ToNode::PlaceActor(place) => {
                 let actor = place.actor.expect("an actor");
                 self.queue.push_back((actor.actor_id, place.incarnation));
@@ -165,13 +168,6 @@ impl Machine {
         let unheard: Vec<WorkerId> = self.workers.iter().filter(|(_, worker)| !worker.2).map(|(id, _)| *id).collect();
         unheard.into_iter().for_each(|worker| self.tell_started(worker));
     }
-
-    /// Its lease lapsed: it ends what it has.
-    pub(super) fn drop_everything(&mut self) {
-        self.held.clear();
-        self.workers.clear();
-        self.queue.clear();
-    }
 }
 
 fn cpus(count: usize) -> std::collections::BTreeMap<String, f64> {
@@ -183,12 +179,14 @@ pub(super) struct World {
     pub(super) cluster: Cluster,
     pub(super) machines: BTreeMap<u8, Machine>,
     random: u64,
+    /// The last machine that took the place of another one.
+    substitute: u8,
 }
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut world = Self { cluster: Cluster::new(), machines: BTreeMap::new(), random };
+        let mut world = Self { cluster: Cluster::new(), machines: BTreeMap::new(), random, substitute: 200 };
         let count = 2 + world.below(4) as u8;
         (1..=count).for_each(|number| world.add(number));
         world
@@ -250,7 +248,19 @@ impl World {
         let message = machine.to_node.pop_front();
         let is_any = message.is_some();
         message.into_iter().for_each(|message| machine.hear(message));
+        if machine.is_given_up {
+            self.replace(number);
+        }
         is_any
+    }
+
+    /// A node that was given up has ended what it had, and its daemon is another node.
+    pub(super) fn replace(&mut self, number: u8) {
+        self.machines.remove(&number);
+        if self.substitute < 250 {
+            self.substitute += 1;
+            self.add(self.substitute);
+        }
     }
 
     /// Time passes, at least until the head wants to be called.
@@ -280,8 +290,10 @@ impl World {
                 while self.deliver_to_node(number) || self.deliver_to_head(number) {
                     is_any = true;
                 }
-                self.machines.get_mut(&number).expect("a machine").act(number);
-                is_any |= !self.machines[&number].to_head.is_empty();
+                if let Some(machine) = self.machines.get_mut(&number) {
+                    machine.act(number);
+                    is_any |= !machine.to_head.is_empty();
+                }
             }
             let deadline_us = self.cluster.head.next_deadline_us();
             if let Some(at_us) = deadline_us {

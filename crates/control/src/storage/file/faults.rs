@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-/// `POINT:N` with commas between them: the process kills itself when it passes that point for the Nth time.
-const VARIABLE: &str = "TRYGON_TEST_JOURNAL_FAULTS";
-
 /// A moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Point {
@@ -41,9 +38,8 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// What the environment asks for: nothing, but in tests.
-    pub(super) fn from_environment() -> Self {
-        let text = std::env::var(VARIABLE).unwrap_or_default();
+    /// `POINT:N` with commas between them: the process kills itself when it passes that point for the Nth time.
+    pub(super) fn read(text: &str) -> Self {
         let read = |word: &str| {
             let (name, count) = word.split_once(':')?;
             let point = NAMES.iter().find(|(known, _)| *known == name)?.1;

@@ -1,7 +1,7 @@
 //! The folder's files: made so that nobody finds half of one, and held by one process.
 
 use crate::storage::StorageError;
-use crate::storage::file::{place, translate};
+use crate::storage::file::errors::{place, translate};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -158,7 +158,7 @@ pub(super) fn sweep(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What is free where the folder is.
-pub(super) fn free_bytes(folder: &Path) -> u64 {
-    rustix::fs::statvfs(folder).map_or(0, |found| found.f_bavail * found.f_frsize)
+/// The name of a file with a number.
+pub(super) fn name(prefix: &str, number: u64) -> String {
+    format!("{prefix}{number:020}")
 }

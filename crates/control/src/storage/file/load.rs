@@ -2,9 +2,12 @@
 
 use crate::storage::assemble::assemble;
 use crate::storage::file::blobs::Blobs;
+use crate::storage::file::errors::{corrupt, place, translate};
 use crate::storage::file::folder::{self, Holder, numbered};
-use crate::storage::file::snapshot::{self, JOURNAL, SNAPSHOT};
-use crate::storage::file::{Held, OpenJournal, corrupt, frame, place, translate};
+use crate::storage::file::frame;
+use crate::storage::file::held::Held;
+use crate::storage::file::open_journal::{JOURNAL, OpenJournal, begin_journal};
+use crate::storage::file::snapshot::{self, SNAPSHOT};
 use crate::storage::{Cut, Loaded, Record, Snapshot, StorageError};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,7 +22,7 @@ pub(super) fn load(folder: &Path) -> Result<(Held, Loaded), StorageError> {
     let mut journals = numbered(folder, JOURNAL).map_err(failed)?;
     let snapshots = numbered(folder, SNAPSHOT).map_err(failed)?;
     if journals.is_empty() && snapshots.is_empty() {
-        snapshot::begin_journal(folder, 0).map_err(failed)?;
+        begin_journal(folder, 0).map_err(failed)?;
         journals = numbered(folder, JOURNAL).map_err(failed)?;
     }
     let newest_base = holder.last_journal().map_err(failed)?;
@@ -57,7 +60,7 @@ fn newest(
     snapshots: &[(u64, PathBuf)],
     warnings: &mut Vec<String>,
 ) -> Result<(Option<Snapshot>, u64), StorageError> {
-    for (place, (through, path)) in snapshots.iter().enumerate().rev() {
+    for (position, (through, path)) in snapshots.iter().enumerate().rev() {
         let read = snapshot::read(path, *through).and_then(|mut snapshot| {
             for (digest, bytes) in &mut snapshot.large {
                 *bytes = blobs.read(digest)?;
@@ -66,12 +69,12 @@ fn newest(
         });
         match read {
             Ok(snapshot) => {
-                let earlier = place.checked_sub(1).map_or(0, |place| snapshots[place].0);
+                let earlier = position.checked_sub(1).map_or(0, |position| snapshots[position].0);
                 return Ok((Some(snapshot), earlier));
             }
             Err(error) => warnings.push(format!(
                 "{}: a snapshot cannot be read ({error}); the one before it and the events since take its place",
-                super::place(folder)
+                place(folder)
             )),
         }
     }

@@ -12,20 +12,21 @@
 //! until the next one, so that a snapshot that cannot be read loses nothing.
 
 mod blobs;
+mod errors;
 mod faults;
 mod folder;
 mod frame;
+mod held;
 mod load;
+mod open_journal;
 mod snapshot;
 
 use crate::storage::{Large, Loaded, Record, Storage, StorageError};
-use blobs::Blobs;
-use faults::{Faults, Point};
-use folder::Holder;
-use std::fs::File;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use errors::{place, translate};
+use faults::Faults;
+use held::Held;
+use std::io;
+use std::path::PathBuf;
 
 /// The journal in a folder.
 #[derive(Debug)]
@@ -36,60 +37,19 @@ pub struct FileStorage {
     held: Option<Held>,
 }
 
-/// What is known of the folder while it is held.
-#[derive(Debug)]
-struct Held {
-    holder: Holder,
-    journal: OpenJournal,
-    /// The last event in the folder.
-    last_index: u64,
-    /// What the newest snapshot holds, and the one before it; 0 for the beginning, which needs none.
-    snapshots: [u64; 2],
-    blobs: Blobs,
-}
-
-/// The journal that is appended to.
-#[derive(Debug)]
-struct OpenJournal {
-    file: File,
-    marker: u64,
-    /// Behind the last sound frame.
-    end: u64,
-    /// There may be something behind `end` of an append that failed.
-    is_dirty: bool,
-}
-
-impl OpenJournal {
-    /// Adds a frame; on return it is on the disk.
-    fn append(&mut self, bytes: &[u8], faults: &mut Faults) -> io::Result<()> {
-        if self.is_dirty {
-            self.file.set_len(self.end)?;
-            self.is_dirty = false;
-        }
-        faults.pass(Point::BeforeWrite);
-        self.is_dirty = true;
-        if faults.is_due(Point::HalfWrite) {
-            self.file.write_all_at(&bytes[..bytes.len() / 2], self.end)?;
-            faults.end();
-        }
-        self.file.write_all_at(bytes, self.end)?;
-        faults.pass(Point::BeforeSync);
-        self.file.sync_data()?;
-        faults.pass(Point::AfterSync);
-        self.end += bytes.len() as u64;
-        self.is_dirty = false;
-        Ok(())
-    }
-}
-
 impl FileStorage {
     /// The journal in this folder, which is made at the first use, readable by nobody else.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), faults: Faults::from_environment(), held: None }
+        Self { folder: folder.into(), faults: Faults::default(), held: None }
     }
 
     fn translate(&self, error: &io::Error) -> StorageError {
         translate(&self.folder, error)
+    }
+
+    /// The same, ending the process at chosen moments: for tests.
+    pub(crate) fn with_faults(self, words: &str) -> Self {
+        Self { faults: Faults::read(words), ..self }
     }
 
     /// What is held, if it is still this process that holds it.
@@ -101,30 +61,6 @@ impl FileStorage {
         };
         held.holder.check(folder)?;
         Ok(held)
-    }
-}
-
-fn place(folder: &Path) -> String {
-    format!("the folder {}", folder.display())
-}
-
-fn corrupt(folder: &Path, message: String) -> StorageError {
-    StorageError::Corrupt { place: place(folder), message }
-}
-
-/// What went wrong with the disk.
-fn translate(folder: &Path, error: &io::Error) -> StorageError {
-    let (place, message) = (place(folder), error.to_string());
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            StorageError::Full { place, message: format!("{message}; {} bytes are free", folder::free_bytes(folder)) }
-        }
-        ErrorKind::PermissionDenied
-        | ErrorKind::NotFound
-        | ErrorKind::IsADirectory
-        | ErrorKind::NotADirectory
-        | ErrorKind::ReadOnlyFilesystem => StorageError::Refused { place, message },
-        _ => StorageError::Unavailable { place, message },
     }
 }
 
@@ -142,15 +78,14 @@ impl Storage for FileStorage {
     fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
         let Some(last) = records.last() else { return Ok(()) };
         let mut faults = std::mem::take(&mut self.faults);
-        let result = self.held().and_then(|held| {
+        let result = self.held().map(|held| {
             let large = records.iter().filter_map(|record| Some((record.index, record.large.as_ref()?)));
             let kept = large.map(|(index, large)| (index, large.digest, large.bytes.as_slice()));
-            let result = held.blobs.keep(kept).and_then(|()| {
+            held.blobs.keep(kept).and_then(|()| {
                 held.journal.append(&frame::encode(held.journal.marker, records), &mut faults)?;
                 held.last_index = last.index;
                 Ok(())
-            });
-            Ok(result)
+            })
         });
         self.faults = faults;
         result?.map_err(|error| self.translate(&error))

@@ -6,15 +6,14 @@
 
 use crate::storage::Snapshot;
 use crate::storage::file::faults::{Faults, Point};
-use crate::storage::file::folder::{numbered, write};
-use crate::storage::file::frame::{self, HEADER_BYTES, checksum};
-use crate::storage::file::{Held, OpenJournal};
+use crate::storage::file::folder::{name, numbered, write};
+use crate::storage::file::frame::{HEADER_BYTES, checksum};
+use crate::storage::file::held::Held;
+use crate::storage::file::open_journal::{JOURNAL, begin_journal};
 use crate::storage::large::Large;
-use rustix::rand::{GetRandomFlags, getrandom};
 use std::io;
 use std::path::Path;
 
-pub(super) const JOURNAL: &str = "journal-";
 pub(super) const SNAPSHOT: &str = "snapshot-";
 const MAGIC: &[u8; 16] = b"trygon-snapshot1";
 
@@ -64,19 +63,6 @@ impl Held {
         }
         Ok(())
     }
-}
-
-/// A new journal, for events behind `base`.
-pub(super) fn begin_journal(folder: &Path, base: u64) -> io::Result<OpenJournal> {
-    let mut marker = [0; 8];
-    getrandom(&mut marker, GetRandomFlags::empty())?;
-    let marker = u64::from_le_bytes(marker);
-    let file = write(folder, &name(JOURNAL, base), &[&frame::header(base, marker)], || {})?;
-    Ok(OpenJournal { file, marker, end: HEADER_BYTES as u64, is_dirty: false })
-}
-
-fn name(prefix: &str, number: u64) -> String {
-    format!("{prefix}{number:020}")
 }
 
 fn head(through: u64, state: &[u8], large: &[Large<'_>]) -> Vec<u8> {

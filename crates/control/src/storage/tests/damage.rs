@@ -222,7 +222,7 @@ fn a_large_value_that_is_gone_or_changed_is_refused() {
     let mut storage = open(&path);
     storage.load().expect("new");
     let event = Record { large: Some(LargeBody::new(value.clone())), ..record(1, 1) };
-    storage.append(&[event.clone()]).expect("room");
+    storage.append(std::slice::from_ref(&event)).expect("room");
     drop(storage);
     let blob = std::fs::read_dir(path.join("blobs")).expect("there").next().expect("one").expect("ours").path();
     assert_eq!(load(&|| open(&path)).records, [event]);
