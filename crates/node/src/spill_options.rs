@@ -1,5 +1,6 @@
 //! Where objects are written when memory is full, and how: what was asked for, and this machine's usual place.
 
+use crate::kinds::start_sweep;
 use crate::options;
 use crate::session::folder;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub(crate) fn spill_options(config: Option<SpillConfig>, session: Option<&Path>)
 
 /// A session's own folder, unless that is in memory as the user's runtime folder is; else the system's folder for temporary files.
 fn usual_place(session: Option<&Path>) -> PathBuf {
-    let in_memory = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let in_memory = options::folder("XDG_RUNTIME_DIR");
     let on_disk = session.filter(|session| in_memory.as_ref().is_none_or(|folder| !session.starts_with(folder)));
     match on_disk {
         Some(session) => session.join(IN_SESSION),
@@ -54,7 +55,7 @@ pub(crate) fn remove_leftovers(spill: &SpillOptions) {
     directories.extend(beside);
     directories.retain(|path| path.is_dir());
     if spill.is_on && !directories.is_empty() {
-        let _ = std::thread::Builder::new().name("spill-sweep".to_owned()).spawn(move || {
+        start_sweep(move || {
             for directory in directories {
                 trygon_store::spill::remove_leftovers(&directory);
             }

@@ -88,6 +88,28 @@ impl Engine {
                 self.on_function_body(&message.hash, &message.body);
                 Ok(())
             }
+            Kind::NodeLost => self.on_node_lost(&decode(body)?),
+            Kind::ExitWorker => {
+                let message: control::ExitWorker = decode(body)?;
+                if message.drain {
+                    self.work.push_back(Work::Exit(message.reason));
+                } else {
+                    self.exit = Some(message.reason);
+                }
+                Ok(())
+            }
+            Kind::CertificateRenewed => self.on_certificate(decode(body)?),
+            Kind::LogLines => {
+                self.on_log_lines(decode(body)?);
+                Ok(())
+            }
+            kind => self.on_store_frame(kind, body),
+        }
+    }
+
+    /// What has to do with shared memory.
+    fn on_store_frame(&mut self, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
+        match kind {
             Kind::SegmentGranted => {
                 let message: control::SegmentGranted = decode(body)?;
                 let descriptor = self.descriptor()?;
@@ -112,7 +134,6 @@ impl Engine {
             }
             Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
             Kind::ObjectPulled => self.on_object_pulled(&decode(body)?),
-            Kind::NodeLost => self.on_node_lost(&decode(body)?),
             Kind::Reclaim => {
                 let message: control::Reclaim = decode(body)?;
                 self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);
@@ -123,20 +144,6 @@ impl Engine {
             }
             Kind::ReturnSegments => {
                 self.on_shortage(&decode(body)?);
-                Ok(())
-            }
-            Kind::ExitWorker => {
-                let message: control::ExitWorker = decode(body)?;
-                if message.drain {
-                    self.work.push_back(Work::Exit(message.reason));
-                } else {
-                    self.exit = Some(message.reason);
-                }
-                Ok(())
-            }
-            Kind::CertificateRenewed => self.on_certificate(decode(body)?),
-            Kind::LogLines => {
-                self.on_log_lines(decode(body)?);
                 Ok(())
             }
             kind => self.on_reply(kind, body),

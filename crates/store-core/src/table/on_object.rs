@@ -1,8 +1,9 @@
 //! Objects sealed and freed.
 
 use crate::RangeAllocator;
-use crate::table::spilling::OnDisk;
-use crate::table::state::{Effect, Life, ObjectEntry, ObjectLocation, Reject, SegmentEntry, Stage, StoreTable};
+use crate::table::location::ObjectLocation;
+use crate::table::spill_state::OnDisk;
+use crate::table::state::{Effect, Life, ObjectEntry, Reject, SegmentEntry, Stage, StoreTable};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
 /// Most early frees remembered for one segment; each is the difference between two sockets, so there are few.

@@ -1,7 +1,8 @@
 //! What a death leaves behind (STORE-3), without taking memory from those who still read it (STORE-2).
 
-use crate::table::spilling::OnDisk;
-use crate::table::state::{Effect, Life, ObjectLocation, Stage, StoreTable};
+use crate::table::location::ObjectLocation;
+use crate::table::spill_state::OnDisk;
+use crate::table::state::{Effect, Life, Stage, StoreTable};
 use trygon_ids::{SegmentId, WorkerId};
 
 impl StoreTable {

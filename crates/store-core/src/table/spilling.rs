@@ -10,15 +10,8 @@
 //! - **SPILL-STORE-4** Files, with those that are being written, never take more than the quota.
 //! - **SPILL-STORE-5** Less than half of a file that is not being written anew is waste, or the disk is full.
 
-mod defects;
 mod files;
 mod invariants;
 mod on_written;
 mod plan;
-mod state;
 mod watch;
-
-pub(crate) use defects::SpillDefects;
-pub use state::{FilePart, Look, PartSource, SpillLimits, WritePart};
-pub(crate) use state::{OnDisk, SpillState};
-pub(crate) use watch::Watch;

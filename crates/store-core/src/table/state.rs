@@ -1,7 +1,8 @@
 //! The table's data, and what goes in and out.
 
 use crate::table::dead_workers::DeadWorkers;
-use crate::table::spilling::{OnDisk, SpillLimits, SpillState, Watch, WritePart};
+use crate::table::location::{NODE_SHIFT, ObjectLocation};
+use crate::table::spill_state::{OnDisk, SpillLimits, SpillState, Watch, WritePart};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
@@ -18,25 +19,6 @@ pub struct StoreLimits {
     pub own: WorkerId,
     /// What may be written to files.
     pub spill: SpillLimits,
-}
-
-/// The rest of a segment's number counts up.
-const NODE_SHIFT: u32 = 40;
-
-/// The node that a segment lies on.
-pub fn node_of(segment: SegmentId) -> u32 {
-    (segment.0 >> NODE_SHIFT) as u32
-}
-
-/// Where an object lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ObjectLocation {
-    /// The segment.
-    pub segment: SegmentId,
-    /// Offset in it.
-    pub offset_bytes: u64,
-    /// Length of the object.
-    pub size_bytes: u64,
 }
 
 /// What the daemon has to do.

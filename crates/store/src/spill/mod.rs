@@ -4,13 +4,13 @@
 //! A file is written under another name and renamed when it is complete. It need not outlive the session, so nothing is flushed to the disk.
 //! Each block's checksum stays in memory: a file that was changed or cut is found out when it is read.
 //!
-//! Threads, all begun with the first write: `spill-write`, as many as files are written at once, and `spill-read`, which also delete. None is
-//! joined: they end with the daemon.
+//! The threads (`kinds`) begin with the first write.
 
 mod catalogue;
 mod disk_failure;
 mod events;
 mod folder;
+mod kinds;
 mod leftovers;
 mod options;
 mod queue;

@@ -3,6 +3,7 @@
 use crate::spill::catalogue::Catalogue;
 use crate::spill::events::SpillReporter;
 use crate::spill::folder::Folder;
+use crate::spill::kinds;
 use crate::spill::options::SpillOptions;
 use crate::spill::queue::Queue;
 use crate::spill::read::Restore;
@@ -45,7 +46,7 @@ impl Spiller {
         for _ in 0..WRITERS {
             let (catalogue, reporter, queue) =
                 (spiller.catalogue.clone(), spiller.reporter.clone(), spiller.writes.clone());
-            start_thread("spill-write", move || {
+            kinds::start("spill-write", move || {
                 while let Some(job) = queue.next() {
                     let event = job.run(&catalogue, &reporter);
                     // The mappings go before the loop may let the segments go.
@@ -59,7 +60,7 @@ impl Spiller {
         for _ in 0..READERS {
             let (catalogue, reporter, queue) =
                 (spiller.catalogue.clone(), spiller.reporter.clone(), spiller.reads.clone());
-            start_thread("spill-read", move || {
+            kinds::start("spill-read", move || {
                 while let Some(job) = queue.next() {
                     match job {
                         Reading::Restore(restore) => {
@@ -98,8 +99,4 @@ impl Drop for Spiller {
         self.writes.close();
         self.reads.close();
     }
-}
-
-fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(|_| ())
 }

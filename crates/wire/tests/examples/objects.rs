@@ -31,6 +31,10 @@ pub(crate) fn put(examples: &mut Examples) {
             reclaimed: true,
         },
     );
+    put_answers(examples);
+}
+
+fn put_answers(examples: &mut Examples) {
     examples.put(
         Kind::SegmentGranted,
         &control::SegmentGranted { request_id: 0x1_0000_0001, segment_id: 0x2_0000_0002, size_bytes: 0x3_0000_0003 },

@@ -1,7 +1,8 @@
 //! What is in which file, and what of it is needed (SPILL-STORE-3).
 
-use crate::table::spilling::state::{FilePart, Key, OnDisk, PartSource, Queued};
-use crate::table::state::{Effect, ObjectLocation, StoreTable};
+use crate::table::location::ObjectLocation;
+use crate::table::spill_state::{FilePart, Key, OnDisk, PartSource, Queued};
+use crate::table::state::{Effect, StoreStats, StoreTable};
 use std::collections::BTreeSet;
 use trygon_ids::{ObjectId, WorkerId};
 
@@ -93,5 +94,20 @@ impl StoreTable {
             let parts = file.live.iter().map(|(offset, (key, size_bytes))| (*key, *size_bytes, part(*offset)));
             (*number, parts.collect())
         })
+    }
+}
+
+impl StoreTable {
+    /// What the figures of the store say of files.
+    pub(crate) fn add_spill_stats(&self, stats: &mut StoreStats) {
+        let in_files = self.spill.spilled.values().filter(|spilled| spilled.part.is_some());
+        for spilled in in_files {
+            stats.spilled_objects += 1;
+            stats.spilled_bytes += spilled.size_bytes;
+        }
+        stats.spill_files = self.spill.files.len() as u64;
+        stats.spill_file_bytes = self.spill.file_bytes + self.spill.writing_bytes;
+        stats.spilled_bytes_total = self.spill.spilled_bytes_total;
+        stats.spilled_objects_total = self.spill.spilled_objects_total;
     }
 }

@@ -1,6 +1,6 @@
 //! What must hold of files between any two events.
 
-use crate::table::spilling::state::{OnDisk, PartSource};
+use crate::table::spill_state::{FilePart, OnDisk, PartSource};
 use crate::table::state::{Life, StoreTable};
 use trygon_ids::SegmentId;
 
@@ -50,7 +50,7 @@ impl StoreTable {
                 let spilled = self.spill.spilled.get(key).and_then(|spilled| spilled.part);
                 let object = self.segments.get(&key.0).and_then(|entry| entry.objects.get(&key.1));
                 let kept = object.filter(|object| object.id == key.2).map(|object| object.disk);
-                let part = super::FilePart { file: *number, offset_bytes: *offset };
+                let part = FilePart { file: *number, offset_bytes: *offset };
                 if spilled != Some(part) && kept != Some(OnDisk::Written(part)) {
                     return Err(format!("SPILL-STORE-3: {key:?} in file {number} is nobody's"));
                 }

@@ -1,8 +1,9 @@
 //! What became of a write.
 
+use crate::table::location::ObjectLocation;
+use crate::table::spill_state::{FileEntry, FilePart, Key, OnDisk, PartSource, Spilled, Write};
 use crate::table::spilling::plan::{DISK_FULL_MS, PATIENCE_MS};
-use crate::table::spilling::state::{FileEntry, FilePart, Key, OnDisk, PartSource, Spilled, Write};
-use crate::table::state::{Effect, Life, ObjectLocation, StoreTable};
+use crate::table::state::{Effect, Life, StoreTable};
 use std::collections::BTreeMap;
 
 impl StoreTable {

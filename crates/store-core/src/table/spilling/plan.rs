@@ -1,7 +1,8 @@
 //! What goes into files next, and when.
 
-use crate::table::spilling::state::{Key, OnDisk, PartSource, Queued, Write, WritePart};
-use crate::table::state::{Effect, Life, ObjectLocation, Stage, StoreTable, WaitingRequest};
+use crate::table::location::ObjectLocation;
+use crate::table::spill_state::{Key, OnDisk, PartSource, Queued, Write, WritePart};
+use crate::table::state::{Effect, Life, Stage, StoreTable, WaitingRequest};
 use std::collections::BTreeMap;
 use trygon_ids::{SegmentId, WorkerId};
 

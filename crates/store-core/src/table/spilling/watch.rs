@@ -1,38 +1,9 @@
 //! Who looks at what in the segments from which objects go into files (SPILL-STORE-2).
 
-use crate::table::spilling::state::{Key, Look};
-use crate::table::state::{Effect, ObjectLocation, SegmentEntry, StoreTable};
-use std::collections::BTreeSet;
+use crate::table::location::ObjectLocation;
+use crate::table::spill_state::{FIRST_WORKER, Key, Look, Since, Watch};
+use crate::table::state::{Effect, SegmentEntry, StoreTable};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
-
-/// No id comes before it. (The nil id comes last.)
-const FIRST_WORKER: WorkerId = WorkerId::new([0; 28]);
-
-/// How a process came to look at an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Since {
-    /// It did when it was told to ask.
-    Before,
-    /// It asked.
-    Asked,
-}
-
-/// What is known of one segment.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    pub(crate) since_ms: u64,
-    /// Processes that have not said yet what they look at.
-    pub(crate) awaiting: BTreeSet<WorkerId>,
-    /// What is looked at, by offset, and by whom.
-    pub(crate) lookers: BTreeSet<(u64, WorkerId, Since)>,
-}
-
-impl Watch {
-    pub(crate) fn is_looked_at(&self, offset_bytes: u64) -> bool {
-        let first = (offset_bytes, FIRST_WORKER, Since::Before);
-        self.lookers.range(first..).next().is_some_and(|(offset, ..)| *offset == offset_bytes)
-    }
-}
 
 impl SegmentEntry {
     /// A process has this segment no more, so that its word is not needed.

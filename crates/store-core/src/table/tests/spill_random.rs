@@ -5,7 +5,7 @@ use super::env::MIB;
 use super::spill_world::World;
 use super::spilling::limits;
 use crate::SpillLimits;
-use crate::table::spilling::SpillDefects;
+use crate::table::spill_defects::SpillDefects;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const SEEDS: u64 = 400;

@@ -1,7 +1,7 @@
 //! The data of spilling, and what goes in and out.
 
-use crate::table::spilling::SpillDefects;
-use crate::table::state::{ObjectLocation, StoreStats, StoreTable};
+use crate::table::location::ObjectLocation;
+use crate::table::spill_defects::SpillDefects;
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
@@ -181,16 +181,31 @@ impl SpillState {
     }
 }
 
-impl StoreTable {
-    pub(crate) fn add_spill_stats(&self, stats: &mut StoreStats) {
-        let in_files = self.spill.spilled.values().filter(|spilled| spilled.part.is_some());
-        for spilled in in_files {
-            stats.spilled_objects += 1;
-            stats.spilled_bytes += spilled.size_bytes;
-        }
-        stats.spill_files = self.spill.files.len() as u64;
-        stats.spill_file_bytes = self.spill.file_bytes + self.spill.writing_bytes;
-        stats.spilled_bytes_total = self.spill.spilled_bytes_total;
-        stats.spilled_objects_total = self.spill.spilled_objects_total;
+/// No id comes before it. (The nil id comes last.)
+pub(crate) const FIRST_WORKER: WorkerId = WorkerId::new([0; 28]);
+
+/// How a process came to look at an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Since {
+    /// It did when it was told to ask.
+    Before,
+    /// It asked.
+    Asked,
+}
+
+/// What is known of one segment.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    pub(crate) since_ms: u64,
+    /// Processes that have not said yet what they look at.
+    pub(crate) awaiting: BTreeSet<WorkerId>,
+    /// What is looked at, by offset, and by whom.
+    pub(crate) lookers: BTreeSet<(u64, WorkerId, Since)>,
+}
+
+impl Watch {
+    pub(crate) fn is_looked_at(&self, offset_bytes: u64) -> bool {
+        let first = (offset_bytes, FIRST_WORKER, Since::Before);
+        self.lookers.range(first..).next().is_some_and(|(offset, ..)| *offset == offset_bytes)
     }
 }
