@@ -1,6 +1,6 @@
 """Many memory bombs, one after the other and several at once: only they die. Prints figures; fails if anybody else did.
 
-    make bombs BOMBS=1000
+make bombs BOMBS=1000
 """
 
 from __future__ import annotations

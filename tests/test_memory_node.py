@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import trygon
@@ -69,14 +68,26 @@ def test_what_may_run_again_is_ended_first_and_runs_again(small_node, tmp_path):
         time.sleep(0.2)
         return len(kept) // MIB
 
-    path = str(tmp_path / "times")
-    lasting = hold.remote(250, 1.5)
-    time.sleep(0.3)
+    times_file, full = tmp_path / "times", tmp_path / "full"
+
+    @trygon.remote(max_retries=0)
+    def hold_until_third(mebibytes):
+        kept = fill(mebibytes)
+        full.touch()
+        until = time.monotonic() + 60
+        while time.monotonic() < until and (not times_file.exists() or len(times_file.read_text().split()) < 3):
+            time.sleep(0.01)
+        return len(kept) // MIB
+
+    lasting = hold_until_third.remote(250)
+    deadline = time.monotonic() + 20
+    while not full.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
     # The newest would be the one that may not run again: it stays.
-    retried = again.remote(path)
-    assert trygon.get(lasting, timeout=20) == 250
+    retried = again.remote(str(times_file))
+    assert trygon.get(lasting, timeout=70) == 250
     assert trygon.get(retried, timeout=30) == 180
-    times = [float(line) for line in Path(path).read_text().split()]
+    times = [float(line) for line in times_file.read_text().split()]
     # More often than max_retries says, and later each time.
     assert len(times) >= 3, times
     waits = [after - before for before, after in zip(times, times[1:], strict=False)]

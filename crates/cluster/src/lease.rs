@@ -9,18 +9,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use prost::Message;
-use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Request, Status, Streaming};
 use trygon_ids::NodeId;
-use trygon_node_core::OwnLease;
 use trygon_proto::v1::{LeaseAsk, LeaseGrant};
 use trygon_rpc::{Expected, Purpose};
 
 use crate::connection::{Connection, connect_within};
 use crate::kinds::start_lease_thread;
+use crate::lease_state::{EndAll, now_ms};
 use crate::message::Incoming;
 use crate::outflow::{Keeping, Outflow};
 use crate::shared::Shared;
@@ -28,8 +26,6 @@ use crate::shared::Shared;
 const HOLD: &str = "/trygon.v1.Leases/Hold";
 /// The control service has no node's id.
 const NOBODY: NodeId = NodeId::new([0; NodeId::LEN]);
-/// A lease before the head has said how long one is.
-const FIRST_LEASE_MS: u64 = 3_000;
 /// How often the lease is renewed.
 const EVERY: Duration = Duration::from_millis(500);
 /// How long an answer, or a connection, may take before another connection is made; doubled with each failure in a row, up to the last.
@@ -45,36 +41,6 @@ const END_EVERY: Duration = Duration::from_millis(100);
 const ANSWER_BYTES: usize = 4 << 10;
 /// Lets the thread go first where many wait for a processor.
 const NICE: i32 = -10;
-
-/// Ends everything that runs on the node. Called from the thread of the lease, maybe many times.
-pub type EndAll = Box<dyn Fn() + Send + Sync>;
-
-/// The lease, as the rest of the network sees it.
-#[derive(Debug, Default)]
-pub(crate) struct LeaseState {
-    lease: Mutex<OwnLease>,
-    changed: Notify,
-    /// Nobody wants it any more.
-    stopped: Notify,
-}
-
-impl LeaseState {
-    /// The node is about to register.
-    pub(crate) fn begin(&self) {
-        self.lease.lock().begin(now_ms(), FIRST_LEASE_MS);
-        self.changed.notify_one();
-    }
-
-    pub(crate) fn stop(&self) {
-        self.stopped.notify_one();
-    }
-}
-
-/// Milliseconds of a clock that goes on while the machine sleeps: a lease that lapsed in that time has lapsed.
-fn now_ms() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
-}
 
 /// Starts the thread. It ends at `LeaseState::stop`.
 pub(crate) fn start(shared: Arc<Shared>, end_all: EndAll) -> std::io::Result<JoinHandle<()>> {

@@ -15,6 +15,7 @@ mod head;
 mod inbox;
 mod kinds;
 mod lease;
+mod lease_state;
 mod link;
 mod message;
 mod network;
@@ -29,7 +30,7 @@ mod tell;
 mod tls;
 
 pub use attest::{Attesting, attest};
-pub use lease::EndAll;
+pub use lease_state::EndAll;
 pub use message::{Incoming, Outgoing};
 pub use network::Network;
 pub use object_streams::ObjectStreams;

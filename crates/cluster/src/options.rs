@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use crate::lease::EndAll;
+use crate::lease_state::EndAll;
 use trygon_ids::NodeId;
 use trygon_rpc::{Authority, ClusterKey, Identity, Preamble, Versions};
 

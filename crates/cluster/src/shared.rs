@@ -10,7 +10,7 @@ use trygon_ids::NodeId;
 use trygon_rpc::{Identity, Preamble, Purpose};
 
 use crate::inbox::Inbox;
-use crate::lease::LeaseState;
+use crate::lease_state::LeaseState;
 use crate::message::Incoming;
 use crate::options::{LeaseDesk, Limits};
 use crate::outbox::Outbox;

@@ -3,7 +3,7 @@
 //! It may block on the disk, which is why it is a thread; what comes meanwhile waits and is kept with one write.
 
 use crate::journal::Journal;
-use crate::leases::LeaseBook;
+use crate::lease_book::LeaseBook;
 use crate::link::Link;
 use crate::machine::{Keep, Machine, Refusal};
 use crate::storage::StorageError;

@@ -7,20 +7,19 @@ use crate::connection::{Connection, Peer};
 use crate::engine::Input;
 use crate::head::Head;
 use crate::kinds::{start_handshake, start_health};
-use parking_lot::Mutex;
+use crate::lease_book::LeaseBook;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
-use trygon_control_core::{LeaseTerms, Presence};
 use trygon_ids::NodeId;
 use trygon_proto::v1::leases_server::{self, LeasesServer};
 use trygon_proto::v1::{LeaseAsk, LeaseGrant};
@@ -35,33 +34,6 @@ const PROBES: u32 = 40;
 const PROBE: Duration = Duration::from_millis(500);
 /// Lets the thread go first where many wait for a processor.
 const NICE: i32 = -10;
-
-/// Who is counted on until when. Held for moments only.
-#[derive(Debug)]
-pub(crate) struct LeaseBook {
-    began: Instant,
-    presence: Mutex<Presence>,
-}
-
-impl LeaseBook {
-    /// With nobody yet.
-    pub(crate) fn new(terms: LeaseTerms) -> Self {
-        Self { began: Instant::now(), presence: Mutex::new(Presence::new(terms)) }
-    }
-
-    /// Milliseconds since the control service began.
-    pub(crate) fn now_ms(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
-    }
-
-    /// Does something with the table, at the present time.
-    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Presence, u64) -> R) -> R {
-        // The time is taken under the lock: what comes later is not earlier.
-        let mut presence = self.presence.lock();
-        let now_ms = self.now_ms();
-        act(&mut presence, now_ms)
-    }
-}
 
 /// A connection on which a node wants to renew its lease.
 #[derive(Debug)]

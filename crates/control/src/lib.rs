@@ -21,6 +21,7 @@ mod head;
 pub mod journal;
 pub mod json;
 mod kinds;
+mod lease_book;
 mod leases;
 mod link;
 mod machine;

@@ -23,6 +23,7 @@ mod jobs;
 mod kinds;
 mod known_groups;
 mod log_tail;
+mod make_session;
 mod memory_watch;
 mod on_frame;
 mod on_head_frame;

@@ -66,9 +66,13 @@ struct Worker {
 
 impl Worker {
     fn start() -> Self {
+        Self::marked(&STARTED.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
+    fn marked(mark: &str) -> Self {
         let mut child = Command::new("python3")
             .args(["-I", "-S", "-c", SCRIPT])
-            .env(MARK, format!("{}", STARTED.fetch_add(1, Ordering::Relaxed)))
+            .env(MARK, mark)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -272,4 +276,19 @@ fn cgroup_v2_reads_what_the_kernel_writes() {
     std::fs::write(group.join("memory.swap.current"), "5\n").expect("a file");
     assert_eq!(accounting.measure(own, 0).map(|measured| (measured.used_bytes, measured.processes)), Some((1075, 1)));
     let _ = std::fs::remove_dir_all(&folder);
+}
+
+/// Two workers that were forked a moment ago have the same empty mark: neither is the other's.
+#[test]
+fn workers_without_a_mark_are_not_one_anothers() {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("a subreaper");
+    let (mut first, mut second) = (Worker::marked("0000000000000000"), Worker::marked("0000000000000000"));
+    let mut accounting = Sampling::with_mark(MARK);
+    accounting.watch(first.pid()).expect("it lives");
+    accounting.watch(second.pid()).expect("it lives");
+    let before = used(&mut accounting, &first, 0);
+    second.tell("private 100");
+    first.tell("private 20");
+    std::thread::sleep(Duration::from_millis(210));
+    assert_near(used(&mut accounting, &first, 0) - before, 20 * MIB, "one of two");
 }

@@ -61,7 +61,7 @@ fn what_the_head_took_is_gone_and_the_registration_takes_the_place_of_the_rest()
     outflow.pause();
     assert_eq!(outflow.push(bytes(2)), 3);
     outflow.begin_with(bytes(0));
-    assert_eq!(outflow.push(bytes(3)), 4);
+    assert_eq!(outflow.push(bytes(3)), 6);
     outflow.open();
     outflow.close();
     assert_eq!(take_all(&outflow), (vec![0, 3], true));

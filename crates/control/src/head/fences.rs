@@ -1,27 +1,10 @@
 //! Nodes that are fenced: stopped at once, and not let in again before somebody says so.
 
+use crate::head::fence_table::Fence;
 use crate::head::{Head, Out};
-use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::NodeId;
 use trygon_proto::v1::head_to_node::Body;
 use trygon_proto::v1::{FenceNode, GivenUp, RegisterNode, View};
-
-/// Who is fenced.
-#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(super) struct Fences {
-    /// By the first node that the daemon was.
-    of_first: BTreeMap<NodeId, Fence>,
-    /// Fenced nodes that live as far as is known: they get no lease any more.
-    pub(super) closing: BTreeSet<NodeId>,
-}
-
-/// Why, and where.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-struct Fence {
-    reason: String,
-    /// The machine, by its address without the port; empty for one that speaks with itself only.
-    machine: String,
-}
 
 impl Head {
     /// The nodes that were given up and are remembered.

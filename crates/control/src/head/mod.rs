@@ -7,6 +7,7 @@ mod attempts;
 mod demand;
 mod early;
 mod explain;
+mod fence_table;
 mod fences;
 mod groups;
 mod groups_alone;

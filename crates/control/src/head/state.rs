@@ -1,6 +1,6 @@
 //! What the head knows.
 
-use crate::head::fences::Fences;
+use crate::head::fence_table::Fences;
 use crate::head::news::News;
 use crate::head::node_table::Nodes;
 use crate::head::placing::Placing;

@@ -3,11 +3,12 @@
 //! Everything that the node knew goes with it: another id, another number, other processes. So nothing that was said to the old node, or by
 //! it, can be taken for the new one's (NODE-1).
 
+use crate::cluster::given_up::GivenUp;
 use crate::connection::{Connection, Flow};
+use crate::make_session::make;
 use crate::poller::Role;
 use crate::service::Service;
 use crate::session::{append, folder, stamped};
-use crate::start_session::make;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -20,13 +21,6 @@ const PAUSE: Duration = Duration::from_millis(300);
 const FENCED_PAUSE: Duration = Duration::from_secs(2);
 /// Attempts to have the same port again. Then it is another's.
 const SAME_PORT_ATTEMPTS: u32 = 20;
-
-/// Why a node is not of its cluster any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GivenUp {
-    pub(crate) reason: String,
-    pub(crate) is_fenced: bool,
-}
 
 /// What a node leaves to the one that its daemon is next.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ mod draining;
 mod early_ask;
 mod enter;
 mod from_node;
+mod given_up;
 mod incoming;
 mod lease_desk;
 mod lifetimes;
@@ -28,7 +29,8 @@ mod to_node;
 mod view;
 mod watch;
 
-pub(crate) use come_back::{GivenUp, come_back};
+pub(crate) use come_back::come_back;
 pub(crate) use enter::Entrance;
+pub(crate) use given_up::GivenUp;
 pub(crate) use starter::Starter;
 pub(crate) use state::{CONTROL, Cluster, NETWORK};

@@ -63,7 +63,10 @@ impl Driver {
     fn new() -> Self {
         let mut driver = Self::spawn(env!("CARGO_PKG_VERSION"));
         let started: NodeStarted = driver.channel.expect(Kind::NodeStarted).read();
-        assert_eq!(started.daemon_pid, driver.daemon.id());
+        // The process that was started stands guard over the daemon.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", started.daemon_pid)).expect("it runs");
+        let parent = stat.rsplit(')').next().and_then(|fields| fields.split_whitespace().nth(1).map(str::to_owned));
+        assert_eq!(parent, Some(driver.daemon.id().to_string()));
         driver
     }
 

@@ -83,8 +83,10 @@ impl Sampling {
         Self { mark: Some(mark), ..Self::default() }
     }
 
+    /// What a process is marked with. Zeros are the mark of one that was just forked and has none yet.
     fn mark_of(&self, pid: Pid) -> Option<String> {
-        crate::tree::variable(&crate::tree::environment(pid)?, self.mark?)
+        let mark = crate::tree::variable(&crate::tree::environment(pid)?, self.mark?)?;
+        mark.bytes().any(|byte| byte != b'0').then_some(mark)
     }
 
     /// Looks again who became this process's child.
@@ -101,7 +103,8 @@ impl Sampling {
             };
             let place = known.iter().position(|orphan| (orphan.pid, orphan.started) == (pid, started));
             let orphan = match place {
-                Some(place) => known.swap_remove(place),
+                Some(place) if known[place].mark.is_some() => known.swap_remove(place),
+                Some(place) => Orphan { mark: self.mark_of(pid), ..known.swap_remove(place) },
                 None => Orphan { pid, started, mark: self.mark_of(pid) },
             };
             self.orphans.push(orphan);
@@ -111,6 +114,12 @@ impl Sampling {
     /// The children that a worker has now, with theirs.
     fn find_children(&mut self, worker: Pid) {
         self.find_orphans();
+        if self.workers.get(&worker).is_some_and(|watched| watched.mark.is_none()) {
+            let mark = self.mark_of(worker);
+            if let Some(watched) = self.workers.get_mut(&worker) {
+                watched.mark = mark;
+            }
+        }
         let Some(watched) = self.workers.get_mut(&worker) else {
             return;
         };

@@ -7,33 +7,16 @@
 //! healed at the end, every machine is back and every actor lives once.
 
 mod machine;
+mod planted;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
+pub use planted::{Counts, Planted};
+
 use trygon_control_core::PresenceDefects;
 use trygon_node_core::OwnLeaseDefects;
-
-/// Defects that are planted on either side.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Planted {
-    /// On the nodes.
-    pub node: OwnLeaseDefects,
-    /// In the head.
-    pub head: PresenceDefects,
-}
-
-/// What a run was.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Things that happened.
-    pub events: u64,
-    /// Nodes that were given up.
-    pub given_up: u64,
-    /// Lives of actors that began.
-    pub lives: u64,
-}
 
 /// One run of a seed: the counts, or what was broken and when.
 ///

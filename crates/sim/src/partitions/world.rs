@@ -1,7 +1,7 @@
 //! The world of a run: the head, the machines, what is under way, and what goes wrong.
 
 use crate::partitions::machine::Machine;
-use crate::partitions::{Counts, Planted};
+use crate::partitions::planted::{Counts, Planted};
 use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_control::{Head, Out};

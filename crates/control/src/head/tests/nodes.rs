@@ -200,7 +200,7 @@ fn the_job_of_an_actor_that_is_forgotten_is_forgotten() {
 fn extreme_numbers_leave_room_for_others() {
     let mut cluster = Cluster::new();
     let register = |number: u8, known_number| {
-        let (node_id, address) = (node(number).as_bytes().to_vec(), "10.0.0.1:1".to_owned());
+        let (node_id, address) = (node(number).as_bytes().to_vec(), format!("10.0.0.{number}:1"));
         Body::Register(RegisterNode { node_id, address, known_number, ..RegisterNode::default() })
     };
     let mut numbers = Vec::new();
