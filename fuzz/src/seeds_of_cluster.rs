@@ -1,7 +1,7 @@
 //! Seeds of what nodes and head say: short stories in which most kinds of messages come.
 
 use prost::Message;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use trygon_proto::control::{
     ActorStarted, Bundle, CreateActor, CreatePlacementGroup, Death, FunctionGet, FunctionPut, GetNamedActor,
     KeyValueRequest, KillActor, RemovePlacementGroup, StateQuery, WatchActor, WatchPlacementGroup,
@@ -16,8 +16,8 @@ use trygon_proto::v1::{
     Waiting, head_to_node, node_to_node,
 };
 
-fn cpus(count: f64) -> HashMap<String, f64> {
-    HashMap::from([("CPU".to_owned(), count)])
+fn cpus(count: f64) -> BTreeMap<String, f64> {
+    BTreeMap::from([("CPU".to_owned(), count)])
 }
 
 /// A part of an input: its length in one byte, 255 for the rest, and its bytes.
@@ -74,7 +74,7 @@ fn placed(number: u8, incarnation: u32, worker: u8) -> Body {
 
 fn load(free: f64) -> Body {
     let waiting = Waiting { resources: cpus(9.0), count: 2, name: "f".to_owned(), message: "too large".to_owned() };
-    Body::Load(Load { free: cpus(free), waiting: vec![waiting], total: HashMap::new() })
+    Body::Load(Load { free: cpus(free), waiting: vec![waiting], total: BTreeMap::new() })
 }
 
 fn job() -> StartJob {
