@@ -68,7 +68,8 @@ fn damaged(sound: &Files, data: &[u8]) -> Files {
             2 => bytes.truncate(place),
             3 => bytes.iter_mut().skip(place).take(usize::from(value)).for_each(|byte| *byte = form),
             4 => bytes.extend(std::iter::repeat_n(value, place.min(200))),
-            5 => bytes.extend_from_within(place..),
+            5 if bytes.len() < 10_000 => bytes.extend_from_within(place..),
+            5 => {}
             _ => _ = all.remove(&name),
         }
     }

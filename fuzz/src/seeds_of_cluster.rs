@@ -142,7 +142,7 @@ fn ends_of_head() -> Vec<(u8, u8, Option<Body>)> {
 
 fn write_to_head(story: &[(u8, u8, Option<Body>)]) -> Vec<u8> {
     let encoded = |(node, pause, body): &(u8, u8, Option<Body>)| {
-        let message = NodeToHead { body: body.clone() }.encode_to_vec();
+        let message = NodeToHead { body: body.clone(), ..NodeToHead::default() }.encode_to_vec();
         [vec![*node, *pause], part(&message)].concat()
     };
     story.iter().flat_map(encoded).collect()
@@ -245,7 +245,7 @@ pub(crate) fn node() -> Vec<(&'static str, Vec<u8>)> {
 pub(crate) fn messages() -> Vec<Vec<u8>> {
     let framed = |direction: u8, bytes: Vec<u8>| [vec![direction], bytes].concat();
     let up = to_head().into_iter().chain(ends_of_head());
-    let up = up.map(|(_, _, body)| framed(0, NodeToHead { body }.encode_to_vec()));
+    let up = up.map(|(_, _, body)| framed(0, NodeToHead { body, ..NodeToHead::default() }.encode_to_vec()));
     let down = from_head().into_iter().map(|body| framed(1, HeadToNode { body: Some(body) }.encode_to_vec()));
     let across = from_node().into_iter().map(|body| framed(2, NodeToNode { body: Some(body) }.encode_to_vec()));
     up.chain(down).chain(across).collect()
