@@ -32,7 +32,7 @@ impl Head {
         loop {
             let id = JobId::new(self.next_job.to_le_bytes());
             self.next_job = self.next_job.checked_add(1).unwrap_or(1);
-            if id != JobId::nil() && !self.jobs.contains_key(&id) && !self.lingering.contains_key(&id) {
+            if !id.is_nil() && !self.jobs.contains_key(&id) && !self.lingering.contains_key(&id) {
                 return id;
             }
         }

@@ -26,6 +26,7 @@ pub(crate) const ALL: &[(&str, fn())] = &[
 struct Driver {
     channel: Channel,
     daemon: Child,
+    daemon_pid: u32,
 }
 
 fn cpus(count: f64) -> BTreeMap<String, f64> {
@@ -57,12 +58,13 @@ impl Driver {
             ..StartNode::default()
         };
         channel.send(Kind::StartNode, &start);
-        Self { channel, daemon }
+        Self { channel, daemon, daemon_pid: 0 }
     }
 
     fn new() -> Self {
         let mut driver = Self::spawn(env!("CARGO_PKG_VERSION"));
         let started: NodeStarted = driver.channel.expect(Kind::NodeStarted).read();
+        driver.daemon_pid = started.daemon_pid;
         // The process that was started stands guard over the daemon.
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", started.daemon_pid)).expect("it runs");
         let parent = stat.rsplit(')').next().and_then(|fields| fields.split_whitespace().nth(1).map(str::to_owned));
@@ -162,7 +164,7 @@ fn the_drivers_end_ends_everything() {
     driver.granted();
     driver.granted();
     let pids = [driver.peer_pid(), driver.peer_pid()];
-    let Driver { channel, mut daemon } = driver;
+    let Driver { channel, mut daemon, .. } = driver;
     drop(channel);
     let begin = Instant::now();
     daemon.wait().expect("the daemon ends");
@@ -212,7 +214,7 @@ fn a_dead_zygote_is_replaced() {
     driver.ask(1, 1, cpus(1.0));
     driver.granted();
     let stat = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let children = format!("/proc/{0}/task/{0}/children", driver.daemon.id());
+    let children = format!("/proc/{0}/task/{0}/children", driver.daemon_pid);
     let children = std::fs::read_to_string(children).expect("children");
     let zygote = children.split_whitespace().find(|pid| stat(pid).contains("-I")).expect("a zygote");
     rustix::process::kill_process(Pid::from_raw(zygote.parse().expect("a pid")).expect("a pid"), Signal::KILL)

@@ -215,7 +215,8 @@ fn extreme_numbers_leave_room_for_others() {
     let waiting = || Waiting { resources: amounts(&[("CPU", 1.0)]), count: u32::MAX, ..Waiting::default() };
     cluster.tell(1, Body::Load(Load { waiting: vec![waiting(), waiting()], ..Load::default() }));
     let mut ids = Vec::new();
-    for job_id in [vec![], vec![0xfe, 0xff, 0xff, 0xff], vec![], vec![]] {
+    let last = vec![0xfe, 0xff, 0xff, 0xff];
+    for job_id in [vec![], last.clone(), vec![], vec![]] {
         let driver_id = worker(1, 1).as_bytes().to_vec();
         let out = cluster.tell(1, Body::StartJob(StartJob { driver_id, job_id, ..StartJob::default() }));
         ids.extend(out.into_iter().filter_map(|(_, body)| match body {
@@ -223,7 +224,11 @@ fn extreme_numbers_leave_room_for_others() {
             _ => None,
         }));
     }
-    assert_eq!(ids, [vec![1, 0, 0, 0], vec![0xfe, 0xff, 0xff, 0xff], vec![2, 0, 0, 0], vec![3, 0, 0, 0]]);
+    assert_eq!(
+        ids,
+        [vec![1, 0, 0, 0], last, vec![2, 0, 0, 0], vec![3, 0, 0, 0]],
+        "the number that stands for none is left out"
+    );
 }
 
 #[test]
