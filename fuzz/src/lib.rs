@@ -41,9 +41,6 @@ mod session_table;
 #[allow(dead_code)]
 #[path = "../../crates/store/src/transfer/frames.rs"]
 mod transfer_frames;
-#[allow(dead_code)]
-#[path = "../../crates/processes/src/tree.rs"]
-mod tree;
 
 /// Every target by its name.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[

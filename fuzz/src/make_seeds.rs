@@ -80,8 +80,14 @@ fn write_handshakes() {
 }
 
 fn write_journal() {
-    let record =
-        Record { index: 3, at_us: 5, origin: NodeId::new([1; 28]), label: "key_value".to_owned(), body: vec![1, 2] };
+    let record = Record {
+        index: 3,
+        at_us: 5,
+        origin: NodeId::new([1; 28]),
+        label: "key_value".to_owned(),
+        body: vec![1, 2],
+        large: None,
+    };
     let bytes = record.encode();
     write("records", "file", &[&[2, 0x10][..], &part(&bytes), &[0x20], &part(&bytes)].concat());
     write("records", "sound", &[&[2, 0x11][..], &part(b"labelbody"), &[0x21], &part(b"labelbody")].concat());
@@ -94,7 +100,14 @@ fn write_journal() {
     }
     write("records", "redis", &redis);
     write("records", "packet", &[&[2, 0x13][..], &part(&[0x12, 2, 1, 1])].concat());
-    for (name, change) in [("flip", [1, 0, 0, 70, 3]), ("cut", [2, 0, 0x30, 0, 0]), ("zeros", [3, 0, 0x10, 0, 2])] {
+    for (name, change) in [
+        ("flip", [1, 1, 0, 0, 70, 3]),
+        ("cut", [1, 2, 0, 0, 90, 0]),
+        ("zeros", [2, 3, 0, 0, 10, 9]),
+        ("longer", [1, 4, 0, 0, 50, 0]),
+        ("twice", [1, 5, 0, 0, 36, 0]),
+        ("gone", [3, 6, 0, 0, 0, 0]),
+    ] {
         write("journal_file", name, &change);
     }
     write("snapshot", "changed", &[1, 0, 9, 200]);

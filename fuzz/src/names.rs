@@ -28,7 +28,7 @@ pub(crate) fn names(data: &[u8]) {
         3 => demand(text),
         _ => {
             // A line of /proc/<pid>/stat.
-            let _ = crate::tree::parent_in(text);
+            let _ = trygon_processes::fuzz::parent_in(text);
         }
     }
 }

@@ -46,7 +46,7 @@ fn decode(bytes: &[u8]) -> Option<Record> {
 fn sound(index: u64, body: &[u8]) -> Option<Record> {
     let (label, body) = body.split_at(body.len() / 2);
     let label = String::from_utf8_lossy(label).into_owned();
-    let record = Record { index, at_us: 1, origin: trygon_ids::NodeId::nil(), label, body: body.to_vec() };
+    let record = Record { index, at_us: 1, origin: trygon_ids::NodeId::nil(), label, body: body.to_vec(), large: None };
     decode(&record.encode())
 }
 

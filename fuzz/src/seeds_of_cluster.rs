@@ -1,7 +1,7 @@
 //! Seeds of what nodes and head say: short stories in which most kinds of messages come.
 
 use prost::Message;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use trygon_proto::control::{
     ActorStarted, Bundle, CreateActor, CreatePlacementGroup, Death, FunctionGet, FunctionPut, GetNamedActor,
     KeyValueRequest, KillActor, RemovePlacementGroup, StateQuery, WatchActor, WatchPlacementGroup,
@@ -16,8 +16,8 @@ use trygon_proto::v1::{
     Waiting, head_to_node, node_to_node,
 };
 
-fn cpus(count: f64) -> HashMap<String, f64> {
-    HashMap::from([("CPU".to_owned(), count)])
+fn cpus(count: f64) -> BTreeMap<String, f64> {
+    BTreeMap::from([("CPU".to_owned(), count)])
 }
 
 /// A part of an input: its length in one byte, 255 for the rest, and its bytes.
@@ -74,7 +74,7 @@ fn placed(number: u8, incarnation: u32, worker: u8) -> Body {
 
 fn load(free: f64) -> Body {
     let waiting = Waiting { resources: cpus(9.0), count: 2, name: "f".to_owned(), message: "too large".to_owned() };
-    Body::Load(Load { free: cpus(free), waiting: vec![waiting], total: HashMap::new() })
+    Body::Load(Load { free: cpus(free), waiting: vec![waiting], total: BTreeMap::new() })
 }
 
 fn job() -> StartJob {
@@ -142,7 +142,7 @@ fn ends_of_head() -> Vec<(u8, u8, Option<Body>)> {
 
 fn write_to_head(story: &[(u8, u8, Option<Body>)]) -> Vec<u8> {
     let encoded = |(node, pause, body): &(u8, u8, Option<Body>)| {
-        let message = NodeToHead { body: body.clone() }.encode_to_vec();
+        let message = NodeToHead { body: body.clone(), ..NodeToHead::default() }.encode_to_vec();
         [vec![*node, *pause], part(&message)].concat()
     };
     story.iter().flat_map(encoded).collect()
@@ -245,7 +245,7 @@ pub(crate) fn node() -> Vec<(&'static str, Vec<u8>)> {
 pub(crate) fn messages() -> Vec<Vec<u8>> {
     let framed = |direction: u8, bytes: Vec<u8>| [vec![direction], bytes].concat();
     let up = to_head().into_iter().chain(ends_of_head());
-    let up = up.map(|(_, _, body)| framed(0, NodeToHead { body }.encode_to_vec()));
+    let up = up.map(|(_, _, body)| framed(0, NodeToHead { body, ..NodeToHead::default() }.encode_to_vec()));
     let down = from_head().into_iter().map(|body| framed(1, HeadToNode { body: Some(body) }.encode_to_vec()));
     let across = from_node().into_iter().map(|body| framed(2, NodeToNode { body: Some(body) }.encode_to_vec()));
     up.chain(down).chain(across).collect()

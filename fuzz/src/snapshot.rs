@@ -10,7 +10,7 @@ static SOUND: OnceLock<Vec<u8>> = OnceLock::new();
 const SEED: &[u8] = include_bytes!("../seeds/head/story");
 
 fn sound() -> &'static [u8] {
-    SOUND.get_or_init(|| crate::head::after(SEED).snapshot().expect("a snapshot"))
+    SOUND.get_or_init(|| crate::head::after(SEED).snapshot().expect("a snapshot").bytes)
 }
 
 /// It is refused, or read; a head that reads one can write it.
@@ -25,10 +25,10 @@ pub(crate) fn snapshot(data: &[u8]) {
             bytes[place] = change[2];
         }
     }
-    let Ok(mut head) = Head::restore(&bytes) else { return };
+    let Ok(mut head) = Head::restore(&bytes, Vec::new()) else { return };
     let _ = head.snapshot();
-    let _ = head.sanity_check();
-    // A state that was changed breaks laws; what comes after must not panic for that.
-    let mut out = Vec::new();
-    head.tick(u64::MAX / 2, &mut out);
+    // A state that was changed may break laws; one that does not goes on.
+    if head.sanity_check().is_ok() {
+        head.tick(u64::MAX / 2, &mut Vec::new());
+    }
 }

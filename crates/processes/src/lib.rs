@@ -1,6 +1,8 @@
 //! The processes below this one: how much memory they use, and how all of them are ended, however they hide from their group.
 #![forbid(unsafe_code)]
 
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod memory;
 mod tree;
 

@@ -146,7 +146,7 @@ impl Actor {
 
     /// Restarts that count.
     pub fn restarts(&self) -> u32 {
-        self.incarnation - self.drained
+        self.incarnation.saturating_sub(self.drained)
     }
 
     /// Whether it lives on elsewhere when its node is drained: not one that is never to run twice.

@@ -120,6 +120,12 @@ impl Nodes {
         self.by_id.iter()
     }
 
+    /// Whether this node may be among these. One that is a cluster of its own has no others, and a cluster has no such node.
+    pub(super) fn may_have(&self, node: NodeId, is_alone: bool) -> bool {
+        let known = self.by_id.first_key_value();
+        known.is_none_or(|(id, entry)| entry.view.address.is_empty() == is_alone && (!is_alone || *id == node))
+    }
+
     /// Whether the only node is a cluster of its own: it decides by itself, and says itself what it cannot do.
     pub(super) fn is_alone(&self) -> bool {
         self.by_id.values().next().is_some_and(|entry| entry.view.address.is_empty())

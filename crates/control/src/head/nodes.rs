@@ -31,6 +31,9 @@ impl Head {
 
     pub(super) fn on_register(&mut self, node: NodeId, message: RegisterNode, out: &mut Out) {
         let is_alone = message.address.is_empty();
+        if !self.nodes.may_have(node, is_alone) {
+            return;
+        }
         if !is_alone && self.refuse_incarnation(node, &message, out) {
             return;
         }

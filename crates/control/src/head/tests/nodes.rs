@@ -230,3 +230,16 @@ fn extreme_numbers_leave_room_for_others() {
         "the number that stands for none is left out"
     );
 }
+
+#[test]
+fn a_node_that_is_its_own_cluster_is_not_one_of_many() {
+    let mut cluster = Cluster::new();
+    cluster.join(3, &[("CPU", 1.0)]);
+    let alone = Body::Register(RegisterNode { node_id: node(1).as_bytes().to_vec(), ..RegisterNode::default() });
+    assert!(cluster.tell(1, alone.clone()).is_empty());
+    assert_eq!(cluster.head.members(), [node(3)]);
+    let mut own = Cluster::new();
+    own.tell(1, alone);
+    assert!(own.join(3, &[("CPU", 1.0)]).is_empty());
+    assert_eq!(own.head.members(), [node(1)]);
+}

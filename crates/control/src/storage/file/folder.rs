@@ -36,7 +36,7 @@ impl Holder {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(StorageError::InUse { place: place(folder) }),
             Err(error) => return Err(failed(error.into())),
         }
-        let number = read_number(&file, 0).map_err(failed)? + 1;
+        let number = read_number(&file, 0).map_err(failed)?.wrapping_add(1);
         file.write_all_at(&number.to_le_bytes(), 0).and_then(|()| file.sync_data()).map_err(failed)?;
         Ok(Self { file, number })
     }
