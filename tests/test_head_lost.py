@@ -1,4 +1,4 @@
-"""The head is killed, frozen, started again and again, or loses its whole daemon: what was acknowledged is there, and work goes on."""
+"""The head is killed, frozen, started again and again, or loses its daemon: what was acknowledged is there."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_random_kills_lose_nothing_that_was_acknowledged(cluster: Cluster) -> No
 
     def killer() -> None:
         nonlocal kills
-        while not is_over.wait(chance.uniform(0.02, 0.4)):
+        while not is_over.wait(chance.uniform(0.05, 0.8)):
             kill_control(cluster.head_node.pid)
             kills += 1
 
@@ -155,7 +155,9 @@ def test_a_head_that_stands_still_for_ten_seconds_goes_on(cluster: Cluster) -> N
         assert trygon.get(counter.add.remote(), timeout=2) == count, "calls need no head"
         assert trygon.get(double.remote(count), timeout=2) == 2 * count, "nor do tasks"
         time.sleep(0.1)
-    os.kill(stopped, signal.SIGCONT)
+    # One that answers nobody is ended and started again, if that was noticed before.
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(stopped, signal.SIGCONT)
     resumed = time.monotonic()
     assert internal_kv._internal_kv_put(b"after", b"1", overwrite=True) is False
     assert time.monotonic() - resumed < 4

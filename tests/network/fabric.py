@@ -26,6 +26,8 @@ _PREFIX = "trygon-"
 _NOWHERE = "02:77:ff:ff:ff:ff"
 _RELAY = "02:77:00:00:ff:fe"
 _NAMESPACES = Path("/run/netns")
+# What has been told to end is gone after this.
+_LAST_BREATH_S = 1.0
 
 
 def why_not() -> str:
@@ -153,11 +155,13 @@ class Network:
                 del self._faults[source, target]
 
     def close(self) -> list[str]:
-        """Ends everything; gives what still ran on the machines."""
-        left = []
-        for host in self.hosts.values():
-            for pid in host.pids():
-                left.append(f"{host.name}: {pid} {_name_of(pid)}")
+        """Ends everything; gives what still ran on the machines, and went on for longer than it takes to end."""
+        until = time.monotonic() + _LAST_BREATH_S
+        while (running := [(host, pid) for host in self.hosts.values() for pid in host.pids()]) and (
+            time.monotonic() < until
+        ):
+            time.sleep(0.02)
+        left = [f"{host.name}: {pid} {_name_of(pid)}" for host, pid in running]
         if self._relay is not None:
             self._relay.communicate()
         for name in [*(host.namespace for host in self.hosts.values()), self.hub]:

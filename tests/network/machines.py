@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import leaks
 from programs import finish
 
 from network.fabric import Host, Network
@@ -82,6 +83,10 @@ class Machine:
     def run(self, body: str, timeout: float = 60) -> str:
         """Runs a Python program here; gives what it printed."""
         return finish(self.program(body), timeout, f" on {self.name}")
+
+    def below_daemon(self) -> set[int]:
+        """The processes that the daemon has started, and what they have."""
+        return {int(pid) for pid, _ in leaks.below(self.node["pid"], zombies=False)}
 
     def log(self) -> str:
         """The daemon's log."""

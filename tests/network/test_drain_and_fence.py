@@ -115,7 +115,7 @@ def test_a_fenced_node_stops_at_once_and_stays_out(machines: Machines, tmp_path:
     runs = tmp_path / "runs"
     wait_until(lambda: runs.exists() and runs.read_text(), 20, "the task runs")
     machines.start(machines["c"], more={"home": 100})
-    before = set(b.host.pids()) - {b.node["pid"]}
+    before = b.below_daemon()
     fenced = machines["c"].command("fence", "b", "--message", "bad memory")
     assert fenced.returncode == 0, fenced.stderr
     since = time.monotonic()

@@ -64,7 +64,7 @@ def wait_for_another(machines: Machines, name: str, old: str, limit_s: float = 3
 
 def processes(machine: Machine) -> set[int]:
     """The processes on a machine but for its daemon."""
-    return set(machine.host.pids()) - {machine.node["pid"]}
+    return machine.below_daemon()
 
 
 def test_a_node_that_is_cut_off_stops_its_work_and_comes_back_as_another(machines: Machines) -> None:

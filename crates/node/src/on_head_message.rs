@@ -133,7 +133,7 @@ impl Service {
         lifetime: ResourceSet,
     ) {
         self.placing.remove(&actor);
-        self.placed.insert(actor, Placed { worker, devices: devices(held), lifetime });
+        self.placed.insert(actor, Placed { worker, incarnation, devices: devices(held), lifetime });
         let message = ActorPlaced {
             actor_id: actor.as_bytes().to_vec(),
             incarnation,

@@ -8,6 +8,8 @@ use trygon_wire::control::Devices;
 #[derive(Debug)]
 pub(crate) struct Placed {
     pub(crate) worker: WorkerId,
+    /// Which life of the actor it is for.
+    pub(crate) incarnation: u32,
     pub(crate) devices: Vec<Devices>,
     pub(crate) lifetime: ResourceSet,
 }

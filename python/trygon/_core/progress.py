@@ -168,7 +168,7 @@ def _described(text: str) -> dict[str, Any] | None:
         state = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(state, dict) or not _KEYS <= state.keys():
+    if not isinstance(state, dict) or not state.keys() >= _KEYS:
         return None
     numbers = [state["count"], state["position"], state["total"] or 0]
     if not all(isinstance(number, (int, float)) and abs(number) < 1e18 for number in numbers):

@@ -34,15 +34,16 @@ pub(super) fn render(out: &mut String, nodes: &[Value]) {
 
 /// The one node that people mean with the beginning of an id, a name or an address.
 pub(super) fn find<'a>(nodes: &'a [Value], wanted: &str) -> Result<&'a Value, String> {
-    let is_meant = |node: &&Value| {
-        let id = text(&node["NodeID"]);
-        !wanted.is_empty()
-            && (id.starts_with(&wanted.to_ascii_lowercase())
-                || [address(node), text(&node["NodeManagerAddress"]), text(&node["NodeName"])]
-                    .iter()
-                    .any(|it| it == wanted))
+    let is_whole = |node: &&Value| {
+        let whole = [text(&node["NodeID"]), address(node), text(&node["NodeManagerAddress"]), text(&node["NodeName"])];
+        !wanted.is_empty() && whole.iter().any(|it| it == wanted)
     };
-    let found: Vec<&Value> = nodes.iter().filter(is_meant).collect();
+    let begins = |node: &&Value| !wanted.is_empty() && text(&node["NodeID"]).starts_with(&wanted.to_ascii_lowercase());
+    // A node of this name, or at this address, is meant rather than those whose ids happen to begin so.
+    let mut found: Vec<&Value> = nodes.iter().filter(is_whole).collect();
+    if found.is_empty() {
+        found = nodes.iter().filter(begins).collect();
+    }
     let shown = |found: &[&Value]| {
         let described = |node: &&Value| format!("{} ({} at {})", short(node), state(node), address(node));
         found.iter().map(described).collect::<Vec<_>>().join(", ")

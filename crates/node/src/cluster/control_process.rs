@@ -24,6 +24,8 @@ pub(crate) struct ControlProcess {
     /// When it is started again.
     pub(crate) starts_ms: Option<u64>,
     pause_ms: u64,
+    /// It said that it runs: from then on it answers.
+    pub(crate) has_begun: bool,
     certified: Option<SystemTime>,
 }
 
@@ -38,6 +40,7 @@ impl ControlProcess {
             socket: None,
             starts_ms: Some(0),
             pause_ms: FIRST_PAUSE_MS,
+            has_begun: false,
             certified: None,
         }
     }
@@ -80,6 +83,7 @@ impl ControlProcess {
     /// It works: the next failure is a first one.
     pub(crate) fn is_ready(&mut self) {
         self.pause_ms = FIRST_PAUSE_MS;
+        self.has_begun = true;
     }
 
     /// Ends what is left of it; it is started again, the later the more often it failed.
@@ -104,6 +108,7 @@ impl ControlProcess {
     /// Ends it.
     pub(crate) fn end(&mut self) {
         self.socket = None;
+        self.has_begun = false;
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();

@@ -49,7 +49,8 @@ impl Service {
     /// started again, before the leases of all nodes lapse.
     pub(crate) fn on_lease_unanswered(&mut self) {
         let control = self.cluster.as_ref().and_then(|cluster| cluster.control.as_ref());
-        if control.is_some_and(|control| control.socket().is_some()) {
+        // One that begins may wait for its journal, and says so by itself when it cannot have it.
+        if control.is_some_and(|control| control.has_begun) {
             self.log("the control service does not answer; it is started again");
             self.restart_control();
         }

@@ -3,11 +3,9 @@
 use crate::about::{VERSION, hostname};
 use crate::cluster::starter::START_LIMIT;
 use crate::head_place::HeadPlace;
-use crate::placed::ActorHere;
 use crate::process::{Part, Process};
 use crate::service::Service;
 use trygon_cluster::Outgoing;
-use trygon_ids::ActorId;
 use trygon_node_core::Event;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{ActorPlaced, HeldBundle, NodeToHead, RegisterNode, Registered, StartJob};
@@ -124,12 +122,16 @@ impl Service {
 
     /// What this node is, what it has, and what lives on it.
     pub(crate) fn registration(&self) -> RegisterNode {
-        let actors = self.actors_here.iter().map(|(actor, life)| ActorPlaced {
+        // Those for which a worker was found and `StartActor` has not come too: one of these messages may be lost.
+        let placed = self.placed.iter().map(|(actor, placed)| (actor, placed.incarnation, placed.worker));
+        let here = self.actors_here.iter().map(|(actor, life)| (actor, life.incarnation, life.worker));
+        let actors = here.chain(placed).map(|(actor, incarnation, worker)| ActorPlaced {
             actor_id: actor.as_bytes().to_vec(),
-            incarnation: life.incarnation,
-            worker_id: life.worker.as_bytes().to_vec(),
-            pid: self.pid_of(life.worker),
+            incarnation,
+            worker_id: worker.as_bytes().to_vec(),
+            pid: self.pid_of(worker),
         });
+        let starting = self.actors_here.iter().filter(|(_, life)| !life.is_running).map(|(actor, _)| actor);
         let jobs = self.jobs.iter().filter(|(_, job)| job.driver.is_some() && !job.is_ending);
         let jobs = jobs.map(|(id, job)| StartJob { job_id: id.as_bytes().to_vec(), ..job.start.clone() });
         RegisterNode {
@@ -148,7 +150,7 @@ impl Service {
             ended: if let HeadPlace::Remote(questions) = &self.head.place { questions.ended() } else { Vec::new() },
             first_id: self.first_id.as_bytes().to_vec(),
             name: self.session.as_ref().map(|session| session.name.clone()).unwrap_or_default(),
-            starting: self.actors_here.iter().filter(|(_, life)| !life.is_running).map(actor_bytes).collect(),
+            starting: starting.chain(self.placed.keys()).map(|actor| actor.as_bytes().to_vec()).collect(),
         }
     }
 
@@ -166,8 +168,4 @@ impl Service {
 
 fn id_bytes(process: &Process) -> Vec<u8> {
     process.id.as_bytes().to_vec()
-}
-
-fn actor_bytes((actor, _): (&ActorId, &ActorHere)) -> Vec<u8> {
-    actor.as_bytes().to_vec()
 }

@@ -14,7 +14,7 @@ fn a_folder_conforms() {
     let folder = tempfile::tempdir().expect("a folder");
     conforms(&|| open(&folder.path().join("control")));
     has_one_holder(&|| open(&folder.path().join("held")));
-    for seed in 0..4 {
+    for seed in 0..2 {
         does_what_memory_does(&|| open(&folder.path().join(seed.to_string())), seed, 60);
     }
 }
@@ -72,7 +72,7 @@ fn large_values_are_kept_once_and_collected() {
             std::fs::read_dir(&path).expect("there").chain(std::fs::read_dir(path.join("blobs")).expect("there"));
         files.map(|file| file.and_then(|file| file.metadata()).expect("ours").len()).sum()
     };
-    let value = vec![5; 10_000_000];
+    let value = vec![5; 1_000_000];
     let mut storage = open(&path);
     storage.load().expect("new");
     let with = |index| Record { large: Some(LargeBody::new(value.clone())), ..record(index, 1) };
@@ -80,7 +80,7 @@ fn large_values_are_kept_once_and_collected() {
     let large = [Large { digest: digest_of(&value), bytes: &value }];
     storage.snapshot(2, b"with it", &large).expect("room");
     storage.append(&[with(3)]).expect("room");
-    assert!(blobs() == 1 && size_bytes() < 10_100_000, "{} bytes", size_bytes());
+    assert!(blobs() == 1 && size_bytes() < 1_020_000, "{} bytes", size_bytes());
     drop(storage);
     let mut storage = open(&path);
     let found = storage.load().expect("sound");
