@@ -39,8 +39,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_HANDSHAKES: usize = 64;
 /// A large function should not need a round trip for each 64 KiB.
 const WINDOW_BYTES: u32 = 4 << 20;
-/// How long another service may hold the journal that is about to end: longer than `END_PATIENCE`.
-const PREDECESSOR_LIMIT: Duration = Duration::from_secs(4);
+/// How long another service may hold the journal that is about to end: longer than `END_PATIENCE`, and shorter than a node's lease, at whose end
+/// the node would end this process before it could say why it cannot run.
+const PREDECESSOR_LIMIT: Duration = Duration::from_millis(2_400);
 /// How long what is being written may take when the daemon is gone.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
