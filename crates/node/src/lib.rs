@@ -42,6 +42,7 @@ mod service;
 mod session;
 mod shutdown;
 mod signals;
+mod spill_options;
 mod start;
 mod start_session;
 mod state_query;

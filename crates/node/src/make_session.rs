@@ -4,6 +4,7 @@ use crate::cluster::Entrance;
 use crate::head_place::HeadLink;
 use crate::service::Service;
 use crate::session::{Role, Session, folder};
+use crate::spill_options::spill_options;
 use crate::start::NodeConfig;
 use crate::worker_pool::Shield;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -30,6 +31,7 @@ pub(crate) fn make(start: &StartDaemon) -> Result<Service, String> {
         idle_worker_ms: start.idle_worker_ms,
         max_workers: start.max_workers,
         address: start.ip.clone(),
+        spill: spill_options(start.spill.clone(), Some(&path)),
     })
     .map_err(failed)?;
     let (cluster, address) = Entrance { start, node_id: service.identity.node_id, folder: &path }.enter()?;

@@ -8,7 +8,7 @@ use crate::process::Part;
 use crate::service::Service;
 use crate::session::LISTENER;
 use crate::signals::SIGNALS;
-use crate::store_hook::OWN_NUMBER;
+use crate::store_hook::{OWN_NUMBER, SPILL_NUMBER};
 use crate::worker_pool::{ORPHANS, ZYGOTE};
 use std::time::Duration;
 use trygon_node_core::{EnvironmentId, Event};
@@ -69,6 +69,7 @@ impl Service {
                 }
             }
             (OWN_NUMBER, _) => self.on_transfer_events(),
+            (SPILL_NUMBER, _) => self.on_spill_events(),
             (number, Role::Ended) if number == ZYGOTE - 1 => self.on_zygote_left(),
             (LISTENER, _) => self.on_arrivals(),
             (NETWORK, _) => self.on_network(),

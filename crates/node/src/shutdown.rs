@@ -41,6 +41,7 @@ impl Service {
             // The driver names a folder of its own making. What cannot be removed is swept by the next driver.
             let _ = std::fs::remove_dir_all(&job.directory);
         }
+        self.store.remove_files();
         self.end_session();
     }
 

@@ -9,6 +9,8 @@ use crate::memory_watch::{MEMORY, MemoryOptions, MemoryWatch};
 use crate::poller::{Poller, Role};
 use crate::process::{DRIVER, Part, Process};
 use crate::service::{Identity, Service};
+use crate::spill_options::{remove_leftovers, spill_options};
+use crate::store_hook::OWN_NUMBER;
 use crate::translate::{amounts, resource_set};
 use crate::worker_pool::{Environments, Shield, ZygoteConfig, go_below_guard, inherited_socket};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -19,7 +21,8 @@ use trygon_ids::{JobId, NodeId};
 use trygon_node_core::{Event, Node, Options, PLAIN};
 use trygon_proto::v1::StartJob;
 use trygon_proto::v1::node_to_head::Body;
-use trygon_store::server::StoreServer;
+use trygon_store::server::{StoreOptions, StoreServer};
+use trygon_store::spill::SpillOptions;
 use trygon_wire::Kind;
 use trygon_wire::control::{NodeFailed, NodeStarted, StartNode};
 
@@ -42,6 +45,7 @@ pub(crate) struct NodeConfig {
     pub(crate) idle_worker_ms: u32,
     pub(crate) max_workers: u32,
     pub(crate) address: String,
+    pub(crate) spill: SpillOptions,
 }
 
 /// Runs the node of the driver that left its socket under descriptor 3, until the driver ends.
@@ -70,6 +74,7 @@ pub fn run_inherited() -> io::Result<()> {
         idle_worker_ms: start.idle_worker_ms,
         max_workers: start.max_workers,
         address: "127.0.0.1".to_owned(),
+        spill: spill_options(start.spill.clone(), None),
     })?;
     service.register();
     service.take_driver(connection, start.driver_pid)?;
@@ -179,6 +184,8 @@ impl Service {
         salt.copy_from_slice(&node_id[20..24]);
         let node_id = NodeId::new(node_id);
         let node = Node::new(options(&config, node_id));
+        remove_leftovers(&config.spill);
+        let (own, store) = (node.worker_id(OWN_NUMBER), StoreOptions::new(config.object_store_memory_bytes));
         let (poller, memory) = (Poller::new()?, MemoryWatch::start(MemoryOptions::read())?);
         poller.add(memory.news(), MEMORY, Role::Control)?;
         Ok(Self {
@@ -189,7 +196,7 @@ impl Service {
             node,
             head: HeadLink::here(),
             task_events: TaskEvents::new(MAX_TASK_EVENTS),
-            store: StoreServer::new(config.object_store_memory_bytes),
+            store: StoreServer::with_options(StoreOptions { own, spill: config.spill, ..store }),
             placing: BTreeMap::new(),
             placed: BTreeMap::new(),
             environments: Environments::default(),

@@ -1,12 +1,13 @@
 //! The object store inside the daemon: what concerns it goes in, what it answers goes out.
 
 use crate::poller::Role;
+use crate::process::Part;
 use crate::service::Service;
 use std::io;
 use trygon_ids::WorkerId;
 use trygon_store::server::{Outgoing, TransferOptions};
 use trygon_store::transfer::{Dial, TransferHandle};
-use trygon_wire::control::ReturnSegments;
+use trygon_wire::control::{LogLines, ReturnSegments};
 use trygon_wire::{FrameError, Kind};
 
 /// As long as a request for memory may wait.
@@ -14,22 +15,51 @@ const SHORTAGE_MS: u32 = 10_000;
 
 /// Names the daemon itself among the processes, and its transfers in the poller; processes count up from 0, zygotes from 2^60.
 pub(crate) const OWN_NUMBER: u64 = (1 << 60) - 3;
+/// Names the threads for files in the poller.
+pub(crate) const SPILL_NUMBER: u64 = (1 << 60) - 9;
 
 impl Service {
     /// A frame for the store.
     pub(crate) fn on_store_frame(&mut self, from: u64, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
         let outgoing = self.store.on_frame(self.node.worker_id(from), kind, body, self.now_ms())?;
         self.send_outgoing(outgoing);
-        if kind == Kind::SegmentRequest && self.store.stats().waiting_requests > 0 {
-            let now_ms = self.now_ms();
-            let outgoing = self.store.return_empty_segments(now_ms);
-            self.send_outgoing(outgoing);
+        Ok(())
+    }
+
+    /// Somebody waits for memory: every process is asked for what it does not need.
+    fn call_for_memory(&mut self) {
+        let now_ms = self.now_ms();
+        if self.store.calls_for_memory(now_ms) {
             let numbers: Vec<u64> = self.processes.keys().copied().collect();
             for number in numbers {
                 self.send(number, Kind::ReturnSegments, &ReturnSegments { for_ms: SHORTAGE_MS });
             }
         }
-        Ok(())
+    }
+
+    /// The threads that write and read files have something to say.
+    pub(crate) fn on_spill_events(&mut self) {
+        let now_ms = self.now_ms();
+        let outgoing = self.store.on_spill_events(now_ms);
+        self.send_outgoing(outgoing);
+        for notice in self.store.take_notices() {
+            self.log(&notice);
+            let drivers: Vec<u64> = self
+                .processes
+                .iter()
+                .filter(|(_, process)| process.part == Part::Driver)
+                .map(|(number, _)| *number)
+                .collect();
+            for number in drivers {
+                let lines = LogLines {
+                    name: "trygon".to_owned(),
+                    is_stderr: true,
+                    lines: vec![notice.clone()],
+                    ..LogLines::default()
+                };
+                self.send(number, Kind::LogLines, &lines);
+            }
+        }
     }
 
     /// STORE-3: a process is gone, and everything that it had sent was handled.
@@ -96,5 +126,10 @@ impl Service {
                 self.dirty.insert(number);
             }
         }
+        let events = self.store.new_spill_events();
+        if let Some(Err(error)) = events.map(|events| self.poller.add(events, SPILL_NUMBER, Role::Control)) {
+            self.log(&format!("objects cannot be written to files: {error}"));
+        }
+        self.call_for_memory();
     }
 }

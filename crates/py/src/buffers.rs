@@ -61,7 +61,8 @@ impl PinnedBuffer {
 
 enum Space {
     Open(StoredWrite),
-    Sealed,
+    /// With what keeps it in memory as long as there are views.
+    Sealed(Option<StoredBytes>),
 }
 
 /// Space in the object store to make a value in. Writable until it is sealed; sealing costs no copy.
@@ -129,6 +130,9 @@ impl StoreBuffer {
     // SAFETY: called by Python with a view that was filled above.
     unsafe fn __releasebuffer__(&mut self, _view: *mut ffi::Py_buffer) {
         self.views -= 1;
+        if let (0, Space::Sealed(pinned)) = (self.views, &mut self.space) {
+            *pinned = None;
+        }
     }
 
     /// Makes the space an object whose value is `pickle`, with the space as its one out-of-band buffer. Views that are left must not be
@@ -138,7 +142,7 @@ impl StoreBuffer {
         if fixed + pickle.len() > self.header_bytes {
             return Err(PyValueError::new_err("the description of the array is too long to be stored in front of it"));
         }
-        let Space::Open(mut space) = std::mem::replace(&mut self.space, Space::Sealed) else {
+        let Space::Open(mut space) = std::mem::replace(&mut self.space, Space::Sealed(None)) else {
             return Err(PyValueError::new_err("the object is sealed already"));
         };
         // The pickle is padded at its end (what follows its STOP is not read), so that the buffer begins where it lies.
@@ -154,6 +158,9 @@ impl StoreBuffer {
         let runtime = &self.session.runtime;
         let owner = self.session.setup.identity.worker;
         let object = runtime.lock().core.object_id(self.slot, self.generation, 0);
+        // Views that are left look at it, as those of `get` do.
+        let pinned = if self.views > 0 { runtime.pin(&space) } else { None };
+        self.space = Space::Sealed(pinned);
         let location = crate::gil::detached(py, || runtime.seal(space, object, owner));
         runtime.lock().core.fill(self.slot, self.generation, Value::Stored(location), &[]);
         Ok(ObjectRef::own(&self.session, self.slot, self.generation, 0))

@@ -44,10 +44,10 @@ impl Waiting {
 }
 
 impl CompletionQueue {
-    /// Of those whose objects have come, the ones that can be read at once. The others are on other nodes: their tokens come again with
+    /// Of those whose objects have come, the ones that can be read at once. The others are on other nodes, or in files: their tokens come again with
     /// their copies, so that an event loop does not stand still for a transfer.
     fn keep_those_elsewhere(&self, py: Python<'_>, numbers: Vec<u64>) -> Vec<u64> {
-        if self.session.runtime.lock().is_alone() {
+        if self.session.runtime.lock().is_all_in_memory() {
             return numbers;
         }
         let waiting = self.waiting.lock();

@@ -75,6 +75,7 @@ pub(crate) fn store_of(py: Python<'_>, error: &StoreError, object_id: &str) -> P
             let (capacity, used) = (capacity_bytes.to_string(), used_bytes.to_string());
             system(py, "store_full", &[("capacity_bytes", &capacity), ("used_bytes", &used), ("message", message)])
         }
+        StoreError::DiskFull(message) => system(py, "out_of_disk", &[("message", message)]),
         StoreError::Gone => lost("object_lost", "its shared memory is gone"),
         StoreError::Lost(message) => lost("object_lost", message),
         StoreError::TimedOut(message) => lost("object_fetch_timed_out", message),

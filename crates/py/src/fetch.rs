@@ -160,7 +160,7 @@ pub(crate) fn stored<'py>(
     let runtime = &session.runtime;
     let reference = pin.get().reference();
     let object = reference.object;
-    if runtime.lock().is_elsewhere(&location) {
+    if runtime.lock().must_ask(&location) {
         // A task's argument; what `get` is asked for was waited for already. Ctrl-C and a cancelled task end this wait.
         let patience = Patience::for_ever();
         let arrived = |engine: &mut Engine| engine.fetch(&object, location, Urgency::Argument) || engine.is_closed();

@@ -22,6 +22,21 @@ fn item<'py>(config: &Bound<'py, PyDict>, name: &str) -> PyResult<Bound<'py, PyA
     config.get_item(name)?.ok_or_else(|| PyRuntimeError::new_err(format!("the configuration lacks {name}")))
 }
 
+/// How objects are to be written to files; the usual way where nothing is said.
+fn spill(config: &Bound<'_, PyDict>) -> PyResult<Option<control::SpillConfig>> {
+    let Some(given) = config.get_item("spill")? else { return Ok(None) };
+    let given = given.cast_into::<PyDict>()?;
+    Ok(Some(control::SpillConfig {
+        is_off: item(&given, "is_off")?.extract()?,
+        directories: item(&given, "directories")?.extract()?,
+        threshold: item(&given, "threshold")?.extract()?,
+        file_bytes: item(&given, "file_bytes")?.extract()?,
+        file_objects: item(&given, "file_objects")?.extract()?,
+        quota_bytes: item(&given, "quota_bytes")?.extract()?,
+        disk_share: item(&given, "disk_share")?.extract()?,
+    }))
+}
+
 /// Starts a daemon as a child and connects to it.
 #[pyfunction]
 pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
@@ -48,6 +63,7 @@ pub(crate) fn start<'py>(py: Python<'py>, config: &Bound<'py, PyDict>) -> PyResu
         environment_description: item(config, "environment_description")?.extract()?,
         job_directory: item(config, "job_directory")?.extract()?,
         labels: item(config, "labels")?.extract()?,
+        spill: spill(config)?,
     };
     let launched = trygon_worker::launch(Path::new(&binary), place_descriptor);
     let (socket, mut child) =

@@ -146,9 +146,10 @@ impl World {
         for number in 0..self.processes.len() {
             let process = &self.processes[number];
             let statistics = process.core.statistics();
-            let held = statistics.borrowed + statistics.unfinished + statistics.leases;
-            // A reference that a lost reply lent counts until its receiver ends, for the receiver never heard of it.
-            let kept = statistics.owned + statistics.inline_bytes;
+            let held = statistics.unfinished + statistics.leases;
+            // A reference that a lost reply lent counts until its receiver ends, for the receiver never heard of it; and with it what it
+            // contains, of other owners too.
+            let kept = statistics.owned + statistics.inline_bytes + statistics.borrowed;
             let is_empty = held == 0 && (kept == 0 || self.workload.lost_record_percent > 0);
             if process.is_alive && !is_empty {
                 self.fail(format!(

@@ -22,5 +22,8 @@ pub use pulls::{
     PullRequest, PullStats, PullTable, SPAN_BYTES, ServeTable, Source,
 };
 pub use range_allocator::{ALIGNMENT_BYTES, RangeAllocator};
-pub use table::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable, node_of};
+pub use table::{
+    Effect, FilePart, Look, ObjectLocation, PartSource, RefuseCause, Reject, SpillLimits, StoreLimits, StoreStats,
+    StoreTable, WritePart, node_of,
+};
 pub use writer_pool::{PoolStats, Reserved, WriterPool};

@@ -2,13 +2,19 @@
 
 mod dead_workers;
 mod invariants;
+mod location;
 mod on_object;
 mod on_segment;
 mod on_worker_died;
 mod sizing;
+mod spill_defects;
+mod spill_state;
+mod spilling;
 mod state;
 
-pub use state::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable, node_of};
+pub use location::{ObjectLocation, node_of};
+pub use spill_state::{FilePart, Look, PartSource, SpillLimits, WritePart};
+pub use state::{Effect, RefuseCause, Reject, StoreLimits, StoreStats, StoreTable};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod server;
+pub mod spill;
 pub mod transfer;
 
 pub use trygon_shm::SegmentBytes;

@@ -100,8 +100,8 @@ fn store_4_a_full_store_says_so_in_numbers() {
     assert!(matches!(env.client(1).reserve(15_000_000), Reservation::NeedSegment { .. }));
     let answers = env.request(2, 15_000_000);
     assert!(answers.is_empty(), "it waits");
-    let due = env.server.next_deadline_ms().expect("not for ever");
-    let refused = env.tick_refused(due);
+    assert!(env.server.calls_for_memory(0) && !env.server.calls_for_memory(99) && env.server.calls_for_memory(100));
+    let refused = env.tick_refused(10_000);
     assert!(
         refused.message.contains("object store is full") && refused.message.contains("object_store_memory"),
         "{}",

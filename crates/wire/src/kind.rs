@@ -131,6 +131,10 @@ kinds! {
     AttachTool = 0x0252,
     /// `control::PeerLost`
     PeerLost = 0x0242,
+    /// `control::SegmentWatched`
+    SegmentWatched = 0x0248,
+    /// `control::LookEnded`
+    LookEnded = 0x0249,
     /// `control::ObjectPull`
     ObjectPull = 0x0240,
     /// `control::ReplicaRelease`
@@ -195,6 +199,8 @@ kinds! {
     ObjectPulled = 0x0341,
     /// `control::NodeLost`
     NodeLost = 0x0345,
+    /// `control::WatchSegment`
+    WatchSegment = 0x0348,
 
     // Between the daemon and the zygote: 0x04xx (`control`).
     /// `control::ForkWorker`, with descriptors

@@ -1,14 +1,12 @@
 //! Answers of the daemon that wait to be taken by whoever asked.
 
 use rustix::fd::OwnedFd;
-use trygon_ids::SegmentId;
 use trygon_wire::control;
 
 /// An answer that waits to be taken.
 #[derive(Debug)]
 pub(crate) enum Answer {
     SegmentGranted,
-    SegmentGone,
     SegmentRefused(control::SegmentRefused),
     ActorCreated(control::CreateActorReply),
     NamedActor(control::NamedActor),
@@ -20,9 +18,4 @@ pub(crate) enum Answer {
     WorkerSetup(control::WorkerSetup, OwnedFd),
     Cancelled { actor_forced: bool },
     Failed(String),
-}
-
-/// Answers about segments are kept beside those of requests, in a range of numbers of their own.
-pub(crate) fn segment_answer(segment: SegmentId) -> u64 {
-    segment.0 | 1 << 63
 }

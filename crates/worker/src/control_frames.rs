@@ -1,6 +1,6 @@
 //! What the daemon says.
 
-use crate::answer::{Answer, segment_answer};
+use crate::answer::Answer;
 use crate::engine::{Engine, LeaseInfo, MAX_LOG_LINES};
 use crate::log_line::LogLine;
 use crate::remote_peers::StillWaits;
@@ -88,6 +88,28 @@ impl Engine {
                 self.on_function_body(&message.hash, &message.body);
                 Ok(())
             }
+            Kind::NodeLost => self.on_node_lost(&decode(body)?),
+            Kind::ExitWorker => {
+                let message: control::ExitWorker = decode(body)?;
+                if message.drain {
+                    self.work.push_back(Work::Exit(message.reason));
+                } else {
+                    self.exit = Some(message.reason);
+                }
+                Ok(())
+            }
+            Kind::CertificateRenewed => self.on_certificate(decode(body)?),
+            Kind::LogLines => {
+                self.on_log_lines(decode(body)?);
+                Ok(())
+            }
+            kind => self.on_store_frame(kind, body),
+        }
+    }
+
+    /// What has to do with shared memory.
+    fn on_store_frame(&mut self, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
+        match kind {
             Kind::SegmentGranted => {
                 let message: control::SegmentGranted = decode(body)?;
                 let descriptor = self.descriptor()?;
@@ -104,9 +126,14 @@ impl Engine {
                 self.answers.insert(message.request_id, Answer::SegmentRefused(message));
                 Ok(())
             }
+            Kind::WatchSegment => {
+                let message: control::WatchSegment = decode(body)?;
+                self.on_watch_segment(SegmentId(message.segment_id));
+                self.control.flush();
+                Ok(())
+            }
             Kind::SegmentMapped => self.on_segment_mapped(&decode(body)?),
             Kind::ObjectPulled => self.on_object_pulled(&decode(body)?),
-            Kind::NodeLost => self.on_node_lost(&decode(body)?),
             Kind::Reclaim => {
                 let message: control::Reclaim = decode(body)?;
                 self.store.free(message.segment_id, message.offset_bytes, message.size_bytes);
@@ -117,20 +144,6 @@ impl Engine {
             }
             Kind::ReturnSegments => {
                 self.on_shortage(&decode(body)?);
-                Ok(())
-            }
-            Kind::ExitWorker => {
-                let message: control::ExitWorker = decode(body)?;
-                if message.drain {
-                    self.work.push_back(Work::Exit(message.reason));
-                } else {
-                    self.exit = Some(message.reason);
-                }
-                Ok(())
-            }
-            Kind::CertificateRenewed => self.on_certificate(decode(body)?),
-            Kind::LogLines => {
-                self.on_log_lines(decode(body)?);
                 Ok(())
             }
             kind => self.on_reply(kind, body),
@@ -145,7 +158,9 @@ impl Engine {
     /// Somebody waits for memory.
     fn on_shortage(&mut self, message: &control::ReturnSegments) {
         self.segments_wanted_until_ns = self.clock.now_ns() + u64::from(message.for_ms) * 1_000_000;
+        self.release_unseen();
         self.return_empty_segments();
+        self.control.flush();
     }
 
     fn on_reply(&mut self, kind: Kind, body: &[u8]) -> Result<(), FrameError> {
@@ -388,16 +403,17 @@ impl Engine {
 
     fn on_segment_mapped(&mut self, message: &control::SegmentMapped) -> Result<(), FrameError> {
         let segment = SegmentId(message.segment_id);
+        self.replicas.mapping.remove(&segment);
+        if message.watched || message.size_bytes == 0 {
+            self.replicas.watched.entry(segment).or_default();
+        }
         if message.size_bytes == 0 {
-            self.answers.insert(segment_answer(segment), Answer::SegmentGone);
+            self.forget_copies_in(segment);
             return Ok(());
         }
         let descriptor = self.descriptor()?;
-        let answer = match self.store.add_mapping(segment.0, message.size_bytes, descriptor) {
-            Ok(()) => Answer::SegmentGranted,
-            Err(error) => Answer::Failed(error.to_string()),
-        };
-        self.answers.insert(segment_answer(segment), answer);
+        // What cannot be mapped, because no address space is left, is found not to be there.
+        let _ = self.store.add_mapping(segment.0, message.size_bytes, descriptor);
         Ok(())
     }
 

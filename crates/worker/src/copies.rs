@@ -1,7 +1,7 @@
-//! What is known of the copies of objects of other nodes, and why an object cannot be had.
+//! What is known of objects that the daemon has to be asked for, and why an object cannot be had.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use trygon_ids::{ObjectId, WorkerId};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_worker_core::Location;
 
 /// Why an object cannot be written or read.
@@ -16,6 +16,8 @@ pub enum StoreError {
         /// A sentence for people.
         message: String,
     },
+    /// Objects have to go to the disk, and the disk is full.
+    DiskFull(String),
     /// The segment is gone: the object was freed, or its writer's node is lost.
     Gone,
     /// No copy can be had of an object of another node, for this reason.
@@ -37,16 +39,29 @@ pub enum Urgency {
     Argument,
 }
 
+/// What the daemon keeps for this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) location: Location,
+    pub(crate) since_ns: u64,
+    /// Whether it was looked at since.
+    pub(crate) was_seen: bool,
+    /// Somebody was told that it is here, because the object is lost elsewhere: it is not given up for want of memory.
+    pub(crate) is_kept: bool,
+}
+
 #[derive(Debug)]
 pub(crate) enum Copy {
     Coming {
         urgency: Urgency,
         /// Where it comes from, as its owner said.
         from: Location,
+        /// Names the question: an earlier one about the same object may still be answered.
+        number: u64,
         /// Tokens to be pushed when it is here: queue and token.
         waiters: Vec<(u32, u64)>,
     },
-    Here(Location),
+    Here(Held),
     /// It could not be had from there.
     Failed {
         from: Location,
@@ -62,6 +77,12 @@ pub(crate) struct Replicas {
     pub(crate) copies: HashMap<ObjectId, Copy>,
     /// Counts answers, so that a waiter looks again only when there is something to see.
     pub(crate) arrivals: u64,
+    pub(crate) next_number: u64,
+    /// Segments that the daemon was asked for.
+    pub(crate) mapping: HashSet<SegmentId>,
+    /// Segments of this node whose objects may be in files, so that the daemon is asked before one is looked at. With what this process
+    /// looked at when it was told, by offset, and still does.
+    pub(crate) watched: HashMap<SegmentId, BTreeSet<u64>>,
     /// Lost objects of this process of which a copy is being fetched.
     pub(crate) rescues: HashSet<ObjectId>,
     /// Borrowers that were asked for a copy: until when an answer is waited for, the object and the borrower.

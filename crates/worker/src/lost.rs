@@ -68,7 +68,12 @@ impl Engine {
         }
         self.forget_failure(object);
         match self.place(object, location, Urgency::Get) {
-            Place::Here(copy) => self.end_rescue(object, Some(copy)),
+            Place::Here(copy) => {
+                if let Some(Copy::Here(held)) = self.replicas.copies.get_mut(object) {
+                    held.is_kept = true;
+                }
+                self.end_rescue(object, Some(copy));
+            }
             Place::Failed(_) => self.end_rescue(object, None),
             Place::Coming => {
                 self.replicas.rescues.insert(*object);
@@ -112,7 +117,9 @@ impl Engine {
     pub(crate) fn on_copy_query(&mut self, index: PeerIndex, message: &peer::CopyQuery) -> Result<(), FrameError> {
         let object = object_id(&message.object_id)?;
         let mut answer = peer::LocationUpdate { object_id: message.object_id.clone(), ..Default::default() };
-        if let Some(Copy::Here(copy)) = self.replicas.copies.get(&object) {
+        if let Some(Copy::Here(held)) = self.replicas.copies.get_mut(&object) {
+            held.is_kept = true;
+            let copy = held.location;
             answer.is_here = true;
             answer.segment_id = copy.segment.0;
             answer.offset_bytes = copy.offset_bytes;

@@ -1,12 +1,14 @@
 //! Objects in shared memory: a place to write one, the bytes of one.
 
-use crate::answer::{Answer, segment_answer};
+use crate::answer::Answer;
 use crate::copies::{Place, StoreError, Urgency};
+use crate::engine::Engine;
 use crate::requests::RequestError;
 use crate::runtime::Runtime;
 use crate::wait::Patience;
+use parking_lot::MutexGuard;
 use std::sync::Arc;
-use trygon_ids::{ObjectId, WorkerId};
+use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_store::client::{Allocation, PinnedBytes, Reservation};
 use trygon_wire::{Kind, control};
 use trygon_worker_core::Location;
@@ -68,6 +70,9 @@ impl Runtime {
                             if let Reservation::Ready(allocation) = self.store.reserve_anywhere(size_bytes) {
                                 return Ok(StoredWrite(allocation));
                             }
+                            if refused.disk_full {
+                                return Err(StoreError::DiskFull(refused.message));
+                            }
                             return Err(StoreError::Full {
                                 capacity_bytes: refused.capacity_bytes,
                                 used_bytes: refused.used_bytes,
@@ -108,14 +113,25 @@ impl Runtime {
         Location { segment, offset_bytes, size_bytes }
     }
 
-    /// The bytes of a stored object, fetched first if they are on another node. The caller holds a reference to it as long as it looks.
+    /// The bytes of a stored object, fetched first if they are on another node or in a file. The caller holds a reference to it as long as it
+    /// looks.
     pub fn stored_bytes(&self, object: &ObjectId, location: Location) -> Result<StoredBytes, StoreError> {
+        let mut tries_left = MOST_TRIES;
         loop {
             let mut engine = self.lock();
             match engine.place(object, location, Urgency::Get) {
                 Place::Here(here) => {
-                    drop(engine);
-                    return self.mapped_bytes(here);
+                    // Under the engine's lock: the daemon is not told meanwhile that nobody here looks at it.
+                    let bytes = self.store.bytes(here.segment.0, here.offset_bytes, here.size_bytes);
+                    if let Some(bytes) = bytes {
+                        return Ok(StoredBytes(Arc::new(bytes)));
+                    }
+                    if self.store.is_mapped(here.segment.0) || tries_left == 0 {
+                        return Err(StoreError::Gone);
+                    }
+                    tries_left -= 1;
+                    self.map_segment(engine, here.segment)?;
+                    continue;
                 }
                 Place::Failed(error) => {
                     engine.forget_failure(object);
@@ -132,24 +148,28 @@ impl Runtime {
         }
     }
 
-    /// The bytes at a place on this node, mapping the segment first if this process never read from it.
-    fn mapped_bytes(&self, location: Location) -> Result<StoredBytes, StoreError> {
-        let Location { segment, offset_bytes, size_bytes } = location;
-        for _ in 0..2 {
-            if let Some(bytes) = self.store.bytes(segment.0, offset_bytes, size_bytes) {
-                return Ok(StoredBytes(Arc::new(bytes)));
-            }
-            let mut engine = self.lock();
+    /// Maps a segment that this process never read from, once for all threads that want it. Whether it is there is seen when it is looked at:
+    /// what is gone may be in a file.
+    fn map_segment(&self, mut engine: MutexGuard<'_, Engine>, segment: SegmentId) -> Result<(), StoreError> {
+        if engine.replicas.mapping.insert(segment) {
             engine.control.send(Kind::SegmentMap, &control::SegmentMap { segment_id: segment.0 });
-            drop(engine);
-            match self.await_answer(segment_answer(segment), &Patience::for_ever())? {
-                Answer::SegmentGranted => {}
-                _ => return Err(StoreError::Gone),
-            }
         }
-        Err(StoreError::Gone)
+        drop(engine);
+        self.wait_through(&Patience::for_ever(), |engine| {
+            !engine.replicas.mapping.contains(&segment) || engine.is_closed()
+        });
+        if self.lock().is_closed() { Err(RequestError::Closed.into()) } else { Ok(()) }
+    }
+
+    /// Keeps an object of this process where it is for as long as the result lives; for views that were made before it was sealed.
+    pub fn pin(&self, write: &StoredWrite) -> Option<StoredBytes> {
+        let Allocation { segment_id, offset_bytes, size_bytes, .. } = write.0;
+        self.store.bytes(segment_id, offset_bytes, size_bytes).map(|bytes| StoredBytes(Arc::new(bytes)))
     }
 }
+
+/// How often a segment is mapped for one object: its copy may go and come back meanwhile.
+const MOST_TRIES: u32 = 10;
 
 /// Smaller values stay: the store's alignment would cost more than it frees.
 const LEAST_MOVED_BYTES: usize = 1 << 10;

@@ -56,9 +56,7 @@ impl Engine {
                 self.control.send(Kind::LeaseReturn, &control::LeaseReturn { lease_id, worker_exiting });
             }
             Effect::FreeStored { object, location } => {
-                if self.is_elsewhere(&location) {
-                    self.release_copy(&object);
-                }
+                self.release_copy(&object);
                 self.free_stored(&object, location);
             }
             Effect::Forgotten { object } => self.release_copy(&object),
@@ -160,7 +158,8 @@ impl Engine {
 
     /// Frees an object's place in shared memory: at once when this process wrote it, through the daemon otherwise.
     pub(crate) fn free_stored(&mut self, object: &ObjectId, location: Location) {
-        let reclaimed = self.store.free(location.segment.0, location.offset_bytes, location.size_bytes);
+        let is_watched = self.replicas.watched.contains_key(&location.segment);
+        let reclaimed = !is_watched && self.store.free(location.segment.0, location.offset_bytes, location.size_bytes);
         let message = control::ObjectFree {
             object_id: object.as_bytes().to_vec(),
             segment_id: location.segment.0,

@@ -1,7 +1,8 @@
-//! Copies of objects of other nodes: asked of the daemon, held as long as this process refers to the object.
+//! Objects that the daemon is asked for: copies of those of other nodes, and own ones that may be in files. Held as long as this process
+//! refers to the object, or until somebody needs the memory and nobody here looks at it.
 
 use crate::completions::CompletionQueue;
-use crate::copies::{Copy, Place, StoreError, Urgency};
+use crate::copies::{Copy, Held, Place, StoreError, Urgency};
 use crate::engine::Engine;
 use crate::runtime::Runtime;
 use trygon_ids::{ObjectId, SegmentId};
@@ -9,7 +10,15 @@ use trygon_store::node_of;
 use trygon_wire::{FrameError, Kind, control};
 use trygon_worker_core::{Location, Reference, Value, Waiter};
 
+/// What came and was not looked at yet is not given up before: it would be asked for again.
+const FRESH_NS: u64 = 200_000_000;
+
 impl Engine {
+    /// Whether the daemon has to be asked before an object at the place is looked at.
+    pub fn must_ask(&self, location: &Location) -> bool {
+        self.is_elsewhere(location) || self.replicas.watched.contains_key(&location.segment)
+    }
+
     /// Whether the place is on another node.
     pub fn is_elsewhere(&self, location: &Location) -> bool {
         node_of(location.segment) != self.replicas.node_number
@@ -18,6 +27,11 @@ impl Engine {
     /// Whether everything that may be waited for can only be on this node.
     pub fn is_alone(&self) -> bool {
         self.replicas.node_number == 0
+    }
+
+    /// Whether everything that may be waited for can only be in this node's memory.
+    pub fn is_all_in_memory(&self) -> bool {
+        self.is_alone() && self.replicas.watched.is_empty()
     }
 
     /// A number that grows whenever `watch` or `fetch` may say something new.
@@ -31,17 +45,23 @@ impl Engine {
         !matches!(self.place(object, location, urgency), Place::Coming)
     }
 
-    /// As `fetch`, of a reference whose value is known. What is no stored object is here.
+    /// As `fetch`, of a reference whose value is known. What is no stored object is here, and so is what is in a file of this node.
     pub fn fetch_value(&mut self, reference: &Reference, urgency: Urgency) -> bool {
         if self.is_alone() {
             return true;
         }
         let location = match self.core.value_of(reference) {
+            Some(Value::Stored(location)) if !self.is_elsewhere(location) => return true,
             Some(Value::Stored(location)) => *location,
             // It was lost, and will be there again.
             Some(Value::Pending) => return self.core.watch(reference),
             _ => return true,
         };
+        self.fetch_or_lose(reference, location, urgency)
+    }
+
+    /// As `fetch`; what cannot be had is looked for by its owner, and waited for.
+    fn fetch_or_lose(&mut self, reference: &Reference, location: Location, urgency: Urgency) -> bool {
         match self.place(&reference.object, location, urgency) {
             Place::Coming => false,
             Place::Failed(StoreError::Lost(reason)) => self.lose(reference, location, &reason),
@@ -50,33 +70,46 @@ impl Engine {
     }
 
     pub(crate) fn place(&mut self, object: &ObjectId, location: Location, urgency: Urgency) -> Place {
-        if !self.is_elsewhere(&location) {
+        if !self.must_ask(&location) {
             return Place::Here(location);
         }
         match self.replicas.copies.get_mut(object) {
-            Some(Copy::Here(copy)) => return Place::Here(*copy),
+            Some(Copy::Here(held)) => {
+                held.was_seen |= urgency == Urgency::Get;
+                return Place::Here(held.location);
+            }
             Some(Copy::Failed { from, error }) if *from == location => return Place::Failed(error.clone()),
             Some(Copy::Coming { urgency: before, from, .. }) if *before <= urgency && *from == location => {
                 return Place::Coming;
             }
-            Some(Copy::Coming { urgency: before, from, .. }) => {
+            Some(Copy::Coming { urgency: before, from, number, .. }) => {
                 *before = urgency.min(*before);
                 *from = location;
+                let number = *number;
+                self.send_pull(object, location, urgency, number);
             }
             Some(Copy::Failed { .. }) | None => {
                 self.core.note_copy(object);
-                self.replicas.copies.insert(*object, Copy::Coming { urgency, from: location, waiters: Vec::new() });
+                self.replicas.next_number += 1;
+                let number = self.replicas.next_number;
+                let coming = Copy::Coming { urgency, from: location, number, waiters: Vec::new() };
+                self.replicas.copies.insert(*object, coming);
+                self.send_pull(object, location, urgency, number);
             }
         }
+        Place::Coming
+    }
+
+    fn send_pull(&mut self, object: &ObjectId, location: Location, urgency: Urgency, number: u64) {
         let message = control::ObjectPull {
             object_id: object.as_bytes().to_vec(),
             segment_id: location.segment.0,
             offset_bytes: location.offset_bytes,
             size_bytes: location.size_bytes,
             priority: urgency as u32,
+            number,
         };
         self.control.send(Kind::ObjectPull, &message);
-        Place::Coming
     }
 
     /// Forgets that a copy could not be had: the next `get` asks again.
@@ -101,28 +134,76 @@ impl Engine {
         self.control.send(Kind::ReplicaRelease, &control::ReplicaRelease { object_id });
     }
 
+    /// Somebody needs memory: what nobody here looks at is let go.
+    pub(crate) fn release_unseen(&mut self) {
+        let now_ns = self.clock.now_ns();
+        let unseen = |copy: &Copy| match copy {
+            Copy::Here(Held { location, since_ns, was_seen, is_kept: false }) => {
+                (*was_seen || now_ns >= since_ns + FRESH_NS)
+                    && !self.store.is_pinned(location.segment.0, location.offset_bytes)
+            }
+            _ => false,
+        };
+        let released: Vec<ObjectId> =
+            self.replicas.copies.iter().filter(|(_, copy)| unseen(copy)).map(|(object, _)| *object).collect();
+        for object in released {
+            self.release_copy(&object);
+        }
+        for (segment, offsets) in &mut self.replicas.watched {
+            offsets.retain(|offset_bytes| {
+                let is_pinned = self.store.is_pinned(segment.0, *offset_bytes);
+                if !is_pinned {
+                    let message = control::LookEnded { segment_id: segment.0, offset_bytes: *offset_bytes };
+                    self.control.send(Kind::LookEnded, &message);
+                }
+                is_pinned
+            });
+        }
+    }
+
+    /// A segment is gone, and with it what this process held in it.
+    pub(crate) fn forget_copies_in(&mut self, segment: SegmentId) {
+        let is_in = |copy: &Copy| matches!(copy, Copy::Here(held) if held.location.segment == segment);
+        self.replicas.copies.retain(|_, copy| !is_in(copy));
+    }
+
+    /// From now on the daemon is asked before an object of the segment is looked at, and no space of it is taken back without its word.
+    pub(crate) fn on_watch_segment(&mut self, segment: SegmentId) {
+        let offsets = self.store.pinned_in(segment.0);
+        self.replicas.watched.entry(segment).or_default().extend(&offsets);
+        self.control.send(Kind::SegmentWatched, &control::SegmentWatched { segment_id: segment.0, offsets });
+    }
+
     /// The daemon's answer.
     pub(crate) fn on_object_pulled(&mut self, message: &control::ObjectPulled) -> Result<(), FrameError> {
         let object = ObjectId::from_bytes(&message.object_id).map_err(|_| FrameError::Malformed("object id"))?;
         // Released meanwhile: the daemon was told, and has the copy no more.
         let Some(copy) = self.replicas.copies.get_mut(&object) else { return Ok(()) };
-        let text = message.message.clone();
+        // And what is asked for again since then gets an answer of its own.
         let from = match copy {
-            Copy::Coming { from, .. } | Copy::Failed { from, .. } | Copy::Here(from) => *from,
+            Copy::Coming { from, number, .. } if *number == message.number => *from,
+            _ => return Ok(()),
         };
+        let text = message.message.clone();
         let failed = |error| Copy::Failed { from, error };
         let new = match message.error.as_str() {
-            "" => Copy::Here(Location {
-                segment: SegmentId(message.segment_id),
-                offset_bytes: message.offset_bytes,
-                size_bytes: message.size_bytes,
+            "" => Copy::Here(Held {
+                location: Location {
+                    segment: SegmentId(message.segment_id),
+                    offset_bytes: message.offset_bytes,
+                    size_bytes: message.size_bytes,
+                },
+                since_ns: self.clock.now_ns(),
+                was_seen: false,
+                is_kept: self.replicas.rescues.contains(&object),
             }),
             "timed_out" => failed(StoreError::TimedOut(text)),
+            "disk_full" => failed(StoreError::DiskFull(text)),
             "store_full" => failed(StoreError::Full { capacity_bytes: 0, used_bytes: 0, message: text }),
             "not_allowed" => failed(StoreError::Failed(text)),
             _ => failed(StoreError::Lost(text)),
         };
-        let found = if let Copy::Here(place) = &new { Some(*place) } else { None };
+        let found = if let Copy::Here(held) = &new { Some(held.location) } else { None };
         let waiters = match std::mem::replace(copy, new) {
             Copy::Coming { waiters, .. } => waiters,
             Copy::Here(_) | Copy::Failed { .. } => Vec::new(),
@@ -142,7 +223,15 @@ impl Runtime {
     /// Whether the value can be read at once. If not, a copy is asked for, and `token` is put into the queue when it is here.
     pub fn complete_when_here(&self, queue: &CompletionQueue, reference: &Reference, token: u64) -> bool {
         let mut engine = self.lock();
-        if engine.fetch_value(reference, Urgency::Get) {
+        let is_here = match engine.core.value_of(reference) {
+            Some(Value::Stored(location)) => {
+                let location = *location;
+                engine.fetch_or_lose(reference, location, Urgency::Get)
+            }
+            Some(Value::Pending) => engine.core.watch(reference),
+            _ => true,
+        };
+        if is_here {
             return true;
         }
         let (queue, core) = (queue.number(), &mut engine.core);

@@ -93,10 +93,13 @@ def init(
         session = _session(address, mode)
         if session is not None:
             _refuse_resources(session, num_cpus, num_gpus, resources, labels, object_store_memory, given.memory)
+            _refuse_spilling(session, given.spill)
             runtime_env = given.runtime_env if runtime_env is None else runtime_env
             return _start_with({**_driver(session), "job_weight": weight}, log_to_driver, runtime_env, given, mode)
         config = _configuration(num_cpus, num_gpus, resources, object_store_memory, given.memory, mode == "inline")
         config["labels"] = check_init_labels(labels)
+        if given.spill is not None:
+            config["spill"] = given.spill
         runtime_env = given.runtime_env if runtime_env is None else runtime_env
         return _start_with(config, log_to_driver, runtime_env, given, mode)
 
@@ -258,6 +261,14 @@ def _refuse_resources(session: Any, cpus: Any, gpus: Any, resources: Any, labels
             f"When connecting to a running cluster, {', '.join(named)} must not be given: the node at {session.address}"
             " has what it was started with. Give them to `trygon start`, or start an engine in this program with"
             ' init(address="local").'
+        )
+
+
+def _refuse_spilling(session: Any, spill: dict[str, Any] | None) -> None:
+    if spill is not None:
+        raise ValueError(
+            "When connecting to a running cluster, object_spilling_directory and the settings of spilling in"
+            f" _system_config must not be given: the node at {session.address} has what it was started with."
         )
 
 

@@ -27,11 +27,17 @@ _WITHOUT_EFFECT: dict[str, tuple[tuple[Any, ...], str]] = {
     "_redis_password": ((None, ""), "there is no Redis"),
     "_temp_dir": ((None,), "the engine keeps no folder"),
     "_metrics_export_port": ((None,), "nothing listens"),
-    "_system_config": ((None, {}), "these are settings of Ray's own processes"),
     "_tracing_startup_hook": ((None,), "there is no tracing"),
-    "object_spilling_directory": ((None,), "objects are not written to disk"),
 }
-TAKEN = ("job_config", "configure_logging", "logging_format", "logging_config", "_memory")
+TAKEN = (
+    "job_config",
+    "configure_logging",
+    "logging_format",
+    "logging_config",
+    "_memory",
+    "_system_config",
+    "object_spilling_directory",
+)
 
 
 class Given:
@@ -45,6 +51,7 @@ class Given:
         "memory",
         "namespace",
         "runtime_env",
+        "spill",
     )
 
     def __init__(self) -> None:
@@ -55,12 +62,19 @@ class Given:
         self.memory: int | None = None
         self.namespace: str | None = None
         self.runtime_env: dict[str, Any] | None = None
+        self.spill: dict[str, Any] | None = None
 
 
 def take(others: dict[str, Any]) -> Given:
     """Takes out of `others` what this module answers for. Warns once, naming everything that has no effect."""
     given = Given()
-    _warn(others)
+    system_config = _system_config(others.pop("_system_config", None))
+    directory = others.pop("object_spilling_directory", None)
+    if directory is not None or system_config:
+        from trygon._core import spilling
+
+        given.spill = spilling.config(directory, system_config)
+    _warn(others, system_config)
     job = _job_config(others.pop("job_config", None))
     # Workers inherit it.
     os.environ.pop("TRYGON_DEFAULT_ACTOR_LIFETIME", None)
@@ -79,14 +93,24 @@ def take(others: dict[str, Any]) -> Given:
     return given
 
 
-def _warn(others: dict[str, Any]) -> None:
+def _system_config(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise TypeError(f"_system_config of init() must be a dict, but {type(value).__name__} was given.")
+    return value or {}
+
+
+def _warn(others: dict[str, Any], system_config: dict[str, Any]) -> None:
     ignored = []
+    if system_config:
+        from trygon._core.spilling import SETTINGS
+
+        unknown = [name for name in system_config if name not in SETTINGS]
+        if unknown:
+            ignored.append(f"_system_config (of {', '.join(unknown)}: these are settings of Ray's own processes)")
     for name, (silent, why) in _WITHOUT_EFFECT.items():
         if name not in others:
             continue
         value = others.pop(name)
-        if name == "_system_config" and value is not None and not isinstance(value, dict):
-            raise TypeError(f"_system_config of init() must be a dict, but {type(value).__name__} was given.")
         if not any(value is quiet or (type(value) is type(quiet) and value == quiet) for quiet in silent):
             ignored.append(f"{name} ({why})")
     if ignored:

@@ -194,6 +194,9 @@ def _cancelled(details: Details) -> BaseException:
 
 def _store_full(details: Details) -> BaseException:
     capacity, used = details.get("capacity_bytes"), details.get("used_bytes")
+    if _message(details).startswith("The object store"):
+        # The daemon has said all of it.
+        return exceptions.ObjectStoreFullError(_message(details))
     numbers = f" ({_mebibytes(used)} of {_mebibytes(capacity)} used)" if capacity else ""
     return exceptions.ObjectStoreFullError(
         f"The object store is full{numbers}: {_message(details) or 'nothing in it can be dropped'}."

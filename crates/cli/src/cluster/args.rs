@@ -1,5 +1,6 @@
 //! The words of the commands about nodes.
 
+use crate::cluster::spill::SpillArgs;
 use clap::{ArgGroup, Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -83,6 +84,8 @@ pub(crate) struct NodeOptions {
     /// Most processes of workers at once; 0 for no limit.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) max_workers: u32,
+    #[command(flatten)]
+    pub(crate) spill: SpillArgs,
     #[command(flatten)]
     pub(crate) rays: Rays,
 }

@@ -8,6 +8,7 @@ mod fence;
 mod machine;
 mod node_request;
 mod nodes;
+mod spill;
 mod start;
 mod status;
 mod stop;

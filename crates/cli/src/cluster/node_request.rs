@@ -71,6 +71,7 @@ pub(super) fn request(start: &Start) -> Result<StartDaemon, String> {
         storage: storage(start)?,
         head_patience_s: if start.head { 0 } else { start.head_reconnect_timeout },
         certificate_lifetime_s: start.certificate_lifetime.unwrap_or(0),
+        spill: Some(start.node.spill.config()?),
     })
 }
 

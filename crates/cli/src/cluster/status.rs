@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 /// What is asked for, beside what waits.
-const QUESTIONS: [&str; 6] = ["session", "nodes", "cluster_resources", "available_resources", "jobs", "actors"];
+const QUESTIONS: [&str; 7] =
+    ["session", "nodes", "cluster_resources", "available_resources", "jobs", "actors", "store"];
 /// Lines of what waits that are shown.
 const MAX_WAITING: usize = 20;
 
@@ -39,6 +40,7 @@ fn render(answers: &Value) -> String {
     let _ = writeln!(out, "Cluster {} · trygon {}\n", text(&session["address"]), text(&session["package_version"]));
     nodes::render(&mut out, list(&answers["nodes"]));
     render_resources(&mut out, answers);
+    render_store(&mut out, &answers["store"]);
     render_jobs(&mut out, answers);
     render_waiting(&mut out, list(&answers["waiting"]));
     out
@@ -57,6 +59,24 @@ fn render_resources(out: &mut String, answers: &Value) {
             writeln!(out, "  {used} of {has} {name}")
         };
     }
+}
+
+/// The objects of the node that was asked.
+fn render_store(out: &mut String, store: &Value) {
+    let gigabytes = |name: &str| store[name].as_u64().unwrap_or(0) as f64 / 1e9;
+    let (used, capacity) = (gigabytes("used_bytes"), gigabytes("capacity_bytes"));
+    let _ = write!(out, "\nObjects of this node: {used:.2} of {capacity:.2} GB in memory");
+    if store["spilled_bytes_total"].as_u64().unwrap_or(0) > 0 {
+        let _ = write!(
+            out,
+            ", {:.2} GB in {} files ({:.2} GB written, {:.2} GB read back)",
+            gigabytes("spilled_bytes"),
+            store["spill_files"],
+            gigabytes("spilled_bytes_total"),
+            gigabytes("restored_bytes_total")
+        );
+    }
+    let _ = writeln!(out);
 }
 
 fn render_jobs(out: &mut String, answers: &Value) {
@@ -103,6 +123,8 @@ mod tests {
             "available_resources": {"CPU": 1.5},
             "jobs": [{"job_id": "01000000", "driver_pid": 0, "entrypoint": "a.py", "weight": 2.5}],
             "actors": [{"state": "alive"}, {"state": "dead"}],
+            "store": {"used_bytes": 500_000_000u64, "capacity_bytes": 2_000_000_000u64, "spilled_bytes": 3_000_000_000u64,
+                "spilled_bytes_total": 4_000_000_000u64, "restored_bytes_total": 1_000_000_000u64, "spill_files": 31},
             "waiting": [{"name": "f", "count": 2, "needs": "CPU: 8", "why": "no node has so much"},
                 {"kind": "actors", "name": "A", "count": 1, "needs": [{"GPU": 1.0}], "why": ""}],
         });
@@ -112,6 +134,7 @@ mod tests {
             "001122334455  alive",
             "2.5 of 4 CPU",
             "actors: 1",
+            "0.50 of 2.00 GB in memory, 3.00 GB in 31 files (4.00 GB written, 1.00 GB read back)",
             "only detached actors  weight 2.5  a.py",
             "2 × f (CPU: 8)",
             "1 × actors A (GPU: 1): all",

@@ -26,7 +26,7 @@ impl StoreTable {
                     Life::Owned(_) | Life::HeldForReaders => {}
                 }
             }
-            if entry.writer.is_none() && !entry.has_owned_object() {
+            if entry.writer.is_none() && !entry.has_owned_object() && !self.is_held(*id) {
                 return Err(format!("STORE-3: {id:?} has neither a writer nor an object"));
             }
             if entry.writer.is_some_and(|writer| self.dead.contains(writer)) {
@@ -42,6 +42,6 @@ impl StoreTable {
         if self.waiting.iter().any(|request| self.dead.contains(request.from)) {
             return Err("STORE-3: a dead process waits for space".into());
         }
-        Ok(())
+        self.check_spilling()
     }
 }

@@ -1,7 +1,9 @@
 //! Objects sealed and freed.
 
 use crate::RangeAllocator;
-use crate::table::state::{Effect, Life, ObjectEntry, ObjectLocation, Reject, SegmentEntry, Stage, StoreTable};
+use crate::table::location::ObjectLocation;
+use crate::table::spill_state::OnDisk;
+use crate::table::state::{Effect, Life, ObjectEntry, Reject, SegmentEntry, Stage, StoreTable};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
 /// Most early frees remembered for one segment; each is the difference between two sockets, so there are few.
@@ -28,17 +30,24 @@ impl StoreTable {
         if end > entry.size_bytes {
             return Err(Reject::OutOfBounds);
         }
-        if !entry.make_way(location.offset_bytes, end, from) {
+        let Some(gone) = entry.make_way(location.offset_bytes, end, from) else {
             return Err(Reject::Overlap);
-        }
+        };
         self.sealed_objects += 1;
+        self.next_stamp += 1;
+        entry.used_stamp = self.next_stamp;
         // Nobody ever had it when its owner is gone or has freed it already.
         if self.dead.contains(owner) || entry.freed_early.remove(&(location.offset_bytes, id)) {
             effects.push(Effect::Reclaim { to: from, range: location });
-            return Ok(());
+        } else {
+            let object =
+                ObjectEntry { id, size_bytes: location.size_bytes, life: Life::Owned(owner), disk: OnDisk::No };
+            entry.objects.insert(location.offset_bytes, object);
         }
-        let object = ObjectEntry { id, size_bytes: location.size_bytes, life: Life::Owned(owner) };
-        entry.objects.insert(location.offset_bytes, object);
+        for (offset, object) in gone {
+            self.forget_looks(location.segment, offset, object.id);
+            self.drop_from_disk((location.segment, offset, object.id), object.disk, effects);
+        }
         Ok(())
     }
 
@@ -53,6 +62,9 @@ impl StoreTable {
         effects: &mut Vec<Effect>,
     ) {
         let ObjectLocation { segment, offset_bytes, .. } = location;
+        if self.on_spilled_freed((segment, offset_bytes, id), now_ms, effects) {
+            return;
+        }
         let Some(entry) = self.segments.get_mut(&segment) else {
             return;
         };
@@ -67,17 +79,24 @@ impl StoreTable {
             return;
         }
         entry.objects.remove(&offset_bytes);
-        match entry.writer {
-            Some(writer) if reclaimed && writer == from => {}
-            Some(to) => {
-                let range = ObjectLocation { segment, offset_bytes, size_bytes: object.size_bytes };
-                effects.push(Effect::Reclaim { to, range });
-            }
-            None => {
-                self.trim(segment, effects);
-                self.release_if_unused(segment, effects);
-                self.serve_waiting(now_ms, effects);
-            }
+        let by_writer = reclaimed && entry.writer == Some(from);
+        self.forget_looks(segment, offset_bytes, id);
+        self.drop_from_disk((segment, offset_bytes, id), object.disk, effects);
+        let range = ObjectLocation { segment, offset_bytes, size_bytes: object.size_bytes };
+        if !by_writer && !self.is_held_by_write(object.disk, range) {
+            self.give_back(range, now_ms, effects);
+        }
+    }
+
+    /// A range holds nothing any more: it is its writer's again, or the system's.
+    pub(crate) fn give_back(&mut self, range: ObjectLocation, now_ms: u64, effects: &mut Vec<Effect>) {
+        let writer = self.segments.get(&range.segment).and_then(|entry| entry.writer);
+        if let Some(to) = writer {
+            effects.push(Effect::Reclaim { to, range });
+        } else {
+            self.trim(range.segment, effects);
+            self.release_if_unused(range.segment, effects);
+            self.serve_waiting(now_ms, effects);
         }
     }
 
@@ -98,8 +117,10 @@ impl StoreTable {
         let ranges = entry.unused_pages();
         let kept = entry.size_bytes - ranges.iter().map(|(_, len)| len).sum::<u64>();
         if kept < entry.charged_bytes {
-            self.used_bytes -= entry.charged_bytes - kept;
+            let back_bytes = entry.charged_bytes - kept;
+            self.used_bytes -= back_bytes;
             entry.charged_bytes = kept;
+            self.spill.came_back(back_bytes);
             effects.push(Effect::Trim { segment, ranges });
         }
     }
@@ -111,8 +132,8 @@ impl SegmentEntry {
     }
 
     /// Removes the objects in a range that the writer itself owns: it has freed them, or the range would not be in use again. Its word
-    /// about that may come after this one, since several of its threads speak. False when another's object is in the way.
-    fn make_way(&mut self, start: u64, end: u64, writer: WorkerId) -> bool {
+    /// about that may come after this one, since several of its threads speak. `None` when another's object is in the way.
+    fn make_way(&mut self, start: u64, end: u64, writer: WorkerId) -> Option<Vec<(u64, ObjectEntry)>> {
         let end = end.max(start + 1);
         let mut own = Vec::new();
         for (offset, object) in self.objects.range(..end).rev() {
@@ -120,14 +141,14 @@ impl SegmentEntry {
                 break;
             }
             if object.life != Life::Owned(writer) {
-                return false;
+                return None;
             }
-            own.push(*offset);
+            own.push((*offset, *object));
         }
-        for offset in own {
-            self.objects.remove(&offset);
+        for (offset, _) in &own {
+            self.objects.remove(offset);
         }
-        true
+        Some(own)
     }
 
     /// Runs of whole pages that no object touches.

@@ -1,7 +1,7 @@
 //! Segments asked for, made, mapped and given back.
 
 use crate::table::sizing;
-use crate::table::state::{Effect, SegmentEntry, Stage, StoreTable, WaitingRequest};
+use crate::table::state::{Effect, RefuseCause, SegmentEntry, Stage, StoreTable, WaitingRequest};
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::{SegmentId, WorkerId};
 
@@ -22,12 +22,30 @@ impl StoreTable {
             return;
         }
         let deadline_ms = now_ms.saturating_add(self.limits.wait_ms);
-        let request = WaitingRequest { from, request_id, least_bytes, deadline_ms };
+        let request = WaitingRequest { from, request_id, least_bytes, asked_ms: now_ms, deadline_ms };
         if sizing::sizes_to_try(self, from, least_bytes).is_none() || self.waiting.len() >= MOST_WAITING {
-            self.refuse(request, effects);
-        } else if !self.try_create(request, effects) {
+            self.refuse(request, RefuseCause::TooLarge, effects);
+        } else if self.must_queue() || !self.try_create(request, effects) {
             self.waiting.push_back(request);
+            self.waited_requests += 1;
         }
+        self.plan_spills(now_ms, effects);
+    }
+
+    /// Whether anybody waits for space.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Requests that had to wait so far.
+    pub fn waited_requests(&self) -> u64 {
+        self.waited_requests
+    }
+
+    /// Requests are served in order as long as files make room for the first. Without that a request that fits overtakes one that does not:
+    /// its task may be what the other waits for.
+    fn must_queue(&self) -> bool {
+        !self.waiting.is_empty() && self.is_making_room()
     }
 
     /// The segment of an earlier `Create` is there.
@@ -52,19 +70,23 @@ impl StoreTable {
             return;
         };
         self.release(segment, effects);
-        self.refuse(WaitingRequest { from, request_id, least_bytes: asked_bytes, deadline_ms: now_ms }, effects);
+        let request =
+            WaitingRequest { from, request_id, least_bytes: asked_bytes, asked_ms: now_ms, deadline_ms: now_ms };
+        self.refuse(request, RefuseCause::TooLarge, effects);
     }
 
     /// A process wants to read a segment.
     pub fn on_segment_map(&mut self, from: WorkerId, segment: SegmentId, effects: &mut Vec<Effect>) {
+        let stamp = self.stamp();
         let entry = self.segments.get_mut(&segment).filter(|entry| entry.stage == Stage::Ready);
-        let size_bytes = entry.map_or(0, |entry| {
+        let (size_bytes, watched) = entry.map_or((0, false), |entry| {
             if entry.writer != Some(from) && !self.dead.contains(from) {
                 entry.readers.insert(from);
             }
-            entry.size_bytes
+            entry.used_stamp = stamp;
+            (entry.size_bytes, entry.watch.is_some())
         });
-        effects.push(Effect::Map { to: from, segment, size_bytes });
+        effects.push(Effect::Map { to: from, segment, size_bytes, watched });
     }
 
     /// The writer needs a segment no more. Objects that are still in it, if there are any, keep it.
@@ -77,40 +99,56 @@ impl StoreTable {
         }
         entry.writer = None;
         entry.freed_early.clear();
+        entry.awaits_nobody_else(from);
         self.release_if_unused(segment, effects);
         self.serve_waiting(now_ms, effects);
+        self.plan_spills(now_ms, effects);
     }
 
     /// Time has passed: requests that waited long enough are refused.
     pub fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         self.serve_waiting(now_ms, effects);
-        let (expired, waiting) = self.waiting.drain(..).partition::<Vec<_>, _>(|request| request.deadline_ms <= now_ms);
-        self.waiting = waiting.into();
-        for request in expired {
-            self.refuse(request, effects);
+        self.plan_spills(now_ms, effects);
+        let disk_is_full = self.spill.is_disk_full();
+        for request in std::mem::take(&mut self.waiting) {
+            if disk_is_full && request.disk_deadline_ms() <= now_ms {
+                self.refuse(request, RefuseCause::DiskFull, effects);
+            } else if request.deadline_ms <= now_ms {
+                self.refuse(request, RefuseCause::Full, effects);
+            } else {
+                self.waiting.push_back(request);
+            }
         }
     }
 
     /// When `on_tick` has something to do, if nothing happens before.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.waiting.iter().map(|request| request.deadline_ms).min()
+        let disk_is_full = self.spill.is_disk_full();
+        let deadline = |request: &WaitingRequest| {
+            if disk_is_full { request.deadline_ms.min(request.disk_deadline_ms()) } else { request.deadline_ms }
+        };
+        let refusals_ms = self.waiting.iter().map(deadline).min();
+        [refusals_ms, self.next_plan_ms()].into_iter().flatten().min()
     }
 
-    /// Serves who waits, oldest first. A request that fits overtakes one that does not: its task may be what the other waits for.
+    /// Serves who waits, oldest first.
     pub(crate) fn serve_waiting(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         if self.waiting.is_empty() {
             return;
         }
+        let in_order = self.is_making_room();
         let waiting = std::mem::take(&mut self.waiting);
         for request in waiting {
-            if request.deadline_ms <= now_ms || !self.try_create(request, effects) {
+            let is_behind = in_order && !self.waiting.is_empty();
+            if is_behind || request.deadline_ms <= now_ms || !self.try_create(request, effects) {
                 self.waiting.push_back(request);
             }
         }
     }
 
     fn try_create(&mut self, request: WaitingRequest, effects: &mut Vec<Effect>) -> bool {
-        let room = self.limits.capacity_bytes.saturating_sub(self.used_bytes);
+        let taken = self.used_bytes.saturating_add(self.kept_for_reading(request.from, request.least_bytes));
+        let room = self.limits.capacity_bytes.saturating_sub(taken);
         let sizes = sizing::sizes_to_try(self, request.from, request.least_bytes).unwrap_or_default();
         let Some(size_bytes) = sizes.into_iter().find(|size| *size <= room) else {
             return false;
@@ -129,19 +167,22 @@ impl StoreTable {
                 readers: BTreeSet::new(),
                 freed_early: BTreeSet::new(),
                 must_not_erase: false,
+                watch: None,
+                used_stamp: self.next_stamp,
             },
         );
         effects.push(Effect::Create { segment, size_bytes });
         true
     }
 
-    fn refuse(&mut self, request: WaitingRequest, effects: &mut Vec<Effect>) {
+    fn refuse(&mut self, request: WaitingRequest, cause: RefuseCause, effects: &mut Vec<Effect>) {
         self.refused_requests += 1;
         effects.push(Effect::Refuse {
             to: request.from,
             request_id: request.request_id,
             size_bytes: request.least_bytes,
             used_bytes: self.used_bytes,
+            cause,
         });
     }
 
@@ -159,6 +200,7 @@ impl StoreTable {
             return;
         };
         self.used_bytes -= entry.charged_bytes;
+        self.spill.came_back(entry.charged_bytes);
         // Who still reads keeps the pages by having them mapped; they are not ours to erase (STORE-2).
         effects.push(Effect::Release { segment, erase: !entry.must_not_erase });
     }

@@ -1,6 +1,8 @@
 //! The table's data, and what goes in and out.
 
 use crate::table::dead_workers::DeadWorkers;
+use crate::table::location::{NODE_SHIFT, ObjectLocation};
+use crate::table::spill_state::{OnDisk, SpillLimits, SpillState, Watch, WritePart};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
@@ -13,25 +15,10 @@ pub struct StoreLimits {
     pub wait_ms: u64,
     /// Number of the node in its cluster; 0 where there is no cluster. A segment's number begins with it.
     pub node_number: u32,
-}
-
-/// The rest of a segment's number counts up.
-const NODE_SHIFT: u32 = 40;
-
-/// The node that a segment lies on.
-pub fn node_of(segment: SegmentId) -> u32 {
-    (segment.0 >> NODE_SHIFT) as u32
-}
-
-/// Where an object lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ObjectLocation {
-    /// The segment.
-    pub segment: SegmentId,
-    /// Offset in it.
-    pub offset_bytes: u64,
-    /// Length of the object.
-    pub size_bytes: u64,
+    /// The daemon as a writer: it holds copies, which are dropped and never spilled.
+    pub own: WorkerId,
+    /// What may be written to files.
+    pub spill: SpillLimits,
 }
 
 /// What the daemon has to do.
@@ -65,6 +52,8 @@ pub enum Effect {
         size_bytes: u64,
         /// Bytes in segments.
         used_bytes: u64,
+        /// Why.
+        cause: RefuseCause,
     },
     /// Give a reader a read-only descriptor; none when the size is 0, because the segment is gone.
     Map {
@@ -74,6 +63,8 @@ pub enum Effect {
         segment: SegmentId,
         /// Its size, or 0.
         size_bytes: u64,
+        /// The reader is to ask before it looks at an object of the segment.
+        watched: bool,
     },
     /// Tell the writer that a range is its own again.
     Reclaim {
@@ -96,6 +87,36 @@ pub enum Effect {
         /// Nobody reads it, though some may still have it mapped: its pages can go at once.
         erase: bool,
     },
+    /// Tell a process to ask from now on before it looks at an object of the segment, and to say what it looks at now (`on_watched`).
+    Watch {
+        /// The process.
+        to: WorkerId,
+        /// The segment.
+        segment: SegmentId,
+    },
+    /// Write these one after the other into a new file of this number, then report `on_written` or `on_write_failed`.
+    Write {
+        /// The file.
+        file: u64,
+        /// What goes into it, in order.
+        parts: Vec<WritePart>,
+    },
+    /// Nothing of the file is needed any more.
+    DeleteFile {
+        /// The file.
+        file: u64,
+    },
+}
+
+/// Why a request for space is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefuseCause {
+    /// No empty store could hold it, or the system has no memory for it.
+    TooLarge,
+    /// Nothing could be dropped or written to files for too long.
+    Full,
+    /// The files have no space left.
+    DiskFull,
 }
 
 /// A message that no correct client sends.
@@ -151,6 +172,20 @@ pub struct StoreStats {
     pub refused_requests: u64,
     /// Objects sealed so far.
     pub sealed_objects: u64,
+    /// Objects that are in a file and not in memory.
+    pub spilled_objects: u64,
+    /// Their size.
+    pub spilled_bytes: u64,
+    /// Files there are.
+    pub spill_files: u64,
+    /// Their size, with the parts that nobody needs any more.
+    pub spill_file_bytes: u64,
+    /// Bytes of objects written to files so far.
+    pub spilled_bytes_total: u64,
+    /// Objects written to files so far.
+    pub spilled_objects_total: u64,
+    /// Bytes that processes look at in segments from which objects were to be written to files.
+    pub looked_at_bytes: u64,
 }
 
 /// Who answers for an object.
@@ -167,6 +202,8 @@ pub(crate) struct ObjectEntry {
     pub(crate) id: ObjectId,
     pub(crate) size_bytes: u64,
     pub(crate) life: Life,
+    /// Whether a file has it too.
+    pub(crate) disk: OnDisk,
 }
 
 /// Whether a segment can be used yet.
@@ -196,6 +233,10 @@ pub(crate) struct SegmentEntry {
     pub(crate) freed_early: BTreeSet<(u64, ObjectId)>,
     /// An object went while someone may still read it: the pages must stay for those who have them mapped.
     pub(crate) must_not_erase: bool,
+    /// Who looks at what, once the segment's objects are to go into files.
+    pub(crate) watch: Option<Box<Watch>>,
+    /// When something in it was last sealed or looked for; a count, not a time.
+    pub(crate) used_stamp: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -203,6 +244,7 @@ pub(crate) struct WaitingRequest {
     pub(crate) from: WorkerId,
     pub(crate) request_id: u64,
     pub(crate) least_bytes: u64,
+    pub(crate) asked_ms: u64,
     pub(crate) deadline_ms: u64,
 }
 
@@ -217,6 +259,9 @@ pub struct StoreTable {
     pub(crate) next_segment: u64,
     pub(crate) refused_requests: u64,
     pub(crate) sealed_objects: u64,
+    pub(crate) next_stamp: u64,
+    pub(crate) waited_requests: u64,
+    pub(crate) spill: SpillState,
 }
 
 impl StoreTable {
@@ -231,7 +276,20 @@ impl StoreTable {
             next_segment: u64::from(limits.node_number) << NODE_SHIFT | 1,
             refused_requests: 0,
             sealed_objects: 0,
+            next_stamp: 1,
+            waited_requests: 0,
+            spill: SpillState::default(),
         }
+    }
+
+    /// Who the daemon is as a writer.
+    pub fn set_own(&mut self, own: WorkerId) {
+        self.limits.own = own;
+    }
+
+    pub(crate) fn stamp(&mut self) -> u64 {
+        self.next_stamp += 1;
+        self.next_stamp
     }
 
     /// Number of this node.
@@ -266,7 +324,9 @@ impl StoreTable {
                     stats.held_for_readers_bytes += object.size_bytes;
                 }
             }
+            stats.looked_at_bytes += segment.looked_at_bytes();
         }
+        self.add_spill_stats(&mut stats);
         stats
     }
 }

@@ -5,3 +5,6 @@ mod env;
 mod objects;
 mod random;
 mod space;
+mod spill_random;
+mod spill_world;
+mod spilling;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use trygon_ids::SegmentId;
 use trygon_shm::SegmentBytes;
 
-/// A view on a sealed object. Keeps the mapping; in the process that wrote the object it also keeps the space from being used again
-/// (STORE-2). Elsewhere that is up to the reference to the object, which has to live as long.
+/// A view on a sealed object. Keeps the mapping, keeps the object from leaving memory for a file, and in the process that wrote it the space
+/// from being used again (STORE-2). Elsewhere that is up to the reference to the object, which has to live as long.
 #[derive(Debug)]
 pub struct PinnedBytes {
     mapping: Arc<dyn SegmentBytes>,
     offset_bytes: u64,
     len_bytes: u64,
-    /// Only in the process that wrote the object.
+    /// Where the pin is counted.
     pin: Option<(Arc<Shared>, SegmentId)>,
 }
 

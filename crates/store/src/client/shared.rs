@@ -8,7 +8,7 @@ use trygon_ids::SegmentId;
 use trygon_shm::{ReadOnlyMapping, WritableMapping};
 use trygon_store_core::WriterPool;
 
-/// Pins of one range that this process wrote.
+/// Pins of one range.
 #[derive(Debug)]
 pub(crate) struct Pinned {
     pub(crate) count: u32,

@@ -156,7 +156,29 @@ impl StoreClient {
             return None;
         }
         readable.used_ms = now_ms;
-        Some(PinnedBytes::new(readable.mapping.clone(), offset_bytes, len_bytes, None))
+        let mapping = readable.mapping.clone();
+        let pinned = state.pins.entry((segment, offset_bytes)).or_insert(Pinned { count: 0, free_len_bytes: None });
+        pinned.count += 1;
+        Some(PinnedBytes::new(mapping, offset_bytes, len_bytes, Some((self.shared.clone(), segment))))
+    }
+
+    /// Whether this process looks at the object that begins there.
+    pub fn is_pinned(&self, segment_id: u64, offset_bytes: u64) -> bool {
+        self.shared.state.lock().pins.contains_key(&(SegmentId(segment_id), offset_bytes))
+    }
+
+    /// Where the objects of a segment begin that this process looks at.
+    pub fn pinned_in(&self, segment_id: u64) -> Vec<u64> {
+        let segment = SegmentId(segment_id);
+        let state = self.shared.state.lock();
+        state.pins.range((segment, 0)..=(segment, u64::MAX)).map(|((_, offset_bytes), _)| *offset_bytes).collect()
+    }
+
+    /// Whether the segment is mapped here.
+    pub fn is_mapped(&self, segment_id: u64) -> bool {
+        let state = self.shared.state.lock();
+        let segment = SegmentId(segment_id);
+        state.writable.contains_key(&segment) || state.readable.contains_key(&segment)
     }
 
     /// Call it now and then (`now_ms` of `StoreClient::now_ms`): segments that have been empty for a while, unmapped already; each is to be

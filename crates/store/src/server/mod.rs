@@ -3,6 +3,8 @@
 mod options;
 mod perform;
 mod provision;
+mod spilling;
+mod spilling_state;
 mod stats;
 mod store_server;
 mod transfers;

@@ -2,13 +2,16 @@
 
 use crate::server::options::StoreOptions;
 use crate::server::provision::Provisioning;
+use crate::server::spilling_state::Spilling;
 use crate::server::transfers_state::Transfers;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_shm::Segment;
 use trygon_store_core::{Effect, ObjectLocation, Reject, StoreLimits, StoreStats, StoreTable, node_of};
-use trygon_wire::control::{ObjectFree, ObjectSealed, ReplicaRelease, SegmentMap, SegmentRequest, SegmentReturn};
+use trygon_wire::control::{
+    LookEnded, ObjectFree, ObjectSealed, ReplicaRelease, SegmentMap, SegmentRequest, SegmentReturn, SegmentWatched,
+};
 use trygon_wire::{FrameError, Kind, decode};
 
 /// A frame to a process, with the descriptor that travels beside it.
@@ -32,6 +35,7 @@ pub struct StoreServer {
     pub(crate) effects: Vec<Effect>,
     /// Only in a cluster.
     pub(crate) transfers: Option<Box<Transfers>>,
+    pub(crate) spilling: Spilling,
 }
 
 impl StoreServer {
@@ -42,8 +46,8 @@ impl StoreServer {
 
     /// An empty store with these options.
     pub fn with_options(options: StoreOptions) -> Self {
-        let StoreOptions { capacity_bytes, wait_ms, node_number } = options;
-        let limits = StoreLimits { capacity_bytes, wait_ms, node_number };
+        let StoreOptions { capacity_bytes, wait_ms, node_number, own, ref spill } = options;
+        let limits = StoreLimits { capacity_bytes, wait_ms, node_number, own, spill: spill.limits(capacity_bytes) };
         Self {
             options,
             table: StoreTable::new(limits),
@@ -51,6 +55,7 @@ impl StoreServer {
             provisioning: Provisioning::default(),
             effects: Vec::new(),
             transfers: None,
+            spilling: Spilling::default(),
         }
     }
 
@@ -67,10 +72,21 @@ impl StoreServer {
 
     /// Whether frames of this kind are for the store.
     pub fn handles(kind: Kind) -> bool {
-        use Kind::{ObjectFree, ObjectPull, ObjectSealed, ReplicaRelease, SegmentMap, SegmentRequest, SegmentReturn};
+        use Kind::{
+            LookEnded, ObjectFree, ObjectPull, ObjectSealed, ReplicaRelease, SegmentMap, SegmentRequest, SegmentReturn,
+            SegmentWatched,
+        };
         matches!(
             kind,
-            SegmentRequest | SegmentMap | SegmentReturn | ObjectSealed | ObjectFree | ObjectPull | ReplicaRelease
+            SegmentRequest
+                | SegmentMap
+                | SegmentReturn
+                | SegmentWatched
+                | LookEnded
+                | ObjectSealed
+                | ObjectFree
+                | ObjectPull
+                | ReplicaRelease
         )
     }
 
@@ -105,7 +121,19 @@ impl StoreServer {
             }
             Kind::ReplicaRelease => {
                 let ReplicaRelease { object_id: object } = decode(body)?;
-                self.on_release(from, &object_id(&object)?);
+                let object = object_id(&object)?;
+                self.on_release(from, &object);
+                self.table.on_look_ended(from, &object, now_ms, &mut self.effects);
+                self.spilling.numbers.remove(&(from, object));
+            }
+            Kind::SegmentWatched => {
+                let SegmentWatched { segment_id, offsets } = decode(body)?;
+                self.table.on_watched(from, SegmentId(segment_id), &offsets, now_ms, &mut self.effects);
+            }
+            Kind::LookEnded => {
+                let LookEnded { segment_id, offset_bytes } = decode(body)?;
+                let segment = SegmentId(segment_id);
+                self.table.on_early_look_ended(from, segment, offset_bytes, now_ms, &mut self.effects);
             }
             _ => return Err(FrameError::Malformed("frame is not for the object store")),
         }
@@ -115,6 +143,7 @@ impl StoreServer {
     /// A process is gone. Call it after everything that the process had sent was handled, whatever came of it.
     pub fn on_worker_died(&mut self, worker: WorkerId, now_ms: u64) -> Vec<Outgoing> {
         self.table.on_worker_died(worker, now_ms, &mut self.effects);
+        self.spilling.numbers.retain(|(asker, _), _| *asker != worker);
         if let Some(transfers) = &mut self.transfers {
             transfers.pulls.on_process_died(worker, &mut transfers.effects);
         }
@@ -138,7 +167,7 @@ impl StoreServer {
             return Some(0);
         }
         let transfers_ms = self.transfers.as_ref().and_then(|transfers| transfers.next_deadline_ms());
-        [self.table.next_deadline_ms(), transfers_ms].into_iter().flatten().min()
+        [self.table.next_deadline_ms(), transfers_ms, self.next_call_for_memory_ms()].into_iter().flatten().min()
     }
 
     /// Sums over the store.

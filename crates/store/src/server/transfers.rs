@@ -98,6 +98,7 @@ impl StoreServer {
         let object = object_id(&pull.object_id)?;
         let location = location(pull.segment_id, pull.offset_bytes, pull.size_bytes)?;
         let node = node_of(location.segment);
+        self.spilling.numbers.insert((from, object), pull.number);
         let priority = match pull.priority {
             0 => Priority::Get,
             1 => Priority::Wait,
@@ -106,16 +107,15 @@ impl StoreServer {
         };
         let refuse = |message: &str| {
             let (object_id, error, message) = (pull.object_id.clone(), "lost".to_owned(), message.to_owned());
-            let reply = ObjectPulled { object_id, error, message, ..Default::default() };
+            let reply = ObjectPulled { object_id, error, message, number: pull.number, ..Default::default() };
             Ok(Some(Outgoing { to: from, frame: encode(Kind::ObjectPulled, &reply), descriptor: None }))
         };
-        let is_here = node == self.table.node_number();
+        if node == self.table.node_number() {
+            return Ok(self.on_local_pull(from, object, location, priority));
+        }
         let Some(transfers) = &mut self.transfers else {
             return refuse("it lies on another machine, and this node is not part of a cluster");
         };
-        if is_here {
-            return refuse("its shared memory is gone");
-        }
         let request = PullRequest { from, object, node, location, priority };
         transfers.pulls.on_pull(&request, &mut transfers.effects);
         Ok(None)
@@ -149,11 +149,10 @@ impl StoreServer {
         self.give_back(idle, now_ms);
     }
 
-    /// Somebody waits for memory: empty segments for copies go back at once.
-    pub fn return_empty_segments(&mut self, now_ms: u64) -> Vec<Outgoing> {
+    /// What copies left empty goes back at once.
+    pub(crate) fn give_back_empty(&mut self, now_ms: u64) {
         let idle = self.transfers.as_ref().map(|transfers| transfers.client.idle_segments(u64::MAX / 2));
         self.give_back(idle.unwrap_or_default(), now_ms);
-        self.perform(now_ms)
     }
 
     fn give_back(&mut self, segments: Vec<u64>, now_ms: u64) {

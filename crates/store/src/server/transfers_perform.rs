@@ -99,6 +99,9 @@ impl StoreServer {
 
     fn fetch(&mut self, object: ObjectId, attempt: u64, source: Source) {
         let own_node = self.table.node_number();
+        if source.node == own_node {
+            return self.restore(object, attempt, source.location);
+        }
         let Some(transfers) = &mut self.transfers else { return };
         let Some(room) = transfers.rooms.get_mut(&object) else { return };
         let Some(writer) = room.allocation.as_ref().map(|allocation| allocation.writer()) else { return };
@@ -135,18 +138,20 @@ impl StoreServer {
 
     fn answer_pull(&self, to: WorkerId, object: &ObjectId, result: Result<(), PullFailure>) -> Option<Outgoing> {
         let room = self.transfers.as_ref()?.rooms.get(object).filter(|_| result.is_ok());
-        let object_id = object.as_bytes().to_vec();
+        let (object_id, number) = (object.as_bytes().to_vec(), self.spilling.number(to, object));
         let reply = match (room, result) {
             (Some(Room { location, .. }), _) => ObjectPulled {
                 object_id,
                 segment_id: location.segment.0,
                 offset_bytes: location.offset_bytes,
                 size_bytes: location.size_bytes,
+                number,
                 ..Default::default()
             },
             (None, Err(failure)) => {
-                let (error, message) = self.failure_text(failure);
-                ObjectPulled { object_id, error: error.to_owned(), message, ..Default::default() }
+                let (error, message) =
+                    self.spill_failure_text(object, failure).unwrap_or_else(|| self.failure_text(failure));
+                ObjectPulled { object_id, error: error.to_owned(), message, number, ..Default::default() }
             }
             (None, Ok(())) => return None,
         };

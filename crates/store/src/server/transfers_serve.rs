@@ -41,21 +41,29 @@ impl StoreServer {
                 _ => Served::Gone,
             };
         }
+        if let Some(spilled) = self.spilled_bytes(object, location) {
+            return Served::File(spilled);
+        }
         let Some(mapping) = self.mapping_for_sending(location.segment, now_ms) else { return Served::Gone };
         let Some(transfers) = &mut self.transfers else { return Served::Gone };
         match transfers.serves.on_asked(object, asker, now_ms) {
             Decision::Redirect(source) => Served::Redirect(source),
-            Decision::Serve => Served::Data { mapping, progress: None },
+            // From now on it stays where it is until it is sent.
+            Decision::Serve if self.table.on_send_began(&object, &location) => Served::Data { mapping, progress: None },
+            Decision::Serve => Served::Gone,
         }
     }
 
     /// Whether the object lies there: one that a process of this node wrote, or a copy that is here or on its way.
     pub(crate) fn is_served(&self, object: &ObjectId, location: &ObjectLocation) -> bool {
         let room = self.transfers.as_ref().and_then(|transfers| transfers.rooms.get(object));
-        room.is_some_and(|room| room.location == *location) || self.table.has(object, location)
+        room.is_some_and(|room| room.location == *location)
+            || self.table.has(object, location)
+            || self.table.in_file(object, location).is_some()
     }
 
     pub(crate) fn on_send_ended(&mut self, object: &ObjectId, to_node: u32, now_ms: u64) {
+        self.table.on_send_ended(object, now_ms, &mut self.effects);
         let Some(transfers) = &mut self.transfers else { return };
         if transfers.rooms.contains_key(object) {
             transfers.pulls.on_send_ended(object, &mut transfers.effects);

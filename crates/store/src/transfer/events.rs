@@ -1,5 +1,6 @@
 //! What the threads say to the daemon's loop, and how the loop learns of it.
 
+use crate::spill::SpilledBytes;
 use crate::transfer::frames::Request;
 use crate::transfer::progress::Progress;
 use rustix::event::{EventfdFlags, eventfd};
@@ -19,6 +20,8 @@ pub(crate) enum Served {
         /// The chunks that are here, when the copy is not complete.
         progress: Option<Arc<Progress>>,
     },
+    /// Send from a file.
+    File(SpilledBytes),
     Redirect(Source),
     Gone,
     Refused,

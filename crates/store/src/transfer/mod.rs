@@ -17,6 +17,7 @@ mod handle;
 mod kinds;
 mod progress;
 mod serve;
+mod serve_file;
 mod stream;
 
 pub(crate) use connections::Connections;

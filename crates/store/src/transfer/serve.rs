@@ -28,13 +28,13 @@ pub(crate) fn begin(
     });
 }
 
-struct Server {
-    reporter: Reporter,
+pub(crate) struct Server {
+    pub(crate) reporter: Reporter,
     /// Who is at the other end.
-    node: u32,
+    pub(crate) node: u32,
 }
 
-fn stopped<T>(_: T) -> io::Error {
+pub(crate) fn stopped<T>(_: T) -> io::Error {
     io::ErrorKind::NotConnected.into()
 }
 
@@ -65,6 +65,7 @@ impl Server {
         self.reporter.report(Event::Asked(Asked { request: *request, answer }));
         let reply = match answered.recv().map_err(stopped)? {
             served @ Served::Data { .. } => return self.send(stream, request, served, from, to),
+            Served::File(spilled) => return self.send_file(stream, request, spilled, from, to),
             Served::Redirect(source) => Reply::Redirect(source),
             Served::Gone => Reply::Gone,
             Served::Refused => Reply::Refused,

@@ -286,6 +286,7 @@ impl Cluster {
             offset_bytes: place.offset_bytes,
             size_bytes: place.size_bytes,
             priority: 0,
+            number: 1,
         };
         self.send(node, from, Kind::ObjectPull, &pull);
     }

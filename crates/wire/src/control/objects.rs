@@ -29,8 +29,10 @@ messages! {
         #[prost(uint64, tag = "3")] used_bytes: u64,
         /// For people.
         #[prost(string, tag = "4")] message: String,
+        /// The disk that objects are written to is full.
+        #[prost(bool, tag = "5")] disk_full: bool,
     }
-    /// Somebody waits for memory: give empty segments back at once, not only when they have been idle.
+    /// Somebody waits for memory: give empty segments back at once, not only when they have been idle, and copies that nobody looks at.
     ReturnSegments {
         /// How long this holds, in milliseconds.
         #[prost(uint32, tag = "1")] for_ms: u32,
@@ -46,6 +48,45 @@ messages! {
         #[prost(uint64, tag = "1")] segment_id: u64,
         /// Its size.
         #[prost(uint64, tag = "2")] size_bytes: u64,
+        /// As if `WatchSegment` had come.
+        #[prost(bool, tag = "3")] watched: bool,
+    }
+    /// From now on the process asks with `ObjectPull` before it looks at an object of the segment, and never takes space back itself. Answer:
+    /// `SegmentWatched`.
+    WatchSegment {
+        /// The segment.
+        #[prost(uint64, tag = "1")] segment_id: u64,
+    }
+    /// What the process looks at in the segment at this moment.
+    SegmentWatched {
+        /// The segment.
+        #[prost(uint64, tag = "1")] segment_id: u64,
+        /// Where the objects begin.
+        #[prost(uint64, repeated, tag = "2")] offsets: Vec<u64>,
+    }
+    /// The process looks no more at an object that it named in `SegmentWatched`.
+    LookEnded {
+        /// The segment.
+        #[prost(uint64, tag = "1")] segment_id: u64,
+        /// Where the object begins.
+        #[prost(uint64, tag = "2")] offset_bytes: u64,
+    }
+    /// How objects are written to files when memory is full.
+    SpillConfig {
+        /// They are not.
+        #[prost(bool, tag = "1")] is_off: bool,
+        /// Folders, or `s3://` addresses; none for the usual place.
+        #[prost(string, repeated, tag = "2")] directories: Vec<String>,
+        /// Share of the store above which they are written ahead; 0 for the usual one.
+        #[prost(double, tag = "3")] threshold: f64,
+        /// Bytes that go into one file; 0 for the usual number.
+        #[prost(uint64, tag = "4")] file_bytes: u64,
+        /// Objects that go into one file at most; 0 for the usual number.
+        #[prost(uint64, tag = "5")] file_objects: u64,
+        /// Bytes that all files may take; 0 for no limit but the disk's.
+        #[prost(uint64, tag = "6")] quota_bytes: u64,
+        /// Share of a disk that may be in use, by whomever; 0 for the usual one.
+        #[prost(double, tag = "7")] disk_share: f64,
     }
     /// The writer needs an empty segment no more.
     SegmentReturn {
@@ -87,7 +128,8 @@ messages! {
         /// Its length.
         #[prost(uint64, tag = "3")] size_bytes: u64,
     }
-    /// Asks for a copy of an object that lies on another node. Answer: `ObjectPulled`; until `ReplicaRelease` the asker holds the copy.
+    /// Asks for an object that lies on another node, in a file, or in a watched segment. Answer: `ObjectPulled`; until `ReplicaRelease` the
+    /// asker holds what it got.
     ObjectPull {
         /// The object.
         #[prost(bytes = "vec", tag = "1")] object_id: Vec<u8>,
@@ -99,6 +141,8 @@ messages! {
         #[prost(uint64, tag = "4")] size_bytes: u64,
         /// 0: `get` waits for it; 1: `wait` does; 2: the arguments of a task that has not begun.
         #[prost(uint32, tag = "5")] priority: u32,
+        /// Chosen by the asker, another one after each `ReplicaRelease`: an answer to what was released must not be taken for a later one.
+        #[prost(uint64, tag = "6")] number: u64,
     }
     /// Where the copy lies on this node, or why there is none.
     ObjectPulled {
@@ -110,10 +154,12 @@ messages! {
         #[prost(uint64, tag = "3")] offset_bytes: u64,
         /// Its length.
         #[prost(uint64, tag = "4")] size_bytes: u64,
-        /// Empty, `lost`, `node_died`, `timed_out`, `store_full` or `not_allowed`.
+        /// Empty, `lost`, `node_died`, `timed_out`, `store_full`, `disk_full` or `not_allowed`.
         #[prost(string, tag = "5")] error: String,
         /// For people, beside an error.
         #[prost(string, tag = "6")] message: String,
+        /// That of the last `ObjectPull` of the object.
+        #[prost(uint64, tag = "7")] number: u64,
     }
     /// To every process: a node died. What lay there is lost.
     NodeLost {

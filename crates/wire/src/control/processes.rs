@@ -1,6 +1,6 @@
 //! Starting, connecting, leasing; creating actors.
 
-use crate::control::Certificate;
+use crate::control::{Certificate, SpillConfig};
 use crate::messages::messages;
 use std::collections::BTreeMap;
 
@@ -43,6 +43,8 @@ messages! {
         #[prost(string, tag = "22")] job_directory: String,
         /// Labels of the node.
         #[prost(btree_map = "string, string", tag = "30")] labels: BTreeMap<String, String>,
+        /// How objects are written to files.
+        #[prost(message, optional, tag = "48")] spill: Option<SpillConfig>,
     }
     /// The node runs.
     NodeStarted {

@@ -1,5 +1,6 @@
 //! A daemon that outlives its drivers: how it is told what to be, and the first frame of everybody who connects to its socket.
 
+use crate::control::SpillConfig;
 use crate::messages::messages;
 use std::collections::BTreeMap;
 
@@ -42,6 +43,8 @@ messages! {
         #[prost(uint32, tag = "17")] certificate_lifetime_s: u32,
         /// How long a node that has lost its head waits for it before it ends, in seconds; 0 for ever.
         #[prost(uint32, tag = "18")] head_patience_s: u32,
+        /// How objects are written to files.
+        #[prost(message, optional, tag = "48")] spill: Option<SpillConfig>,
     }
     /// First frame of a driver to a daemon that runs: its job. Answer: `NodeStarted` or `NodeFailed`.
     AttachDriver {

@@ -31,11 +31,24 @@ pub(crate) fn put(examples: &mut Examples) {
             reclaimed: true,
         },
     );
+    put_answers(examples);
+}
+
+fn put_answers(examples: &mut Examples) {
     examples.put(
         Kind::SegmentGranted,
         &control::SegmentGranted { request_id: 0x1_0000_0001, segment_id: 0x2_0000_0002, size_bytes: 0x3_0000_0003 },
     );
-    examples.put(Kind::SegmentMapped, &control::SegmentMapped { segment_id: 0x1_0000_0001, size_bytes: 0x2_0000_0002 });
+    examples.put(
+        Kind::SegmentMapped,
+        &control::SegmentMapped { segment_id: 0x1_0000_0001, size_bytes: 0x2_0000_0002, watched: true },
+    );
+    examples.put(Kind::WatchSegment, &control::WatchSegment { segment_id: 0x1_0000_0001 });
+    examples.put(
+        Kind::SegmentWatched,
+        &control::SegmentWatched { segment_id: 0x1_0000_0001, offsets: vec![0x2_0000_0002, 0x3_0000_0003] },
+    );
+    examples.put(Kind::LookEnded, &control::LookEnded { segment_id: 0x1_0000_0001, offset_bytes: 0x2_0000_0002 });
     examples.put(
         Kind::Reclaim,
         &control::Reclaim { segment_id: 0x1_0000_0001, offset_bytes: 0x2_0000_0002, size_bytes: 0x3_0000_0003 },
@@ -47,6 +60,7 @@ pub(crate) fn put(examples: &mut Examples) {
             capacity_bytes: 0x2_0000_0002,
             used_bytes: 0x3_0000_0003,
             message: "It was ended by signal 9.".to_owned(),
+            disk_full: true,
         },
     );
     examples.put(
@@ -57,6 +71,7 @@ pub(crate) fn put(examples: &mut Examples) {
             offset_bytes: 0x3_0000_0003,
             size_bytes: 0x4_0000_0004,
             priority: 2,
+            number: 0x5_0000_0005,
         },
     );
     examples.put(
@@ -68,6 +83,7 @@ pub(crate) fn put(examples: &mut Examples) {
             size_bytes: 0x4_0000_0004,
             error: "timed_out".to_owned(),
             message: "Its node could not be reached.".to_owned(),
+            number: 0x5_0000_0005,
         },
     );
     examples.put(Kind::ReplicaRelease, &control::ReplicaRelease { object_id: id(1, 28) });

@@ -26,6 +26,7 @@ pub(crate) fn put(examples: &mut Examples) {
             environment_description: b"description".to_vec(),
             job_directory: "/tmp/job".to_owned(),
             labels: std::collections::BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
+            spill: Some(spill()),
         },
     );
     put_sessions(examples);
@@ -110,6 +111,18 @@ fn put_peers(examples: &mut Examples) {
 }
 
 /// Daemons that stay, and who connects to them.
+fn spill() -> control::SpillConfig {
+    control::SpillConfig {
+        is_off: true,
+        directories: texts(&["first", "second"]),
+        threshold: 0.5,
+        file_bytes: 0x1_0000_0001,
+        file_objects: 2,
+        quota_bytes: 0x2_0000_0002,
+        disk_share: 0.75,
+    }
+}
+
 fn put_sessions(examples: &mut Examples) {
     let label = |key: &str, value: &str| std::collections::BTreeMap::from([(key.to_owned(), value.to_owned())]);
     examples.put(
@@ -133,6 +146,7 @@ fn put_sessions(examples: &mut Examples) {
             key_text: "secret".to_owned(),
             storage: "redis://10.0.0.9:6379/0".to_owned(),
             certificate_lifetime_s: 86_400,
+            spill: Some(spill()),
         },
     );
     examples.put(

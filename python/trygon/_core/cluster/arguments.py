@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from trygon._core import spilling
 from trygon._core.options import check_init_labels, check_resources
 
 TYPE_CHECKING = False
@@ -19,7 +20,18 @@ _BYTES = {"memory": "--memory", "object_store_memory": "--object-store-memory"}
 _TEXTS = {"node_name": "--node-name", "node_ip_address": "--node-ip-address", "temp_dir": "--temp-dir"}
 # Ray has several ports for what is one here.
 _PORTS = ("port", "node_manager_port", "gcs_server_port", "redis_port")
-_OWN = (*_NUMBERS, *_BYTES, *_TEXTS, *_PORTS, "resources", "labels", "env_vars")
+_SPILLING = ("object_spilling_directory", "_system_config")
+_OWN = (
+    *_NUMBERS,
+    *_BYTES,
+    *_TEXTS,
+    *_PORTS,
+    "resources",
+    "labels",
+    "env_vars",
+    "object_spilling_directory",
+    "_system_config",
+)
 # Ray's further names: accepted, and those that would ask for something are named in one warning.
 _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "autoscaling_config": (),
@@ -41,7 +53,6 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "no_monitor": (False, True),
     "num_redis_shards": (),
     "object_manager_port": (0,),
-    "object_spilling_directory": (),
     "plasma_directory": (),
     "plasma_store_socket_name": (),
     "proxy_server_url": (),
@@ -62,7 +73,6 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "webui": (),
     "worker_path": (),
     "worker_port_list": (),
-    "_system_config": ({},),
 }
 
 
@@ -92,6 +102,8 @@ def words(given: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
     labels = check_init_labels(values.get("labels"))
     if labels:
         found.append("--labels=" + json.dumps(labels))
+    spill = spilling.config(values.get("object_spilling_directory"), values.get("_system_config"), "add_node()")
+    found.extend(spilling.words(spill))
     return found, _variables(values.get("env_vars"))
 
 

@@ -1,6 +1,6 @@
 //! A table with its effects carried out on the spot, and every effect that goes to someone kept until a test takes it.
 
-use crate::{Effect, ObjectLocation, Reject, StoreLimits, StoreTable};
+use crate::{Effect, ObjectLocation, Reject, SpillLimits, StoreLimits, StoreTable};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
 pub(super) const MIB: u64 = 1 << 20;
@@ -26,11 +26,15 @@ pub(super) fn at(segment: u64, offset_bytes: u64, size_bytes: u64) -> ObjectLoca
 
 impl Env {
     pub(super) fn new(capacity_bytes: u64) -> Self {
-        let table = StoreTable::new(StoreLimits { capacity_bytes, wait_ms: WAIT_MS, node_number: 0 });
+        let table = Self::table_of(capacity_bytes, SpillLimits::off());
         Self { table, effects: Vec::new(), now_ms: 0 }
     }
 
-    fn after(&mut self, mut new: Vec<Effect>) {
+    pub(super) fn table_of(capacity_bytes: u64, spill: SpillLimits) -> StoreTable {
+        StoreTable::new(StoreLimits { capacity_bytes, wait_ms: WAIT_MS, node_number: 0, own: WorkerId::nil(), spill })
+    }
+
+    pub(super) fn after(&mut self, mut new: Vec<Effect>) {
         let mut index = 0;
         while index < new.len() {
             if let Effect::Create { segment, .. } = new[index] {

@@ -73,7 +73,7 @@ fn a_returned_segment_that_still_holds_an_object_stays_for_it() {
     assert_eq!(env.take(), []);
     let mut effects = Vec::new();
     env.table.on_segment_map(worker(3), SegmentId(segment), &mut effects);
-    assert_eq!(effects, [Effect::Map { to: worker(3), segment: SegmentId(segment), size_bytes: size }]);
+    assert_eq!(effects, [Effect::Map { to: worker(3), segment: SegmentId(segment), size_bytes: size, watched: false }]);
     assert_eq!(env.seal(1, 3, at(segment, 8192, 10), 2), Err(Reject::NotTheWriter));
     env.free(2, 1, at(segment, 0, 1000), false);
     assert_eq!(env.take(), [release(segment, true)]);

@@ -64,7 +64,7 @@ impl World {
                     self.mapped.retain(|(mapped, _)| *mapped != segment.0);
                     self.looked_at.retain(|(held, ..)| *held != segment.0);
                 }
-                Effect::Refuse { .. } | Effect::Map { .. } | Effect::Create { .. } => {}
+                _ => {}
             }
         }
     }

@@ -71,7 +71,13 @@ fn store_4_a_request_is_refused_after_its_time_with_the_numbers() {
     env.segment(1, 60 * MIB);
     env.request(2, 7, 60 * MIB);
     env.tick(WAIT_MS);
-    let refused = Effect::Refuse { to: worker(2), request_id: 7, size_bytes: 60 * MIB, used_bytes: 60 * MIB };
+    let refused = Effect::Refuse {
+        to: worker(2),
+        request_id: 7,
+        size_bytes: 60 * MIB,
+        used_bytes: 60 * MIB,
+        cause: crate::RefuseCause::Full,
+    };
     assert_eq!(env.take(), [refused]);
     assert_eq!(env.table.stats().refused_requests, 1);
 }
@@ -111,5 +117,5 @@ fn a_segment_that_is_gone_cannot_be_mapped() {
     let mut env = Env::new(100 * MIB);
     let mut effects = Vec::new();
     env.table.on_segment_map(worker(1), SegmentId(9), &mut effects);
-    assert_eq!(effects, [Effect::Map { to: worker(1), segment: SegmentId(9), size_bytes: 0 }]);
+    assert_eq!(effects, [Effect::Map { to: worker(1), segment: SegmentId(9), size_bytes: 0, watched: false }]);
 }
