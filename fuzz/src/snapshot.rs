@@ -25,10 +25,8 @@ pub(crate) fn snapshot(data: &[u8]) {
             bytes[place] = change[2];
         }
     }
-    let Ok(mut head) = Head::restore(&bytes, Vec::new()) else { return };
+    let Ok(head) = Head::restore(&bytes, Vec::new()) else { return };
     let _ = head.snapshot();
-    // A state that was changed may break laws; one that does not goes on.
-    if head.sanity_check().is_ok() {
-        head.tick(u64::MAX / 2, &mut Vec::new());
-    }
+    // A state that was changed breaks laws, and is not gone on from: its checksum says so before.
+    let _ = head.sanity_check();
 }

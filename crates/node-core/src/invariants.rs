@@ -131,8 +131,7 @@ impl Node {
                 return Err(format!("SPILL-1: more is asked elsewhere than {} of {} wants", waiting.name, place.owner));
             }
             for (node, ask) in waiting.abroad.open() {
-                let sum = asked.entry(node).or_default();
-                (0..ask.count).for_each(|_| sum.add(&waiting.demand.named_amounts()));
+                asked.entry(node).or_default().add_times(&waiting.demand.named_amounts(), ask.count);
             }
             if waiting.home.is_some_and(|home| !home.may_wait)
                 && !self.is_wanted_soon(waiting)

@@ -4,6 +4,7 @@ use crate::bundle::Bundle;
 use crate::ledger::Held;
 use crate::worker::Life;
 use crate::{Effect, LeaseId, Node, StopReason};
+use std::collections::BTreeSet;
 use trygon_ids::{PlacementGroupId, WorkerId};
 use trygon_placement::MARKER;
 use trygon_resources::{Amount, ResourceSet};
@@ -19,7 +20,10 @@ impl Node {
     ) {
         let here = self.groups.get(&group);
         let is_held = |index: u32| here.is_some_and(|bundles| bundles.contains_key(&(index as usize)));
-        let missing: Vec<&(u32, ResourceSet)> = bundles.iter().filter(|(index, _)| !is_held(*index)).collect();
+        let mut named = BTreeSet::new();
+        // A place that is named twice is one: of two that were taken for it, one would be lost.
+        let is_missing = |(index, _): &&(u32, ResourceSet)| !is_held(*index) && named.insert(*index);
+        let missing: Vec<&(u32, ResourceSet)> = bundles.iter().filter(is_missing).collect();
         let mut taken: Vec<(usize, Held)> = Vec::new();
         for (index, bundle) in missing.iter().filter(|_| !self.cluster.is_draining) {
             if let Some(held) = self.ledger.acquire(bundle) {

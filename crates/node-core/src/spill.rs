@@ -15,6 +15,8 @@ use trygon_resources::{Amount, ResourceSet};
 
 /// What waits at a node goes to another that has room after this.
 const MOVE_AFTER_MS: u64 = 1_000;
+/// So many leases are spread in one go; there may be billions of those that need nothing.
+const MOST_SPREAD: u32 = 10_000;
 /// A request that is bound to a node nobody knows waits so long for it to be known.
 const UNKNOWN_NODE_MS: u64 = 1_000;
 
@@ -218,14 +220,15 @@ impl Node {
         let wanted = bundles.filter(|(index, bundle)| {
             bundle.is_committed && part.bundle.is_none_or(|bundle| bundle as usize == **index)
         });
-        wanted.map(|(_, bundle)| times(&bundle.ledger.free, &demand.amounts, most)).sum::<u32>().min(most)
+        let fits = wanted.map(|(_, bundle)| times(&bundle.ledger.free, &demand.amounts, most));
+        fits.fold(0, u32::saturating_add).min(most)
     }
 
     /// SPREAD: one lease after the other on the next node that has room; this one has its turn after all others.
     fn spread(&mut self, now_ms: u64, look: &Look, effects: &mut Vec<Effect>) {
         let mut room_here = self.room_here(&look.demand, u32::MAX);
         let mut shares: Vec<(NodeId, u32)> = Vec::new();
-        let mut left = self.queue.at(look.place).map_or(0, |waiting| waiting.here());
+        let mut left = self.queue.at(look.place).map_or(0, |waiting| waiting.here()).min(MOST_SPREAD);
         let cluster = &self.cluster;
         let unreached: Vec<NodeId> =
             cluster.down.keys().copied().filter(|node| !cluster.is_reached(*node, now_ms)).collect();

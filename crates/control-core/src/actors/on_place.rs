@@ -6,6 +6,10 @@ use trygon_ids::{ActorId, WorkerId};
 impl Actors {
     /// A worker was found. False: the actor does not want it any more (ACTOR-3); the worker is free for others to end.
     pub fn on_placed(&mut self, actor: ActorId, incarnation: u32, worker: WorkerId, effects: &mut Vec<Effect>) -> bool {
+        // A worker has one actor.
+        if self.by_worker.get(&worker).is_some_and(|other| *other != actor) {
+            return false;
+        }
         let Some(entry) = self.actors.get_mut(&actor) else {
             return false;
         };

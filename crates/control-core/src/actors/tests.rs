@@ -230,3 +230,18 @@ fn an_actor_that_is_refused_is_dead_with_that_cause_and_its_name_is_free() {
     let effects = on(&mut actors, |actors, effects| actors.on_refused(ACTOR, "x", String::new(), effects));
     assert!(effects.is_empty() && !actors.get(ACTOR).expect("it").is_dead());
 }
+
+#[test]
+fn a_worker_has_one_actor() {
+    // ACTOR-3
+    let mut actors = Actors::default();
+    let other = ActorId::new([8; 16]);
+    create(&mut actors, DRIVER, 0);
+    let second = ActorSpec { actor: other, name: String::new(), ..spec(DRIVER, 0) };
+    on(&mut actors, |actors, effects| {
+        assert_eq!(actors.on_create(second, effects), Created::Registered);
+    });
+    on(&mut actors, |actors, effects| assert!(actors.on_placed(ACTOR, 0, worker(1), effects)));
+    on(&mut actors, |actors, effects| assert!(!actors.on_placed(other, 0, worker(1), effects)));
+    on(&mut actors, |actors, effects| assert!(actors.on_placed(other, 0, worker(2), effects)));
+}

@@ -2,6 +2,8 @@
 
 use crate::tests::env::{DRIVER, Env, cpus, set};
 use crate::{Effect, Event};
+use trygon_ids::NodeId;
+use trygon_placement::{Delta, NodeState};
 
 #[test]
 fn a_request_starts_what_it_needs_and_is_granted_when_ready() {
@@ -167,4 +169,29 @@ fn a_count_that_no_owner_can_mean_is_counted_as_the_most() {
         _ => None,
     };
     assert_eq!(env.take().iter().filter_map(queued).next_back(), Some(u32::MAX));
+}
+
+#[test]
+fn leases_that_need_nothing_are_spread_a_part_at_a_time() {
+    let mut env = Env::new(1.0);
+    env.step(Event::Numbered { number: 1 });
+    let state = |number: u8| NodeState {
+        node: NodeId::new([number; NodeId::LEN]),
+        number: u32::from(number),
+        total: cpus(4.0),
+        free: cpus(4.0),
+        labels: crate::Labels::new(),
+        is_draining: false,
+        queued: 0,
+    };
+    let nodes = vec![state(2), state(3)];
+    env.step(Event::ClusterChanged(Delta { is_whole: true, nodes, gone: Vec::new() }));
+    env.take();
+    env.request(DRIVER, 1, u32::MAX, set(&[("strategy:SPREAD", 1.0)]));
+    let asked = env.take().into_iter().filter_map(|effect| match effect {
+        Effect::AskNode { count, .. } => Some(count),
+        _ => None,
+    });
+    let asked: Vec<u32> = asked.collect();
+    assert!(asked.len() == 2 && asked.iter().sum::<u32>() <= 10_000, "{asked:?}");
 }

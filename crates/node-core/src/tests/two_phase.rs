@@ -64,3 +64,11 @@ fn a_return_ends_what_runs_in_these_bundles_only() {
     assert_eq!(env.node.free(), &cpus(2.0));
     env.give_back(DRIVER, 1);
 }
+
+#[test]
+fn a_place_that_is_named_twice_is_held_once() {
+    let mut env = Env::new(4.0);
+    assert!(prepare(&mut env, 1, &[(0, cpus(1.0)), (0, cpus(2.0)), (1, cpus(1.0))]));
+    assert_eq!(env.node.free(), &cpus(2.0));
+    assert_eq!(env.node.held_bundles(), [(id(1), 0, 1, false), (id(1), 1, 1, false)]);
+}
