@@ -1,5 +1,6 @@
 """What members of a collective group do wrong, and that nobody waits for ever."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -298,7 +299,9 @@ def test_a_killed_members_child_keeps_its_connections_open(engine, victim):
         waiting = actors[1 - victim].run.remote(lambda rank, count: collective.barrier())
         check_that_an_end_is_noticed(pids[victim], victim, [waiting])
     finally:
-        os.kill(child, signal.SIGKILL)
+        # The node ends what a dead worker leaves behind, sooner or later than this.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def test_who_left_in_peace_ends_nobodys_wait(engine):

@@ -45,8 +45,9 @@ def text(number: int, value: str) -> bytes:
 def connect(folder: Path) -> socket.socket:
     path = next(iter(sorted(folder.glob("*/session_*/node.sock"))))
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(10)
+    # With a limit `connect` would not wait for a daemon that has many others to accept.
     connection.connect(str(path))
+    connection.settimeout(10)
     return connection
 
 
@@ -101,7 +102,11 @@ def test_a_daemon_survives_its_socket(node: Node, folder: Path) -> None:
 def test_a_daemon_survives_its_drivers(node: Node, folder: Path) -> None:
     daemon = pid_of_daemon(node)
     version = ".".join(map(str, sys.version_info[:3]))
-    hello = text(1, trygon.__version__) + text(2, version) + text(3, os.path.realpath("/bin/true")) + text(5, "/")
+    # An interpreter that never says that it is ready: of one that ends, the driver would be told, and closed.
+    silent = folder / "silent"
+    silent.write_text("#!/bin/sh\nexec sleep 100\n")
+    silent.chmod(0o755)
+    hello = text(1, trygon.__version__) + text(2, version) + text(3, str(silent)) + text(5, "/")
     shutdown = kind_of(snapshot("shutdown"))
     sent = 0
     for seed in range(DRIVERS):

@@ -220,9 +220,10 @@ pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<Option<(Vec<u8>, Opt
     let mut packet = vec![0; MAX_PACKET];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let received = match recvmsg(socket, &mut [IoSliceMut::new(&mut packet)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-        // The other end went without reading everything.
-        Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+    let mut read = || recvmsg(socket, &mut [IoSliceMut::new(&mut packet)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+    let received = match read() {
+        // The other end went without reading everything. That is told once, and before what it had said itself.
+        Err(rustix::io::Errno::CONNRESET) => read()?,
         received => received?,
     };
     let mut beside = None;

@@ -4,13 +4,15 @@ use crate::cluster::args::Where;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trygon_node::folder;
 use trygon_wire::control::{AttachTool, StateQuery, StateReply};
 use trygon_wire::{FrameReader, Kind, Message, decode, encode};
 
 /// A daemon answers within milliseconds; one that does not is stuck.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How long a killed daemon may take to be gone altogether.
+const DEATH_LIMIT: Duration = Duration::from_secs(1);
 
 /// The socket of a daemon, and the frames that came.
 pub(crate) struct Connection {
@@ -93,7 +95,19 @@ pub(crate) fn running_at(base: &Path) -> Option<PathBuf> {
 
 /// The session that was started last under a base, if its daemon runs or waits to come back to its cluster.
 pub(crate) fn taken_at(base: &Path) -> Option<PathBuf> {
-    folder::current(base).filter(|session| folder::connect(session).is_some() || folder::daemon(session).is_some())
+    let session = folder::current(base)?;
+    let since = Instant::now();
+    loop {
+        if folder::daemon(&session).is_some() {
+            return Some(session);
+        }
+        folder::connect(&session)?;
+        // The last thread of a daemon that was killed has its socket open for a moment more.
+        if since.elapsed() > DEATH_LIMIT {
+            return Some(session);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A conversation with the daemon that a command means.

@@ -45,6 +45,18 @@ fn options_connections_and_reports_arrive() {
 }
 
 #[test]
+fn what_it_said_before_it_ended_arrives_although_it_left_things_unread() {
+    let (parent, child) = ControlSocket::pair().expect("sockets");
+    let (ours, _theirs) = UnixStream::pair().expect("sockets");
+    parent.pass(NodeId::new([7; 28]), &ours.into()).expect("room");
+    let note = FromControl { body: Some(from_control::Body::Note("why".to_owned())) };
+    send(child.as_fd(), &note.encode_to_vec(), None).expect("room");
+    drop(child);
+    assert_eq!(parent.receive().expect("a report"), Some(Report::Note("why".to_owned())));
+    assert_eq!(parent.receive().expect("an end"), Some(Report::Ended));
+}
+
+#[test]
 fn the_private_key_is_not_shown() {
     let certificate = ControlCertificate { private_key: b"secret".to_vec(), ..Default::default() };
     let options = ControlOptions { certificate: Some(certificate), ..Default::default() };
