@@ -12,6 +12,8 @@ use trygon_worker_core::{ErrorView, ItemKey, NextItem, Reference, Reply, StreamH
 
 /// The value of a generator's end.
 const END: u64 = 77;
+/// Stands for an error of the engine where a program without deaths has nothing. No task raises it.
+const ENGINE: u64 = 0;
 
 impl World {
     /// The payload without a generator's head, and the head.
@@ -152,6 +154,8 @@ impl World {
                 && matches!(error_view(error), ErrorView::System { .. })
             {
                 failed = Some(error.clone());
+                // One that stands behind the items that there would have been fails whatever reads it, as if it were raised.
+                self.expected.entry(object).or_insert_with(|| Rc::new(Plain::Raised(ENGINE)));
             }
         }
         process.core.close_stream(slot, generation);

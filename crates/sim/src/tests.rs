@@ -48,9 +48,11 @@ fn seeds_that_failed_once_hold() {
         ("crash", 2264), // a question about a result freed beside others of its task
         ("crash", 2738),
         ("chaos", 181),
-        ("regret", 1212),         // a dropped call whose failing dependent set its own queue going
-        ("regret", 12003),        // a call sent to a dead actor by what failed with a cancelled one
-        ("streams-crash", 36),    // a death below leaves fewer items
+        ("regret", 1212),        // a dropped call whose failing dependent set its own queue going
+        ("regret", 12003),       // a call sent to a dead actor by what failed with a cancelled one
+        ("streams-crash", 36),   // a death below leaves fewer items
+        ("streams-crash", 1013), // an engine's error where a program without deaths has no item
+        ("streams-crash", 1152),
         ("late", 32),             // an argument lost while its task waited to be sent
         ("losses", 1396),         // a task that ran again read an argument that its process borrowed no more
         ("losses", 3178),         // a reference to a freed item came back with a task that ran again
