@@ -28,6 +28,7 @@ mod bundle;
 mod bundles;
 mod claim;
 mod cluster;
+mod defects;
 mod dispatch;
 mod effect;
 mod environment;
@@ -65,6 +66,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use defects::NodeDefects;
 pub use effect::{Effect, QueuedDemand, StopReason};
 pub use environment::{EnvironmentId, PLAIN};
 pub use event::{ActorRequest, Event, GroupRequest, LeaseRequest, RemoteAsk};

@@ -10,7 +10,7 @@ use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::share::Shares;
 use crate::worker::Life;
-use crate::{EnvironmentId, LeaseId, LeaseView, LifeName, PLAIN, WorkerView};
+use crate::{EnvironmentId, LeaseId, LeaseView, LifeName, NodeDefects, PLAIN, WorkerView};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::{PlacementGroupId, WorkerId};
 use trygon_resources::ResourceSet;
@@ -76,6 +76,7 @@ pub struct Node {
     pub(crate) memory_victim: Option<WorkerId>,
     /// Leases with a limit of memory that have just ended.
     pub(crate) lifted_limits: Vec<(WorkerId, LeaseId)>,
+    pub(crate) defects: NodeDefects,
     /// When the last event came.
     pub(crate) now_ms: u64,
 }
@@ -105,6 +106,7 @@ impl Node {
             no_start_before_ms: 0,
             memory_victim: None,
             lifted_limits: Vec::new(),
+            defects: NodeDefects::default(),
             now_ms: 0,
         }
     }

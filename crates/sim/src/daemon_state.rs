@@ -1,15 +1,25 @@
 //! What the simulated daemon knows.
 
+use crate::far::Cluster;
+use crate::machines::Machine;
+use crate::memory::Limit;
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_control_core::{Actors, Death};
-use trygon_ids::ActorId;
-use trygon_node_core::Node;
+use trygon_ids::{ActorId, WorkerId};
 use trygon_worker_core::Reference;
 
 /// The daemon's state.
 #[derive(Debug)]
 pub(crate) struct Daemon {
-    pub(crate) node: Node,
+    pub(crate) machines: Vec<Machine>,
+    /// The head of a cluster.
+    pub(crate) head: Option<Cluster>,
+    /// Actors that have a worker, and which.
+    pub(crate) placed: BTreeMap<(ActorId, u32), WorkerId>,
+    /// What workers may have, and for which lease.
+    pub(crate) limits: BTreeMap<usize, Limit>,
+    /// Workers that end for memory.
+    pub(crate) victims: BTreeSet<usize>,
     pub(crate) actors: Actors,
     pub(crate) peers: BTreeMap<usize, BTreeSet<usize>>,
     /// The dead and why.
@@ -18,5 +28,4 @@ pub(crate) struct Daemon {
     pub(crate) killed: BTreeMap<usize, (&'static str, String)>,
     /// Arguments of constructors.
     pub(crate) arguments: BTreeMap<ActorId, Vec<Reference>>,
-    pub(crate) tick_planned_ms: u64,
 }

@@ -216,6 +216,7 @@ impl World {
     }
 
     fn run_step(&mut self, number: usize) {
+        self.change_groups(number);
         let Some(mut running) = self.processes[number].running.take() else { return };
         let Some(step) = running.script.steps.get(running.position).cloned() else {
             self.processes[number].running = Some(running);
@@ -391,7 +392,7 @@ impl World {
     }
 
     fn put(&mut self, number: usize, value: u64, stored: bool, contained: &[Reference]) -> Reference {
-        let value_form = self.form(value, stored, number);
+        let value_form = self.form(value, stored, number, number);
         let process = &mut self.processes[number];
         let (slot, generation) = process.core.put(value_form, contained);
         let reference = Reference { object: process.core.object_id(slot, generation, 0), owner: process.id };
@@ -400,9 +401,9 @@ impl World {
         reference
     }
 
-    pub(crate) fn form(&mut self, value: u64, stored: bool, owner: usize) -> Value {
+    pub(crate) fn form(&mut self, value: u64, stored: bool, owner: usize, maker: usize) -> Value {
         if stored {
-            return Value::Stored(self.new_place(value, owner));
+            return Value::Stored(self.new_place(value, owner, maker));
         }
         let mut bytes = value.to_le_bytes().to_vec();
         bytes.resize(8 + (value % 40) as usize, 0);
@@ -423,8 +424,11 @@ impl World {
         let function = match actor {
             Some(actor) => process.method(actor),
             None if child.exits => process.exit_function,
+            None if self.workload.is_pressed && self.random.percent(50) => process.limited_function,
             None => process.task_function,
         };
+        let function = if actor.is_none() && !child.exits { self.in_group(number, function) } else { function };
+        let process = &mut self.processes[number];
         let submission = Submission {
             function,
             arguments: Arguments { payload: &payload, dependencies: &dependencies, contained: &contained },

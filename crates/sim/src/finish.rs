@@ -59,7 +59,7 @@ impl World {
             Ok((value, nested, stored)) => (0..u64::from(push.num_returns))
                 .map(|index| {
                     let nested = if index == 0 { nested.clone() } else { Vec::new() };
-                    (self.form(mix(*value, index), *stored && index == 0, caller), nested)
+                    (self.form(mix(*value, index), *stored && index == 0, caller, number), nested)
                 })
                 .collect(),
         };

@@ -67,7 +67,7 @@ impl World {
             return;
         }
         let caller = self.processes[number].peers[peer.0 as usize];
-        let value = self.form(value, stored, caller);
+        let value = self.form(value, stored, caller, number);
         let borrower = self.processes[caller].id;
         let process = &mut self.processes[number];
         for inner in &contained {
@@ -92,7 +92,7 @@ impl World {
         let caller = self.processes[number].peers[peer.0 as usize];
         let error = running.making.and_then(|making| making.error);
         let raised = error.is_some();
-        let mut returns = vec![(self.form(END, false, caller), Vec::new())];
+        let mut returns = vec![(self.form(END, false, caller, number), Vec::new())];
         returns.extend(error.map(|error| (Value::Error(error), Vec::new())));
         let exiting = push.function == self.processes[caller].exit_function && !push.is_actor_call;
         let execution_ns = (self.now_ns - running.began_ns) as u32;
