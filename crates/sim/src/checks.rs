@@ -66,7 +66,10 @@ impl World {
                 let pid = detail("pid").and_then(|pid| pid.parse::<usize>().ok());
                 was_begun && pid.is_some_and(|pid| !self.processes[pid].is_alive)
             }
-            "actor_died" if self.workload.machines > 0 => self.counts.deaths > 0,
+            "actor_died" if self.workload.machines > 0 => {
+                let actor = detail("actor_id");
+                self.daemon.dead_actors.iter().any(|dead| actor.as_ref().is_some_and(|actor| dead.hex() == *actor))
+            }
             "actor_died" => {
                 self.actor_of(&detail("actor_id")).is_none_or(|state| matches!(state, ActorState::Dead { .. }))
             }

@@ -224,7 +224,7 @@ impl World {
             }),
             ToDaemon::CreateGroup { group, strategy } => {
                 let group_id = group.as_bytes().to_vec();
-                let bundle = Bundle { resources: [("seat".to_owned(), 1.0)].into() };
+                let bundle = Bundle { resources: [("CPU".to_owned(), 1.0)].into() };
                 let create = CreatePlacementGroup {
                     group_id: group_id.clone(),
                     strategy: strategy.to_owned(),
@@ -317,6 +317,9 @@ impl World {
             "dead" => "dead",
             _ => "pending",
         };
+        if state == "dead" {
+            self.daemon.dead_actors.insert(actor);
+        }
         let message = update.death.map_or(String::new(), |death| death.message);
         self.send_process(to, ToProcess::Actor { actor, state, incarnation: update.incarnation, worker, message });
     }

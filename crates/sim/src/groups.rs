@@ -26,7 +26,7 @@ impl World {
         let group = PlacementGroupId::new(bytes);
         let strategy = if self.random.percent(50) { "PACK" } else { "SPREAD" };
         let bundle = if self.random.percent(50) { String::new() } else { format!("{}_", self.random.below(2)) };
-        let resources = BTreeMap::from([(format!("seat_group_{bundle}{}", group.hex()), 1.0)]);
+        let resources = BTreeMap::from([(format!("CPU_group_{bundle}{}", group.hex()), 1.0)]);
         let name = format!("grouped-{}", self.counts.groups);
         let function = self.processes[0].core.add_function(&name, &resources, &[], false);
         self.groups.push((group, function));

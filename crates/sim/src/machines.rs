@@ -62,8 +62,6 @@ pub(crate) struct Machine {
     pub(crate) cut_until_ns: u64,
     /// What its clock is ahead.
     pub(crate) ahead_ns: u64,
-    /// Its number at the head; 0 until it is told.
-    pub(crate) number: u64,
     /// Machines of whose death it was told.
     pub(crate) gone: BTreeSet<usize>,
     /// Groups that were removed.
@@ -79,7 +77,6 @@ impl Machine {
             paused_until_ns: 0,
             cut_until_ns: 0,
             ahead_ns: 0,
-            number: 0,
             gone: BTreeSet::new(),
             removed_groups: BTreeSet::new(),
         }
@@ -107,10 +104,6 @@ impl Processes {
 
     pub(crate) fn get(&self, number: usize) -> Option<&Process> {
         self.places.get(&number).map(|place| &self.list[*place])
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
     }
 
     /// The living ones on a machine.

@@ -65,10 +65,9 @@ pub fn run(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Ou
 
 /// A machine's node, in which nothing happened yet.
 pub(crate) fn node(machine: usize, cpus: i64, workload: &Workload) -> Node {
-    let mut resources: ResourceSet = [("CPU".to_owned(), Amount::whole(cpus))].into_iter().collect();
-    if workload.machines > 0 {
-        resources.set("seat", Amount::whole(4));
-    }
+    // What all groups at a time may hold is there besides, so that tasks outside of them always find a CPU.
+    let in_groups = if workload.machines > 0 { 4 } else { 0 };
+    let mut resources: ResourceSet = [("CPU".to_owned(), Amount::whole(cpus + in_groups))].into_iter().collect();
     if workload.is_pressed {
         resources.set("memory", Amount::whole(1_000));
     }
@@ -124,6 +123,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
             machines,
             head,
             placed: BTreeMap::new(),
+            dead_actors: BTreeSet::new(),
             limits: BTreeMap::new(),
             victims: BTreeSet::new(),
             actors: Actors::default(),
