@@ -192,9 +192,6 @@ impl World {
         let death = Death { kind: kind.to_owned(), message, pid: number as u32, ..Death::default() };
         let unrecorded = self.random.percent(self.workload.lost_record_percent);
         for peer in self.daemon.peers.remove(&number).unwrap_or_default() {
-            if let Some(peers) = self.daemon.peers.get_mut(&peer) {
-                peers.remove(&number);
-            }
             let process = &self.processes[number];
             let started = process
                 .started
