@@ -43,7 +43,8 @@ impl Node {
         self.cluster.down.remove(&node);
         self.forget_asks_of(node);
         self.queue.take_from(node, |_| true);
-        self.cluster.foreign.retain(|_, lease| lease.node != node);
+        let is_kept = self.defects.gone_kept;
+        self.cluster.foreign.retain(|_, lease| lease.node != node || is_kept);
         let is_theirs = |lease: &Lease| lease.home == Some(node) && matches!(lease.purpose, Purpose::Tasks { .. });
         self.end_orphans(is_theirs, effects);
     }
@@ -52,7 +53,7 @@ impl Node {
     pub(crate) fn end_orphans(&mut self, is_orphan: impl Fn(&Lease) -> bool, effects: &mut Vec<Effect>) {
         let orphans: Vec<(LeaseId, WorkerId)> =
             self.leases.iter().filter(|(_, lease)| is_orphan(lease)).map(|(id, lease)| (*id, lease.worker)).collect();
-        for (lease, worker) in orphans {
+        for (lease, worker) in orphans.into_iter().filter(|_| !self.defects.orphans_kept) {
             self.workers.insert(worker, Life::Exiting { lease: Some(lease) });
             effects.push(Effect::StopWorker { worker, reason: StopReason::OwnerDied });
         }

@@ -81,6 +81,10 @@ impl World {
             far if self.workload.machines > 0 && is_far(&far) => self.perform_far(machine, far),
             Effect::Grant { owner, request_id, lease, worker, .. } => {
                 let (owner, worker) = (number_of(owner), number_of(worker));
+                if self.daemon.cancelled.contains(&(owner, request_id)) || !self.may_own(machine, owner) {
+                    return self
+                        .fail(format!("LEASE-4: lease {lease} for request {request_id} of {owner}, which is over"));
+                }
                 self.connect(owner, worker);
                 self.send_process(owner, ToProcess::Granted { request: request_id, lease, worker });
             }
@@ -136,6 +140,11 @@ impl World {
                 ActorEffect::Kill { worker, kind, message } => self.kill_worker(number_of(worker), kind, message),
             }
         }
+    }
+
+    /// Whether a process may hold leases: its daemon does not know of its end.
+    fn may_own(&self, machine: usize, owner: usize) -> bool {
+        machine_of(owner) == machine && !self.daemon.graveyard.contains_key(&owner)
     }
 
     fn notify(&mut self, watcher: WorkerId, actor: ActorId) {
@@ -249,6 +258,7 @@ impl World {
                 }
             }
             ToDaemon::Cancel { request } => {
+                self.daemon.cancelled.insert((from, request));
                 self.node_step(machine, NodeEvent::LeaseCancelled { owner: worker, request_id: request })
             }
             ToDaemon::Return { lease, worker_exiting } => {

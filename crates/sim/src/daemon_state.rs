@@ -16,6 +16,8 @@ pub(crate) struct Daemon {
     pub(crate) head: Option<Cluster>,
     /// Actors that have a worker, and which.
     pub(crate) placed: BTreeMap<(ActorId, u32), WorkerId>,
+    /// Requests that owners wanted no more, as their daemons know.
+    pub(crate) cancelled: BTreeSet<(usize, u64)>,
     /// Actors that the head said are dead.
     pub(crate) dead_actors: BTreeSet<ActorId>,
     /// What workers may have, and for which lease.

@@ -88,7 +88,8 @@ impl World {
             7 => self.daemon.machines[machine].ahead_ns += self.random.below(20_000_000_000),
             8 | 9 => self.press(machine),
             _ => {
-                for number in self.processes.living_on(machine).into_iter().filter(|number| *number != 0) {
+                let workers = living.iter().flat_map(|machine| self.processes.living_on(*machine));
+                for number in workers.filter(|number| *number != 0).collect::<Vec<_>>() {
                     if self.processes[number].is_alive {
                         self.change_memory(number);
                     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use trygon_sim::partitions;
 use trygon_sim::scale::Size;
-use trygon_sim::{DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
+use trygon_sim::{Counts, DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
 
 const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
        trygon-sim --seed S --workload NAME [--trace]
@@ -90,7 +90,8 @@ fn run_one(seed: u64, workload: &Workload, prints: bool) -> bool {
 fn run_many(options: &Options) -> bool {
     let workloads: Vec<Workload> = options.workload.map_or_else(|| WORKLOADS.to_vec(), |one| vec![*one]);
     let (first, seeds) = (options.first, options.seeds);
-    let (mut passed, mut failed, mut events, mut compared) = (0u64, 0u64, 0u64, 0u64);
+    let began = std::time::Instant::now();
+    let (mut passed, mut failed, mut all) = (0u64, 0u64, Counts::default());
     for chunk in (first..first + seeds).collect::<Vec<u64>>().chunks(50) {
         let outcomes = std::thread::scope(|scope| {
             let halves: Vec<_> = chunk
@@ -110,8 +111,7 @@ fn run_many(options: &Options) -> bool {
             halves.into_iter().flat_map(|half| half.join().unwrap_or_default()).collect::<Vec<_>>()
         });
         for (seed, name, outcome) in outcomes {
-            events += outcome.counts.events;
-            compared += outcome.counts.compared;
+            all.add(&outcome.counts);
             match outcome.failure {
                 None => passed += 1,
                 Some(failure) => {
@@ -120,10 +120,14 @@ fn run_many(options: &Options) -> bool {
                 }
             }
         }
-        print!("\r{passed} passed, {failed} failed, {events} events, {compared} values compared");
+        print!("\r{passed} passed, {failed} failed, {} events", all.events);
         let _ = std::io::stdout().flush();
     }
-    println!("\n{passed} passed, {failed} failed");
+    let took_s = began.elapsed().as_secs_f64();
+    println!(
+        "\n{passed} passed, {failed} failed in {took_s:.1} s, {:.0} runs/s\n{all:?}",
+        (passed + failed) as f64 / took_s
+    );
     failed == 0
 }
 

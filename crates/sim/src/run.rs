@@ -103,7 +103,11 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         machines.push(Machine::new(node));
     }
     let head = (workload.machines > 0).then(|| Cluster { head: Head::new(), tick_planned_us: 0, heard: 0 });
-    let faults_left = if workload.machines > 0 { random.below(16) } else { 40 * u64::from(workload.is_pressed) };
+    let faults_left = if workload.machines > 0 {
+        random.below(workload.driver_steps / 4)
+    } else {
+        40 * u64::from(workload.is_pressed)
+    };
     let mut driver = Process::new(0, machines[0].node.worker_id(0), workload);
     driver.core.defects = defects.core;
     let root = mix(seed, 77);
@@ -123,6 +127,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
             machines,
             head,
             placed: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
             dead_actors: BTreeSet::new(),
             limits: BTreeMap::new(),
             victims: BTreeSet::new(),

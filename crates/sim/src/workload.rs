@@ -140,6 +140,22 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "memory", is_pressed: true, crash_per_10000: 50, raise_percent: 4, ..QUIET },
     Workload { name: "cluster", machines: 8, ..QUIET },
     Workload {
+        name: "cluster-storm",
+        machines: 12,
+        driver_steps: 160,
+        task_steps: 12,
+        is_pressed: true,
+        stored_percent: 50,
+        stream_percent: 25,
+        actors: true,
+        kills: true,
+        exit_percent: 4,
+        crash_per_10000: 30,
+        raise_percent: 3,
+        jobs: 3,
+        ..QUIET
+    },
+    Workload {
         name: "cluster-chaos",
         machines: 20,
         is_pressed: true,

@@ -93,6 +93,23 @@ pub struct Counts {
     pub groups: u64,
 }
 
+impl Counts {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.compared += other.compared;
+        self.typed_errors += other.typed_errors;
+        self.deaths += other.deaths;
+        self.losses += other.losses;
+        self.rebuilt += other.rebuilt;
+        self.rescued += other.rescued;
+        self.memory_deaths += other.memory_deaths;
+        self.cuts += other.cuts;
+        self.pauses += other.pauses;
+        self.groups += other.groups;
+    }
+}
+
 /// Everything.
 #[derive(Debug)]
 pub(crate) struct World {
