@@ -185,7 +185,7 @@ pub const DEFECTS: &[Planted] = &[
     Planted {
         label: "FAIR-2",
         name: "a lease is asked back for two jobs",
-        workload: "shares",
+        workload: "cluster-storm",
         plant: |defects| defects.node.asks_twice = true,
     },
     Planted {
@@ -257,7 +257,7 @@ pub const DEFECTS: &[Planted] = &[
     Planted {
         label: "SPILL-5",
         name: "leases of a lost node are kept",
-        workload: "cluster",
+        workload: "cluster-storm",
         plant: |defects| defects.node.gone_kept = true,
     },
 ];

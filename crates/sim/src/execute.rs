@@ -241,6 +241,13 @@ impl World {
             Step::Call { handle, child } => {
                 if let Some(target) = picked(&running.held, handle, |reference| self.is_handle(reference)) {
                     let actor = running.held[target].and_then(|reference| self.handles.get(&reference.object).copied());
+                    if let (Some(actor), Some(handle)) =
+                        (actor, running.held[target].filter(|_| self.workload.machines > 0))
+                    {
+                        // Calls that wait hold the handle, whatever the program drops.
+                        let index = self.processes[number].core.actor(actor);
+                        self.processes[number].core.set_actor_handle(index, &handle);
+                    }
                     self.submit(number, &mut running, &child, actor);
                 }
             }
