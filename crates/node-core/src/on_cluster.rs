@@ -42,9 +42,10 @@ impl Node {
     fn end_with(&mut self, node: NodeId, effects: &mut Vec<Effect>) {
         self.cluster.down.remove(&node);
         self.forget_asks_of(node);
-        self.queue.take_from(node, |_| true);
-        let is_kept = self.defects.gone_kept;
-        self.cluster.foreign.retain(|_, lease| lease.node != node || is_kept);
+        if !self.defects.gone_kept {
+            self.queue.take_from(node, |_| true);
+        }
+        self.cluster.foreign.retain(|_, lease| lease.node != node);
         let is_theirs = |lease: &Lease| lease.home == Some(node) && matches!(lease.purpose, Purpose::Tasks { .. });
         self.end_orphans(is_theirs, effects);
     }

@@ -61,6 +61,7 @@ impl World {
     }
 
     fn perform_node(&mut self, machine: usize, effect: Effect) {
+        let is_alone = self.workload.machines == 0;
         match effect {
             Effect::StartWorker { worker, .. } => {
                 let number = number_of(worker);
@@ -73,6 +74,9 @@ impl World {
                 self.plan(delay_ns, Event::Started { process: number });
             }
             Effect::StopWorker { worker, reason: StopReason::MemoryPressure } => self.end_for_memory(worker),
+            Effect::StopWorker { worker, reason: StopReason::Idle | StopReason::PlaceNeeded } if !is_alone => {
+                self.send_process(number_of(worker), ToProcess::Exit);
+            }
             Effect::StopWorker { worker, .. } => {
                 self.kill_worker(number_of(worker), "killed", "the daemon ended it".to_owned())
             }

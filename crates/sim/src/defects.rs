@@ -256,7 +256,7 @@ pub const DEFECTS: &[Planted] = &[
     },
     Planted {
         label: "SPILL-5",
-        name: "leases of a lost node are kept",
+        name: "what a lost node asked waits on",
         workload: "cluster-storm",
         plant: |defects| defects.node.gone_kept = true,
     },

@@ -67,13 +67,22 @@ impl World {
                 self.processes[number].kept = kept;
                 self.send_daemon(number, ToDaemon::ActorStarted { actor, incarnation });
             }
+            Some(Work::Exit) if !self.may_exit(number) => {}
             Some(Work::Exit) => {
+                self.counts.exits += 1;
                 self.exit(number, "out_of_scope");
                 return false;
             }
             None => self.settle_and_flush(number),
         }
         true
+    }
+
+    /// A worker that was idle for long stays while others need what it owns, and while it has to do.
+    fn may_exit(&self, number: usize) -> bool {
+        let process = &self.processes[number];
+        let statistics = process.core.statistics();
+        process.is_actor || (statistics.unfinished + statistics.leases == 0 && !process.core.is_lent_out())
     }
 
     pub(crate) fn exit(&mut self, number: usize, kind: &'static str) {

@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     } else if options.partitions {
         run_partitions(options.first, options.seeds)
     } else if options.defects {
-        find_defects(options.seeds) & find_partition_defects(options.seeds)
+        find_defects(options.seeds) & find_partition_defects(options.seeds) & find_in_disk(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {
@@ -158,25 +158,32 @@ fn find_defects(seeds: u64) -> bool {
 
 /// Crashes of the head with replay: mostly few nodes, sometimes many.
 fn crash_many(first: u64, seeds: u64) -> bool {
-    let (mut events, mut count, mut failed) = (0, 0, 0);
+    let (mut events, mut count, mut refused, mut failed) = (0, 0, 0, 0);
     for seed in first..first + seeds {
         let outcome = crashes(seed, if seed % 50 == 49 { 40 } else { 1 + seed % 7 }, PlantedInDisk::default());
         events += outcome.events;
         count += outcome.crashes;
+        refused += outcome.refused;
         if let Some(failure) = outcome.failure {
             failed += 1;
             println!("seed {seed}, head: {failure}");
         }
     }
-    println!("{seeds} seeds of head, {events} events, {count} crashes with replay, {failed} failed");
+    println!(
+        "{seeds} seeds of head, {events} events, {count} crashes with replay, {refused} batches refused by a full disk, {failed} failed"
+    );
     failed == 0
 }
 
 fn find_in_disk(seeds: u64) -> bool {
     let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
     let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
-    let planted =
-        [("JOURNAL-1", "an effect before its event is on disk", early), ("JOURNAL-2", "a snapshot that is old", old)];
+    let silent = PlantedInDisk { full_is_silent: true, ..PlantedInDisk::default() };
+    let planted = [
+        ("JOURNAL-1", "an effect before its event is on disk", early),
+        ("JOURNAL-2", "a snapshot that is old", old),
+        ("JOURNAL-3", "a full disk says that it kept", silent),
+    ];
     let mut all = true;
     for (label, name, planted) in planted {
         let found = (0..seeds).find_map(|seed| crashes(seed, 3, planted).failure.map(|failure| (seed + 1, failure)));

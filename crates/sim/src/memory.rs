@@ -76,7 +76,11 @@ impl World {
             })
             .collect();
         let excess_bytes = self.random.below(200);
-        self.node_step(machine, NodeEvent::MemoryPressure { excess_bytes, workers });
+        // Whoever watches looks again before the first one is gone.
+        for _ in 0..=self.random.below(2) {
+            let workers = workers.clone();
+            self.node_step(machine, NodeEvent::MemoryPressure { excess_bytes, workers });
+        }
     }
 
     /// MEM-2: one worker at a time is ended because memory is nearly full. MEM-3: and only one that holds a lease.

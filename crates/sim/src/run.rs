@@ -76,7 +76,7 @@ pub(crate) fn node(machine: usize, cpus: i64, workload: &Workload) -> Node {
         node_id: if workload.machines > 0 { node_id(machine).hex() } else { String::new() },
         labels: trygon_node_core::Labels::new(),
         prestart_workers: cpus as usize,
-        idle_worker_ms: u64::MAX / 2_000_000,
+        idle_worker_ms: if workload.machines > 0 { 20 } else { u64::MAX / 2_000_000 },
         max_workers: 0,
         max_parallel_starts: 4,
         environment: PLAIN,

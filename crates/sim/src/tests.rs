@@ -89,7 +89,7 @@ fn planted_defects_are_found() {
 fn a_head_that_crashes_is_what_it_was() {
     for seed in 0..40 {
         let outcome = crashes(seed, 1 + seed % 7, PlantedInDisk::default());
-        assert!(outcome.failure.is_none() && outcome.crashes > 5, "seed {seed}: {outcome:?}");
+        assert!(outcome.failure.is_none() && outcome.crashes > 5 && outcome.refused > 2, "seed {seed}: {outcome:?}");
     }
 }
 
@@ -97,7 +97,8 @@ fn a_head_that_crashes_is_what_it_was() {
 fn a_disk_that_does_not_keep_its_word_is_found() {
     let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
     let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
-    for planted in [early, old] {
+    let silent = PlantedInDisk { full_is_silent: true, ..PlantedInDisk::default() };
+    for planted in [early, old, silent] {
         assert!((0..20).any(|seed| crashes(seed, 3, planted).failure.is_some()), "{planted:?}");
     }
 }

@@ -89,6 +89,8 @@ pub struct Counts {
     pub cuts: u64,
     /// Machines and processes that stood still.
     pub pauses: u64,
+    /// Workers that ended because their actor, or nothing, was to do.
+    pub exits: u64,
     /// Placement groups that were created.
     pub groups: u64,
 }
@@ -107,6 +109,7 @@ impl Counts {
         self.cuts += other.cuts;
         self.pauses += other.pauses;
         self.groups += other.groups;
+        self.exits += other.exits;
     }
 }
 
