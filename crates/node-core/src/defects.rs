@@ -32,7 +32,7 @@ pub struct NodeDefects {
     pub unwanted_kept: bool,
     /// SPILL-4: what another node declined counts as taken there.
     pub declined_taken: bool,
-    /// SPILL-5: what a node asked that is gone waits on.
+    /// SPILL-5: leases elsewhere of an owner that is dead are kept.
     pub gone_kept: bool,
     /// FAIR-2: a lease that goes back already is asked back for another job.
     pub asks_twice: bool,

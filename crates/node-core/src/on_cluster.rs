@@ -42,9 +42,7 @@ impl Node {
     fn end_with(&mut self, node: NodeId, effects: &mut Vec<Effect>) {
         self.cluster.down.remove(&node);
         self.forget_asks_of(node);
-        if !self.defects.gone_kept {
-            self.queue.take_from(node, |_| true);
-        }
+        self.queue.take_from(node, |_| true);
         self.cluster.foreign.retain(|_, lease| lease.node != node);
         let is_theirs = |lease: &Lease| lease.home == Some(node) && matches!(lease.purpose, Purpose::Tasks { .. });
         self.end_orphans(is_theirs, effects);

@@ -179,7 +179,9 @@ impl Node {
     pub(crate) fn forget_foreign(&mut self, process: WorkerId, effects: &mut Vec<Effect>) {
         let granted: BTreeSet<NodeId> =
             self.cluster.foreign.values().filter(|lease| lease.owner == process).map(|lease| lease.node).collect();
-        self.cluster.foreign.retain(|_, lease| lease.owner != process && lease.worker != process);
+        if !self.defects.gone_kept {
+            self.cluster.foreign.retain(|_, lease| lease.owner != process && lease.worker != process);
+        }
         effects.extend(granted.into_iter().map(|node| Effect::OwnerGone { node, owner: process }));
     }
 }

@@ -189,7 +189,7 @@ impl World {
                     format!("LEDGER-1: free is {:?} at the end, leases {leases:?}", node.free())
                 }
                 () if node.waiting_leases() > 0 => "LEASE-4: requests wait at the end".to_owned(),
-                () if foreign > 0 => format!("SPILL-2: {foreign} leases of other nodes are held at the end"),
+                () if foreign > 0 => format!("SPILL-2, SPILL-5: {foreign} leases of other nodes are held at the end"),
                 () => continue,
             };
             self.fail(format!("machine {number}: {broken}"));

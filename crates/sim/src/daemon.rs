@@ -274,6 +274,7 @@ impl World {
                 self.processes[from].announced = Some(kind);
                 self.node_step(machine, NodeEvent::WorkerExiting { worker });
             }
+            ToDaemon::Owns { owns } => self.node_step(machine, NodeEvent::WorkerOwns { worker, owns }),
             ToDaemon::Blocked { depth } => {
                 self.node_step(machine, NodeEvent::Blocked { worker, depth: u32::from(depth) })
             }

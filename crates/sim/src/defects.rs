@@ -256,7 +256,7 @@ pub const DEFECTS: &[Planted] = &[
     },
     Planted {
         label: "SPILL-5",
-        name: "what a lost node asked waits on",
+        name: "leases elsewhere of a dead owner are kept",
         workload: "cluster-storm",
         plant: |defects| defects.node.gone_kept = true,
     },

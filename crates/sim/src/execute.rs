@@ -10,7 +10,7 @@ use crate::world::{Event, World};
 use std::rc::Rc;
 use trygon_ids::ActorId;
 use trygon_worker_core::{
-    Arguments, Location, PeerIndex, Reference, STREAMING, SmallBytes, Submission, Value, read_dependencies,
+    Arguments, Location, PeerIndex, Reference, STREAMING, SmallBytes, Submission, SystemError, Value, read_dependencies,
 };
 
 const REFERENCE_BYTES: usize = 56;
@@ -184,8 +184,7 @@ impl World {
         if is_broken {
             self.finish(number, Err(freed_error()));
         } else if let Some(reference) = gone {
-            let error =
-                trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode();
+            let error = self.gone_error(&reference);
             self.finish(number, Err(error));
         }
     }
@@ -206,6 +205,14 @@ impl World {
         running.freed |= !kept;
         running.held.push(kept.then_some(*reference));
         running.carried.push(*reference);
+    }
+
+    /// The error of a stored value that is not there: its owner is dead, or whoever lent it.
+    fn gone_error(&self, reference: &Reference) -> Box<[u8]> {
+        match self.processes[number_of(reference.owner)].is_alive {
+            true => freed_error(),
+            false => SystemError::new("owner_died").with("owner", reference.owner.hex()).encode(),
+        }
     }
 
     fn read_stored(&mut self, location: Location, reference: &Reference) -> Option<u64> {
@@ -374,9 +381,9 @@ impl World {
         let contained = self.processes[number].core.contained_in(&reference).to_vec();
         let outcome = match value {
             Some(Value::Inline(bytes)) => Ok(decoded(bytes.as_slice())),
-            Some(Value::Stored(location)) => self.read_stored(location, &reference).ok_or_else(|| {
-                trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode()
-            }),
+            Some(Value::Stored(location)) => {
+                self.read_stored(location, &reference).ok_or_else(|| self.gone_error(&reference))
+            }
             Some(Value::Error(error)) => Err(error),
             Some(Value::Pending) | None => return self.fail(format!("OWN-3: {} is held and gone", reference.object)),
         };

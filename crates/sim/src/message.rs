@@ -91,21 +91,63 @@ pub(crate) enum ToPeer {
 /// From a process to its node's daemon.
 #[derive(Debug, Clone)]
 pub(crate) enum ToDaemon {
-    Request { request: u64, resources: BTreeMap<String, f64>, count: u32, depth: u16, name: String },
-    Cancel { request: u64 },
-    Return { lease: u64, worker_exiting: bool },
-    Connect { worker: usize },
+    Request {
+        request: u64,
+        resources: BTreeMap<String, f64>,
+        count: u32,
+        depth: u16,
+        name: String,
+    },
+    Cancel {
+        request: u64,
+    },
+    Return {
+        lease: u64,
+        worker_exiting: bool,
+    },
+    Connect {
+        worker: usize,
+    },
     Ready,
-    Exiting { kind: &'static str },
-    Blocked { depth: u16 },
+    Exiting {
+        kind: &'static str,
+    },
+    /// It owns objects from now on, or none any more.
+    Owns {
+        owns: bool,
+    },
+    Blocked {
+        depth: u16,
+    },
     Unblocked,
-    Free { place: u64 },
-    CreateActor { actor: ActorId, arguments: Vec<Reference>, max_restarts: i64, depth: u16 },
-    WatchActor { actor: ActorId },
-    KillActor { actor: ActorId, no_restart: bool, out_of_scope: bool },
-    ActorStarted { actor: ActorId, incarnation: u32 },
-    CreateGroup { group: PlacementGroupId, strategy: &'static str },
-    RemoveGroup { group: PlacementGroupId },
+    Free {
+        place: u64,
+    },
+    CreateActor {
+        actor: ActorId,
+        arguments: Vec<Reference>,
+        max_restarts: i64,
+        depth: u16,
+    },
+    WatchActor {
+        actor: ActorId,
+    },
+    KillActor {
+        actor: ActorId,
+        no_restart: bool,
+        out_of_scope: bool,
+    },
+    ActorStarted {
+        actor: ActorId,
+        incarnation: u32,
+    },
+    CreateGroup {
+        group: PlacementGroupId,
+        strategy: &'static str,
+    },
+    RemoveGroup {
+        group: PlacementGroupId,
+    },
 }
 
 /// What became of a process, told to its peers.

@@ -165,6 +165,8 @@ pub(crate) struct Process {
     /// With a limit of memory.
     pub(crate) limited_function: FunctionIndex,
     pub(crate) used_bytes: u64,
+    /// What the daemon was told: whether it owns objects.
+    pub(crate) told_owns: bool,
     /// It stands still until then.
     pub(crate) paused_until_ns: u64,
     pub(crate) methods: BTreeMap<ActorId, FunctionIndex>,
@@ -216,6 +218,7 @@ impl Process {
             exit_function,
             limited_function,
             used_bytes: 50,
+            told_owns: false,
             paused_until_ns: 0,
             methods: BTreeMap::new(),
             sequences: BTreeMap::new(),
