@@ -1,7 +1,5 @@
 //! Rules that a test takes away, to see that the simulator notices. All are off in a program that works.
 
-use crate::Node;
-
 /// Planted defects.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,12 +36,4 @@ pub struct NodeDefects {
     pub asks_twice: bool,
     /// FAIR-2: a job falls behind with what no other is ahead with.
     pub shares_uneven: bool,
-}
-
-impl Node {
-    /// Plants defects.
-    #[doc(hidden)]
-    pub fn set_defects(&mut self, defects: NodeDefects) {
-        self.defects = defects;
-    }
 }

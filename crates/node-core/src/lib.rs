@@ -60,12 +60,10 @@ mod spill;
 mod state;
 mod step;
 mod take_back;
-mod waiting;
-mod worker;
-
 #[cfg(test)]
 mod tests;
-
+mod waiting;
+mod worker;
 pub use defects::NodeDefects;
 pub use effect::{Effect, QueuedDemand, StopReason};
 pub use environment::{EnvironmentId, PLAIN};

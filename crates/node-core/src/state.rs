@@ -4,13 +4,14 @@ use crate::Labels;
 use crate::bundle::Bundles;
 use crate::claim::Claims;
 use crate::cluster::Cluster;
+use crate::defects::NodeDefects;
 use crate::hold::Hold;
 use crate::lease::{Lease, Purpose};
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::share::Shares;
 use crate::worker::Life;
-use crate::{EnvironmentId, LeaseId, LeaseView, LifeName, NodeDefects, PLAIN, WorkerView};
+use crate::{EnvironmentId, LeaseId, LeaseView, LifeName, PLAIN, WorkerView};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::{PlacementGroupId, WorkerId};
 use trygon_resources::ResourceSet;
@@ -109,6 +110,12 @@ impl Node {
             defects: NodeDefects::default(),
             now_ms: 0,
         }
+    }
+
+    /// Plants defects.
+    #[doc(hidden)]
+    pub fn set_defects(&mut self, defects: NodeDefects) {
+        self.defects = defects;
     }
 
     /// What the node has.

@@ -67,10 +67,12 @@ impl World {
                 was_begun && pid.is_some_and(|pid| !self.processes[pid].is_alive)
             }
             // Handles count: without a death nobody who calls has lost one.
-            "actor_died" if detail("message").is_some_and(|message| message.starts_with("the last handle")) => {
-                self.may_be_gone()
-            }
             "actor_died" if self.workload.machines > 0 => {
+                if detail("message").is_some_and(|message| message.starts_with("the last handle"))
+                    && !self.may_be_gone()
+                {
+                    return Some("failed for its actor's last handle, which its own call held".to_owned());
+                }
                 let actor = detail("actor_id");
                 self.daemon.dead_actors.iter().any(|dead| actor.as_ref().is_some_and(|actor| dead.hex() == *actor))
             }

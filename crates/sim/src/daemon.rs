@@ -240,27 +240,7 @@ impl World {
         }
         let mut effects = Vec::new();
         match message {
-            ToDaemon::Request { request, resources, count, depth, name } => {
-                let resources: ResourceSet = resources
-                    .into_iter()
-                    .map(|(name, amount)| (name, Amount::from_f64(amount).unwrap_or(Amount::ZERO)))
-                    .collect();
-                let depth = u32::from(depth);
-                let job = self.job_of(from);
-                let request = LeaseRequest {
-                    owner: worker,
-                    job,
-                    request_id: request,
-                    resources,
-                    count,
-                    depth,
-                    name,
-                    environment: PLAIN,
-                };
-                if !self.refuses_removed_group(machine, &request) {
-                    self.node_step(machine, NodeEvent::LeaseRequested(request));
-                }
-            }
+            request @ ToDaemon::Request { .. } => self.on_request(from, request),
             ToDaemon::Cancel { request } => {
                 self.daemon.cancelled.insert((from, request));
                 self.node_step(machine, NodeEvent::LeaseCancelled { owner: worker, request_id: request })
@@ -311,6 +291,23 @@ impl World {
             }
         }
         self.perform_actors(effects);
+    }
+
+    /// An owner asks for leases.
+    fn on_request(&mut self, from: usize, message: ToDaemon) {
+        let ToDaemon::Request { request, resources, count, depth, name } = message else { return };
+        let (machine, worker) = (machine_of(from), self.processes[from].id);
+        let resources: ResourceSet = resources
+            .into_iter()
+            .map(|(name, amount)| (name, Amount::from_f64(amount).unwrap_or(Amount::ZERO)))
+            .collect();
+        let depth = u32::from(depth);
+        let job = self.job_of(from);
+        let request =
+            LeaseRequest { owner: worker, job, request_id: request, resources, count, depth, name, environment: PLAIN };
+        if !self.refuses_removed_group(machine, &request) {
+            self.node_step(machine, NodeEvent::LeaseRequested(request));
+        }
     }
 
     fn on_free(&mut self, place: u64) {

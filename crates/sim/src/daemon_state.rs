@@ -1,11 +1,11 @@
 //! What the simulated daemon knows.
 
-use crate::far::Cluster;
 use crate::machines::Machine;
-use crate::memory::Limit;
 use std::collections::{BTreeMap, BTreeSet};
+use trygon_control::Head;
 use trygon_control_core::{Actors, Death};
 use trygon_ids::{ActorId, WorkerId};
+use trygon_node_core::{LeaseId, MemoryCharge};
 use trygon_worker_core::Reference;
 
 /// The daemon's state.
@@ -32,4 +32,22 @@ pub(crate) struct Daemon {
     pub(crate) killed: BTreeMap<usize, (&'static str, String)>,
     /// Arguments of constructors.
     pub(crate) arguments: BTreeMap<ActorId, Vec<Reference>>,
+}
+
+/// The head's place in the simulation.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) head: Head,
+    pub(crate) tick_planned_us: u64,
+    pub(crate) heard: u64,
+}
+
+/// What a worker may gain, for one lease.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    pub(crate) lease: LeaseId,
+    pub(crate) limit_bytes: u64,
+    pub(crate) charge: MemoryCharge,
+    /// The least that it used since the lease began.
+    pub(crate) least_bytes: u64,
 }

@@ -1,6 +1,6 @@
 //! The main thread of a process: one step of its script at a time.
 
-use crate::encoded::{decoded, freed_error, number_of};
+use crate::encoded::{decoded, freed_error};
 use crate::message::{Push, ToDaemon};
 use crate::plain::{Plain, picked};
 use crate::process::{Argument, Running, Taking, Work};
@@ -10,7 +10,7 @@ use crate::world::{Event, World};
 use std::rc::Rc;
 use trygon_ids::ActorId;
 use trygon_worker_core::{
-    Arguments, Location, PeerIndex, Reference, STREAMING, SmallBytes, Submission, SystemError, Value, read_dependencies,
+    Arguments, PeerIndex, Reference, STREAMING, SmallBytes, Submission, Value, read_dependencies,
 };
 
 const REFERENCE_BYTES: usize = 56;
@@ -76,13 +76,6 @@ impl World {
             None => self.settle_and_flush(number),
         }
         true
-    }
-
-    /// A worker that was idle for long stays while others need what it owns, and while it has to do.
-    fn may_exit(&self, number: usize) -> bool {
-        let process = &self.processes[number];
-        let statistics = process.core.statistics();
-        process.is_actor || (statistics.unfinished + statistics.leases == 0 && !process.core.is_lent_out())
     }
 
     pub(crate) fn exit(&mut self, number: usize, kind: &'static str) {
@@ -207,26 +200,6 @@ impl World {
         running.carried.push(*reference);
     }
 
-    /// The error of a stored value that is not there: its owner is dead, or whoever lent it.
-    fn gone_error(&self, reference: &Reference) -> Box<[u8]> {
-        match self.processes[number_of(reference.owner)].is_alive {
-            true => freed_error(),
-            false => SystemError::new("owner_died").with("owner", reference.owner.hex()).encode(),
-        }
-    }
-
-    fn read_stored(&mut self, location: Location, reference: &Reference) -> Option<u64> {
-        let found = self.store.get(&location.segment.0).map(|stored| stored.number);
-        if found.is_none()
-            && self.counts.deaths == 0
-            && !self.is_lost(location)
-            && self.processes[number_of(reference.owner)].is_alive
-        {
-            self.fail(format!("STORE-2: {} is read where nothing lies any more", reference.object));
-        }
-        found
-    }
-
     pub(crate) fn is_handle(&self, reference: &Reference) -> bool {
         self.handles.contains_key(&reference.object)
     }
@@ -254,19 +227,7 @@ impl World {
                 }
             }
             Step::Submit(child) => self.submit(number, &mut running, &child, None),
-            Step::Call { handle, child } => {
-                if let Some(target) = picked(&running.held, handle, |reference| self.is_handle(reference)) {
-                    let actor = running.held[target].and_then(|reference| self.handles.get(&reference.object).copied());
-                    if let (Some(actor), Some(handle)) =
-                        (actor, running.held[target].filter(|_| self.workload.machines > 0))
-                    {
-                        // Calls that wait hold the handle, whatever the program drops.
-                        let index = self.processes[number].core.actor(actor);
-                        self.processes[number].core.set_actor_handle(index, &handle);
-                    }
-                    self.submit(number, &mut running, &child, actor);
-                }
-            }
+            Step::Call { handle, child } => self.call(number, &mut running, handle, &child),
             Step::CreateActor { pick, max_restarts } => self.create_actor(number, &mut running, pick, max_restarts),
             Step::KillActor { handle } => {
                 let target = picked(&running.held, handle, |reference| self.is_handle(reference));
@@ -308,6 +269,19 @@ impl World {
         }
         self.processes[number].running = Some(running);
         self.begin_wait(number);
+    }
+
+    /// Calls an actor whose handle is held.
+    fn call(&mut self, number: usize, running: &mut Running, handle: u32, child: &Child) {
+        if let Some(target) = picked(&running.held, handle, |reference| self.is_handle(reference)) {
+            let actor = running.held[target].and_then(|reference| self.handles.get(&reference.object).copied());
+            if let (Some(actor), Some(handle)) = (actor, running.held[target].filter(|_| self.workload.machines > 0)) {
+                // Calls that wait hold the handle, whatever the program drops.
+                let index = self.processes[number].core.actor(actor);
+                self.processes[number].core.set_actor_handle(index, &handle);
+            }
+            self.submit(number, running, child, actor);
+        }
     }
 
     fn begin_wait(&mut self, number: usize) {

@@ -4,7 +4,7 @@ use crate::machines::{DAEMONS, HEAD, machine_of, machine_of_node, node_id, numbe
 use crate::message::{Far, Message, PeerDied, ToDaemon, ToProcess};
 use crate::scale::answers;
 use crate::world::{Event, World};
-use trygon_control::{Head, Out, resource_set};
+use trygon_control::{Out, resource_set};
 use trygon_control_core::Death;
 use trygon_ids::{ActorId, NodeId, WorkerId};
 use trygon_node_core::{Effect, Event as NodeEvent, LeaseRequest, RemoteAsk, group_of};
@@ -18,14 +18,6 @@ use trygon_proto::v1::head_to_node::Body as FromHead;
 use trygon_proto::v1::node_to_head::Body as ToHead;
 use trygon_proto::v1::to_process::Reply;
 use trygon_proto::v1::{FromProcess, HeadToNode, NodeToHead, ProcessEnded, RegisterNode, View};
-
-/// The head's place in the simulation.
-#[derive(Debug)]
-pub(crate) struct Cluster {
-    pub(crate) head: Head,
-    pub(crate) tick_planned_us: u64,
-    pub(crate) heard: u64,
-}
 
 /// Clusters up to this size are checked as a whole after each of the head's events, larger ones after every thousandth.
 const SMALL: usize = 50;

@@ -1,36 +1,12 @@
 //! What goes wrong in a cluster: machines that are lost, cut off, frozen, or whose clocks jump, and memory that fills.
 
 use crate::far::node_death;
-use crate::machines::{DAEMONS, HEAD, Machine, STRIDE, machine_of};
+use crate::fault::Fault;
+use crate::machines::{DAEMONS, HEAD, Machine, STRIDE, machine_of, new_node};
 use crate::message::Message;
-use crate::random::mix;
 use crate::world::{DAEMON, Event, World};
 use trygon_ids::SegmentId;
 use trygon_node_core::Event as NodeEvent;
-
-/// One thing that goes wrong, or right again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fault {
-    /// Something is chosen.
-    Next,
-    /// The head notices that a machine is lost.
-    Noticed(usize),
-    /// A machine that was cut off for too long stops by its own clock.
-    Lapsed(usize),
-    /// A lost machine's daemon is started again: another node.
-    Returns,
-}
-
-impl Fault {
-    pub(crate) fn word(self) -> u64 {
-        match self {
-            Self::Next => 1,
-            Self::Noticed(machine) => mix(2, machine as u64),
-            Self::Lapsed(machine) => mix(3, machine as u64),
-            Self::Returns => 4,
-        }
-    }
-}
 
 /// Mean time between two faults.
 const BETWEEN_NS: u64 = 4_000_000;
@@ -202,7 +178,7 @@ impl World {
     pub(crate) fn add_machine(&mut self) {
         let machine = self.daemon.machines.len();
         let cpus = 1 + self.random.below(4);
-        let node = crate::run::node(machine, cpus as i64, &self.workload);
+        let node = new_node(machine, cpus as i64, &self.workload);
         self.daemon.machines.push(Machine::new(node));
         let defects = self.defects.node;
         self.daemon.machines[machine].node.set_defects(defects);

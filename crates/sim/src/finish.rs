@@ -114,4 +114,11 @@ impl World {
         process.links.out[peer.0 as usize].push(ToPeer::Done(Done { reply, returns, kept }));
         process.started = None;
     }
+
+    /// A worker that was idle for long stays while others need what it owns, and while it has to do.
+    pub(crate) fn may_exit(&self, number: usize) -> bool {
+        let process = &self.processes[number];
+        let statistics = process.core.statistics();
+        process.is_actor || (statistics.unfinished + statistics.leases == 0 && !process.core.is_lent_out())
+    }
 }

@@ -14,6 +14,7 @@ mod defects;
 mod encoded;
 mod execute;
 mod far;
+mod fault;
 mod faults;
 mod finish;
 mod groups;

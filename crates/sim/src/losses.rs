@@ -1,10 +1,11 @@
 //! Machines whose memory is lost, and copies of what lay there.
 
+use crate::encoded::freed_error;
 use crate::machines::{machine_of, number_of};
 use crate::message::{ToDaemon, ToPeer, ToProcess};
 use crate::world::{Stored, World};
 use trygon_ids::{ObjectId, SegmentId};
-use trygon_worker_core::{Location, PeerIndex, Reference};
+use trygon_worker_core::{Location, PeerIndex, Reference, SystemError};
 
 impl World {
     /// At some steps a machine's memory is lost. One is always left.
@@ -104,5 +105,25 @@ impl World {
     pub(crate) fn answer_own_search(&mut self, number: usize, object: &ObjectId, place: Option<Location>) {
         let process = &mut self.processes[number];
         process.core.on_copy_answer(object, process.id, place, &mut process.links);
+    }
+
+    /// The error of a stored value that is not there: its owner is dead, or whoever lent it.
+    pub(crate) fn gone_error(&self, reference: &Reference) -> Box<[u8]> {
+        match self.processes[number_of(reference.owner)].is_alive {
+            true => freed_error(),
+            false => SystemError::new("owner_died").with("owner", reference.owner.hex()).encode(),
+        }
+    }
+
+    pub(crate) fn read_stored(&mut self, location: Location, reference: &Reference) -> Option<u64> {
+        let found = self.store.get(&location.segment.0).map(|stored| stored.number);
+        if found.is_none()
+            && self.counts.deaths == 0
+            && !self.is_lost(location)
+            && self.processes[number_of(reference.owner)].is_alive
+        {
+            self.fail(format!("STORE-2: {} is read where nothing lies any more", reference.object));
+        }
+        found
     }
 }

@@ -1,10 +1,12 @@
 //! The machines: which process runs on which, their clocks, and what of them is known elsewhere.
 
 use crate::process::Process;
+use crate::workload::Workload;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
 use trygon_ids::{NodeId, PlacementGroupId, WorkerId};
-use trygon_node_core::Node;
+use trygon_node_core::{Node, Options, PLAIN};
+use trygon_resources::{Amount, ResourceSet};
 
 /// Numbers of processes of one machine begin here, those of the next one as much higher.
 pub(crate) const STRIDE: usize = 1 << 20;
@@ -81,6 +83,27 @@ impl Machine {
             removed_groups: BTreeSet::new(),
         }
     }
+}
+
+/// A machine's node, in which nothing happened yet.
+pub(crate) fn new_node(machine: usize, cpus: i64, workload: &Workload) -> Node {
+    // What all groups at a time may hold is there besides, so that tasks outside of them always find a CPU.
+    let in_groups = if workload.machines > 0 { 4 } else { 0 };
+    let mut resources: ResourceSet = [("CPU".to_owned(), Amount::whole(cpus + in_groups))].into_iter().collect();
+    if workload.is_pressed {
+        resources.set("memory", Amount::whole(1_000));
+    }
+    Node::new(Options {
+        resources,
+        node_id: if workload.machines > 0 { node_id(machine).hex() } else { String::new() },
+        labels: trygon_node_core::Labels::new(),
+        prestart_workers: cpus as usize,
+        idle_worker_ms: if workload.machines > 0 { 20 } else { u64::MAX / 2_000_000 },
+        max_workers: 0,
+        max_parallel_starts: 4,
+        environment: PLAIN,
+        worker_id_prefix: prefix(machine),
+    })
 }
 
 /// All processes that ever were, by number.

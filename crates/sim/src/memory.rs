@@ -1,19 +1,10 @@
 //! Memory: what workers use, limits that leases have, and a machine that is nearly full.
 
+use crate::daemon_state::Limit;
 use crate::machines::{machine_of, number_of};
 use crate::world::World;
 use trygon_ids::WorkerId;
 use trygon_node_core::{Event as NodeEvent, LeaseId, MemoryCharge, WorkerMemory};
-
-/// What a worker may gain, for one lease.
-#[derive(Debug)]
-pub(crate) struct Limit {
-    lease: LeaseId,
-    limit_bytes: u64,
-    charge: MemoryCharge,
-    /// The least that it used since the lease began.
-    least_bytes: u64,
-}
 
 impl World {
     /// From now on a worker is held to a limit.

@@ -1,9 +1,8 @@
 //! One run: a seed and a workload in, what happened out.
 
-use crate::daemon_state::Daemon;
+use crate::daemon_state::{Cluster, Daemon};
 use crate::defects::Defects;
-use crate::far::Cluster;
-use crate::machines::{Machine, Processes, node_id, prefix};
+use crate::machines::{Machine, Processes, new_node};
 use crate::message::ToDaemon;
 use crate::process::{Process, Running};
 use crate::random::{Random, mix};
@@ -13,8 +12,7 @@ use crate::world::{Counts, World};
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_control::Head;
 use trygon_control_core::Actors;
-use trygon_node_core::{Event as NodeEvent, Node, Options, PLAIN};
-use trygon_resources::{Amount, ResourceSet};
+use trygon_node_core::Event as NodeEvent;
 
 /// What a run came to.
 #[derive(Debug, Clone)]
@@ -63,27 +61,6 @@ pub fn run(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Ou
     Outcome { failure: world.failure, trace: world.trace, counts: world.counts }
 }
 
-/// A machine's node, in which nothing happened yet.
-pub(crate) fn node(machine: usize, cpus: i64, workload: &Workload) -> Node {
-    // What all groups at a time may hold is there besides, so that tasks outside of them always find a CPU.
-    let in_groups = if workload.machines > 0 { 4 } else { 0 };
-    let mut resources: ResourceSet = [("CPU".to_owned(), Amount::whole(cpus + in_groups))].into_iter().collect();
-    if workload.is_pressed {
-        resources.set("memory", Amount::whole(1_000));
-    }
-    Node::new(Options {
-        resources,
-        node_id: if workload.machines > 0 { node_id(machine).hex() } else { String::new() },
-        labels: trygon_node_core::Labels::new(),
-        prestart_workers: cpus as usize,
-        idle_worker_ms: if workload.machines > 0 { 20 } else { u64::MAX / 2_000_000 },
-        max_workers: 0,
-        max_parallel_starts: 4,
-        environment: PLAIN,
-        worker_id_prefix: prefix(machine),
-    })
-}
-
 /// How many machines a seed has: mostly few, sometimes hundreds.
 fn machine_count(seed: u64, workload: &Workload, random: &mut Random) -> usize {
     match workload.machines {
@@ -98,7 +75,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
     let mut machines = Vec::new();
     for machine in 0..machine_count(seed, workload, &mut random) {
         let cpus = 1 + random.below(4) as i64;
-        let mut node = node(machine, cpus, workload);
+        let mut node = new_node(machine, cpus, workload);
         node.set_defects(defects.node);
         machines.push(Machine::new(node));
     }

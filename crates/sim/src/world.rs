@@ -5,7 +5,7 @@
 
 use crate::daemon_state::Daemon;
 use crate::defects::Defects;
-use crate::faults::Fault;
+use crate::fault::Fault;
 use crate::machines::{DAEMONS, Processes};
 use crate::message::{Done, Message};
 use crate::plain::Plain;
