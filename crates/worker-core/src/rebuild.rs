@@ -107,7 +107,7 @@ impl Core {
             return self.lift_limit(slot);
         }
         let function = entry.function;
-        let is_call = !entry.is_put && self.functions[function.0 as usize].actor.is_some();
+        let is_call = !entry.is_put && self.functions[function.0].actor.is_some();
         let refusal = entry.refusal(is_call).or_else(|| self.is_awaited_by_maker(slot).then_some(Refusal::ActorWaits));
         if let Some(refusal) = refusal {
             let error = self.lost_error(object, reason, refusal);
@@ -134,7 +134,7 @@ impl Core {
         if let Some(detail) = self.table.at_mut(slot).detail.as_mut() {
             detail.pending_dependencies = pending;
         }
-        if let Some(actor) = self.functions[function.0 as usize].actor {
+        if let Some(actor) = self.functions[function.0].actor {
             self.enqueue_call_again(actor, slot);
         }
         if pending == 0 {
@@ -146,9 +146,8 @@ impl Core {
     /// it was sent before anybody knew of the loss. It runs one call at a time.
     fn is_awaited_by_maker(&self, slot: u32) -> bool {
         let entry = self.table.at(slot);
-        let actor = self.functions.get(entry.function.0 as usize).and_then(|function| function.actor);
-        let Some(actor) = actor.map(|actor| &self.actors[actor.0 as usize]).filter(|actor| !actor.order.concurrent)
-        else {
+        let actor = self.functions.get(entry.function.0).and_then(|function| function.actor);
+        let Some(actor) = actor.map(|actor| &self.actors[actor.0]).filter(|actor| !actor.order.concurrent) else {
             return false;
         };
         let mut todo: Vec<u32> = actor.in_flight.iter().collect();
@@ -251,7 +250,7 @@ impl Core {
             let found = details.iter().find(|(name, _)| *name == wanted);
             found.and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or_default()
         };
-        let name = &self.functions[entry.function.0 as usize].name;
+        let name = &self.functions[entry.function.0].name;
         let message = match kind {
             "object_freed" => format!(
                 "to make it again its task {name} needs object {}, which another process owned and has freed; keep a reference to it as long as \
@@ -277,7 +276,7 @@ impl Core {
         let entry = self.table.at(object.task_id().slot());
         let (reason, sentence) = refusal.describe();
         let made = SystemError::new(FAILED).with("object_id", object.hex()).with("reason", reason);
-        let made = match self.functions.get(entry.function.0 as usize) {
+        let made = match self.functions.get(entry.function.0) {
             Some(function) => made.with("name", &function.name),
             None => made,
         };

@@ -191,8 +191,7 @@ impl Core {
                     kept_borrowers = detail.borrowers;
                 }
                 if let Some(index) = detail.actor_handle {
-                    let actor = self.actors[index.0 as usize].id;
-                    self.effects.push(Effect::ActorOutOfScope { actor, index });
+                    self.on_handles_gone(index);
                 }
             }
             if !kept_borrowers.is_empty() {

@@ -310,7 +310,9 @@ impl Engine {
         }
         self.connecting.remove(&worker);
         if death.kind != CONNECTION_LOST {
-            self.dead.insert(worker, death.message.clone());
+            if let Some(oldest) = self.dead.insert(worker, death.message.clone()) {
+                self.incarnations.remove(&oldest);
+            }
         }
         let started = message.started.then_some(Interrupted {
             slot: message.slot,
