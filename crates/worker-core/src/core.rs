@@ -3,8 +3,7 @@
 use crate::effect::Effect;
 use crate::memory_retry_rule::MemoryRetries;
 use crate::numbers::{ActorIndex, FunctionIndex};
-use crate::recent::Recent;
-use crate::registry::Registry;
+use crate::remembered::{Recent, Registry};
 use crate::state::{Actor, Core, Function, Identity, Statistics};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

@@ -4,7 +4,7 @@ use crate::calls_in_flight::CallsInFlight;
 use crate::effect::Effect;
 use crate::error_value::SystemError;
 use crate::numbers::ActorIndex;
-use crate::registry::Registry;
+use crate::remembered::Registry;
 use crate::state::{Actor, ActorState, CallOrder, Core, Function};
 use std::collections::VecDeque;
 use trygon_ids::ActorId;

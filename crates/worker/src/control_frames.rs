@@ -309,10 +309,10 @@ impl Engine {
             self.forget_streams_of(index);
         }
         self.connecting.remove(&worker);
-        if death.kind != CONNECTION_LOST {
-            if let Some(oldest) = self.dead.insert(worker, death.message.clone()) {
-                self.incarnations.remove(&oldest);
-            }
+        if death.kind != CONNECTION_LOST
+            && let Some(oldest) = self.dead.insert(worker, death.message.clone())
+        {
+            self.incarnations.remove(&oldest);
         }
         let started = message.started.then_some(Interrupted {
             slot: message.slot,
