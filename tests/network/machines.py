@@ -121,7 +121,8 @@ class Disk:
 
 class Machines:
     """A network of machines, of which the first is the head of a cluster that the others join, unless `joined` is
-    false. With `disk_bytes` each spills objects, and the head writes its journal, to a small disk of its own. At its end every node is stopped; whatever else still runs then fails the test.
+    false. With `disk_bytes` each spills objects, and the head writes its journal, to a small disk of its own. At its
+    end every node is stopped; whatever else still runs then fails the test.
     """
 
     def __init__(

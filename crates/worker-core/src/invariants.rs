@@ -145,6 +145,9 @@ impl Core {
                     *pins.entry((task.slot(), task.generation())).or_insert(0) += 1;
                 }
             }
+            if let (Lineage::Argument, Value::Stored(location)) = (entry.lineage, &entry.first.value) {
+                bytes += location.size_bytes as usize;
+            }
             let may_run =
                 entry.phase == Phase::Done && entry.is_retriable && entry.retries_left != 0 && !entry.cancelled;
             let is_stored =

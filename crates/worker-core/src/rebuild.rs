@@ -14,7 +14,6 @@ const FAILED: &str = "object_reconstruction_failed";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     Put,
-    PutFreed,
     Disabled,
     DisabledForActor,
     MaxAttempts,
@@ -31,12 +30,7 @@ impl Refusal {
         match self {
             Self::Put => (
                 "put",
-                "it was made by put, which cannot be run again; return it from a task with retries, or keep a copy where it survives",
-            ),
-            Self::PutFreed => (
-                "put",
-                "it was made by put, or passed by value to a task, and freed when nothing referred to it any more; keep a reference to it as \
-                 long as what was made from it is needed",
+                "it was made by put, or passed by value to a task, and neither can be run again; return it from a task with retries, or keep a copy where it survives",
             ),
             Self::Disabled => (
                 "retries_disabled",
@@ -74,7 +68,6 @@ impl Entry {
             // A queue still names it.
             _ if self.phase == Phase::Dropped => Some(Refusal::Failed),
             Lineage::Kept | Lineage::Rebuilding if self.retries_left != 0 => None,
-            Lineage::Evicted if self.is_put => Some(Refusal::PutFreed),
             Lineage::Evicted => Some(Refusal::Evicted),
             _ if self.is_put => Some(Refusal::Put),
             _ if self.cancelled => Some(Refusal::Cancelled),
@@ -218,7 +211,7 @@ impl Core {
         }
         let task = reference.object.task_id();
         let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
-        let is_gone = entry.phase == Phase::Done && (!entry.is_put || entry.lineage == Lineage::Evicted);
+        let is_gone = entry.phase == Phase::Done && !entry.is_put;
         let Some(argument) = entry.object_mut(reference.object.index() & !PUT_INDEX_BIT) else { return };
         if is_gone && !argument.value.is_ready() && !argument.is_lost() {
             argument.detail_mut().is_lost = true;
