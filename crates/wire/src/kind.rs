@@ -131,6 +131,8 @@ kinds! {
     AttachTool = 0x0252,
     /// `control::PeerLost`
     PeerLost = 0x0242,
+    /// `control::CancelForced`
+    CancelForced = 0x0243,
     /// `control::SegmentWatched`
     SegmentWatched = 0x0248,
     /// `control::LookEnded`

@@ -74,6 +74,7 @@ messages! {
     LeaseGranted => control::LeaseGranted,
     LeaseWaits => control::LeaseWaits,
     PeerLost => control::PeerLost,
+    CancelForced => control::CancelForced,
     CertificateRenewed => control::CertificateRenewed,
     PeerConnected => control::PeerConnected,
     PeerDied => control::PeerDied,
