@@ -1,4 +1,4 @@
-"""The head's daemon is away for longer than a lease: where its address refuses connections, what runs elsewhere goes on."""
+"""The head's daemon is away for longer than a lease: where its address refuses connections, other nodes go on."""
 
 from __future__ import annotations
 
