@@ -201,6 +201,8 @@ kinds! {
     ObjectPulled = 0x0341,
     /// `control::NodeLost`
     NodeLost = 0x0345,
+    /// `control::NodeDrains`
+    NodeDrains = 0x0346,
     /// `control::WatchSegment`
     WatchSegment = 0x0348,
 

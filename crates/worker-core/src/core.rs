@@ -41,6 +41,7 @@ impl Core {
             dead_nodes: BTreeMap::new(),
             searches: BTreeMap::new(),
             rescued: BTreeSet::new(),
+            moving: BTreeMap::new(),
             kept: crate::kept::KeptTasks::default(),
             memory_retries: MemoryRetries::default(),
             dead: BTreeSet::new(),

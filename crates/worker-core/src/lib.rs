@@ -41,6 +41,7 @@ mod locality;
 mod loss;
 mod memory_retries;
 mod memory_retry_rule;
+mod moving;
 mod numbers;
 mod on_done;
 mod on_peer_lost;

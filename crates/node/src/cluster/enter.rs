@@ -2,6 +2,7 @@
 
 use crate::cluster::certificates::own_identity;
 use crate::cluster::control_process::ControlProcess;
+use crate::cluster::leaving::Leaving;
 use crate::cluster::lifetimes::Lifetimes;
 use crate::cluster::nodes::Nodes;
 use crate::cluster::state::Cluster;
@@ -78,6 +79,7 @@ impl Entrance<'_> {
             certificates_ms: 0,
             watched: BTreeMap::new(),
             draining: None,
+            leaving: Leaving::default(),
             log_room: crate::cluster::log_room::LogRoom::default(),
         };
         Ok((cluster, address))

@@ -75,6 +75,7 @@ impl Service {
             logs,
             drain,
             watched,
+            cluster.leaving.deadline_ms(),
             cluster.gives_up_ms,
             Some(cluster.certificates_ms),
         ]
@@ -99,5 +100,6 @@ impl Service {
         self.on_certificates_deadline();
         self.on_logs_deadline();
         self.on_drain_deadline();
+        self.on_leaving_deadline();
     }
 }

@@ -3,6 +3,7 @@
 use crate::cluster::control_process::ControlProcess;
 use crate::cluster::draining::Draining;
 use crate::cluster::early_ask::EarlyAsk;
+use crate::cluster::leaving::Leaving;
 use crate::cluster::lifetimes::Lifetimes;
 use crate::cluster::log_room::LogRoom;
 use crate::cluster::nodes::Nodes;
@@ -65,6 +66,8 @@ pub(crate) struct Cluster {
     pub(crate) early_asks: Vec<EarlyAsk>,
     /// It takes no new work.
     pub(crate) draining: Option<Draining>,
+    /// Other nodes that take none.
+    pub(crate) leaving: Leaving,
     /// How many lines go to drivers elsewhere.
     pub(crate) log_room: LogRoom,
     pub(crate) lifetimes: Lifetimes,

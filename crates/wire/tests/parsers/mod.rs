@@ -90,6 +90,7 @@ messages! {
     ObjectPull => control::ObjectPull,
     ObjectPulled => control::ObjectPulled,
     NodeLost => control::NodeLost,
+    NodeDrains => control::NodeDrains,
     ReplicaRelease => control::ReplicaRelease,
     Reclaim => control::Reclaim,
     StateReply => control::StateReply,
