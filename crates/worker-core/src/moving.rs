@@ -39,13 +39,13 @@ impl Core {
         let task = object.task_id();
         let entry = self.table.get_mut(task.slot(), task.generation());
         let found = entry.and_then(|entry| entry.object_mut(object.index() & !PUT_INDEX_BIT));
-        match found.map(|found| &mut found.value) {
-            Some(value @ Value::Stored(_)) if matches!(value, Value::Stored(known) if *known == old) => {
-                *value = Value::Stored(copy);
-                self.rescued.insert(*object);
-            }
+        let is_there = |value: &Value| matches!(value, Value::Stored(known) if *known == old);
+        if let Some(found) = found.filter(|found| is_there(&found.value)) {
+            found.value = Value::Stored(copy);
+            self.rescued.insert(*object);
+        } else {
             // Freed meanwhile, or made again elsewhere.
-            _ => self.effects.push(Effect::Forgotten { object: *object }),
+            self.effects.push(Effect::Forgotten { object: *object });
         }
     }
 }
