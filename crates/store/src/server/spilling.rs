@@ -292,8 +292,10 @@ impl StoreServer {
 
     /// The end: no file stays.
     pub fn remove_files(&mut self) {
-        if let Some(spiller) = self.spilling.spiller.take() {
-            spiller.clear();
+        match self.spilling.spiller.take() {
+            Some(spiller) => spiller.clear(),
+            // Nothing was ever written, but the session is known there.
+            None => self.options.spill.remote.iter().for_each(|place| place.clear()),
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) use disk_failure::DiskFailure;
 pub(crate) use events::{SpillEvent, SpillEvents};
 pub use leftovers::remove_leftovers;
 pub use options::SpillOptions;
+pub use storage::{Incoming, Storage, Stored};
 pub(crate) use read::Restore;
 pub(crate) use spiller::Spiller;
 pub(crate) use write::{PartBytes, WriteJob};

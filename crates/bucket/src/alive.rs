@@ -1,0 +1,28 @@
+//! The key by which a session is known to those who look for what others left.
+
+use crate::bucket::Shared;
+use crate::identity::Identity;
+use object_store::{ObjectStoreExt, PutPayload};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// Its name.
+pub(crate) const NAME: &str = "alive";
+/// It is put anew so often.
+const BEAT: Duration = Duration::from_secs(300);
+
+/// Puts it.
+pub(crate) async fn put(shared: Arc<Shared>) -> object_store::Result<()> {
+    let text = Identity::own().map(|own| own.text()).unwrap_or_default();
+    let key = shared.session.clone().join(NAME);
+    shared.store.put(&key, PutPayload::from(text.into_bytes())).await.map(|_| ())
+}
+
+/// Puts it again and again. A beat that fails is made up for by the next: it takes many of them until a session counts as dead.
+pub(crate) async fn keep(shared: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(BEAT).await;
+        let Some(shared) = shared.upgrade().filter(|shared| !shared.uploads.is_closed()) else { return };
+        let _ = put(shared).await;
+    }
+}
