@@ -25,11 +25,9 @@ impl Address {
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.contains('@') {
-            return Err(
-                "an address s3://BUCKET/PREFIX has no key and no password in it: give them to the daemon as \
+            return Err("an address s3://BUCKET/PREFIX has no key and no password in it: give them to the daemon as \
                  AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                    .to_owned(),
-            );
+                .to_owned());
         }
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if bucket.is_empty() || !bucket.bytes().all(is_allowed) {
@@ -40,7 +38,9 @@ impl Address {
         if prefix.split('/').any(|part| (part.is_empty() && !prefix.is_empty()) || part == "." || part == "..")
             || !prefix.bytes().all(is_plain)
         {
-            return Err(format!("{text:?} is no address: the prefix has names with `/` between them, without ?, #, % or `..`"));
+            return Err(format!(
+                "{text:?} is no address: the prefix has names with `/` between them, without ?, #, % or `..`"
+            ));
         }
         Ok(Self { bucket: bucket.to_owned(), prefix })
     }

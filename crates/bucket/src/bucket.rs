@@ -134,7 +134,8 @@ impl Bucket {
             || builder.get_config_value(&AmazonS3ConfigKey::SkipSignature).is_some_and(|value| value == "true");
         let store = builder.with_http_connector(Connector).build().map_err(|error| explain(&error).to_string())?;
         let mut random = [0; 8];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).map_err(|error| error.to_string())?;
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
+            .map_err(|error| error.to_string())?;
         let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let prefix = Path::parse(&address.prefix).map_err(|error| error.to_string())?;
         let session = prefix.join(format!("{SESSION}{random}"));
@@ -145,8 +146,8 @@ impl Bucket {
 
     /// Makes the session known, by which it is seen whether anything can be written; then keeps it known.
     fn check(&self) -> Result<(), String> {
-        let writing = tokio::time::timeout(CHECK_LIMIT, alive::put(self.shared.clone()));
-        let written = match self.shared.driver.block_on(writing) {
+        let putting = alive::put(self.shared.clone());
+        let written = match self.shared.driver.block_on(async { tokio::time::timeout(CHECK_LIMIT, putting).await }) {
             Ok(written) => written.map_err(|error| explain(&error).to_string()),
             Err(_) => Err(format!("no answer within {:.1} s", CHECK_LIMIT.as_secs_f64())),
         };
@@ -195,7 +196,8 @@ impl Storage for Bucket {
         let shared = &self.shared;
         shared.uploads.close(CLEAR_LIMIT);
         // What is left is removed by the next daemon that writes here.
-        let _ = shared.driver.block_on(tokio::time::timeout(CLEAR_LIMIT, clear(&*shared.store, &shared.session)));
+        let clearing = clear(&*shared.store, &shared.session);
+        let _ = shared.driver.block_on(async { tokio::time::timeout(CLEAR_LIMIT, clearing).await });
     }
 }
 

@@ -54,7 +54,9 @@ fn sentence(error: &Error) -> String {
     let text = error.to_string();
     let said = [between(&text, "<Code>", "</Code>"), between(&text, "<Message>", "</Message>")];
     match said {
-        [Some(code), Some(message)] if !message.is_empty() => return short(&format!("the server said {code}: {message}")),
+        [Some(code), Some(message)] if !message.is_empty() => {
+            return short(&format!("the server said {code}: {message}"));
+        }
         [Some(code), _] => return short(&format!("the server said {code}")),
         _ => {}
     }
@@ -106,7 +108,8 @@ mod tests {
 
     #[test]
     fn what_happened_on_the_way_is_said() {
-        let link = HttpError::new(HttpErrorKind::Connect, LinkError::new("no connection to host:1: Connection refused"));
+        let link =
+            HttpError::new(HttpErrorKind::Connect, LinkError::new("no connection to host:1: Connection refused"));
         let error = explain(&Error::Generic { store: "S3", source: Box::new(link) });
         assert_eq!(error.to_string(), "no connection to host:1: Connection refused");
         assert!(!is_final(&error));

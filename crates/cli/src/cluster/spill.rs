@@ -130,7 +130,8 @@ mod tests {
         .expect("all allowed");
         assert_eq!((read.file_bytes, read.threshold, read.disk_share), (5, 0.5, 0.9));
         assert_eq!(read.directories, ["/a", "/b"]);
-        let addresses = r#"{"object_spilling_config": {"type": "smart_open", "params": {"uri": ["s3://data/a", "file:///b"]}}}"#;
+        let addresses =
+            r#"{"object_spilling_config": {"type": "smart_open", "params": {"uri": ["s3://data/a", "file:///b"]}}}"#;
         assert!(config(addresses).is_ok_and(|read| read.directories == ["s3://data/a", "/b"]));
         assert!(config(r#"{"automatic_object_spilling_enabled": false}"#).is_ok_and(|read| read.is_off));
     }
