@@ -97,8 +97,8 @@ def server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 class Way:
-    """Passes connections on to a server; `mode` says what goes wrong: `late` answers, by `late_s`; `errors` (503 to every
-    request); `cut` after `cut_bytes` of a connection; `slow`, so many bytes a second in all.
+    """Passes connections on to a server; `mode` says what goes wrong: `late` answers, by `late_s`; `errors` (503 to
+    every request); `cut` after `cut_bytes` of a connection; `slow`, so many bytes a second in all.
     """
 
     def __init__(self, port: int) -> None:

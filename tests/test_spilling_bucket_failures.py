@@ -1,4 +1,4 @@
-"""A bucket that is not there, not allowed, dead, frozen, full, slow or cut off: an error that says so, and nothing is lost."""
+"""A bucket that is not there, not allowed, dead, frozen, full, slow or cut off: an error says so, nothing is lost."""
 
 from __future__ import annotations
 
@@ -145,7 +145,9 @@ def test_a_server_without_room_is_a_full_disk(tmp_path: Path, monkeypatch: pytes
         spills.start(server.address)
         refs: list[trygon.ObjectRef] = []
         text, took_s = put_until_error(refs)
-        assert took_s < 6 and "InternalError" in text, (took_s, text)
+        # What it says of itself is lost when it closes the connection at once.
+        reasons = ("the server said", "the connection was lost")
+        assert took_s < 6 and server.address in text and any(reason in text for reason in reasons)
         check(refs)
         assert len(refs) >= 18
         del refs[:]

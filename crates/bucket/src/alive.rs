@@ -2,6 +2,7 @@
 
 use crate::bucket::Shared;
 use crate::identity::Identity;
+use futures_util::TryStreamExt;
 use object_store::{ObjectStoreExt, PutPayload};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,6 +11,12 @@ use std::time::Duration;
 pub(crate) const NAME: &str = "alive";
 /// It is put anew so often.
 const BEAT: Duration = Duration::from_secs(300);
+
+/// Puts it for the first time. What is left at the end is found by listing it, so that has to be allowed too.
+pub(crate) async fn begin(shared: Arc<Shared>) -> object_store::Result<()> {
+    shared.store.list(Some(&shared.session)).try_next().await?;
+    put(shared).await
+}
 
 /// Puts it.
 pub(crate) async fn put(shared: Arc<Shared>) -> object_store::Result<()> {

@@ -146,7 +146,7 @@ impl Bucket {
 
     /// Makes the session known, by which it is seen whether anything can be written; then keeps it known.
     fn check(&self) -> Result<(), String> {
-        let putting = alive::put(self.shared.clone());
+        let putting = alive::begin(self.shared.clone());
         let written = match self.shared.driver.block_on(async { tokio::time::timeout(CHECK_LIMIT, putting).await }) {
             Ok(written) => written.map_err(|error| explain(&error).to_string()),
             Err(_) => Err(format!("no answer within {:.1} s", CHECK_LIMIT.as_secs_f64())),

@@ -17,13 +17,16 @@ impl LinkError {
         Self(text.into())
     }
 
-    /// The innermost reason.
+    /// The innermost reason of a request that failed on its way.
     pub(crate) fn of(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut innermost = error;
         while let Some(source) = innermost.source() {
             innermost = source;
         }
-        Self(innermost.to_string())
+        match innermost.downcast_ref::<Self>() {
+            Some(known) => Self(known.0.clone()),
+            None => Self(format!("the connection was lost: {}", plain(innermost))),
+        }
     }
 }
 
@@ -34,6 +37,12 @@ impl std::fmt::Display for LinkError {
 }
 
 impl std::error::Error for LinkError {}
+
+/// An error's words without the system's number behind them.
+pub(crate) fn plain(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
 
 /// An error of a store as one of the system's: `NotFound` is final, everything else may be different the next time.
 pub(crate) fn explain(error: &Error) -> io::Error {

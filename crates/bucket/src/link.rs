@@ -1,6 +1,6 @@
 //! Connections to a server: TCP, and TLS over it where the address says https.
 
-use crate::failure::LinkError;
+use crate::failure::{LinkError, plain};
 use hyper::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
@@ -46,17 +46,11 @@ impl Dialer {
             }
             let name = ServerName::try_from(host.clone()).map_err(|error| failed(error.to_string()))?;
             let stream = self.tls()?.connect(name, stream).await;
-            Ok(Link::Secure(Box::new(stream.map_err(|error| failed(error.to_string()))?)))
+            Ok(Link::Secure(Box::new(stream.map_err(|error| failed(plain(&error)))?)))
         };
         let late = || failed(format!("no answer within {} s", CONNECT_LIMIT.as_secs()));
         tokio::time::timeout(CONNECT_LIMIT, connecting).await.unwrap_or_else(|_| Err(late()))
     }
-}
-
-/// The system's words without the number behind them.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// Trusts whom this machine trusts, or what SSL_CERT_FILE names.

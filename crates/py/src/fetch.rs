@@ -78,8 +78,9 @@ pub(crate) fn get<'py>(py: Python<'py>, refs: &Bound<'py, PyAny>, timeout: Optio
     wait_for_all(py, &session, &keys, timeout, refs)?;
     let engine = session.runtime.lock();
     let fetched: Vec<Fetched> = keys.iter().map(|key| take(&engine, key)).collect();
-    let mut ahead = if engine.is_all_in_memory() { Ahead::nothing() } else { Ahead::of(&references, &fetched) };
+    let is_all_in_memory = engine.is_all_in_memory();
     drop(engine);
+    let mut ahead = if is_all_in_memory { Ahead::nothing() } else { Ahead::of(&references, &fetched) };
     let values = fetched.into_iter().zip(&references).map(|(fetched, reference)| {
         ahead.next(&session);
         value(py, &session, fetched, reference, limit)

@@ -86,7 +86,7 @@ def _place(named: str, path: str) -> str:
         return path
     if "://" in path and not (scheme == "file" and rest.startswith("/")):
         raise ValueError(
-            f"{named} must be a folder of this machine or s3://bucket/prefix, but an address with {scheme}:// was given."
+            f"{named} must be a folder of this machine or s3://bucket/prefix, but one with {scheme}:// was given."
         )
     path = rest if rest else path
     if os.path.exists(path) and not os.path.isdir(path):
