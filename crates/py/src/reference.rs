@@ -153,6 +153,9 @@ impl Drop for ObjectRef {
     }
 }
 
+/// Size in bytes, whether this node has it, segment and offset here, number of the other node that has it.
+type SizeAndPlace = (u64, bool, Option<(u64, u64)>, Option<u32>);
+
 #[pymethods]
 impl ObjectRef {
     #[classmethod]
@@ -197,7 +200,7 @@ impl ObjectRef {
 
     /// Once that is known here: size of the encoded value in bytes, whether this node's store has it, its segment and offset there, and the
     /// number of the other node that has it.
-    fn _place(&self) -> Option<(u64, bool, Option<(u64, u64)>, Option<u32>)> {
+    fn _place(&self) -> Option<SizeAndPlace> {
         let KnownPlace { size_bytes, location, other_node, is_here } =
             self.session.runtime.known_place(&self.reference())?;
         let own = location.filter(|_| other_node.is_none());
