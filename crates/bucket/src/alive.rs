@@ -1,9 +1,10 @@
 //! The key by which a session is known to those who look for what others left.
 
-use crate::bucket::Shared;
 use crate::identity::Identity;
-use futures_util::TryStreamExt;
-use object_store::{ObjectStoreExt, PutPayload};
+use crate::shared::Shared;
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -32,4 +33,17 @@ pub(crate) async fn keep(shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade().filter(|shared| !shared.uploads.is_closed()) else { return };
         let _ = put(shared).await;
     }
+}
+
+/// Deletes everything of a session, what makes it known last.
+pub(crate) async fn clear(store: &dyn ObjectStore, session: &Path) -> object_store::Result<()> {
+    let known = session.clone().join(NAME);
+    let last = known.clone();
+    let keys = store.list(Some(session)).map_ok(|found| found.location);
+    let others = keys.try_filter(move |key| std::future::ready(*key != known)).boxed();
+    let mut deleted = store.delete_stream(others);
+    while let Some(result) = deleted.next().await {
+        result?;
+    }
+    store.delete(&last).await
 }

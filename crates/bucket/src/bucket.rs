@@ -7,12 +7,11 @@ use crate::failure::explain;
 use crate::http::Connector;
 use crate::kinds;
 use crate::leftovers;
+use crate::shared::{Limits, SESSION, Shared, Uploads};
 use crate::upload::Upload;
-use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
-use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, RetryConfig};
-use parking_lot::{Condvar, Mutex};
+use object_store::{BackoffConfig, ObjectStoreExt, RetryConfig};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,19 +19,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use trygon_store::spill::{Incoming, Storage, Stored};
 
-/// What a session's keys begin with, behind the prefix that was given.
-pub(crate) const SESSION: &str = "trygon-spill-";
 /// Whether a place can be written to is known within this time.
 const CHECK_LIMIT: Duration = Duration::from_millis(4_800);
 /// Everything of a session is deleted within this time, or left to the next one.
 const CLEAR_LIMIT: Duration = Duration::from_secs(3);
-
-/// How patient a place is.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// How long it is tried to read what a server does not give.
-    pub read_patience: Duration,
-}
 
 /// Opens the places that these addresses name, all of which are `is_remote`, and begins to remove what daemons that live no more left there.
 /// Reads the environment as Amazon's tools do: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL` and the others.
@@ -56,56 +46,6 @@ pub fn open(addresses: &[String], limits: Limits) -> Result<Vec<Arc<dyn Storage>
         opened.push(Arc::new(bucket));
     }
     Ok(opened)
-}
-
-/// What uploads, downloads and the place itself share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) driver: Handle,
-    /// What this session's keys begin with.
-    pub(crate) session: Path,
-    pub(crate) limits: Limits,
-    pub(crate) uploads: Uploads,
-}
-
-/// How many uploads there are, and whether there may be more.
-#[derive(Debug, Default)]
-pub(crate) struct Uploads {
-    /// A lock: threads begin and end them. Held for moments.
-    state: Mutex<(usize, bool)>,
-    ended: Condvar,
-}
-
-impl Uploads {
-    /// Counts one more; false at the end.
-    pub(crate) fn begin(&self) -> bool {
-        let mut state = self.state.lock();
-        state.0 += usize::from(!state.1);
-        !state.1
-    }
-
-    pub(crate) fn end(&self) {
-        self.state.lock().0 -= 1;
-        self.ended.notify_all();
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.state.lock().1
-    }
-
-    /// No more of them; waits for those that there are.
-    fn close(&self, limit: Duration) {
-        let mut state = self.state.lock();
-        state.1 = true;
-        self.ended.wait_while_for(&mut state, |(count, _)| *count > 0, limit);
-    }
-}
-
-impl Shared {
-    pub(crate) fn key(&self, file: u64) -> Path {
-        self.session.clone().join(format!("{file}.objects"))
-    }
 }
 
 #[derive(Debug)]
@@ -196,20 +136,7 @@ impl Storage for Bucket {
         let shared = &self.shared;
         shared.uploads.close(CLEAR_LIMIT);
         // What is left is removed by the next daemon that writes here.
-        let clearing = clear(&*shared.store, &shared.session);
+        let clearing = alive::clear(&*shared.store, &shared.session);
         let _ = shared.driver.block_on(async { tokio::time::timeout(CLEAR_LIMIT, clearing).await });
     }
-}
-
-/// Deletes everything of a session, what makes it known last.
-pub(crate) async fn clear(store: &dyn ObjectStore, session: &Path) -> object_store::Result<()> {
-    let known = session.clone().join(alive::NAME);
-    let last = known.clone();
-    let keys = store.list(Some(session)).map_ok(|found| found.location);
-    let others = keys.try_filter(move |key| std::future::ready(*key != known)).boxed();
-    let mut deleted = store.delete_stream(others);
-    while let Some(result) = deleted.next().await {
-        result?;
-    }
-    store.delete(&last).await
 }

@@ -1,8 +1,8 @@
 //! A part of a file in a bucket, read in ranges of which the next are asked for before they are needed.
 
-use crate::bucket::Shared;
 use crate::failure::{explain, is_final};
 use crate::kinds;
+use crate::shared::Shared;
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;

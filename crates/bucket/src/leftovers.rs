@@ -1,8 +1,8 @@
 //! What daemons left that were killed.
 
 use crate::alive;
-use crate::bucket::{SESSION, Shared, clear};
 use crate::identity::Identity;
+use crate::shared::{SESSION, Shared};
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -25,7 +25,7 @@ async fn try_remove(shared: &Shared) -> object_store::Result<()> {
     for session in store.list_with_delimiter(Some(&beside)).await?.common_prefixes {
         let is_session = session.filename().is_some_and(|name| name.starts_with(SESSION));
         if is_session && session != shared.session && is_over(store, &session, now.timestamp()).await? {
-            clear(store, &session).await?;
+            alive::clear(store, &session).await?;
         }
     }
     Ok(())

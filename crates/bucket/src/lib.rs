@@ -21,7 +21,9 @@ mod kinds;
 mod leftovers;
 mod link;
 mod pace;
+mod shared;
 mod upload;
 
 pub use address::is_remote;
-pub use bucket::{Limits, open};
+pub use bucket::open;
+pub use shared::Limits;

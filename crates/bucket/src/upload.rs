@@ -1,8 +1,8 @@
 //! A file on its way into a bucket: one request if it is small, else parts of which a few are under way at once.
 
-use crate::bucket::Shared;
 use crate::failure::explain;
 use crate::kinds;
+use crate::shared::Shared;
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};

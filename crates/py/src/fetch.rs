@@ -3,7 +3,7 @@
 use crate::buffers::Stored;
 use crate::codec::{Copied, decode};
 use crate::errors;
-use crate::fetch_ahead::{Ahead, Limit};
+use crate::fetch_ahead::{Ahead, Fetched, Limit};
 use crate::generator::ObjectRefGenerator;
 use crate::reference::{Key, ObjectRef};
 use crate::session::Session;
@@ -12,15 +12,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::Arc;
-use trygon_worker::core::{Location, Reference, SmallBytes, SystemError, Value};
+use trygon_worker::core::{Location, Reference, SystemError, Value};
 use trygon_worker::{Engine, Patience, StoreError, Urgency};
-
-/// A value taken from the engine, to be decoded without its lock.
-pub(crate) enum Fetched {
-    Inline(SmallBytes),
-    Stored(Location),
-    Error(Box<[u8]>),
-}
 
 fn watch(engine: &mut Engine, key: &Key) -> bool {
     match key {

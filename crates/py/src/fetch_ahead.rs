@@ -1,7 +1,6 @@
 //! Objects of a list that are in files: asked for before they are looked at, and no longer waited for than `get` may take.
 
 use crate::errors;
-use crate::fetch::Fetched;
 use crate::reference::ObjectRef;
 use crate::session::Session;
 use pyo3::prelude::*;
@@ -9,11 +8,18 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use trygon_ids::ObjectId;
 use trygon_worker::Patience;
-use trygon_worker::core::Location;
+use trygon_worker::core::{Location, SmallBytes};
 
 /// Objects that are asked for before the one that is looked at, and their bytes: more would take memory from those that were got already.
 const MOST_AHEAD: usize = 8;
 const MOST_AHEAD_BYTES: u64 = 64 << 20;
+
+/// A value taken from the engine, to be decoded without its lock.
+pub(crate) enum Fetched {
+    Inline(SmallBytes),
+    Stored(Location),
+    Error(Box<[u8]>),
+}
 
 /// How long an object is waited for that has to come from a file or another node.
 #[derive(Debug, Clone, Copy)]
