@@ -99,6 +99,7 @@ sim: ## the seeded simulator: SEEDS=200 of them, then its planted defects
 test-python: wheel ## end-to-end tests of the newest wheel: all on the oldest CPython from 3.11 on, some on each other one (K=... selects, EVERYTHING=1: all on all)
 	@mkdir -p $(REPORTS)
 	@$(ENVIRONMENTS) test > target/test-interpreters
+	@$(ENVIRONMENTS) s3
 	@mapfile -t pythons < target/test-interpreters; scripts/end-to-end.sh "$(REPORTS)" $(if $(K),-k '$(K)') -- "$${pythons[@]}"
 
 .PHONY: test-cluster
@@ -128,7 +129,7 @@ bench: wheel ## Trygon beside Ray and multiprocessing.Pool, one table with ratio
 fuzz: ## libFuzzer on everything that reads foreign bytes, FUZZ_SECONDS=3600 for each target (TARGETS=... selects)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run $(TARGETS)
 
-# What it finds differs from run to run, and is to be mended whenever it is found.
+# The same inputs each time, so that a failure is of the change.
 .PHONY: fuzz-short
 fuzz-short: ## the same for a minute each, two at a time, and less for parsers that seconds are enough for
 	FUZZ_SECONDS=60 FUZZ_SHORT=1 FUZZ_JOBS=2 fuzz/run $(TARGETS)

@@ -159,6 +159,7 @@ impl Runtime {
         let engine = Engine::new(Core::new(nobody), links, control, Arc::clone(&store), Clock::start());
         Ok(Self {
             num_cancelled: engine.running.counter(),
+            forgotten: Arc::clone(&engine.links.forgotten),
             engine: Mutex::new(engine),
             poller: Mutex::new(()),
             changed: Condvar::new(),

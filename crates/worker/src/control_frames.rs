@@ -89,6 +89,10 @@ impl Engine {
                 Ok(())
             }
             Kind::NodeLost => self.on_node_lost(&decode(body)?),
+            Kind::NodeDrains => {
+                self.on_node_drains(&decode(body)?);
+                Ok(())
+            }
             Kind::ExitWorker => {
                 let message: control::ExitWorker = decode(body)?;
                 if message.drain {
@@ -309,8 +313,10 @@ impl Engine {
             self.forget_streams_of(index);
         }
         self.connecting.remove(&worker);
-        if death.kind != CONNECTION_LOST {
-            self.dead.insert(worker, death.message.clone());
+        if death.kind != CONNECTION_LOST
+            && let Some(oldest) = self.dead.insert(worker, death.message.clone())
+        {
+            self.incarnations.remove(&oldest);
         }
         let started = message.started.then_some(Interrupted {
             slot: message.slot,

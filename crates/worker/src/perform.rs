@@ -83,6 +83,11 @@ impl Engine {
                 let task = Some(peer::TaskKey { slot, generation, attempt });
                 let message = peer::Cancel { task, force: how.force, recursive: how.recursive };
                 self.links.send(peer, Kind::Cancel, &message);
+                if how.force {
+                    // It ends itself, unless it is stopped.
+                    let worker_id = self.links.peer(peer).worker.as_bytes().to_vec();
+                    self.control.send(Kind::CancelForced, &control::CancelForced { worker_id });
+                }
             }
             Effect::Retried { function, attempt, left, reason } => {
                 let name = &self.core.function(function).name;
@@ -94,6 +99,7 @@ impl Engine {
                 let message = control::WatchActor { actor_id: actor.as_bytes().to_vec() };
                 self.control.send(Kind::WatchActor, &message);
             }
+            Effect::MethodsForgotten { functions } => self.links.forget_exports(&functions),
             Effect::ActorOutOfScope { actor, .. } => {
                 let message =
                     control::KillActor { actor_id: actor.as_bytes().to_vec(), no_restart: true, out_of_scope: true };

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use trygon_store::client::StoreClient;
 
@@ -27,6 +27,8 @@ pub struct Runtime {
     pub(crate) store: Arc<StoreClient>,
     /// How many of the running calls are cancelled.
     pub(crate) num_cancelled: Arc<AtomicUsize>,
+    /// How often methods were forgotten.
+    pub(crate) forgotten: Arc<AtomicU64>,
     pub(crate) background: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -34,5 +36,10 @@ impl Runtime {
     /// The engine. Held for moments only: nothing waits and no foreign code runs under it.
     pub fn lock(&self) -> MutexGuard<'_, Engine> {
         self.engine.lock()
+    }
+
+    /// How often methods were forgotten. As long as that is the same, every number that was given stands for its method.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten.load(Ordering::Acquire)
     }
 }
