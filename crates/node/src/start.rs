@@ -12,7 +12,7 @@ use crate::service::{Identity, Service};
 use crate::spill_options::{remove_leftovers, spill_options};
 use crate::store_hook::OWN_NUMBER;
 use crate::translate::{amounts, resource_set};
-use crate::worker_pool::{Environments, Shield, ZygoteConfig, go_below_guard, inherited_socket};
+use crate::worker_pool::{Environments, Shield, StopWatch, ZygoteConfig, go_below_guard, inherited_socket};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, Read};
 use std::time::Instant;
@@ -204,6 +204,7 @@ impl Service {
             placing: BTreeMap::new(),
             placed: BTreeMap::new(),
             environments: Environments::default(),
+            stops: StopWatch::default(),
             shield: Shield::default(),
             jobs: BTreeMap::new(),
             session: None,

@@ -108,6 +108,7 @@ impl Head {
         for effect in effects {
             match effect {
                 Effect::Place { actor } => self.place(actor, out),
+                Effect::Rest { actor, rest_us } => self.rest(actor, rest_us),
                 Effect::Unplace { actor } => self.unplace(actor, out),
                 Effect::Start { actor, worker } => self.start(actor, worker, out),
                 Effect::Running { worker } => self.tell_running(worker, out),

@@ -14,6 +14,7 @@ mod from_node;
 mod given_up;
 mod incoming;
 mod lease_desk;
+mod leaving;
 mod lifetimes;
 mod log_room;
 mod logs;
