@@ -36,6 +36,7 @@ mod fairness;
 mod held_between;
 mod hold;
 mod invariants;
+mod judge;
 mod lease;
 mod ledger;
 mod load;

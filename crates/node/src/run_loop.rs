@@ -33,6 +33,7 @@ impl Service {
             self.on_head_deadline();
             self.on_arrivals_deadline();
             self.on_cluster_deadline();
+            self.on_inquiries_deadline();
             self.finish_turn();
         }
         self.shut_down();
@@ -46,7 +47,7 @@ impl Service {
         }
         let head_ms = self.head.next_deadline_us().map(|deadline_us| deadline_us.div_ceil(1000));
         let session_ms = self.arrivals_deadline_ms();
-        let own_ms = [self.node.next_deadline_ms(), self.orphans_again_ms];
+        let own_ms = [self.node.next_deadline_ms(), self.orphans_again_ms, self.inquiries.deadline_ms()];
         let own_ms = own_ms.into_iter().flatten().min();
         let deadlines_ms = [own_ms, store_ms, head_ms, session_ms, self.cluster_deadline_ms()];
         let deadline_ms = deadlines_ms.into_iter().flatten().min()?;

@@ -11,9 +11,11 @@ mod spill_defects;
 mod spill_state;
 mod spilling;
 mod state;
+mod views;
 
 pub use location::{ObjectLocation, node_of};
 pub use spill_state::{FilePart, Look, PartSource, SpillLimits, WritePart};
+pub use views::ObjectView;
 pub use state::{Effect, RefuseCause, Reject, StoreLimits, StoreStats, StoreTable};
 
 #[cfg(test)]

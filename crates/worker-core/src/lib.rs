@@ -54,6 +54,7 @@ mod state;
 mod streams;
 mod submit;
 mod table;
+mod views;
 
 #[cfg(test)]
 mod tests;
@@ -75,3 +76,4 @@ pub use retry_delays::RetryDelays;
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
 pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};
 pub use submit::{Arguments, Submission};
+pub use views::{BorrowedView, Fate, ObjectView, TaskView};

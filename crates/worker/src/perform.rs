@@ -84,10 +84,12 @@ impl Engine {
                 let message = peer::Cancel { task, force: how.force, recursive: how.recursive };
                 self.links.send(peer, Kind::Cancel, &message);
             }
-            Effect::Retried { function, attempt, left, reason } => {
+            Effect::Retried { slot, generation, peer, function, attempt, left, reason } => {
                 let name = &self.core.function(function).name;
                 let line = retry_line(name, attempt, left, &reason);
                 self.say(&line);
+                let executor = peer.map(|peer| self.links.peer(peer).worker);
+                self.past.note(self.core.task_id(slot, generation), attempt, reason, executor);
             }
             Effect::Complete { queue, token } => self.push_token(queue, token),
             Effect::WatchActor { actor } => {
