@@ -38,7 +38,6 @@ impl Engine {
             }
             None => self.core.tasks_beginning(wanted, MOST_FOUND),
         };
-        explained.more = tasks.len() == MOST_FOUND;
         for task in tasks {
             let view = self.core.task_view(&task).map(|view| self.task_facts(&view));
             explained.tasks.extend(view);

@@ -11,6 +11,7 @@ mod fence_table;
 mod fences;
 mod groups;
 mod groups_alone;
+mod history;
 mod invariants;
 mod jobs;
 mod messages;

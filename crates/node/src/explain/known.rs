@@ -96,10 +96,6 @@ impl Known {
         self.said().map(|(_, facts)| &*facts.past).find(|past| !past.is_empty()).unwrap_or_default()
     }
 
-    pub(crate) fn has_more(&self) -> bool {
-        self.said().any(|(_, facts)| facts.more)
-    }
-
     /// What waiting tasks need, by task.
     pub(crate) fn needs(&self) -> Vec<(Vec<u8>, BTreeMap<String, f64>)> {
         let waiting = self.tasks().filter(|(_, task)| task.state == "WAITS_FOR_LEASE");

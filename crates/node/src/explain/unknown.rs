@@ -64,8 +64,7 @@ fn why(known: &Known, what: &str) -> String {
         }
         return match known.fate() {
             "over" => format!(
-                "it is over, and nothing refers to it any more: its owner keeps no record of a {what} that went well \
-                 (TRYGON_TIMELINE=1 in the environment keeps one of tasks)"
+                "it is over, and nothing refers to it any more: its owner keeps no record of a {what} that went well"
             ),
             "never" => format!("its owner has never had such a {what}"),
             _ => format!("its owner does not know such a {what}: the job in the id is another one's"),

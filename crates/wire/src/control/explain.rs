@@ -28,8 +28,6 @@ messages! {
         #[prost(string, tag = "6")] fate: String,
         /// What ended earlier attempts, where the task itself is forgotten.
         #[prost(message, repeated, tag = "7")] past: Vec<AttemptFacts>,
-        /// There are more whose ids begin so.
-        #[prost(bool, tag = "8")] more: bool,
     }
     /// An attempt that is over.
     AttemptFacts {
