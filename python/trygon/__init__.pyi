@@ -14,6 +14,7 @@ from trygon import job_config as job_config
 from trygon import runtime_env as runtime_env
 from trygon import util as util
 from trygon._core.context import Context as Context
+from trygon._core.explain import explain as explain
 from trygon._core.ids import ActorClassID as ActorClassID
 from trygon._core.ids import ActorID as ActorID
 from trygon._core.ids import ClusterID as ClusterID
@@ -37,7 +38,6 @@ from trygon._core.other_languages import java_function as java_function
 from trygon._core.runtime_context import get_gpu_ids as get_gpu_ids
 from trygon._core.runtime_context import get_runtime_context as get_runtime_context
 from trygon._core.state import available_resources as available_resources
-from trygon._core.explain import explain as explain
 from trygon._core.state import cluster_resources as cluster_resources
 from trygon._core.state import nodes as nodes
 from trygon._core.timeline import timeline as timeline

@@ -102,7 +102,8 @@ fn by_beginning(digits: &str, ask: Ask<'_>) -> Result<Vec<Value>, String> {
 }
 
 fn ambiguous(wanted: &str, stories: &[Value]) -> String {
-    let shown = stories.iter().map(|story| format!("{} {} {}", text(&story["kind"]), text(&story["id"]), text(&story["name"])));
+    let shown =
+        stories.iter().map(|story| format!("{} {} {}", text(&story["kind"]), text(&story["id"]), text(&story["name"])));
     let shown: Vec<String> = shown.map(|line| line.trim_end().to_owned()).collect();
     format!("{wanted} is ambiguous; give more digits. Some of those that begin so:\n  {}", shown.join("\n  "))
 }

@@ -70,7 +70,9 @@ fn verdict(demand: &Demand, state: &NodeState) -> String {
     }
     let (mut lacking, mut full) = (Vec::new(), Vec::new());
     let named = demand.named_amounts();
-    for ((name, _), (plain, amount)) in named.iter().zip(demand.amounts.iter()).filter(|(_, (plain, _))| *plain != MARKER) {
+    for ((name, _), (plain, amount)) in
+        named.iter().zip(demand.amounts.iter()).filter(|(_, (plain, _))| *plain != MARKER)
+    {
         let (has, free) = (state.total.get(name), state.free.get(name));
         if has < amount && has.is_zero() {
             lacking.push(format!("has no {plain}"));

@@ -15,8 +15,8 @@ mod views;
 
 pub use location::{ObjectLocation, node_of};
 pub use spill_state::{FilePart, Look, PartSource, SpillLimits, WritePart};
-pub use views::ObjectView;
 pub use state::{Effect, RefuseCause, Reject, StoreLimits, StoreStats, StoreTable};
+pub use views::ObjectView;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,9 @@ use crate::work::Work;
 use std::sync::atomic::Ordering;
 use trygon_ids::{ObjectId, PUT_INDEX_BIT, TaskId, WorkerId};
 use trygon_wire::{Kind, control};
-use trygon_worker_core::{BorrowedView, ErrorView, Fate, ObjectView, Reference, TaskView, Value, error_summary, error_view};
+use trygon_worker_core::{
+    BorrowedView, ErrorView, Fate, ObjectView, Reference, TaskView, Value, error_summary, error_view,
+};
 
 /// Things whose ids begin with the same digits that are told of.
 const MOST_FOUND: usize = 4;
@@ -59,7 +61,8 @@ impl Engine {
         let waits_for = view.dependencies.iter().filter(missing).take(MOST_PARTS);
         let now_ns = self.clock.now_ns();
         let executor = view.executor.and_then(|peer| self.links.peers.get(peer.0 as usize));
-        let (actor_id, actor_state) = view.actor.map_or((Vec::new(), ""), |(id, state)| (id.as_bytes().to_vec(), state));
+        let (actor_id, actor_state) =
+            view.actor.map_or((Vec::new(), ""), |(id, state)| (id.as_bytes().to_vec(), state));
         control::TaskFacts {
             task_id: view.task.as_bytes().to_vec(),
             name: view.name.to_owned(),
@@ -109,7 +112,8 @@ impl Engine {
                 behind: 0,
             });
         }
-        let mine = |work: &&Work| matches!(work, Work::Call(call) if call.peer == peer && call.push.slot == task.slot());
+        let mine =
+            |work: &&Work| matches!(work, Work::Call(call) if call.peer == peer && call.push.slot == task.slot());
         let behind = self.work.iter().take_while(|work| !mine(work)).count();
         let Some(Work::Call(call)) = self.work.get(behind) else { return None };
         Some(control::RunningFacts {

@@ -60,7 +60,9 @@ impl Head {
             GroupState::Pending { .. } if entry.reserved_us == 0 => What::Began,
             GroupState::Pending { .. } => What::Again(why.into()),
             GroupState::Created => node.map_or(What::Runs, What::PlacedOn),
-            GroupState::Removed => What::Ended("remove_placement_group() was called, or its job or its actor ended".into()),
+            GroupState::Removed => {
+                What::Ended("remove_placement_group() was called, or its job or its actor ended".into())
+            }
         };
         self.history.of_group(self.now_us, group, what);
     }
@@ -157,11 +159,7 @@ fn note(log: &mut Log, now_us: u64, what: What) {
 fn told(log: Option<&Log>, now_us: u64, words: impl Fn(&What) -> String) -> String {
     let events = log.into_iter().flatten().map(|(at_us, what)| {
         let ago_s = now_us.saturating_sub(*at_us) as f64 / 1e6;
-        object([
-            ("time", string(&ago(ago_s))),
-            ("ago_s", format!("{ago_s:.3}")),
-            ("what", string(&words(what))),
-        ])
+        object([("time", string(&ago(ago_s))), ("ago_s", format!("{ago_s:.3}")), ("what", string(&words(what)))])
     });
     array(events)
 }

@@ -28,7 +28,8 @@ fn the_first_cause_is_looked_for() {
     let waits = json!([{
         "kind": "task", "id": TASK, "name": "g", "state": "WAITS_FOR_ARGUMENTS", "lines": [], "waits_for": [{"task_id": other}],
     }]);
-    let call = json!([{"kind": "task", "id": other, "name": "f", "state": "WAITS_FOR_ACTOR", "why": "w", "actor_id": "0a"}]);
+    let call =
+        json!([{"kind": "task", "id": other, "name": "f", "state": "WAITS_FOR_ACTOR", "why": "w", "actor_id": "0a"}]);
     let actor = json!([{"kind": "actor", "id": "0a", "state": "PENDING_CREATION", "why": "needs GPU: 1"}]);
     let answers = [("story", TASK, waits), ("story", other.as_str(), call), ("explain", "0a", actor)];
     let (found, _) = asked(TASK, &answers);
@@ -63,6 +64,9 @@ fn a_beginning_must_be_one_things() {
 #[test]
 fn a_code_asks_nobody() {
     let (found, questions) = asked("try0007", &[]);
-    assert!(found.expect("a page")[0]["page"].as_str().is_some_and(|page| page.contains("# TRY0007")) && questions.is_empty());
+    assert!(
+        found.expect("a page")[0]["page"].as_str().is_some_and(|page| page.contains("# TRY0007"))
+            && questions.is_empty()
+    );
     assert!(asked("TRY9999", &[]).0.expect_err("no such code").contains("TRY0001 to"));
 }

@@ -113,7 +113,8 @@ impl Service {
     pub(crate) fn on_inquiries_deadline(&mut self) {
         let now_ms = self.now_ms();
         let open = self.inquiries.open.iter();
-        let over: Vec<u64> = open.filter(|(_, inquiry)| inquiry.until_ms <= now_ms).map(|(number, _)| *number).collect();
+        let over: Vec<u64> =
+            open.filter(|(_, inquiry)| inquiry.until_ms <= now_ms).map(|(number, _)| *number).collect();
         for number in over {
             self.finish_inquiry(number);
         }

@@ -129,7 +129,10 @@ impl Known {
         match self.place_of(worker) {
             Some(place) => place.describe(),
             None if worker.is_empty() => "no process".to_owned(),
-            None => format!("a process that is gone ({})", short(worker)),
+            None => match self.nodes.iter().find(|node| node.node_id.get(..20) == worker.get(..20)) {
+                Some(node) => format!("a process of node {} that is gone", short(&node.node_id)),
+                None => "a process of a node that is gone or does not answer".to_owned(),
+            },
         }
     }
 }

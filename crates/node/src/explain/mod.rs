@@ -14,3 +14,6 @@ mod telling;
 mod unknown;
 
 pub(crate) use inquiry::Inquiries;
+
+#[cfg(test)]
+mod tests;

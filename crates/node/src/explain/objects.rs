@@ -72,12 +72,17 @@ fn tell_places(known: &Known, object: &ObjectFacts, stored: &[(&[u8], &StoredFac
             readers => format!("; {} its memory mapped", count(readers as usize, "process has", "processes have")),
         };
         telling.line("where", format!("{what} of node {}{looked_at}{readers}", short(node)));
-        data.push(json!({ "node_id": hex(node), "place": stored.place, "file": stored.file, "readers": stored.readers }));
+        data.push(
+            json!({ "node_id": hex(node), "place": stored.place, "file": stored.file, "readers": stored.readers }),
+        );
     }
     if data.is_empty() && object.state == "STORED" {
         let number = SegmentId(object.segment_id).node_number();
         let node = u32::try_from(number).ok().and_then(|number| known.numbers.get(&number));
-        let node = node.map_or_else(|| format!("node number {number}, which is gone"), |node| format!("node {}", short(node.as_bytes())));
+        let node = node.map_or_else(
+            || format!("node number {number}, which is gone"),
+            |node| format!("node {}", short(node.as_bytes())),
+        );
         telling.line("where", format!("said to be in the memory of {node}, whose store does not name it"));
     }
     if object.state == "INLINE" {
@@ -89,10 +94,17 @@ fn tell_places(known: &Known, object: &ObjectFacts, stored: &[(&[u8], &StoredFac
 fn tell_holders(known: &Known, object: &ObjectFacts, telling: &mut Telling) {
     let mut held = Vec::new();
     if object.local_references > 0 {
-        held.push(format!("{} of its owner's program", count(object.local_references as usize, "reference", "references")));
+        held.push(format!(
+            "{} of its owner's program",
+            count(object.local_references as usize, "reference", "references")
+        ));
     }
     if object.uses > 0 {
-        held.push(count(object.uses as usize, "task or object that has it inside", "tasks or objects that have it inside"));
+        held.push(count(
+            object.uses as usize,
+            "task or object that has it inside",
+            "tasks or objects that have it inside",
+        ));
     }
     if object.waiters > 0 {
         held.push(format!("{} for it", count(object.waiters as usize, "waiter", "waiters")));
@@ -105,9 +117,9 @@ fn tell_holders(known: &Known, object: &ObjectFacts, telling: &mut Telling) {
     }
     let mut borrowers = Vec::new();
     for borrower in &object.borrowers {
-        let said = known.borrowed().find(|(place, said)| {
-            place.process.worker_id == borrower.worker_id && said.object_id == object.object_id
-        });
+        let said = known
+            .borrowed()
+            .find(|(place, said)| place.process.worker_id == borrower.worker_id && said.object_id == object.object_id);
         let how = said.map_or_else(String::new, |(_, said)| borrower_text(said));
         held.push(format!("{}, which borrows it{how}", known.describe(&borrower.worker_id)));
         let references = said.map(|(_, said)| said.local_references);
@@ -143,11 +155,15 @@ pub(super) fn borrower_text(said: &BorrowedFacts) -> String {
 fn why(known: &Known, object: &ObjectFacts, state: &str, task: Option<&TaskFacts>) -> String {
     match state {
         "PENDING" => match task {
-            Some(task) => format!("its task {} is {}: `trygon explain {}` says why", task.name, task.state, hex(&task.task_id)),
+            Some(task) => {
+                format!("its task {} is {}: `trygon explain {}` says why", task.name, task.state, hex(&task.task_id))
+            }
             None => "its value is being written".to_owned(),
         },
         "LOST" => match task {
-            Some(task) if task.is_rebuilding => format!("it was lost, and its task {} makes it again ({})", task.name, task.state),
+            Some(task) if task.is_rebuilding => {
+                format!("it was lost, and its task {} makes it again ({})", task.name, task.state)
+            }
             _ => "it was lost, and a copy of it is looked for".to_owned(),
         },
         "FREED" => "nothing refers to it any more".to_owned(),

@@ -62,7 +62,11 @@ pub(super) fn tell_past(known: &Known, past: &[AttemptFacts], telling: &mut Tell
     let mut data = Vec::new();
     for ended in past {
         let (number, at) = (ended.attempt + 1, time(ended.time_us));
-        let place = if ended.worker_id.is_empty() { String::new() } else { format!(" in {}", known.describe(&ended.worker_id)) };
+        let place = if ended.worker_id.is_empty() {
+            String::new()
+        } else {
+            format!(" in {}", known.describe(&ended.worker_id))
+        };
         telling.line("earlier", format!("attempt {number} ended at {at}{place}: {}", ended.reason));
         let worker_id = hex(&ended.worker_id);
         data.push(json!({ "attempt": number, "ended": at, "worker_id": worker_id, "reason": ended.reason }));
@@ -126,26 +130,33 @@ fn why(known: &Known, task: &TaskFacts, state: &str, runs: Option<(Place<'_>, &R
         "WAITS_FOR_ARGUMENTS" => waits_for_arguments(known, task),
         "WAITS_FOR_LEASE" => waits_for_lease(known, task),
         "WAITS_FOR_ACTOR" => waits_for_actor(task),
-        "WAITS_FOR_RETRY" => format!(
-            "attempt {} failed; the next begins in {:.1} s",
-            task.attempt,
-            task.retry_in_ms as f64 / 1000.0
-        ),
+        "WAITS_FOR_RETRY" => {
+            format!("attempt {} failed; the next begins in {:.1} s", task.attempt, task.retry_in_ms as f64 / 1000.0)
+        }
         "RUNNING" | "WAITS_IN_WORKER" => at_worker(known, task, runs),
         "CANCELLED" => "trygon.cancel() was called, by its owner or by a process that borrows its result".to_owned(),
         "FAILED" => error_text(&task.error_kind, &task.error_message),
         _ => "it has finished; its results are there".to_owned(),
     };
     let again = if task.is_rebuilding { "results of it were lost, so that it runs again: " } else { "" };
-    let cancelled = if task.cancelled && state != "CANCELLED" { "; trygon.cancel() was called, and it ends as soon as it can" } else { "" };
+    let cancelled = if task.cancelled && state != "CANCELLED" {
+        "; trygon.cancel() was called, and it ends as soon as it can"
+    } else {
+        ""
+    };
     format!("{again}{text}{cancelled}")
 }
 
 fn waits_for_arguments(known: &Known, task: &TaskFacts) -> String {
-    let what = count(task.waits_for.len(), "argument", "arguments");
-    match task.waits_for.first() {
-        None => "its arguments are there; it is about to be sent".to_owned(),
-        Some(first) => format!("waits for {what} of {}: {}", task.num_dependencies, argument_text(known, first)),
+    match &*task.waits_for {
+        [] => "its arguments are there; it is about to be sent".to_owned(),
+        [one] => format!("waits for an argument: {}", argument_text(known, one)),
+        [first, ..] => format!(
+            "waits for {} of its {} arguments that are references: first {}",
+            task.waits_for.len(),
+            task.num_dependencies,
+            argument_text(known, first)
+        ),
     }
 }
 
@@ -156,7 +167,12 @@ fn waits_for_lease(known: &Known, task: &TaskFacts) -> String {
     }
     let queued = known.waiting().find(|(_, waiting)| waiting.name == task.name);
     let queued = queued.map_or_else(String::new, |(node, waiting)| {
-        format!("; {} asked for on node {}: {}", count(waiting.count as usize, "such worker is", "such workers are"), short(node), waiting.why)
+        format!(
+            "; {} asked for on node {}: {}",
+            count(waiting.count as usize, "such worker is", "such workers are"),
+            short(node),
+            waiting.why
+        )
     });
     let has_room = judged.is_some_and(|(_, nodes)| nodes.iter().any(|(_, verdict)| verdict == "has room"));
     if has_room {
@@ -182,12 +198,17 @@ fn at_worker(known: &Known, task: &TaskFacts, runs: Option<(Place<'_>, &RunningF
     let place = known.place_of(&task.executor);
     match runs {
         Some((place, running)) if running.has_begun => {
-            let since = if running.for_us == 0 { String::new() } else { format!(" for {:.1} s", running.for_us as f64 / 1e6) };
+            let since =
+                if running.for_us == 0 { String::new() } else { format!(" for {:.1} s", running.for_us as f64 / 1e6) };
             let blocked = if running.is_blocked { ", where it waits for other objects" } else { "" };
             format!("runs in {}{since}{blocked}", place.describe())
         }
         Some((place, running)) => {
-            format!("is in {}, behind {}", place.describe(), count(running.behind as usize, "other call", "other calls"))
+            format!(
+                "is in {}, behind {}",
+                place.describe(),
+                count(running.behind as usize, "other call", "other calls")
+            )
         }
         None => match place.and_then(|place| place.silence()) {
             Some(silence) => format!("was sent to a worker, which cannot say whether it runs: {silence}"),

@@ -20,15 +20,21 @@ pub(crate) fn story(known: &Known) -> Option<Value> {
     let (state, why) = match last {
         Some(event) if known.fate() == "over" && event.state != "RETRIED" => (
             event.state.as_str(),
-            format!("it is over, and nothing refers to its results any more; attempt {} was {} at {}",
-                event.attempt + 1, event.state.to_lowercase(), time(event.time_us)),
+            format!(
+                "it is over, and nothing refers to its results any more; attempt {} was {} at {}",
+                event.attempt + 1,
+                event.state.to_lowercase(),
+                time(event.time_us)
+            ),
         ),
+        _ if known.fate() == "over" => ("OVER", why(known, what)),
         _ => ("UNKNOWN", why(known, what)),
     };
     let state = if running.is_some_and(|(_, running)| running.has_begun) { "RUNNING" } else { state };
     telling.say("state", state);
     telling.say("why", why);
-    let is_known = running.is_some() || !borrowed.is_empty() || last.is_some() || known.fate() == "over" || is_owner_known(known);
+    let is_known =
+        running.is_some() || !borrowed.is_empty() || last.is_some() || known.fate() == "over" || is_owner_known(known);
     telling.put("is_known", is_known.into());
     if let Some(owner) = known.owner() {
         telling.line("owner", owner.describe());
@@ -71,11 +77,17 @@ fn why(known: &Known, what: &str) -> String {
         };
     }
     if let Some((node, death)) = known.owner_death() {
-        return format!("its owner is dead, a process of node {}, and what it owned ended with it: {}", short(node), death.message);
+        return format!(
+            "its owner is dead, a process of node {}, and what it owned ended with it: {}",
+            short(node),
+            death.message
+        );
     }
     let silent = match known.silent.len() {
         0 => String::new(),
         number => format!(" among those that answered; {} did not", count(number, "node", "nodes")),
     };
-    format!("no node of this cluster has, or had, the process that the id names as its owner{silent}: it may have ended with its node, or the id is of another cluster")
+    format!(
+        "no node of this cluster has, or had, the process that the id names as its owner{silent}: it may have ended with its node, or the id is of another cluster"
+    )
 }

@@ -14,3 +14,4 @@ mod ownership;
 mod programs;
 mod retries;
 mod streams;
+mod views;
