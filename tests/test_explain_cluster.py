@@ -167,7 +167,7 @@ def test_an_object_of_a_node_that_dies(cluster: Cluster) -> None:
 
 def test_a_node_that_drains_and_one_that_is_fenced(cluster: Cluster) -> None:
     second = next(iter(cluster.worker_nodes))
-    done = command("drain", second.node_id[:12], "--message", "the rack is rewired", "--deadline-s", "60")
+    done = command("drain", second.node_id[:12], "--message", "the rack is rewired")
     assert done.returncode == 0, done.stderr
     told, _ = until(second.node_id, state="draining")
     assert "the rack is rewired" in told["history"][-1]["what"]
