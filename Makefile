@@ -128,7 +128,7 @@ bench: wheel ## Trygon beside Ray and multiprocessing.Pool, one table with ratio
 fuzz: ## libFuzzer on everything that reads foreign bytes, FUZZ_SECONDS=3600 for each target (TARGETS=... selects)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run $(TARGETS)
 
-# What it finds differs from run to run, and is to be mended whenever it is found.
+# The same inputs each time, so that a failure is of the change.
 .PHONY: fuzz-short
 fuzz-short: ## the same for a minute each, two at a time, and less for parsers that seconds are enough for
 	FUZZ_SECONDS=60 FUZZ_SHORT=1 FUZZ_JOBS=2 fuzz/run $(TARGETS)

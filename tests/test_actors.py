@@ -363,3 +363,25 @@ def test_wrong_use(engine):
         trygon.method(lambda: 1, num_returns=2)
     with pytest.raises(ValueError, match="num_returns"):
         counter.add.options(num_return=2)
+
+
+def test_an_actor_that_ended_long_ago_is_dead_for_those_who_still_have_its_handle(engine):
+    @trygon.remote(num_cpus=0)
+    class Short:
+        def answer(self, value):
+            return value
+
+    first = Short.remote()
+    bound = first.answer
+    assert trygon.get(bound.remote(1)) == 1
+    trygon.kill(first)
+    # More than a process remembers.
+    for _ in range(21):
+        others = [Short.remote() for _ in range(50)]
+        assert trygon.get([other.answer.remote(2) for other in others]) == [2] * 50
+        for other in others:
+            trygon.kill(other)
+    for call in [bound, first.answer, bound]:
+        with pytest.raises(trygon.exceptions.ActorDiedError) as caught:
+            trygon.get(call.remote(3), timeout=10)
+        assert first._actor_id.hex() in str(caught.value) and "restarts" not in str(caught.value)

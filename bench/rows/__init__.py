@@ -11,6 +11,7 @@ from rows import (  # noqa: F401  (order is the running order)
     fresh,
     remote,
     machines,
+    recovery,
     steps,
     pool,
 )

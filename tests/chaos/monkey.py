@@ -1,4 +1,4 @@
-"""What goes wrong: processes that are killed or frozen, machines and links that fail, drawn from a seed."""
+"""What goes wrong: processes that are killed or frozen, full disks, machines and links that fail, drawn from a seed."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Monkey:
             "daemon frozen": self._freeze_daemon,
             "daemon frozen for long": lambda: self._freeze_daemon(LONG_S),
             "control service killed": self._kill_control,
+            "disk full": self._fill_disk,
             "link cut": self._cut_link,
             "machine cut off": self._cut_off,
             "machine cut off for long": lambda: self._cut_off(LONG_S),
@@ -101,6 +102,16 @@ class Monkey:
             if _words(int(pid))[1:2] == ["control"]
         ]
         return self._signal(found[0] if found else None, signal.SIGKILL)
+
+    def _fill_disk(self) -> bool:
+        # Shorter than whoever waits for room is told that there is none.
+        disk = self._random.choice(list(self.machines.machines.values())).disk
+        if disk is None:
+            return False
+        disk.fill()
+        self._stop.wait(self._random.uniform(*SHORT_S))
+        disk.free()
+        return True
 
     def _cut_link(self) -> bool:
         first, second = self._random.sample(sorted(self.machines.machines), 2)

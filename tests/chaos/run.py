@@ -17,6 +17,7 @@ from network.machines import Machines, wait_until  # noqa: E402
 from chaos.monkey import Monkey  # noqa: E402
 
 WORKLOAD = Path(__file__).with_name("workload.py")
+STORE_BYTES, DISK_BYTES = 80_000_000, 400_000_000
 
 
 def chaos(
@@ -30,7 +31,9 @@ def chaos(
     loud: bool = False,
 ) -> dict[str, Any]:
     """Runs both on four machines; the workload's report with what was broken in it."""
-    with Machines(["a", "b", "c", "d"]) as machines, tempfile.TemporaryDirectory() as folder:
+    # Less memory for objects than the workload holds, so that they move between memory and disks all the time.
+    small = {"store_bytes": STORE_BYTES, "disk_bytes": DISK_BYTES}
+    with Machines(["a", "b", "c", "d"], **small) as machines, tempfile.TemporaryDirectory() as folder:
         words = [
             f"--tasks={tasks}",
             f"--bytes={bytes_}",
@@ -73,7 +76,7 @@ def verdict(report: dict[str, Any]) -> str:
     """Empty when nothing was lost, wrong or hung."""
     bad = [
         f"{kind}: {report[kind][what]} {what}, {report[kind]['errors']}"
-        for kind in ("tasks", "calls", "objects")
+        for kind in ("tasks", "calls", "objects", "bombs")
         for what in ("lost", "wrong", "hung")
         if report[kind][what]
     ]

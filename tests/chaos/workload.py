@@ -25,6 +25,10 @@ TASKS_UNDER_WAY = 1000
 CALLS_A_TICK, TICK_S = 50, 0.05
 ACTORS = 3
 OBJECTS_UNDER_WAY = 6
+# So many are held, and read once more before they go: more than memory has room for.
+OBJECTS_KEPT = 120
+BOMBS = 20
+BOMB_LIMIT_BYTES, BOMB_BYTES = 80_000_000, 300_000_000
 LEAST_BYTES, MOST_BYTES = 200_000, 6_000_000
 
 
@@ -46,7 +50,7 @@ def note(path: str) -> None:
 @trygon.remote(max_retries=-1, num_cpus=0.5)
 def work(number: int, seed: int, begun: str) -> int:
     note(begun)
-    time.sleep(0.001)
+    time.sleep(0.02)
     return mixed(number, seed)
 
 
@@ -66,6 +70,13 @@ def make(number: int, size: int, begun: str) -> bytes:
 def checksum(data: bytes, begun: str) -> int:
     note(begun)
     return zlib.crc32(data)
+
+
+@trygon.remote(max_retries=1, num_cpus=0.5, memory=BOMB_LIMIT_BYTES)
+def explode() -> int:
+    held = [random.randbytes(1_000_000) for _ in range(BOMB_BYTES // 1_000_000)]
+    time.sleep(5)
+    return len(held)
 
 
 class Tally:
@@ -94,6 +105,23 @@ class Tally:
             self.wrong += value != expected()
         self.worst_s = max(self.worst_s, time.monotonic() - began)
 
+    def take_bomb(self, reference: Any) -> None:
+        """Waits for a task that uses more memory than it may: its end is to be told so."""
+        began = time.monotonic()
+        try:
+            trygon.get(reference, timeout=HUNG_AFTER_S)
+        except trygon.exceptions.OutOfMemoryError:
+            self.done += 1
+        except trygon.exceptions.GetTimeoutError:
+            self.hung += 1
+        except (trygon.exceptions.WorkerCrashedError, trygon.exceptions.NodeDiedError):
+            # Its last attempt met something else that went wrong.
+            self.done += 1
+        else:
+            self.wrong += 1
+            self.errors["a task with too much memory lived"] += 1
+        self.worst_s = max(self.worst_s, time.monotonic() - began)
+
     def report(self) -> dict[str, Any]:
         """As it is printed."""
         counts = {"done": self.done, "wrong": self.wrong, "lost": self.lost, "hung": self.hung}
@@ -105,7 +133,7 @@ class Workload:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.tallies = {name: Tally() for name in ("tasks", "calls", "objects")}
+        self.tallies = {name: Tally() for name in ("tasks", "calls", "objects", "bombs")}
         self.bytes_checked = 0
         self.repeated = 0
         self._began = time.monotonic()
@@ -162,14 +190,14 @@ class Workload:
     def objects(self) -> None:
         """Objects made on one machine, read on others and here."""
         tally, sizes = self.tallies["objects"], random.Random(self.options.seed)
-        begun = self._begun("objects")
+        begun, spread = self._begun("objects"), {"scheduling_strategy": "SPREAD"}
         under_way: collections.deque[tuple[int, int, Any, Any]] = collections.deque()
+        kept: collections.deque[tuple[int, int, Any]] = collections.deque()
         number = started = 0
         while started < self.options.bytes or under_way:
             while started < self.options.bytes and len(under_way) < OBJECTS_UNDER_WAY:
                 self._pace(started / self.options.bytes)
                 size = sizes.randint(LEAST_BYTES, MOST_BYTES)
-                spread = {"scheduling_strategy": "SPREAD"}
                 made = make.options(**spread).remote(number, size, begun)
                 under_way.append((number, size, made, checksum.options(**spread).remote(made, begun)))
                 number, started = number + 1, started + size
@@ -179,11 +207,22 @@ class Workload:
                 expected = functools.partial(expected_checksum, first, size)
                 tally.take(made, expected, f"object {first} here", zlib.crc32)
             self.bytes_checked += size
+            kept.append((first, size, made))
+            if len(kept) > OBJECTS_KEPT:
+                first, size, made = kept.popleft()
+                again = checksum.options(**spread).remote(made, begun)
+                tally.take(again, functools.partial(expected_checksum, first, size), f"object {first} again")
+
+    def bombs(self) -> None:
+        """Tasks that use more memory than they may, one after the other."""
+        for number in range(BOMBS):
+            self._pace(number / BOMBS)
+            self.tallies["bombs"].take_bomb(explode.remote())
 
     def run(self) -> dict[str, Any]:
         """Runs everything and gives the report."""
         began = self._began = time.monotonic()
-        finite = [threading.Thread(target=kind, daemon=True) for kind in (self.tasks, self.objects)]
+        finite = [threading.Thread(target=kind, daemon=True) for kind in (self.tasks, self.objects, self.bombs)]
         calls = threading.Thread(target=self.calls, daemon=True)
         for thread in (*finite, calls):
             thread.start()

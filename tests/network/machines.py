@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -43,6 +44,7 @@ class Machine:
         self.name = host.name
         self.address = host.address
         self.folder = folder
+        self.disk: Disk | None = None
         self.node: dict[str, Any] = {}
         folder.mkdir()
         paths = [] if os.environ.get("TRYGON_TEST_INSTALLED") else [str(PACKAGE)]
@@ -94,17 +96,50 @@ class Machine:
         return path.read_text(errors="replace") if path.exists() else ""
 
 
+class Disk:
+    """A small disk of a machine, which can be filled."""
+
+    def __init__(self, folder: Path, size_bytes: int) -> None:
+        self.folder = folder
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=700", "tmpfs", str(folder)], check=True)
+
+    def fill(self) -> None:
+        """Takes every byte that is free."""
+        with contextlib.suppress(OSError), (self.folder / "ballast").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 16))
+
+    def free(self) -> None:
+        """Gives them back."""
+        (self.folder / "ballast").unlink(missing_ok=True)
+
+    def unmount(self) -> None:
+        """At the end."""
+        subprocess.run(["umount", "-l", str(self.folder)], check=False)
+
+
 class Machines:
     """A network of machines, of which the first is the head of a cluster that the others join, unless `joined` is
-    false. At its end every node is stopped; whatever else still runs then fails the test.
+    false. With `disk_bytes` each spills objects, and the head writes its journal, to a small disk of its own. At its
+    end every node is stopped; whatever else still runs then fails the test.
     """
 
-    def __init__(self, names: list[str], *, cpus: int = 2, joined: bool = True) -> None:
+    def __init__(
+        self,
+        names: list[str],
+        *,
+        cpus: int = 2,
+        joined: bool = True,
+        store_bytes: int = 300_000_000,
+        disk_bytes: int = 0,
+    ) -> None:
         self.network = Network(names)
         self.folder = Path(tempfile.mkdtemp(prefix="net-"))
         self.machines = {name: Machine(host, self.folder / name) for name, host in self.network.hosts.items()}
         self.head = self.machines[names[0]]
         self._cpus = cpus
+        self._store_bytes, self._disk_bytes = store_bytes, disk_bytes
         self._joined = joined
 
     def __getitem__(self, name: str) -> Machine:
@@ -113,6 +148,9 @@ class Machines:
     def __enter__(self) -> Machines:
         try:
             self.network.__enter__()
+            if self._disk_bytes:
+                for machine in self.machines.values():
+                    machine.disk = Disk(machine.folder / "disk", self._disk_bytes)
             if self._joined:
                 for machine in self.machines.values():
                     self.start(machine)
@@ -124,7 +162,12 @@ class Machines:
     def start(self, machine: Machine, *words: str, more: dict[str, float] | None = None) -> dict[str, Any]:
         """Starts a node with two CPUs, a resource with its name and `more`; the head's, or one that joins it."""
         resources = json.dumps({machine.name: 100, **(more or {})})
-        words = (f"--num-cpus={self._cpus}", f"--resources={resources}", "--object-store-memory=300000000", *words)
+        store = f"--object-store-memory={self._store_bytes}"
+        words = (f"--num-cpus={self._cpus}", f"--resources={resources}", store, *words)
+        if machine.disk is not None:
+            words = (*words, f"--object-spilling-directory={machine.disk.folder / 'objects'}")
+            if machine is self.head:
+                words = (*words, f"--storage-dir={machine.disk.folder / 'kept'}")
         if machine is self.head:
             return machine.start_node("--head", f"--port={PORT}", *words)
         return machine.start_node(f"--address={self.address}", f"--token-file={self.key}", *words)
@@ -150,6 +193,9 @@ class Machines:
                 machine.command("stop", "--all", "--grace-period=5")
             self.network.__exit__(kind, error, trace)
         finally:
+            for machine in self.machines.values():
+                if machine.disk is not None:
+                    machine.disk.unmount()
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

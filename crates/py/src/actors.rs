@@ -38,7 +38,29 @@ pub(crate) struct ActorMethodHandle {
     /// Calls beyond this many are refused; negative for no limit.
     max_pending_calls: i64,
     class_name: String,
-    bound: Mutex<Option<(Weak<Session>, FunctionIndex)>>,
+    bound: Mutex<Option<BoundMethod>>,
+}
+
+/// A method as a session knows it.
+struct BoundMethod {
+    session: Weak<Session>,
+    function: FunctionIndex,
+    /// How often the session had forgotten methods when this one was known.
+    forgotten: u64,
+}
+
+impl BoundMethod {
+    /// Whether the number still stands for the method: those of actors that ended long ago are forgotten.
+    fn is_known(&mut self, session: &Session) -> bool {
+        let forgotten = session.runtime.forgotten();
+        if self.forgotten != forgotten {
+            if !session.runtime.lock().core.is_known(self.function) {
+                return false;
+            }
+            self.forgotten = forgotten;
+        }
+        true
+    }
 }
 
 #[pymethods]
@@ -128,13 +150,15 @@ impl ActorMethodHandle {
     }
 
     fn bound(&self, py: Python<'_>) -> PyResult<(Arc<Session>, FunctionIndex)> {
-        if let Some((session, function)) = &*self.bound.lock()
-            && let Some(session) = session.upgrade()
+        if let Some(bound) = &mut *self.bound.lock()
+            && let Some(session) = bound.session.upgrade()
             && session.number == session::current_number()
+            && bound.is_known(&session)
         {
-            return Ok((session, *function));
+            return Ok((session, bound.function));
         }
         let session = session::require(py)?;
+        let forgotten = session.runtime.forgotten();
         // An actor of another job is one that was found by its name; one of an earlier session is known to nobody, and is told so.
         let (index, function) = session.runtime.export_method(&MethodExport {
             actor: self.actor,
@@ -147,7 +171,7 @@ impl ActorMethodHandle {
             let handle = handle.get().reference();
             session.runtime.lock().core.set_actor_handle(index, &handle);
         }
-        *self.bound.lock() = Some((Arc::downgrade(&session), function));
+        *self.bound.lock() = Some(BoundMethod { session: Arc::downgrade(&session), function, forgotten });
         Ok((session, function))
     }
 }

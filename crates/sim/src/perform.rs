@@ -77,7 +77,7 @@ impl World {
                 self.processes[number].links.out[peer.0 as usize].push(cancel);
             }
             Effect::Complete { .. } | Effect::TaskEnded { .. } | Effect::Retried { .. } => {}
-            Effect::StreamCredit { .. } => {}
+            Effect::StreamCredit { .. } | Effect::MethodsForgotten { .. } => {}
             Effect::WatchActor { actor } => self.send_daemon(number, ToDaemon::WatchActor { actor }),
             Effect::ActorOutOfScope { actor, .. } => {
                 self.send_daemon(number, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: true });

@@ -1,12 +1,10 @@
 //! Actors as their callers see them: calls leave in the order in which they were made, to whatever life of the actor there is.
 
-use crate::calls_in_flight::CallsInFlight;
 use crate::effect::{Effect, Outbox, Task};
 use crate::entry::{Phase, Reference};
 use crate::error_value::SystemError;
 use crate::numbers::{ActorIndex, PeerIndex};
 use crate::state::{Actor, ActorState, CallOrder, Core};
-use std::collections::VecDeque;
 use trygon_ids::{ActorId, PUT_INDEX_BIT};
 
 /// Most calls in flight to one actor from one caller; more wait here, where they can still be failed cheaply. Not for an actor that runs
@@ -28,22 +26,7 @@ impl Core {
         if let Some(index) = self.actor_of.get(&id) {
             return *index;
         }
-        let index = ActorIndex(self.actors.len() as u32);
-        self.actors.push(Actor {
-            id,
-            state: ActorState::Pending,
-            queue: VecDeque::new(),
-            dropped: 0,
-            in_flight: CallsInFlight::default(),
-            sent_to: None,
-            interrupted: Vec::new(),
-            next_sequence: 0,
-            order: CallOrder::default(),
-            waiting: 0,
-            pinned: Vec::new(),
-            handle: None,
-            holds_handle: false,
-        });
+        let index = ActorIndex(self.actors.push(Actor::new(id, ActorState::Pending)));
         self.actor_of.insert(id, index);
         self.effects.push(Effect::WatchActor { actor: id });
         index
@@ -54,17 +37,17 @@ impl Core {
         for reference in references {
             self.retain_use(reference);
         }
-        self.actors[index.0 as usize].pinned.extend_from_slice(references);
+        self.actors[index.0].pinned.extend_from_slice(references);
     }
 
     /// What is known of an actor.
     pub fn actor_state(&self, index: ActorIndex) -> &ActorState {
-        &self.actors[index.0 as usize].state
+        &self.actors[index.0].state
     }
 
     /// Calls that wait or are in flight.
     pub fn pending_calls(&self, index: ActorIndex) -> usize {
-        let actor = &self.actors[index.0 as usize];
+        let actor = &self.actors[index.0];
         let queued = actor.queue.len() - actor.dropped as usize;
         queued + actor.in_flight.len() + actor.interrupted.len() + actor.waiting
     }
@@ -72,20 +55,20 @@ impl Core {
     /// How the actor runs its calls. Settled before the first one; every handle says the same.
     pub fn set_call_order(&mut self, index: ActorIndex, order: CallOrder) {
         if self.pending_calls(index) == 0 {
-            self.actors[index.0 as usize].order = order;
+            self.actors[index.0].order = order;
         }
     }
 
     /// Pending calls to the actor hold this reference from now on.
     pub fn set_actor_handle(&mut self, index: ActorIndex, handle: &Reference) {
-        let actor = &mut self.actors[index.0 as usize];
+        let actor = &mut self.actors[index.0];
         if actor.handle.is_none() {
             actor.handle = Some(*handle);
         }
     }
 
     pub(crate) fn enqueue_call(&mut self, index: ActorIndex, slot: u32) {
-        let actor = &mut self.actors[index.0 as usize];
+        let actor = &mut self.actors[index.0];
         if actor.order.out_of_order {
             actor.waiting += 1;
         } else {
@@ -96,7 +79,7 @@ impl Core {
 
     /// A call is made again. It was made before all that wait: one of them may wait for its result.
     pub(crate) fn enqueue_call_again(&mut self, index: ActorIndex, slot: u32) {
-        let actor = &mut self.actors[index.0 as usize];
+        let actor = &mut self.actors[index.0];
         if actor.order.out_of_order {
             actor.waiting += 1;
         } else {
@@ -107,7 +90,7 @@ impl Core {
 
     /// The arguments of a call exist: with calls out of order, it is queued only now.
     pub(crate) fn admit_call(&mut self, index: ActorIndex, slot: u32) {
-        let actor = &mut self.actors[index.0 as usize];
+        let actor = &mut self.actors[index.0];
         if actor.order.out_of_order {
             actor.waiting -= 1;
             actor.queue.push_back(slot);
@@ -116,7 +99,7 @@ impl Core {
 
     /// The first call waits for its arguments again: in its place, or in no queue with calls out of order.
     fn take_back(&mut self, index: ActorIndex, slot: u32) {
-        let actor = &mut self.actors[index.0 as usize];
+        let actor = &mut self.actors[index.0];
         debug_assert_eq!(actor.queue.front(), Some(&slot));
         if actor.order.out_of_order {
             actor.queue.pop_front();
@@ -127,7 +110,7 @@ impl Core {
     /// The handle is held while calls are pending, also when the program has dropped its own.
     pub(crate) fn settle_handle(&mut self, index: ActorIndex) {
         let is_pending = self.pending_calls(index) > 0;
-        let actor = &mut self.actors[index.0 as usize];
+        let actor = &mut self.actors[index.0];
         let Some(handle) = actor.handle.filter(|_| actor.holds_handle != is_pending) else { return };
         actor.holds_handle = is_pending;
         if is_pending {
@@ -139,12 +122,12 @@ impl Core {
 
     /// Puts a call back before all others: it was made before them.
     pub(crate) fn requeue_call(&mut self, index: ActorIndex, slot: u32) {
-        self.actors[index.0 as usize].queue.push_front(slot);
+        self.actors[index.0].queue.push_front(slot);
     }
 
     pub(crate) fn on_call_ended(&mut self, index: ActorIndex, slot: u32) {
         let ticket = self.table.at(slot).lease;
-        self.actors[index.0 as usize].in_flight.remove(ticket, slot);
+        self.actors[index.0].in_flight.remove(ticket, slot);
     }
 
     /// Sends what may be sent, in order; fails everything when the actor is dead.
@@ -156,7 +139,7 @@ impl Core {
     fn send_calls<O: Outbox>(&mut self, index: ActorIndex, outbox: &mut O) {
         loop {
             let first = self.first_call(index);
-            let actor = &mut self.actors[index.0 as usize];
+            let actor = &mut self.actors[index.0];
             let peer = match &actor.state {
                 ActorState::Alive { peer, .. } if actor.order.concurrent || actor.in_flight.len() < WINDOW_CALLS => {
                     *peer
@@ -173,12 +156,12 @@ impl Core {
                 self.take_back(index, slot);
                 continue;
             }
-            let actor = &mut self.actors[index.0 as usize];
+            let actor = &mut self.actors[index.0];
             actor.queue.pop_front();
             if self.fail_if_argument_failed(slot, outbox) {
                 continue;
             }
-            let actor = &mut self.actors[index.0 as usize];
+            let actor = &mut self.actors[index.0];
             let ticket = actor.in_flight.push(slot);
             actor.sent_to = Some(peer);
             let sequence = actor.next_sequence;
@@ -207,19 +190,19 @@ impl Core {
     }
 
     fn fail_calls<O: Outbox>(&mut self, index: ActorIndex, error: &[u8], outbox: &mut O) {
-        for slot in std::mem::take(&mut self.actors[index.0 as usize].interrupted) {
+        for slot in std::mem::take(&mut self.actors[index.0].interrupted) {
             self.fail(slot, error, outbox);
         }
         // One at a time: a call that fails takes those with it that wait for its result.
         while let Some(slot) = self.first_call(index) {
-            self.actors[index.0 as usize].queue.pop_front();
+            self.actors[index.0].queue.pop_front();
             self.fail(slot, error, outbox);
         }
     }
 
     /// The control service said what became of an actor.
     pub fn on_actor_state<O: Outbox>(&mut self, index: ActorIndex, state: ActorState, outbox: &mut O) {
-        let actor = &mut self.actors[index.0 as usize];
+        let actor = &mut self.actors[index.0];
         if matches!(actor.state, ActorState::Dead { .. }) {
             return;
         }
@@ -229,17 +212,19 @@ impl Core {
         }
         actor.state = state;
         if matches!(actor.state, ActorState::Dead { .. }) {
-            for reference in std::mem::take(&mut self.actors[index.0 as usize].pinned) {
+            self.ended_actors.push_back(index);
+            for reference in std::mem::take(&mut self.actors[index.0].pinned) {
                 self.release_use(&reference);
             }
         }
         self.settle_interrupted(index, outbox);
         self.pump_actor(index, outbox);
+        self.forget_ended_actors();
     }
 
     /// Calls that a dead life had started are retried, or fail as unavailable.
     fn settle_interrupted<O: Outbox>(&mut self, index: ActorIndex, outbox: &mut O) {
-        let actor = &mut self.actors[index.0 as usize];
+        let actor = &mut self.actors[index.0];
         let error = match &actor.state {
             ActorState::Restarting { error } => error.clone(),
             ActorState::Alive { .. } => SystemError::new("actor_unavailable")
@@ -252,7 +237,7 @@ impl Core {
     }
 
     fn settle_interrupted_with<O: Outbox>(&mut self, index: ActorIndex, error: &[u8], outbox: &mut O) {
-        let interrupted = std::mem::take(&mut self.actors[index.0 as usize].interrupted);
+        let interrupted = std::mem::take(&mut self.actors[index.0].interrupted);
         // From the back, because each goes to the front of the queue.
         for slot in interrupted.into_iter().rev() {
             if self.table.at(slot).cancelled {
@@ -277,7 +262,7 @@ impl Core {
         unreachable: Option<&[u8]>,
         outbox: &mut O,
     ) {
-        let actor = &mut self.actors[index.0 as usize];
+        let actor = &mut self.actors[index.0];
         let may_have_run = |slot: &u32| match begun {
             Begun::These(started) => started.contains(slot),
             Begun::Unknown => true,

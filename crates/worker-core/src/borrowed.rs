@@ -153,7 +153,7 @@ impl Core {
 
     /// OWN-5: what the dead process owned fails, what it borrowed counts as given back.
     pub fn on_process_died<O: crate::Outbox>(&mut self, worker: WorkerId, cause: &str, outbox: &mut O) {
-        self.dead.insert(worker);
+        self.dead.insert(worker, ());
         self.on_searched_died(worker, outbox);
         let orphans: Vec<ObjectId> =
             self.borrowed.iter().filter(|(_, borrowed)| borrowed.owner == worker).map(|(object, _)| *object).collect();

@@ -30,16 +30,16 @@ impl Core {
         let Some(entry) = self.table.get_mut(slot, generation).filter(|entry| !entry.is_put) else {
             return CancelOutcome::Finished;
         };
-        let actor = self.functions[entry.function.0 as usize].actor;
+        let actor = self.functions[entry.function.0].actor;
         if how.force && actor.is_some() {
             return CancelOutcome::ActorForced;
         }
         match (entry.phase, actor) {
             (Phase::Free | Phase::Done | Phase::Dropped, _) => return CancelOutcome::Finished,
             (Phase::WaitsForArguments | Phase::Delayed, None) => self.fail_cancelled(slot, outbox),
-            (Phase::WaitsForArguments, Some(actor)) if self.actors[actor.0 as usize].order.out_of_order => {
+            (Phase::WaitsForArguments, Some(actor)) if self.actors[actor.0].order.out_of_order => {
                 // It is in no queue yet.
-                self.actors[actor.0 as usize].waiting -= 1;
+                self.actors[actor.0].waiting -= 1;
                 self.fail_cancelled(slot, outbox);
                 self.pump_actor(actor, outbox);
             }
@@ -63,7 +63,7 @@ impl Core {
         outbox: &mut O,
     ) -> CancelOutcome {
         if let Some(actor) = actor {
-            let interrupted = &mut self.actors[actor.0 as usize].interrupted;
+            let interrupted = &mut self.actors[actor.0].interrupted;
             if let Some(position) = interrupted.iter().position(|waiting| *waiting == slot) {
                 interrupted.remove(position);
                 self.fail_cancelled(slot, outbox);
@@ -82,7 +82,7 @@ impl Core {
 
     fn worker_of_pushed(&self, lease: u32, actor: Option<ActorIndex>) -> Option<PeerIndex> {
         let Some(actor) = actor else { return Some(self.leases[lease as usize].peer) };
-        match self.actors[actor.0 as usize].state {
+        match self.actors[actor.0].state {
             ActorState::Alive { peer, .. } => Some(peer),
             _ => None,
         }
@@ -95,7 +95,7 @@ impl Core {
             .used()
             .filter(|(_, entry)| entry.parent == call && !entry.is_over())
             .map(|(slot, entry)| {
-                let is_call = self.functions[entry.function.0 as usize].actor.is_some();
+                let is_call = self.functions[entry.function.0].actor.is_some();
                 (slot, entry.generation, is_call)
             })
             .collect();
@@ -109,7 +109,7 @@ impl Core {
         let entry = self.table.at_mut(slot);
         entry.cancelled = true;
         let generation = entry.generation;
-        let name = &self.functions[entry.function.0 as usize].name;
+        let name = &self.functions[entry.function.0].name;
         let error = SystemError::new("cancelled")
             .with("name", name)
             .with("task_id", self.task_id(slot, generation).hex())
@@ -150,7 +150,7 @@ impl Core {
     }
 
     fn drop_call<O: Outbox>(&mut self, actor: ActorIndex, slot: u32, outbox: &mut O) {
-        self.actors[actor.0 as usize].dropped += 1;
+        self.actors[actor.0].dropped += 1;
         self.drop_queued(slot, outbox);
         self.forget_dropped_calls(actor);
         // It may have held later calls back.
@@ -159,7 +159,7 @@ impl Core {
 
     /// A call whose argument failed fails at once, wherever it stands. What fails many of them costs each the same.
     pub(crate) fn fail_call<O: Outbox>(&mut self, actor: ActorIndex, slot: u32, error: &[u8], outbox: &mut O) {
-        let calls = &mut self.actors[actor.0 as usize];
+        let calls = &mut self.actors[actor.0];
         if calls.order.out_of_order {
             // It is in no queue yet.
             calls.waiting -= 1;
@@ -174,12 +174,12 @@ impl Core {
 
     /// Takes the dropped calls out of a queue when half of it is such calls.
     fn forget_dropped_calls(&mut self, actor: ActorIndex) {
-        let calls = &mut self.actors[actor.0 as usize];
+        let calls = &mut self.actors[actor.0];
         if calls.dropped as usize * 2 >= calls.queue.len() {
             calls.dropped = 0;
             let mut queue = std::mem::take(&mut calls.queue);
             queue.retain(|queued| !self.forget_dropped(*queued));
-            self.actors[actor.0 as usize].queue = queue;
+            self.actors[actor.0].queue = queue;
         }
     }
 
@@ -212,11 +212,11 @@ impl Core {
     /// As [`Core::first_queued`], for the calls of an actor.
     pub(crate) fn first_call(&mut self, index: ActorIndex) -> Option<u32> {
         loop {
-            let first = self.actors[index.0 as usize].queue.front().copied()?;
+            let first = self.actors[index.0].queue.front().copied()?;
             if !self.forget_dropped(first) {
                 return Some(first);
             }
-            let actor = &mut self.actors[index.0 as usize];
+            let actor = &mut self.actors[index.0];
             actor.queue.pop_front();
             actor.dropped -= 1;
         }
@@ -237,11 +237,12 @@ impl Core {
         let entry = self.table.at(slot);
         let (generation, attempt, function, left) =
             (entry.generation, entry.attempt, entry.function, entry.retries_left);
-        let entry_lease = entry.lease;
+        // A call's is a ticket.
+        let lease = entry.lease as usize;
         self.effects.push(Effect::TaskEnded { slot, generation, state: "RETRIED", attempt, function });
-        let peer = match self.functions[function.0 as usize].actor {
-            Some(actor) => self.actors[actor.0 as usize].sent_to,
-            None => self.leases.get(entry_lease as usize).map(|lease| lease.peer),
+        let peer = match self.functions[function.0].actor {
+            Some(actor) => self.actors[actor.0].sent_to,
+            None => self.leases.get(lease).map(|lease| lease.peer),
         };
         let reason = reason.to_owned();
         self.effects.push(Effect::Retried { slot, generation, peer, function, attempt, left, reason });

@@ -3,10 +3,14 @@
 use crate::effect::Effect;
 use crate::memory_retry_rule::MemoryRetries;
 use crate::numbers::{ActorIndex, FunctionIndex};
-use crate::state::{Core, Function, Identity, Statistics};
+use crate::remembered::{Recent, Registry};
+use crate::state::{Actor, Core, Function, Identity, Statistics};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use trygon_ids::{ObjectId, PUT_INDEX_BIT, TaskId};
+
+/// Of so many dead processes it is known that they are: a report from or of one comes within moments of its death.
+const REMEMBERED_DEAD: usize = 10_000;
 
 impl Core {
     /// A process that owns and borrows nothing.
@@ -15,12 +19,13 @@ impl Core {
             identity,
             table: Table::default(),
             borrowed: BTreeMap::new(),
-            functions: Vec::new(),
+            functions: Registry::new(Function::forgotten()),
             classes: Vec::new(),
             class_of: BTreeMap::new(),
             leases: Vec::new(),
-            actors: Vec::new(),
+            actors: Actor::registry(),
             actor_of: HashMap::new(),
+            ended_actors: VecDeque::new(),
             effects: Vec::new(),
             unfinished: 0,
             inline_bytes: 0,
@@ -43,7 +48,7 @@ impl Core {
             rescued: BTreeSet::new(),
             kept: crate::kept::KeptTasks::default(),
             memory_retries: MemoryRetries::default(),
-            dead: BTreeSet::new(),
+            dead: Recent::new(REMEMBERED_DEAD),
             defects: crate::defects::Defects::default(),
         }
     }
@@ -82,25 +87,31 @@ impl Core {
         one_at_a_time: bool,
     ) -> FunctionIndex {
         let class = self.class(resources, environment);
-        self.functions.push(Function { name: name.to_owned(), class, actor: None, average_ns: 0, one_at_a_time });
-        FunctionIndex((self.functions.len() - 1) as u32)
+        let function = Function { name: name.to_owned(), class, actor: None, average_ns: 0, one_at_a_time };
+        FunctionIndex(self.functions.push(function))
     }
 
     /// Registers a method of an actor.
     pub fn add_method(&mut self, actor: ActorIndex, name: &str) -> FunctionIndex {
-        self.functions.push(Function {
+        let function = FunctionIndex(self.functions.push(Function {
             name: name.to_owned(),
             class: u32::MAX,
             actor: Some(actor),
             average_ns: 0,
             one_at_a_time: false,
-        });
-        FunctionIndex((self.functions.len() - 1) as u32)
+        }));
+        self.actors[actor.0].methods.push(function);
+        function
+    }
+
+    /// Whether a function can still be submitted: methods of an actor that ended long ago are forgotten, and are to be made known again.
+    pub fn is_known(&self, index: FunctionIndex) -> bool {
+        self.functions.is_known(index.0)
     }
 
     /// What is known of a function.
     pub fn function(&self, index: FunctionIndex) -> &Function {
-        &self.functions[index.0 as usize]
+        &self.functions[index.0]
     }
 
     /// The id of object `index` in a slot of the table. The id of a `put` has its bit set.

@@ -204,6 +204,11 @@ pub enum Effect {
         /// The actor.
         actor: ActorId,
     },
+    /// The actor ended long ago: its methods are not called any more under these numbers.
+    MethodsForgotten {
+        /// The methods.
+        functions: Vec<FunctionIndex>,
+    },
     /// The last handle is gone.
     ActorOutOfScope {
         /// The actor.

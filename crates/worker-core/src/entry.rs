@@ -138,8 +138,10 @@ pub(crate) enum Lineage {
     None,
     /// Payload and arguments, pinned.
     Kept,
-    /// Nothing any more: the bound was passed. Of an object made by `put`: its value was freed while a kept task names it.
+    /// Nothing any more: the bound was passed.
     Evicted,
+    /// Of an object made by `put`: only kept tasks refer to it, and its bytes are counted with theirs.
+    Argument,
     /// It runs again, because results were lost.
     Rebuilding,
 }
@@ -289,9 +291,8 @@ impl Entry {
 
     /// Whether the object was freed while other results of its task live on, or while a kept task names it.
     pub(crate) fn is_freed(&self, index: u32) -> bool {
-        let may_be_freed = !self.is_put || self.lineage == Lineage::Evicted;
         self.phase == Phase::Done
-            && may_be_freed
+            && !self.is_put
             && self.object(index).is_none_or(|object| !object.value.is_ready() && !object.is_lost())
     }
 

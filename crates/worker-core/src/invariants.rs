@@ -68,7 +68,7 @@ impl Core {
     fn check_leases(&self) -> Result<(), String> {
         let mut in_flight = vec![0u32; self.leases.len()];
         for (_, entry) in self.table.used() {
-            let is_task = !entry.is_put && self.functions[entry.function.0 as usize].actor.is_none();
+            let is_task = !entry.is_put && self.functions[entry.function.0].actor.is_none();
             if entry.phase == Phase::Pushed && is_task {
                 in_flight[entry.lease as usize] += 1;
             }
@@ -104,7 +104,7 @@ impl Core {
         for borrowed in self.borrowed.values() {
             count(&borrowed.contained);
         }
-        for actor in &self.actors {
+        for (_, actor) in self.actors.iter() {
             count(&actor.pinned);
             if actor.holds_handle {
                 count(actor.handle.as_slice());
@@ -144,6 +144,9 @@ impl Core {
                     let task = reference.object.task_id();
                     *pins.entry((task.slot(), task.generation())).or_insert(0) += 1;
                 }
+            }
+            if let (Lineage::Argument, Value::Stored(location)) = (entry.lineage, &entry.first.value) {
+                bytes += location.size_bytes as usize;
             }
             let may_run =
                 entry.phase == Phase::Done && entry.is_retriable && entry.retries_left != 0 && !entry.cancelled;

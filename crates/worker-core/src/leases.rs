@@ -79,7 +79,7 @@ impl Core {
     }
 
     fn lease_with_room(&self, class: u32, function: FunctionIndex) -> Option<u32> {
-        let function = &self.functions[function.0 as usize];
+        let function = &self.functions[function.0];
         let leases = self.classes[class as usize].leases.iter().copied();
         leases
             .filter(|index| self.leases[*index as usize].has_room(function.average_ns, function.one_at_a_time))
@@ -89,7 +89,7 @@ impl Core {
     fn push_to_lease<O: Outbox>(&mut self, slot: u32, lease_index: u32, outbox: &mut O) {
         let entry = self.table.at_mut(slot);
         // Nothing is queued behind a task that nobody can estimate.
-        let expected_ns = match self.functions[entry.function.0 as usize].average_ns {
+        let expected_ns = match self.functions[entry.function.0].average_ns {
             0 => WINDOW_NS as u32,
             average => average,
         };
@@ -149,7 +149,7 @@ impl Core {
             return;
         };
         let entry = self.table.at(first);
-        let function = &self.functions[entry.function.0 as usize];
+        let function = &self.functions[entry.function.0];
         let waiting = queue.len() as u64 - u64::from(*dropped);
         // Short tasks share a worker, so that a thousand of them do not ask for a thousand.
         let wanted = match function.average_ns {

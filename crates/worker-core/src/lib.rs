@@ -1,7 +1,7 @@
 //! What a process decides about the tasks and objects it owns, and about those it borrows. No I/O, no clock, no threads.
 //!
-//! Per-task work is plain methods on plain data, called inline by the thread that submits or polls: one table lookup by slot, no
-//! hashing, no allocation for a small task. What is rare comes out as an [`Effect`]. The same structs run in the simulator.
+//! Per-task work is plain methods on plain data, called inline by the thread that submits or polls: one table lookup by slot, no hashing,
+//! no allocation for a small task. What is rare comes out as an [`Effect`]. The same structs run in the simulator.
 //!
 //! Invariants, checked by [`Core::sanity_check`]:
 //! - **OWN-1** an object has one owner: it lies in the table of the process whose incarnation its id carries, and nowhere else.
@@ -14,7 +14,7 @@
 //!   a lost object is looked for elsewhere, or made again by its task, its lost arguments first.
 //! - **OWN-7** a reply of another attempt changes nothing.
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
-//! - **OWN-8** of a dead worker's tasks, those not started consume no retry. Where nobody can say what was started, all may have been.
+//! - **OWN-8** of a dead worker's tasks, those not started consume no retry; where nobody can say which were, all may have been.
 //! - **RETRY-1** a task that waits for its next attempt is tried when its time has come, and only once.
 //! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
 //! - **FLOW-2** inline values are counted in bytes.
@@ -31,6 +31,7 @@ mod core;
 mod defects;
 mod dependencies;
 mod effect;
+mod ended_actors;
 mod entry;
 mod error_value;
 mod invariants;
@@ -47,6 +48,7 @@ mod on_peer_lost;
 mod owned;
 mod rebuild;
 mod references;
+mod remembered;
 mod replay;
 mod retries;
 mod retry_delays;
@@ -72,6 +74,7 @@ pub use memory_retry_rule::MemoryRetryRule;
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
 pub use on_peer_lost::{CONNECTION_LOST, Interrupted, Lost};
+pub use remembered::{Recent, Registry};
 pub use retry_delays::RetryDelays;
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
 pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};

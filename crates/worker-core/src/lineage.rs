@@ -1,10 +1,11 @@
 //! What is kept of tasks that are done, so that what they made can be made again (OWN-6).
 //!
 //! A task whose result lies in shared memory keeps its payload and the names of its arguments. Those arguments are pinned: their entries stay,
-//! and small values with them, but a large value goes when nobody else refers to it; its own task, kept for the same reason, makes it again.
-//! A task with small results keeps nothing.
+//! and values with them that nothing can make again: small ones, and those of `put`, whose bytes count towards the bound of what is kept.
+//! Another large value goes when nobody else refers to it; its own task, kept for the same reason, makes it again. A task with small results
+//! keeps nothing.
 
-use crate::entry::{Entry, Lineage, Object, Reference, TaskDetail, Value};
+use crate::entry::{Entry, Lineage, Location, Object, Reference, TaskDetail, Value};
 use crate::on_done::Returned;
 use crate::state::Core;
 
@@ -34,7 +35,7 @@ impl Entry {
     /// Whether an object that nobody refers to can be made again, so that a kept task may do without it.
     fn is_replaceable(&self, object: &Object) -> bool {
         match object.value {
-            Value::Stored(_) => self.is_put || self.lineage == Lineage::Kept,
+            Value::Stored(_) => self.lineage == Lineage::Kept,
             Value::Pending => true,
             Value::Inline(_) | Value::Error(_) => false,
         }
@@ -91,6 +92,27 @@ impl Core {
             if let Some(entry) = self.table.get_mut(task.slot(), task.generation()) {
                 entry.lineage_pins += 1;
             }
+        }
+    }
+
+    /// An object made by `put` to which only kept tasks refer counts towards the bound.
+    pub(crate) fn count_argument(&mut self, slot: u32) {
+        let entry = self.table.at_mut(slot);
+        if let Value::Stored(location) = entry.first.value
+            && entry.is_put
+            && entry.lineage == Lineage::None
+        {
+            entry.lineage = Lineage::Argument;
+            self.kept.bytes += location.size_bytes as usize;
+        }
+    }
+
+    /// Its value, which lay there, is gone.
+    pub(crate) fn uncount_argument(&mut self, slot: u32, location: Location) {
+        let entry = self.table.at_mut(slot);
+        if entry.lineage == Lineage::Argument {
+            entry.lineage = Lineage::None;
+            self.kept.bytes -= location.size_bytes as usize;
         }
     }
 

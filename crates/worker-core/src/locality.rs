@@ -16,7 +16,7 @@ impl Core {
     pub(crate) fn class_of_task(&self, slot: u32) -> u32 {
         let entry = self.table.at(slot);
         let near = entry.detail.as_ref().and_then(|detail| detail.near_class);
-        near.unwrap_or_else(|| self.functions[entry.function.0 as usize].class)
+        near.unwrap_or_else(|| self.functions[entry.function.0].class)
     }
 
     /// Every argument exists: the task's class says where most of their bytes are.
@@ -27,7 +27,7 @@ impl Core {
             detail.near_class = None;
         }
         let Some(number) = number else { return };
-        let own = &self.classes[self.functions[self.table.at(slot).function.0 as usize].class as usize];
+        let own = &self.classes[self.functions[self.table.at(slot).function.0].class as usize];
         let (mut resources, environment) = (own.resources.clone(), own.environment.clone());
         resources.insert(format!("{NEAR_NODE_NUMBER}{number}"), 1.0);
         let class = self.class(&resources, &environment);

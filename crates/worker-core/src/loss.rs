@@ -47,11 +47,12 @@ impl Core {
         let task = object.task_id();
         let index = object.index() & !PUT_INDEX_BIT;
         let own = self.identity.worker;
-        let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
-        let Some(lost) = entry.object_mut(index) else { return };
-        if !matches!(lost.value, Value::Stored(known) if known == location) {
+        let found = self.table.get(task.slot(), task.generation()).and_then(|entry| entry.object(index));
+        if !found.is_some_and(|found| matches!(found.value, Value::Stored(known) if known == location)) {
             return;
         }
+        self.uncount_argument(task.slot(), location);
+        let Some(lost) = self.table.at_mut(task.slot()).object_mut(index) else { return };
         lost.value = Value::Pending;
         let detail = lost.detail_mut();
         detail.is_lost = true;

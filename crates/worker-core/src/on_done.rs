@@ -58,7 +58,7 @@ impl Core {
                 self.lend(reference, executor);
             }
         }
-        let actor = self.functions[function.0 as usize].actor;
+        let actor = self.functions[function.0].actor;
         match actor {
             Some(actor) => self.on_call_ended(actor, reply.slot),
             None => self.on_lease_served(reply, now_ns),
@@ -129,7 +129,7 @@ impl Core {
 
     fn on_lease_served(&mut self, reply: &Reply, now_ns: u64) {
         let entry = self.table.at(reply.slot);
-        let function = &mut self.functions[entry.function.0 as usize];
+        let function = &mut self.functions[entry.function.0];
         // At least 1, because 0 stands for "not known".
         let sample = reply.execution_ns.max(1);
         if !reply.cancelled {
@@ -185,7 +185,7 @@ impl Core {
         let entry = self.table.at_mut(slot);
         entry.attempt += 1;
         entry.phase = Phase::Queued;
-        let function = &self.functions[entry.function.0 as usize];
+        let function = &self.functions[entry.function.0];
         match function.actor {
             Some(actor) => self.requeue_call(actor, slot),
             None => {
@@ -302,7 +302,7 @@ impl Core {
             if entry.phase != Phase::Pushed || entry.attempt != attempt {
                 continue;
             }
-            let function = &self.functions[entry.function.0 as usize];
+            let function = &self.functions[entry.function.0];
             if function.actor.is_some() {
                 continue;
             }

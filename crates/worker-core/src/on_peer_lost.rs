@@ -72,7 +72,7 @@ impl Core {
                 .table
                 .used()
                 .filter(|(_, entry)| entry.phase == Phase::Pushed && entry.lease == index)
-                .filter(|(_, entry)| self.functions[entry.function.0 as usize].actor.is_none())
+                .filter(|(_, entry)| self.functions[entry.function.0].actor.is_none())
                 .map(|(slot, _)| slot)
                 .collect();
             // From the back, because each goes to the front of the queue.
@@ -125,7 +125,7 @@ impl Core {
     fn death_error(&self, slot: u32, lost: &Lost<'_>) -> Box<[u8]> {
         let entry = self.table.at(slot);
         SystemError::new("worker_died")
-            .with("name", &self.functions[entry.function.0 as usize].name)
+            .with("name", &self.functions[entry.function.0].name)
             .with("task_id", self.task_id(slot, entry.generation).hex())
             .with("cause_kind", lost.cause_kind)
             .with("message", lost.message)
@@ -137,7 +137,7 @@ impl Core {
     }
 
     fn lose_actors<O: Outbox>(&mut self, peer: PeerIndex, lost: &Lost<'_>, outbox: &mut O) {
-        for index in 0..self.actors.len() {
+        for index in 0..self.actors.count() {
             let actor = &self.actors[index];
             let uses_peer = matches!(actor.state, crate::ActorState::Alive { peer: alive, .. } if alive == peer);
             // OWN-8: a call in flight to another process is not touched, whatever is known of its actor.
@@ -149,7 +149,7 @@ impl Core {
                 error.with("message", lost.message).encode()
             });
             let begun = if self.is_unknown(lost) { Begun::Unknown } else { Begun::These(self.begun_of(lost)) };
-            self.on_actor_connection_lost(ActorIndex(index as u32), peer, &begun, unreachable.as_deref(), outbox);
+            self.on_actor_connection_lost(ActorIndex(index), peer, &begun, unreachable.as_deref(), outbox);
         }
     }
 

@@ -14,7 +14,6 @@ const FAILED: &str = "object_reconstruction_failed";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     Put,
-    PutFreed,
     Disabled,
     DisabledForActor,
     MaxAttempts,
@@ -31,12 +30,7 @@ impl Refusal {
         match self {
             Self::Put => (
                 "put",
-                "it was made by put, which cannot be run again; return it from a task with retries, or keep a copy where it survives",
-            ),
-            Self::PutFreed => (
-                "put",
-                "it was made by put, or passed by value to a task, and freed when nothing referred to it any more; keep a reference to it as \
-                 long as what was made from it is needed",
+                "it was made by put, or passed by value to a task, and neither can be run again; return it from a task with retries, or keep a copy where it survives",
             ),
             Self::Disabled => (
                 "retries_disabled",
@@ -80,7 +74,6 @@ impl Entry {
             // A queue still names it.
             _ if self.phase == Phase::Dropped => Some(Refusal::Failed),
             Lineage::Kept | Lineage::Rebuilding if self.retries_left != 0 => None,
-            Lineage::Evicted if self.is_put => Some(Refusal::PutFreed),
             Lineage::Evicted => Some(Refusal::Evicted),
             _ if self.is_put => Some(Refusal::Put),
             _ if self.cancelled => Some(Refusal::Cancelled),
@@ -113,7 +106,7 @@ impl Core {
             return self.lift_limit(slot);
         }
         let function = entry.function;
-        let is_call = !entry.is_put && self.functions[function.0 as usize].actor.is_some();
+        let is_call = !entry.is_put && self.functions[function.0].actor.is_some();
         let refusal = entry.refusal(is_call).or_else(|| self.is_awaited_by_maker(slot).then_some(Refusal::ActorWaits));
         if let Some(refusal) = refusal {
             let error = self.lost_error(object, reason, refusal);
@@ -140,7 +133,7 @@ impl Core {
         if let Some(detail) = self.table.at_mut(slot).detail.as_mut() {
             detail.pending_dependencies = pending;
         }
-        if let Some(actor) = self.functions[function.0 as usize].actor {
+        if let Some(actor) = self.functions[function.0].actor {
             self.enqueue_call_again(actor, slot);
         }
         if pending == 0 {
@@ -152,9 +145,8 @@ impl Core {
     /// it was sent before anybody knew of the loss. It runs one call at a time.
     fn is_awaited_by_maker(&self, slot: u32) -> bool {
         let entry = self.table.at(slot);
-        let actor = self.functions.get(entry.function.0 as usize).and_then(|function| function.actor);
-        let Some(actor) = actor.map(|actor| &self.actors[actor.0 as usize]).filter(|actor| !actor.order.concurrent)
-        else {
+        let actor = self.functions.get(entry.function.0).and_then(|function| function.actor);
+        let Some(actor) = actor.map(|actor| &self.actors[actor.0]).filter(|actor| !actor.order.concurrent) else {
             return false;
         };
         let mut todo: Vec<u32> = actor.in_flight.iter().collect();
@@ -225,7 +217,7 @@ impl Core {
         }
         let task = reference.object.task_id();
         let Some(entry) = self.table.get_mut(task.slot(), task.generation()) else { return };
-        let is_gone = entry.phase == Phase::Done && (!entry.is_put || entry.lineage == Lineage::Evicted);
+        let is_gone = entry.phase == Phase::Done && !entry.is_put;
         let Some(argument) = entry.object_mut(reference.object.index() & !PUT_INDEX_BIT) else { return };
         if is_gone && !argument.value.is_ready() && !argument.is_lost() {
             argument.detail_mut().is_lost = true;
@@ -257,7 +249,7 @@ impl Core {
             let found = details.iter().find(|(name, _)| *name == wanted);
             found.and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or_default()
         };
-        let name = &self.functions[entry.function.0 as usize].name;
+        let name = &self.functions[entry.function.0].name;
         let message = match kind {
             "object_freed" => format!(
                 "to make it again its task {name} needs object {}, which another process owned and has freed; keep a reference to it as long as \
@@ -283,7 +275,7 @@ impl Core {
         let entry = self.table.at(object.task_id().slot());
         let (reason, sentence) = refusal.describe();
         let made = SystemError::new(FAILED).with("object_id", object.hex()).with("reason", reason);
-        let made = match self.functions.get(entry.function.0 as usize) {
+        let made = match self.functions.get(entry.function.0) {
             Some(function) => made.with("name", &function.name),
             None => made,
         };

@@ -174,10 +174,10 @@ impl Core {
         for index in 0..self.table.at(slot).num_objects() {
             let entry = self.table.at_mut(slot);
             if entry.object(index).is_some_and(|object| !object.is_held() && entry.is_pinned(object)) {
+                self.count_argument(slot);
                 continue;
             }
             let is_named = entry.lineage_pins > 0;
-            let is_pinned_put = entry.is_put && is_named;
             let Some(object) = entry.object_mut(index) else { continue };
             if object.is_held() {
                 any_held = true;
@@ -191,8 +191,7 @@ impl Core {
                     kept_borrowers = detail.borrowers;
                 }
                 if let Some(index) = detail.actor_handle {
-                    let actor = self.actors[index.0 as usize].id;
-                    self.effects.push(Effect::ActorOutOfScope { actor, index });
+                    self.on_handles_gone(index);
                 }
             }
             if !kept_borrowers.is_empty() {
@@ -201,9 +200,6 @@ impl Core {
                     object.detail_mut().borrowers = kept_borrowers;
                 }
             }
-            if is_pinned_put && value.is_ready() {
-                self.table.at_mut(slot).lineage = Lineage::Evicted;
-            }
             self.drop_value(slot, index, &value);
         }
         self.drop_needless_lineage(slot, any_held);
@@ -211,7 +207,7 @@ impl Core {
             self.table.release(slot);
         }
         // Last, because an edge or an argument may lead back here.
-        self.unpin_entries();
+        self.evict_lineage();
         if self.defects.edge_leaked {
             return;
         }
@@ -225,6 +221,7 @@ impl Core {
             Value::Inline(_) if self.defects.bytes_kept => {}
             Value::Inline(bytes) => self.inline_bytes -= bytes.heap_bytes(),
             Value::Stored(location) => {
+                self.uncount_argument(slot, *location);
                 let object = self.object_id(slot, self.table.at(slot).generation, index);
                 if !self.rescued.is_empty() && self.rescued.remove(&object) {
                     return self.effects.push(Effect::Forgotten { object });

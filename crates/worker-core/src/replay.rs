@@ -74,7 +74,7 @@ impl Core {
             return;
         }
         let entry = self.table.at(slot);
-        let (generation, name) = (entry.generation, &self.functions[entry.function.0 as usize].name);
+        let (generation, name) = (entry.generation, &self.functions[entry.function.0].name);
         let from = if is_all { 0 } else { entry.stream().map_or(u32::MAX, |stream| stream.resend_from) };
         let objects = self.missing_items(slot).into_iter().filter(|index| *index > from);
         let objects: Vec<ObjectId> = objects.map(|index| self.task_id(slot, generation).object(index)).collect();

@@ -6,7 +6,8 @@ use crate::effect::Effect;
 use crate::entry::{Reference, Value, Waiter};
 use crate::kept::{KeptTasks, Search};
 use crate::memory_retry_rule::MemoryRetries;
-use crate::numbers::{ActorIndex, PeerIndex};
+use crate::numbers::{ActorIndex, FunctionIndex, PeerIndex};
+use crate::remembered::{Recent, Registry};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use trygon_ids::{ActorId, JobId, ObjectId, OwnerIncarnation, WorkerId};
@@ -58,12 +59,14 @@ pub struct Core {
     pub(crate) identity: Identity,
     pub(crate) table: Table,
     pub(crate) borrowed: BTreeMap<ObjectId, Borrowed>,
-    pub(crate) functions: Vec<Function>,
+    pub(crate) functions: Registry<Function>,
     pub(crate) classes: Vec<Class>,
     pub(crate) class_of: BTreeMap<ClassKey, u32>,
     pub(crate) leases: Vec<Lease>,
-    pub(crate) actors: Vec<Actor>,
+    pub(crate) actors: Registry<Actor>,
     pub(crate) actor_of: HashMap<ActorId, ActorIndex>,
+    /// Actors that are dead, in the order of their ends, until they are forgotten.
+    pub(crate) ended_actors: VecDeque<ActorIndex>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) unfinished: usize,
     pub(crate) inline_bytes: usize,
@@ -100,7 +103,7 @@ pub struct Core {
     pub(crate) kept: KeptTasks,
     pub(crate) memory_retries: MemoryRetries,
     /// Processes that died: nothing is lent to them any more.
-    pub(crate) dead: BTreeSet<WorkerId>,
+    pub(crate) dead: Recent<WorkerId, ()>,
     /// Rules that a test takes away.
     #[doc(hidden)]
     pub defects: Defects,
@@ -187,6 +190,8 @@ pub struct CallOrder {
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) state: ActorState,
+    /// Those that this process calls.
+    pub(crate) methods: Vec<FunctionIndex>,
     /// Calls that were not sent, in order; the head may wait for arguments and holds the others back.
     pub(crate) queue: VecDeque<u32>,
     /// How many in the queue were dropped.

@@ -268,9 +268,9 @@ impl Core {
         if entry.phase != Phase::Pushed {
             return None;
         }
-        match self.functions[entry.function.0 as usize].actor {
+        match self.functions[entry.function.0].actor {
             None => Some(self.leases[entry.lease as usize].peer),
-            Some(actor) => match self.actors[actor.0 as usize].state {
+            Some(actor) => match self.actors[actor.0].state {
                 ActorState::Alive { peer, .. } => Some(peer),
                 _ => None,
             },
@@ -286,7 +286,7 @@ impl Core {
         if raised || !stream.is_open || total >= received {
             return None;
         }
-        let name = &self.functions[function.0 as usize].name;
+        let name = &self.functions[function.0].name;
         let message = format!(
             "the generator {name} was run again and made {total} items, but an earlier attempt had made {received}: a generator that is \
              retried must make the same items every time"

@@ -77,7 +77,7 @@ impl Core {
                 detail.pending_dependencies = pending;
             }
         }
-        let actor = self.functions[submission.function.0 as usize].actor;
+        let actor = self.functions[submission.function.0].actor;
         if let Some(actor) = actor {
             self.enqueue_call(actor, slot);
         }
@@ -93,7 +93,7 @@ impl Core {
             return;
         }
         let entry = self.table.at(slot);
-        let actor = self.functions[entry.function.0 as usize].actor;
+        let actor = self.functions[entry.function.0].actor;
         if entry.detail.is_some()
             && let Some(error) = self.failed_dependency(slot)
         {

@@ -148,12 +148,14 @@ impl Core {
     pub fn task_view(&self, task: &TaskId) -> Option<TaskView<'_>> {
         let (slot, generation) = (task.slot(), task.generation());
         let entry = self.table.get(slot, generation).filter(|entry| !entry.is_put)?;
-        let function = self.functions.get(entry.function.0 as usize)?;
-        let actor = function.actor.map(|index| &self.actors[index.0 as usize]);
+        let function = self.functions.get(entry.function.0)?;
+        let actor = function.actor.map(|index| &self.actors[index.0]);
         let lease = self.leases.get(entry.lease as usize).filter(|_| entry.phase == Phase::Pushed);
         let (executor, others) = match actor {
             None => (lease.map(|lease| lease.peer), lease.map_or(0, |lease| lease.in_flight.saturating_sub(1))),
-            Some(actor) if entry.phase == Phase::Pushed => (actor.sent_to, actor.in_flight.len() as u32 - 1),
+            Some(actor) if entry.phase == Phase::Pushed => {
+                (actor.sent_to, (actor.in_flight.len() as u32).saturating_sub(1))
+            }
             Some(actor) => (None, actor.queue.iter().take_while(|queued| **queued != slot).count() as u32),
         };
         let needs = actor.is_none().then(|| &self.classes[self.class_of_task(slot) as usize].resources);
@@ -189,7 +191,7 @@ impl Core {
     fn object_view<'a>(&'a self, task: &TaskId, entry: &'a Entry, index: u32, object: &'a Object) -> ObjectView<'a> {
         let id = task.object(if entry.is_put { index | PUT_INDEX_BIT } else { index });
         let detail = object.detail.as_ref();
-        let function = self.functions.get(entry.function.0 as usize);
+        let function = self.functions.get(entry.function.0);
         let is_call = !entry.is_put && function.is_some_and(|function| function.actor.is_some());
         ObjectView {
             object: id,

@@ -152,7 +152,7 @@ impl Runtime {
             return CancelOutcome::Asked;
         }
         self.wait_through(&Patience::for_ever(), |engine| {
-            let is_lost = engine.dead.contains_key(&reference.owner) || engine.is_closed();
+            let is_lost = engine.dead.contains(&reference.owner) || engine.is_closed();
             is_lost || engine.answers.contains_key(&request_id)
         });
         match self.lock().answers.remove(&request_id) {

@@ -161,6 +161,7 @@ impl Runtime {
             num_cancelled: engine.running.counter(),
             clock: engine.clock,
             began_ns: Arc::clone(&engine.began_ns),
+            forgotten: Arc::clone(&engine.links.forgotten),
             engine: Mutex::new(engine),
             poller: Mutex::new(()),
             changed: Condvar::new(),

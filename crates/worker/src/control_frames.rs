@@ -313,8 +313,10 @@ impl Engine {
             self.forget_streams_of(index);
         }
         self.connecting.remove(&worker);
-        if death.kind != CONNECTION_LOST {
-            self.dead.insert(worker, death.message.clone());
+        if death.kind != CONNECTION_LOST
+            && let Some(oldest) = self.dead.insert(worker, death.message.clone())
+        {
+            self.incarnations.remove(&oldest);
         }
         let started = message.started.then_some(Interrupted {
             slot: message.slot,

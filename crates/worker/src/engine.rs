@@ -19,10 +19,13 @@ use std::sync::atomic::AtomicU64;
 use trygon_ids::{FunctionHash, OwnerIncarnation, PlacementGroupId, WorkerId};
 use trygon_store::client::StoreClient;
 use trygon_wire::{Kind, control};
-use trygon_worker_core::{Core, Effect, PeerIndex, Returned};
+use trygon_worker_core::{Core, Effect, PeerIndex, Recent, Returned};
 
 /// Bytes of log lines kept for a driver that does not print them.
 pub(crate) const MAX_LOG_LINES: usize = 100_000;
+
+/// Of so many dead processes it is known why they died.
+const REMEMBERED_DEAD: usize = 2_000;
 
 /// The state of one process's engine.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub struct Engine {
     pub(crate) peer_of: HashMap<WorkerId, PeerIndex>,
     pub(crate) incarnations: HashMap<WorkerId, OwnerIncarnation>,
     /// Processes known to be dead, and why.
-    pub(crate) dead: HashMap<WorkerId, String>,
+    pub(crate) dead: Recent<WorkerId, String>,
     /// Frames for processes that are being connected.
     pub(crate) connecting: HashMap<WorkerId, Vec<u8>>,
     pub(crate) answers: HashMap<u64, Answer>,
@@ -130,7 +133,7 @@ impl Engine {
             replicas: Replicas::default(),
             peer_of: HashMap::new(),
             incarnations: HashMap::new(),
-            dead: HashMap::new(),
+            dead: Recent::new(REMEMBERED_DEAD),
             connecting: HashMap::new(),
             answers: HashMap::new(),
             next_request: 1,
@@ -199,7 +202,7 @@ impl Engine {
 
     /// Closes every connection and forgets the shared memory.
     pub(crate) fn let_go(&mut self) {
-        for index in 0..self.links.peers.len() as u32 {
+        for index in 0..self.links.peers.count() {
             self.links.close(PeerIndex(index));
         }
         self.control.close();

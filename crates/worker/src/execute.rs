@@ -181,7 +181,9 @@ impl Runtime {
         engine.settle_and_flush();
         drop(engine);
         let soon = Patience::until(std::time::Duration::from_secs(2));
-        self.wait_through(&soon, |engine| engine.links.peers.iter_mut().all(Peer::is_delivered) || engine.is_closed());
+        self.wait_through(&soon, |engine| {
+            engine.links.peers.values_mut().all(Peer::is_delivered) || engine.is_closed()
+        });
     }
 
     /// Names what runs, for the lines it prints.
@@ -252,7 +254,7 @@ impl Engine {
         returns: &[ReturnedValue<'_>],
         kept: &[Reference],
     ) -> bool {
-        let peer = &mut self.links.peers[index.0 as usize];
+        let peer = &mut self.links.peers[index.0];
         let out = peer.out.bytes_mut();
         let start = out.len();
         out.extend_from_slice(&[0; Header::LEN + task::Done::LEN]);
@@ -278,7 +280,7 @@ impl Engine {
 
     /// Copies the frame that was appended last to the flight recorder. True when that is full, or when enough waits to be written.
     pub(crate) fn stage_last(&mut self, index: PeerIndex, frame_len: usize) -> bool {
-        let peer = &mut self.links.peers[index.0 as usize];
+        let peer = &mut self.links.peers[index.0];
         let mut is_full = peer.out.len() >= crate::link::COALESCE_BYTES;
         let connection = peer.connection;
         if let Some(recorder) = &mut self.links.recorder {

@@ -60,7 +60,7 @@ impl Engine {
         let missing = |reference: &&Reference| !self.core.value_of(reference).is_some_and(Value::is_ready);
         let waits_for = view.dependencies.iter().filter(missing).take(MOST_PARTS);
         let now_ns = self.clock.now_ns();
-        let executor = view.executor.and_then(|peer| self.links.peers.get(peer.0 as usize));
+        let executor = view.executor.and_then(|peer| self.links.peers.get(peer.0)).filter(|peer| !peer.worker.is_nil());
         let (actor_id, actor_state) =
             view.actor.map_or((Vec::new(), ""), |(id, state)| (id.as_bytes().to_vec(), state));
         control::TaskFacts {

@@ -96,6 +96,7 @@ impl Engine {
                 let message = control::WatchActor { actor_id: actor.as_bytes().to_vec() };
                 self.control.send(Kind::WatchActor, &message);
             }
+            Effect::MethodsForgotten { functions } => self.links.forget_exports(&functions),
             Effect::ActorOutOfScope { actor, .. } => {
                 let message =
                     control::KillActor { actor_id: actor.as_bytes().to_vec(), no_restart: true, out_of_scope: true };

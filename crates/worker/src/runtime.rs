@@ -29,6 +29,8 @@ pub struct Runtime {
     pub(crate) store: Arc<StoreClient>,
     /// How many of the running calls are cancelled.
     pub(crate) num_cancelled: Arc<AtomicUsize>,
+    /// How often methods were forgotten.
+    pub(crate) forgotten: Arc<AtomicU64>,
     pub(crate) background: Mutex<Option<JoinHandle<()>>>,
     pub(crate) clock: Clock,
     /// When the code of the task began that the main thread runs, on that clock.
@@ -44,5 +46,10 @@ impl Runtime {
     /// The engine. Held for moments only: nothing waits and no foreign code runs under it.
     pub fn lock(&self) -> MutexGuard<'_, Engine> {
         self.engine.lock()
+    }
+
+    /// How often methods were forgotten. As long as that is the same, every number that was given stands for its method.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten.load(Ordering::Acquire)
     }
 }

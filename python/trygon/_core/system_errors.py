@@ -102,7 +102,7 @@ def _actor_died(details: Details) -> BaseException:
         why = "its last handle is gone; keep a handle for as long as the actor is needed"
     elif kind == "killed":
         why = "it was ended by trygon.kill()"
-    elif kind:
+    elif kind and kind != "unknown":
         why = f"{describe_death(details)}; max_restarts would have started it again"
     else:
         why = message or "the reason is not known"

@@ -121,6 +121,36 @@ fn the_last_handle_ends_the_actor() {
     env.end();
 }
 
+/// Of actors that ended long ago nothing is left but their numbers, which fail; who names the actor again asks again.
+#[test]
+fn actors_that_ended_long_ago_are_forgotten() {
+    let mut env = Env::new();
+    let (first, method) = actor(&mut env);
+    let (slot, generation) = env.core.put_actor_handle(first);
+    let before = env.submit_with(method, &[], &[], 0);
+    dead(&mut env, first);
+    for number in 0..1_000_u16 {
+        assert!(env.core.is_known(method), "after {number} others");
+        let mut id = [6; 16];
+        id[..2].copy_from_slice(&number.to_le_bytes());
+        let other = env.core.actor(ActorId::new(id));
+        dead(&mut env, other);
+    }
+    assert!(env.effects().contains(&Effect::MethodsForgotten { functions: vec![method] }));
+    assert!(!env.core.is_known(method));
+    let late = env.submit_with(method, &[], &[], 0);
+    for call in [before, late] {
+        assert_eq!(env.error_kind(&call).as_deref(), Some("actor_died"));
+        env.core.release(&call);
+    }
+    env.effects();
+    // Its handle goes without a word: the actor is dead.
+    env.core.release_local(slot, generation, 0);
+    assert_eq!(env.effects(), []);
+    assert_ne!(actor(&mut env).0, first);
+    env.end();
+}
+
 /// A call whose argument failed is left out, and the next ones go on.
 #[test]
 fn a_call_with_a_failed_argument_does_not_block() {

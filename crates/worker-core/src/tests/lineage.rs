@@ -82,6 +82,59 @@ fn a_task_with_a_small_result_keeps_nothing() {
 }
 
 #[test]
+fn what_put_made_stays_for_what_is_made_from_it() {
+    let mut env = owner();
+    let argument = env.put(stored(3, 100), &[]);
+    let reference = env.submit_with(env.function, &[argument], &[], 3);
+    release(&mut env, &argument);
+    let sent = env.sent();
+    env.done(&sent[0], stored(NODE, 1), vec![], &[], 2);
+    env.core.sanity_check().expect("sane");
+    let (bytes, _) = env.core.lineage();
+    assert!(bytes > 1 << 10, "its value counts: {bytes}");
+    assert!(!env.effects().iter().any(|effect| matches!(effect, Effect::FreeStored { .. })));
+    env.core.on_node_died(NODE, "it died");
+    assert!(!env.core.watch(&reference));
+    assert!(find_nothing(&mut env));
+    let again = env.sent();
+    assert_eq!(again.len(), 1);
+    env.done(&again[0], stored(3, 2), vec![], &[], 2);
+    release(&mut env, &reference);
+    let freed = env.effects();
+    assert_eq!(freed.iter().filter(|effect| matches!(effect, Effect::FreeStored { .. })).count(), 2, "{freed:?}");
+    assert_eq!(env.core.lineage(), (0, 0));
+    env.end();
+}
+
+#[test]
+fn arguments_of_kept_tasks_do_not_pass_the_bound() {
+    let mut env = owner();
+    env.core.set_lineage_limit(10 << 10);
+    let mut results = Vec::new();
+    for number in 0..30 {
+        let argument = env.put(stored(3, 100 + number), &[]);
+        results.push(env.submit_with(env.function, &[argument], &[], 3));
+        release(&mut env, &argument);
+        let sent = env.sent();
+        env.done(&sent[0], stored(NODE, number), vec![], &[], 2);
+        env.core.sanity_check().expect("sane");
+    }
+    let (_, kept) = env.core.lineage();
+    assert!((5..10).contains(&kept), "{kept}");
+    // One that is lost itself counts no more.
+    env.core.on_node_died(3, "it died");
+    env.core.on_node_died(NODE, "it died too");
+    assert!(!env.core.watch(&results[29]));
+    while find_nothing(&mut env) {
+        env.core.sanity_check().expect("sane");
+    }
+    assert_eq!(env.error_kind(&results[29]).as_deref(), Some("object_reconstruction_failed"));
+    results.iter().for_each(|result| release(&mut env, result));
+    env.effects();
+    env.end();
+}
+
+#[test]
 fn a_lost_chain_of_ten_thousand_is_made_again_in_its_order() {
     const LENGTH: usize = 10_000;
     let mut env = owner();

@@ -6,17 +6,21 @@ use rustix::event::epoll;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use trygon_ids::{ActorId, FunctionHash, WorkerId};
 use trygon_shm::Recorder;
 use trygon_wire::{FrameReader, Kind, Message, encode_into, peer, task};
-use trygon_worker_core::{FunctionIndex, Outbox, PeerIndex, Task};
+use trygon_worker_core::{FunctionIndex, Outbox, PeerIndex, Registry, Task};
 
 /// Bytes asked of a socket at once.
 const RECEIVE_BYTES: usize = 64 << 10;
+/// Whose connection ended is remembered for so many: calls of theirs may still run.
+const REMEMBERED_ENDED: usize = 256;
 
 /// A function or method of this process, as peers are told of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Export {
     pub(crate) name: String,
     /// `None` for a method.
@@ -106,6 +110,22 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    fn new(worker: WorkerId, connection: u64, socket: Option<OwnedFd>) -> Self {
+        Self {
+            worker,
+            connection,
+            socket,
+            remote: None,
+            reader: FrameReader::new(),
+            out: OutBuffer::default(),
+            sent: Sent::default(),
+            definitions: Vec::new(),
+            wants_write: false,
+            is_dirty: false,
+            never_secured: false,
+        }
+    }
+
     /// Whether anything that was said may have arrived.
     pub(crate) fn was_connected(&self) -> bool {
         !self.never_secured && self.remote.as_ref().is_none_or(|remote| !remote.tls.is_handshaking())
@@ -132,9 +152,13 @@ impl Peer {
 /// Every connection of the process, and what they are told.
 #[derive(Debug)]
 pub(crate) struct Links {
-    pub(crate) peers: Vec<Peer>,
+    pub(crate) peers: Registry<Peer>,
+    /// Connections that ended, the oldest first, until they are forgotten.
+    ended: VecDeque<PeerIndex>,
     pub(crate) dirty: Vec<PeerIndex>,
-    pub(crate) exports: Vec<Export>,
+    pub(crate) exports: Registry<Export>,
+    /// How often exports were forgotten: who knows a number from before asks whether it still stands for something.
+    pub(crate) forgotten: Arc<AtomicU64>,
     epoll: Arc<OwnedFd>,
     /// In a worker: replies that were not written yet survive it here (OWN-8).
     pub(crate) recorder: Option<Recorder>,
@@ -147,9 +171,11 @@ pub(crate) struct Links {
 impl Links {
     pub(crate) fn new(epoll: Arc<OwnedFd>, recorder: Option<Recorder>) -> Self {
         Self {
-            peers: Vec::new(),
+            peers: Registry::new(Peer::new(WorkerId::nil(), 0, None)),
+            ended: VecDeque::new(),
             dirty: Vec::new(),
-            exports: Vec::new(),
+            exports: Registry::new(Export::default()),
+            forgotten: Arc::default(),
             epoll,
             recorder,
             has_unstaged: false,
@@ -169,28 +195,18 @@ impl Links {
         socket: OwnedFd,
         remote: Option<Box<Remote>>,
     ) -> PeerIndex {
-        let index = PeerIndex(self.peers.len() as u32);
+        let index = PeerIndex(self.peers.count());
         // Failing to watch the socket would mean silence: treat the peer as gone instead.
         let data = epoll::EventData::new_u64(u64::from(index.0));
         let watched = epoll::add(&*self.epoll, socket.as_fd(), data, epoll::EventFlags::IN).is_ok();
-        self.peers.push(Peer {
-            worker,
-            connection,
-            socket: watched.then_some(socket),
-            remote,
-            reader: FrameReader::new(),
-            out: OutBuffer::default(),
-            sent: Sent::default(),
-            definitions: Vec::new(),
-            wants_write: false,
-            is_dirty: false,
-            never_secured: false,
-        });
+        let mut peer = Peer::new(worker, connection, watched.then_some(socket));
+        peer.remote = remote;
+        self.peers.push(peer);
         index
     }
 
     pub(crate) fn peer(&mut self, index: PeerIndex) -> &mut Peer {
-        &mut self.peers[index.0 as usize]
+        &mut self.peers[index.0]
     }
 
     pub(crate) fn close(&mut self, index: PeerIndex) {
@@ -203,10 +219,22 @@ impl Links {
         peer.reader = FrameReader::new();
         peer.definitions = Vec::new();
         peer.sent = Sent::default();
+        self.ended.push_back(index);
+        if self.ended.len() > REMEMBERED_ENDED
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.peers.forget(oldest.0);
+        }
+    }
+
+    /// Methods that nobody will call under these numbers.
+    pub(crate) fn forget_exports(&mut self, functions: &[FunctionIndex]) {
+        functions.iter().for_each(|function| self.exports.forget(function.0));
+        self.forgotten.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn mark_dirty(&mut self, index: PeerIndex) {
-        let peer = &mut self.peers[index.0 as usize];
+        let peer = &mut self.peers[index.0];
         // What comes is not on its way.
         self.remotes.is_underway = false;
         if !peer.is_dirty {
@@ -243,10 +271,10 @@ impl Links {
         }
         self.remotes.is_underway = false;
         if !self.is_recorder_empty()
-            && self.peers.iter().all(Peer::is_written)
+            && self.peers.iter().all(|(_, peer)| peer.is_written())
             && let Some(recorder) = &mut self.recorder
         {
-            self.remotes.is_underway = self.remotes.are_there() && !self.peers.iter_mut().all(Peer::is_delivered);
+            self.remotes.is_underway = self.remotes.are_there() && !self.peers.values_mut().all(Peer::is_delivered);
             if !self.remotes.is_underway {
                 recorder.clear_staged();
                 self.has_unstaged = false;
@@ -266,7 +294,7 @@ impl Links {
     }
 
     pub(crate) fn flush_peer(&mut self, index: PeerIndex) {
-        let peer = &mut self.peers[index.0 as usize];
+        let peer = &mut self.peers[index.0];
         let Some(socket) = &peer.socket else { return peer.out.clear() };
         let flushed = match &mut peer.remote {
             None => peer.out.flush(socket.as_fd()),
@@ -288,7 +316,7 @@ impl Links {
 
     /// Reads once. True when something came.
     pub(crate) fn receive(&mut self, index: PeerIndex) -> bool {
-        let peer = &mut self.peers[index.0 as usize];
+        let peer = &mut self.peers[index.0];
         let Some(socket) = &peer.socket else { return false };
         if peer.remote.is_some() {
             return self.receive_remote(index);
@@ -308,7 +336,7 @@ impl Links {
     }
 
     fn define(&mut self, index: PeerIndex, function: FunctionIndex) -> u32 {
-        let export = &self.exports[function.0 as usize];
+        let export = &self.exports[function.0];
         let message = |number| peer::FunctionDefine {
             index: number,
             hash: export.hash.map(|hash| hash.as_bytes().to_vec()).unwrap_or_default(),
@@ -319,7 +347,7 @@ impl Links {
             retries_errors: export.retries.errors,
             retry_classes: export.retries.classes.clone(),
         };
-        let peer = &mut self.peers[index.0 as usize];
+        let peer = &mut self.peers[index.0];
         let number = peer.sent.add(function);
         encode_into(Kind::FunctionDefine, &message(number), peer.out.bytes_mut());
         number
@@ -328,7 +356,7 @@ impl Links {
 
 impl Outbox for Links {
     fn push(&mut self, index: PeerIndex, task: &Task<'_>) {
-        let peer = &mut self.peers[index.0 as usize];
+        let peer = &mut self.peers[index.0];
         if peer.socket.is_none() {
             return;
         }
@@ -348,7 +376,7 @@ impl Outbox for Links {
         };
         let flags = if task.is_actor_call { task::FLAG_ACTOR } else { 0 }
             | if task.is_retriable { task::FLAG_RETRIABLE } else { 0 };
-        let peer = &mut self.peers[index.0 as usize];
+        let peer = &mut self.peers[index.0];
         push.write(flags, task.payload, peer.out.bytes_mut());
         if peer.out.len() >= COALESCE_BYTES && !peer.wants_write {
             self.flush_peer(index);

@@ -36,13 +36,13 @@ impl Links {
 
     /// Whether the connection is with another machine and what was written there may still be underway.
     pub(crate) fn may_bring_more(&self, index: PeerIndex) -> bool {
-        let peer = &self.peers[index.0 as usize];
+        let peer = &self.peers[index.0];
         peer.is_open() && peer.remote.as_ref().is_some_and(|remote| !remote.tls.is_handshaking())
     }
 
     /// Reads once. True when something came, be it a part of a record.
     pub(super) fn receive_remote(&mut self, index: PeerIndex) -> bool {
-        let peer = &mut self.peers[index.0 as usize];
+        let peer = &mut self.peers[index.0];
         let (Some(socket), Some(remote)) = (&peer.socket, &mut peer.remote) else { return false };
         let scratch = self.remotes.scratch();
         let received = recv(socket.as_fd(), remote.tls.room(scratch), RecvFlags::DONTWAIT);
@@ -88,7 +88,7 @@ impl Links {
     /// Gives up handshakes that take too long. True while some go on.
     pub(crate) fn expire_handshakes(&mut self, now_ns: u64) -> bool {
         let is_late = |index: &PeerIndex| {
-            let remote = &self.peers[index.0 as usize].remote;
+            let remote = &self.peers[index.0].remote;
             remote.as_ref().is_some_and(|remote| now_ns >= remote.handshake_until_ns)
         };
         let late: Vec<PeerIndex> = self.remotes.handshaking.iter().copied().filter(is_late).collect();

@@ -99,7 +99,7 @@ impl Process {
     }
 
     fn is_dead(&self, other: WorkerId) -> bool {
-        self.runtime.lock().dead.contains_key(&other)
+        self.runtime.lock().dead.contains(&other)
     }
 
     fn poll_until(&self, mut is_done: impl FnMut() -> bool) {
