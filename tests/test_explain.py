@@ -244,7 +244,7 @@ def test_objects_and_who_holds_them(engine: object) -> None:
     assert (borrower["pid"], borrower["references"]) == (pid, 1)
     assert f"process {pid} on node" in told["text"] and "which borrows it (1 reference)" in told["text"]
     put = trygon.put(np.zeros(1 << 18))
-    assert "made by put, which cannot be run again" in story(put, can_be_rebuilt=False)["text"]
+    assert "made by put, or passed by value" in story(put, can_be_rebuilt=False)["text"]
 
 
 def test_an_object_whose_task_runs_tells_of_the_task(one_cpu: object, gate: Path) -> None:

@@ -180,3 +180,16 @@ def test_a_node_that_drains_and_one_that_is_fenced(cluster: Cluster) -> None:
     told, _ = until(second.node_id, state="dead")
     assert told["fenced"] and any("was fenced: it lies" in event["what"] for event in told["history"])
     trygon.cancel(reference)
+
+
+def test_histories_outlive_the_head(cluster: Cluster) -> None:
+    far = Far.options(name="far").remote()
+    trygon.get(far.keep.remote([]))
+    before = [event["what"] for event in ask("far")[0]["history"]]
+    assert [what.split(",")[0] for what in before][0] == "was created" and "was ready" in before[-1]
+    pid = json.loads(command("status", "--json").stdout)["session"]["control_pid"]
+    os.kill(pid, signal.SIGKILL)
+    told, _ = until("far", state="alive")
+    assert [event["what"] for event in told["history"]] == before
+    node, _ = until(cluster.head_node.node_id, state="alive")  # type: ignore[union-attr]
+    assert node["history"][0]["what"] == "joined"

@@ -1,10 +1,8 @@
 //! What is asked: the pages of errors, the owners of tasks and objects, the head about everything else.
 
+use crate::answer::{Ask, list, text};
 use crate::causes::add_causes;
 use serde_json::{Value, json};
-
-/// Asks the daemon: what, and about which; the answer, or a sentence why there is none.
-pub type Ask<'a> = &'a mut dyn FnMut(&str, &str) -> Result<Value, String>;
 
 /// Fewest digits of an id: with fewer, the one that people mean is likely to be another's.
 const LEAST_DIGITS: usize = 4;
@@ -106,17 +104,6 @@ fn ambiguous(wanted: &str, stories: &[Value]) -> String {
         stories.iter().map(|story| format!("{} {} {}", text(&story["kind"]), text(&story["id"]), text(&story["name"])));
     let shown: Vec<String> = shown.map(|line| line.trim_end().to_owned()).collect();
     format!("{wanted} is ambiguous; give more digits. Some of those that begin so:\n  {}", shown.join("\n  "))
-}
-
-pub(crate) fn list(value: Value) -> Vec<Value> {
-    match value {
-        Value::Array(list) => list,
-        _ => Vec::new(),
-    }
-}
-
-pub(crate) fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

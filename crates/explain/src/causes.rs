@@ -1,6 +1,6 @@
 //! One step back: what a task waits for is asked about too, so that the first cause need not be looked for by hand.
 
-use crate::ask::{Ask, list, text};
+use crate::answer::{Ask, list, text};
 use serde_json::{Value, json};
 
 /// Steps from one cause to the next.

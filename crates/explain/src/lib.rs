@@ -3,9 +3,11 @@
 //! The command and the extension use it; each brings its own way of asking a daemon. What is told comes from there.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod ask;
 mod causes;
 mod render;
 
-pub use ask::{Ask, explain};
+pub use answer::Ask;
+pub use ask::explain;
 pub use render::{needs, render};

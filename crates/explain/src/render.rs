@@ -1,6 +1,6 @@
 //! What was found, for people.
 
-use crate::ask::text;
+use crate::answer::text;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 

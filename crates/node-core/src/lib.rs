@@ -36,7 +36,6 @@ mod fairness;
 mod held_between;
 mod hold;
 mod invariants;
-mod judge;
 mod lease;
 mod ledger;
 mod load;

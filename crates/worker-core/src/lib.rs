@@ -16,8 +16,7 @@
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
 //! - **OWN-8** of a dead worker's tasks, those not started consume no retry; where nobody can say which were, all may have been.
 //! - **RETRY-1** a task that waits for its next attempt is tried when its time has come, and only once.
-//! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
-//! - **FLOW-2** inline values are counted in bytes.
+//! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait; **FLOW-2** so are inline values.
 #![forbid(unsafe_code)]
 
 mod actors;
@@ -56,7 +55,6 @@ mod state;
 mod streams;
 mod submit;
 mod table;
-mod views;
 
 #[cfg(test)]
 mod tests;
@@ -74,9 +72,9 @@ pub use memory_retry_rule::MemoryRetryRule;
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
 pub use on_peer_lost::{CONNECTION_LOST, Interrupted, Lost};
+pub use owned::{BorrowedView, Fate, ObjectView, TaskView};
 pub use remembered::{Recent, Registry};
 pub use retry_delays::RetryDelays;
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
 pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};
 pub use submit::{Arguments, Submission};
-pub use views::{BorrowedView, Fate, ObjectView, TaskView};

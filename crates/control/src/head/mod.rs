@@ -14,6 +14,7 @@ mod groups_alone;
 mod history;
 mod invariants;
 mod jobs;
+mod lives;
 mod messages;
 mod news;
 mod node_table;

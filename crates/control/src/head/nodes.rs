@@ -83,8 +83,7 @@ impl Head {
             self.view.put(entry.state(node));
         }
         self.nodes.by_id.insert(node, entry);
-        let what = if is_known { What::Runs } else { What::Began };
-        self.history.of_node(self.now_us, node, what);
+        self.history.of_node(self.now_us, node, if is_known { What::Runs } else { What::Began });
         self.note_member(node);
         let registered = Registered { node_number: number, package_version: env!("CARGO_PKG_VERSION").to_owned() };
         Self::tell(node, head_to_node::Body::Registered(registered), out);

@@ -1,3 +1,5 @@
+//! Which questions are asked for what people give.
+
 use super::explain;
 use serde_json::{Value, json};
 

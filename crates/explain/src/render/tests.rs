@@ -1,3 +1,5 @@
+//! How things read.
+
 use super::render;
 use serde_json::json;
 

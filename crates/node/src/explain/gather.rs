@@ -1,5 +1,6 @@
 //! Asks the processes of this node, and the other nodes, and answers when all have answered or their time is over.
 
+use crate::explain::digits::{object_of, task_of};
 use crate::explain::inquiry::{Asker, Inquiry, MOST_OPEN};
 use crate::explain::known::Known;
 use crate::explain::{objects, tasks, unknown};
@@ -50,7 +51,8 @@ impl Service {
     /// Another node asks.
     pub(crate) fn on_ask_story(&mut self, node: NodeId, message: AskStory) {
         let limit_ms = u64::from(message.limit_ms).min(PROCESS_LIMIT_MS);
-        let may_ask = self.inquiries.open.len() < MOST_OPEN && message.wanted.is_ascii();
+        let is_sound = message.wanted.is_ascii() && message.wanted.len() <= 2 * ObjectId::LEN;
+        let may_ask = self.inquiries.open.len() < MOST_OPEN && is_sound;
         if may_ask {
             self.begin_inquiry(message.wanted, Asker::Node(node, message.request_id), limit_ms);
         }
@@ -248,25 +250,6 @@ impl Service {
         }
         held.into_values().take(MOST_HELD).collect()
     }
-}
-
-/// The task that a whole id, or an object's, is of.
-pub(super) fn task_of(digits: &str) -> Option<TaskId> {
-    bytes(digits.get(..2 * TaskId::LEN)?).and_then(|bytes| TaskId::from_bytes(&bytes).ok())
-}
-
-/// The object of a whole id; the first result of a task.
-pub(super) fn object_of(digits: &str) -> Option<ObjectId> {
-    match digits.len() {
-        length if length == 2 * ObjectId::LEN => bytes(digits).and_then(|bytes| ObjectId::from_bytes(&bytes).ok()),
-        length if length == 2 * TaskId::LEN => task_of(digits).map(|task| task.object(0)),
-        _ => None,
-    }
-}
-
-fn bytes(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }
 
 /// What the system says of a process that does not answer: `stopped` for one under SIGSTOP or a debugger.

@@ -1,6 +1,6 @@
 //! All that was said about one id.
 
-use crate::explain::gather::task_of;
+use crate::explain::digits::task_of;
 use std::collections::BTreeMap;
 use trygon_ids::{NodeId, TaskId};
 use trygon_wire::control::{

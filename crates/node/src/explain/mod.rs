@@ -5,6 +5,7 @@
 //! - `known`: all that was said, looked up by process and by object;
 //! - `tasks`, `objects`, `unknown`: the stories, told from that alone.
 
+mod digits;
 mod gather;
 mod inquiry;
 mod known;

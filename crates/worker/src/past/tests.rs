@@ -1,3 +1,5 @@
+//! What is kept of many failed attempts.
+
 use super::{MOST_ATTEMPTS, MOST_TASKS, Past};
 use trygon_ids::{JobId, OwnerIncarnation, TaskId};
 
