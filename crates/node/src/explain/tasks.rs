@@ -50,7 +50,7 @@ fn story(known: &Known, owner: Place<'_>, task: &TaskFacts) -> Value {
 }
 
 fn tell_attempts(known: &Known, task: &TaskFacts, telling: &mut Telling) {
-    let number = task.attempt + 1;
+    let number = task.attempt.saturating_add(1);
     telling.line("attempt", format!("{number}, {}", retries(task.retries_left)));
     telling.put("attempt", number.into());
     telling.put("retries_left", task.retries_left.into());
@@ -61,7 +61,7 @@ fn tell_attempts(known: &Known, task: &TaskFacts, telling: &mut Telling) {
 pub(super) fn tell_past(known: &Known, past: &[AttemptFacts], telling: &mut Telling) {
     let mut data = Vec::new();
     for ended in past {
-        let (number, at) = (ended.attempt + 1, time(ended.time_us));
+        let (number, at) = (ended.attempt.saturating_add(1), time(ended.time_us));
         let place = if ended.worker_id.is_empty() {
             String::new()
         } else {

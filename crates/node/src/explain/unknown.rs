@@ -22,7 +22,7 @@ pub(crate) fn story(known: &Known) -> Option<Value> {
             event.state.as_str(),
             format!(
                 "it is over, and nothing refers to its results any more; attempt {} was {} at {}",
-                event.attempt + 1,
+                event.attempt.saturating_add(1),
                 event.state.to_lowercase(),
                 time(event.time_us)
             ),
@@ -42,7 +42,7 @@ pub(crate) fn story(known: &Known) -> Option<Value> {
     }
     if let Some((place, running)) = running {
         let how = if running.has_begun { "runs" } else { "waits" };
-        telling.line("attempt", format!("{}, which {how} in {}", running.attempt + 1, place.describe()));
+        telling.line("attempt", format!("{}, which {how} in {}", running.attempt.saturating_add(1), place.describe()));
         telling.put("runs_at", place.json());
     }
     for (place, borrowed) in borrowed {
@@ -53,7 +53,7 @@ pub(crate) fn story(known: &Known) -> Option<Value> {
     }
     tell_past(known, known.past(), &mut telling);
     let events = known.events().map(|event| {
-        json!({ "state": event.state, "attempt": event.attempt + 1, "time": time(event.time_us), "name": event.name })
+        json!({ "state": event.state, "attempt": event.attempt.saturating_add(1), "time": time(event.time_us), "name": event.name })
     });
     telling.put("events", events.collect());
     Some(telling.finish())
