@@ -12,7 +12,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prost::Message;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, ToSocketAddrs};
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::{Request, Status, Streaming};
@@ -73,7 +73,7 @@ impl Service<http::Request<Body>> for Requests {
 }
 
 /// Connects to `address` and says with the preamble what for.
-pub(crate) async fn dial(address: &str, preamble: &Preamble, within: Duration) -> io::Result<TcpStream> {
+pub(crate) async fn dial(address: impl ToSocketAddrs, preamble: &Preamble, within: Duration) -> io::Result<TcpStream> {
     let connected = async {
         let mut stream = TcpStream::connect(address).await?;
         trygon_rpc::prepare(&stream)?;
@@ -92,19 +92,20 @@ pub(crate) async fn connect(
     preamble: &Preamble,
     expected: Expected,
 ) -> Result<Connection, String> {
-    connect_within(shared, address, preamble, expected, shared.limits.connect).await
+    let within = shared.limits.connect;
+    let tcp = dial(address, preamble, within).await.map_err(|error| format!("cannot connect to {address}: {error}"))?;
+    secure(shared, address, tcp, expected, within).await
 }
 
-/// As `connect`: each of connecting and the handshake may take so long.
-pub(crate) async fn connect_within(
+/// Checks who is at the other end of a connection that was made, and starts HTTP/2. The handshake may take so long.
+pub(crate) async fn secure(
     shared: &Shared,
     address: &str,
-    preamble: &Preamble,
+    tcp: TcpStream,
     expected: Expected,
     within: Duration,
 ) -> Result<Connection, String> {
     let limits = &shared.limits;
-    let tcp = dial(address, preamble, within).await.map_err(|error| format!("cannot connect to {address}: {error}"))?;
     let refused = |error: &dyn std::fmt::Display| format!("{address} was reached but not accepted: {error}");
     let identity = shared.identity();
     let secured = crate::tls::connect(tcp, &identity, expected);

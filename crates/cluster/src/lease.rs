@@ -4,19 +4,22 @@
 //! When the lease is over, for whatever reason, what runs on the node is ended from here, at once and again and again, whatever the loop is
 //! doing; then the loop is told (NODE-2 of `trygon-node-core`).
 
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
+use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Request, Status, Streaming};
 use trygon_ids::NodeId;
 use trygon_proto::v1::{LeaseAsk, LeaseGrant};
 use trygon_rpc::{Expected, Purpose};
 
-use crate::connection::{Connection, connect_within};
+use crate::connection::{Connection, dial, secure};
 use crate::kinds::start_lease_thread;
 use crate::lease_state::{EndAll, now_ms};
 use crate::message::Incoming;
@@ -111,9 +114,7 @@ async fn renew_for_ever(shared: &Shared) {
 
 /// Renews it over one connection, until that is of no more use.
 async fn renew(shared: &Shared, patience: &mut Duration) -> Result<(), Status> {
-    let preamble = shared.preamble(Purpose::Lease, &NOBODY);
-    let connecting = connect_within(shared, &shared.head_address, &preamble, Expected::Control, *patience);
-    let Connection { requests, mut driver, tasks: _tasks } = connecting.await.map_err(Status::unavailable)?;
+    let Connection { requests, mut driver, tasks: _tasks } = reach(shared, patience).await?;
     let outflow = Outflow::new(Keeping::UntilTaken);
     outflow.open();
     let talking = async {
@@ -136,6 +137,27 @@ async fn renew(shared: &Shared, patience: &mut Duration) -> Result<(), Status> {
         talked = talking => talked,
         _ = &mut driver => Err(Status::unavailable("the connection broke")),
     }
+}
+
+/// Connects with whoever renews leases. When the head's own machine says that nobody does, the lease goes on (NODE-3).
+async fn reach(shared: &Shared, patience: &mut Duration) -> Result<Connection, Status> {
+    let address = &shared.head_address;
+    let unreachable = |error: std::io::Error| Status::unavailable(format!("cannot connect to {address}: {error}"));
+    let resolving = timeout(*patience, lookup_host(address)).await.map_err(|_| no_answer())?;
+    let places: Vec<SocketAddr> = resolving.map_err(unreachable)?.collect();
+    let preamble = shared.preamble(Purpose::Lease, &NOBODY);
+    let asked_ms = now_ms();
+    let tcp = match dial(places.as_slice(), &preamble, *patience).await {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused && shared.lease.is_head(&places) => {
+            if shared.lease.lease.lock().found_nobody(asked_ms, now_ms()) {
+                shared.inbox.put(Incoming::HeadDown, 0);
+            }
+            *patience = FIRST_PATIENCE;
+            return Err(unreachable(error));
+        }
+        dialed => dialed.map_err(unreachable)?,
+    };
+    secure(shared, address, tcp, Expected::Control, *patience).await.map_err(Status::unavailable)
 }
 
 async fn answer(grants: &mut Streaming<LeaseGrant>, number: u64, patience: Duration) -> Result<LeaseGrant, Status> {

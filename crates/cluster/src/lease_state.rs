@@ -1,5 +1,7 @@
 //! The lease of the own node, as the rest of the network sees it.
 
+use std::net::SocketAddr;
+
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use trygon_node_core::OwnLease;
@@ -17,6 +19,8 @@ pub(crate) struct LeaseState {
     pub(crate) changed: Notify,
     /// Nobody wants it any more.
     pub(crate) stopped: Notify,
+    /// The head's own address, as it said itself. Only what that machine answers tells whether it runs.
+    head: Mutex<Option<SocketAddr>>,
 }
 
 impl LeaseState {
@@ -24,6 +28,17 @@ impl LeaseState {
     pub(crate) fn begin(&self) {
         self.lease.lock().begin(now_ms(), FIRST_LEASE_MS);
         self.changed.notify_one();
+    }
+
+    /// NODE-3: when nobody listens at the head's own address, the node holds on for so long at most.
+    pub(crate) fn hold(&self, head: SocketAddr, holds_ms: u64) {
+        *self.head.lock() = Some(head);
+        self.lease.lock().hold(holds_ms);
+    }
+
+    /// Whether these addresses are the head's own, and nothing else.
+    pub(crate) fn is_head(&self, dialed: &[SocketAddr]) -> bool {
+        self.head.lock().is_some_and(|head| !dialed.is_empty() && dialed.iter().all(|one| *one == head))
     }
 
     pub(crate) fn stop(&self) {

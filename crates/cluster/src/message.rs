@@ -66,6 +66,8 @@ pub enum Incoming {
     },
     /// The head has not renewed this node's lease for a while, and the lease is not over yet. Said once for each silence.
     LeaseUnanswered,
+    /// Nobody listens at the head's own address: what runs here goes on (NODE-3). Said once each time the head goes.
+    HeadDown,
     /// From another node, in order.
     FromNode {
         /// The node, as its certificate says.

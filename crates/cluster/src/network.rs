@@ -76,6 +76,12 @@ impl Network {
         self.shared.lease.begin();
     }
 
+    /// The head has said where it is itself: when that machine answers that nobody listens there, this node holds on to its lease, for so
+    /// long at most (NODE-3).
+    pub fn hold_lease(&self, head: std::net::SocketAddr, holds_ms: u64) {
+        self.shared.lease.hold(head, holds_ms);
+    }
+
     /// What opens streams for the bytes of objects, on any thread.
     pub fn object_streams(&self) -> ObjectStreams {
         ObjectStreams::new(self.shared.clone())

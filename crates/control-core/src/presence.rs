@@ -21,6 +21,14 @@ pub struct LeaseTerms {
     pub margin_ms: u64,
 }
 
+impl LeaseTerms {
+    /// NODE-3: how long a head that begins at another address than a node's last head waits for the node, which may hold on for `holds_ms`
+    /// while its own head's address refuses: that, with a clock that runs slower, and a lease.
+    pub fn wait_elsewhere_ms(&self, holds_ms: u64) -> u64 {
+        holds_ms.saturating_add(holds_ms / 16).saturating_add(self.lease_ms + self.margin_ms)
+    }
+}
+
 impl Default for LeaseTerms {
     fn default() -> Self {
         Self { lease_ms: 3_000, margin_ms: 500 }

@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
+use trygon_control_core::LeaseTerms;
 use trygon_ids::NodeId;
 
 /// Events that are kept with one write, at most.
@@ -34,6 +35,28 @@ pub(crate) enum Input<M: Machine> {
     Look,
     /// The process is to end.
     Stop,
+}
+
+/// How a control service begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Begin {
+    pub(crate) terms: LeaseTerms,
+    /// How long nodes of the journal may take to come back.
+    pub(crate) grace: Duration,
+    /// Where nodes find it.
+    pub(crate) address: String,
+}
+
+impl Begin {
+    /// NODE-3: how long it waits for a node of the journal. One that knows the head at this address has found somebody there from the moment
+    /// at which this head began; one that knows it at another may be told there that nobody is.
+    fn wait_ms(&self, (head_address, holds_ms): (&str, u64)) -> u64 {
+        let grace_ms = self.grace.as_millis() as u64;
+        if holds_ms == 0 || head_address == self.address {
+            return grace_ms;
+        }
+        grace_ms.max(self.terms.wait_elsewhere_ms(holds_ms))
+    }
 }
 
 /// There is no room.
@@ -61,14 +84,17 @@ pub(crate) struct Engine<M: Machine> {
     full: Option<Full>,
     /// What people are told, a line each.
     say: fn(&str),
+    address: String,
+    /// The process that started this one. When it is gone, another head may have begun, and this one gives nobody up any more (NODE-3).
+    parent: u32,
 }
 
 impl<M: Machine> Engine<M> {
     /// With the nodes that the journal knows, which are to come back.
-    pub(crate) fn new(journal: Journal<M>, book: Arc<LeaseBook>, restart: Duration, say: fn(&str)) -> Self {
+    pub(crate) fn new(journal: Journal<M>, book: Arc<LeaseBook>, begin: Begin, say: fn(&str)) -> Self {
         book.with(|presence, now_ms| {
             for node in journal.machine().members() {
-                presence.expect(node, now_ms, restart.as_millis() as u64);
+                presence.expect(node, now_ms, begin.wait_ms(journal.machine().hold_of(node)));
             }
             journal.machine().former().into_iter().for_each(|node| presence.refuse(node));
         });
@@ -85,6 +111,8 @@ impl<M: Machine> Engine<M> {
             unwritten_since: None,
             full: None,
             say,
+            address: begin.address,
+            parent: std::os::unix::process::parent_id(),
         }
     }
 
@@ -139,7 +167,8 @@ impl<M: Machine> Engine<M> {
 
     fn take(&mut self, input: Input<M>) -> Result<bool, StorageError> {
         match input {
-            Input::Opened { node, stream, link, register } => {
+            Input::Opened { node, stream, link, mut register } => {
+                M::stamp(&mut register, &self.address);
                 // What was said before is answered by the stream on which it was said, and the first word on the new one is
                 // the answer to its registration.
                 self.commit()?;
@@ -171,6 +200,9 @@ impl<M: Machine> Engine<M> {
 
     /// What time alone brings.
     fn take_time(&mut self) {
+        if std::os::unix::process::parent_id() != self.parent {
+            return;
+        }
         for (node, message) in self.book.with(|presence, now_ms| presence.take_lost(now_ms)) {
             (self.say)(&format!("node {node} is given up: {message}"));
             self.links.remove(&node);

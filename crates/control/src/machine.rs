@@ -90,6 +90,14 @@ pub trait Machine: Send {
     /// The nodes that it counts on.
     fn members(&self) -> Vec<NodeId>;
 
+    /// NODE-3: the address of the head that a node registered with last, and for how many milliseconds it holds on when nobody listens there.
+    fn hold_of(&self, _node: NodeId) -> (&str, u64) {
+        ("", 0)
+    }
+
+    /// Writes the head's address into a registration.
+    fn stamp(_register: &mut Self::Event, _address: &str) {}
+
     /// The nodes that were given up, as far as they are remembered.
     fn former(&self) -> Vec<NodeId> {
         Vec::new()

@@ -107,6 +107,16 @@ impl Machine for Head {
         Self::members(self)
     }
 
+    fn hold_of(&self, node: NodeId) -> (&str, u64) {
+        Self::hold_of(self, node)
+    }
+
+    fn stamp(register: &mut NodeToHead, address: &str) {
+        if let Some(Body::Register(register)) = &mut register.body {
+            address.clone_into(&mut register.head_address);
+        }
+    }
+
     fn former(&self) -> Vec<NodeId> {
         Self::former(self)
     }

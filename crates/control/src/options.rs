@@ -25,6 +25,9 @@ pub struct ControlOptions {
     /// How long nodes that the journal knows may take to come back, in milliseconds; 0 for 12 seconds.
     #[prost(uint32, tag = "6")]
     pub restart_grace_ms: u32,
+    /// Where nodes find the service, `ip:port`; empty where nobody does.
+    #[prost(string, tag = "7")]
+    pub address: String,
 }
 
 /// A certificate with its private key.

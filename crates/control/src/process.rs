@@ -6,7 +6,7 @@ mod kill_tests;
 mod tests;
 
 use crate::connection::Connection;
-use crate::engine::{Engine, Input};
+use crate::engine::{Begin, Engine, Input};
 use crate::head::Head;
 use crate::journal::{Journal, Limits, Opened};
 use crate::kinds::{start_engine, start_handshake};
@@ -64,12 +64,13 @@ pub fn run(socket: OwnedFd) -> io::Result<()> {
 }
 
 fn start_and_serve(socket: &OwnedFd, options: ControlOptions) -> Result<(), Failed> {
-    let (book, restart) = (Arc::new(LeaseBook::new(options.terms())), options.restart_grace());
+    let book = Arc::new(LeaseBook::new(options.terms()));
+    let begin = Begin { terms: options.terms(), grace: options.restart_grace(), address: options.address.clone() };
     let identity = identity(options.certificate.unwrap_or_default())?;
     let (journal, opened) = open_journal(&options.storage, &options.cluster, Path::new(&options.storage_authority))?;
     report(socket, &journal, &opened);
     let (inputs, received) = channel();
-    let engine = Engine::new(journal, book.clone(), restart, |line| eprintln!("trygon control: {line}"));
+    let engine = Engine::new(journal, book.clone(), begin, |line| eprintln!("trygon control: {line}"));
     let (ended, engine_ended) = oneshot::channel();
     let thread = start_engine(move || {
         let result = engine.run(&received);

@@ -60,6 +60,10 @@ impl Service {
                 self.node_step(Event::WorkerExiting { worker });
             }
             Kind::ConnectPeer => self.on_connect_peer(from, decode(body)?),
+            Kind::CancelForced => {
+                let control::CancelForced { worker_id } = decode(body)?;
+                self.on_cancel_forced(from, &worker_id);
+            }
             Kind::PeerLost => self.on_peer_lost(from, &decode(body)?),
             Kind::StateQuery => self.on_state_query(from, decode(body)?),
             Kind::Explained => self.on_explained(from, decode(body)?),

@@ -12,7 +12,7 @@ use crate::placed::{ActorHere, Placed};
 use crate::poller::{Poller, Role};
 use crate::process::Process;
 use crate::session::Session;
-use crate::worker_pool::{Environments, Shield};
+use crate::worker_pool::{Environments, Shield, StopWatch};
 use rustix::process::{Pid, WaitStatus};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -57,6 +57,8 @@ pub(crate) struct Service {
     /// Actors that have a worker and wait for the head's word.
     pub(crate) placed: BTreeMap<ActorId, Placed>,
     pub(crate) environments: Environments,
+    /// Workers that are ended if they are found stopped.
+    pub(crate) stops: StopWatch,
     /// What workers must not find.
     pub(crate) shield: Shield,
     pub(crate) jobs: BTreeMap<JobId, Job>,

@@ -13,7 +13,7 @@ use crate::service::{Identity, Service};
 use crate::spill_options::{remove_leftovers, spill_options};
 use crate::store_hook::OWN_NUMBER;
 use crate::translate::{amounts, resource_set};
-use crate::worker_pool::{Environments, Shield, ZygoteConfig, go_below_guard, inherited_socket};
+use crate::worker_pool::{Environments, Shield, StopWatch, ZygoteConfig, go_below_guard, inherited_socket};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, Read};
 use std::time::Instant;
@@ -68,6 +68,10 @@ pub fn run_inherited() -> io::Result<()> {
         );
         return refuse(&mut connection, message);
     }
+    let spill = match spill_options(start.spill.clone(), None) {
+        Ok(spill) => spill,
+        Err(message) => return refuse(&mut connection, message),
+    };
     let mut service = Service::new(NodeConfig {
         resources: start.resources.clone(),
         labels: start.labels.clone(),
@@ -75,7 +79,7 @@ pub fn run_inherited() -> io::Result<()> {
         idle_worker_ms: start.idle_worker_ms,
         max_workers: start.max_workers,
         address: "127.0.0.1".to_owned(),
-        spill: spill_options(start.spill.clone(), None),
+        spill,
     })?;
     service.register();
     service.take_driver(connection, start.driver_pid)?;
@@ -201,6 +205,7 @@ impl Service {
             placing: BTreeMap::new(),
             placed: BTreeMap::new(),
             environments: Environments::default(),
+            stops: StopWatch::default(),
             shield: Shield::default(),
             jobs: BTreeMap::new(),
             session: None,

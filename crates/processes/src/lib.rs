@@ -7,4 +7,6 @@ mod memory;
 mod tree;
 
 pub use memory::{CgroupV1, CgroupV2, MachineMemory, Measured, MemoryAccounting, MemoryUse, Sampling, kernel_kills};
-pub use tree::{below, children, descendants, end_descendants, end_marked, environment, kill_descendants, variable};
+pub use tree::{
+    below, children, descendants, end_descendants, end_marked, environment, is_stopped, kill_descendants, variable,
+};

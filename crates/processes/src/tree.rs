@@ -49,6 +49,11 @@ pub fn end_marked(entry: &str, limit: Duration) {
     }
 }
 
+/// Whether a process was stopped by a signal (`SIGSTOP`), and not by a debugger.
+pub fn is_stopped(pid: Pid) -> bool {
+    proc_files::state(pid, &mut Vec::new()) == Some(b'T')
+}
+
 /// The children of this process.
 pub fn children() -> Vec<Pid> {
     let own = rustix::process::getpid();

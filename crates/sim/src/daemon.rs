@@ -99,7 +99,8 @@ impl World {
     fn perform_actors(&mut self, effects: Vec<ActorEffect>) {
         for effect in effects {
             match effect {
-                ActorEffect::Place { actor } => {
+                // Time between two lives passes as it likes here.
+                ActorEffect::Place { actor } | ActorEffect::Rest { actor, .. } => {
                     let Some(entry) = self.daemon.actors.get(actor) else { continue };
                     let request = ActorRequest {
                         actor,

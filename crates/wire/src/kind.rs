@@ -133,6 +133,8 @@ kinds! {
     AttachTool = 0x0252,
     /// `control::PeerLost`
     PeerLost = 0x0242,
+    /// `control::CancelForced`
+    CancelForced = 0x0243,
     /// `control::SegmentWatched`
     SegmentWatched = 0x0248,
     /// `control::LookEnded`
@@ -203,6 +205,8 @@ kinds! {
     ObjectPulled = 0x0341,
     /// `control::NodeLost`
     NodeLost = 0x0345,
+    /// `control::NodeDrains`
+    NodeDrains = 0x0346,
     /// `control::WatchSegment`
     WatchSegment = 0x0348,
 

@@ -46,6 +46,7 @@ impl Core {
             dead_nodes: BTreeMap::new(),
             searches: BTreeMap::new(),
             rescued: BTreeSet::new(),
+            moving: BTreeMap::new(),
             kept: crate::kept::KeptTasks::default(),
             memory_retries: MemoryRetries::default(),
             dead: Recent::new(REMEMBERED_DEAD),

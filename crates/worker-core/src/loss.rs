@@ -112,8 +112,14 @@ impl Core {
         outbox: &mut O,
     ) {
         let own = self.identity.worker;
+        if from == own && !self.searches.contains_key(object) {
+            return self.on_moved(object, copy);
+        }
         let Some(search) = self.searches.get_mut(object).filter(|search| search.asked.contains(&from)) else { return };
         search.asked.remove(&from);
+        if from == own {
+            self.moving.remove(object);
+        }
         match copy {
             Some(location) if from == own => return self.rescue(object, location, outbox),
             Some(location) => search.copies.push(location),

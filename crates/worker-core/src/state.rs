@@ -99,6 +99,8 @@ pub struct Core {
     pub(crate) searches: BTreeMap<ObjectId, Search>,
     /// Own objects whose place is this process's copy: it is released, not freed.
     pub(crate) rescued: BTreeSet<ObjectId>,
+    /// Own objects on nodes that may go, of which copies come (OWN-9).
+    pub(crate) moving: BTreeMap<ObjectId, crate::entry::Location>,
     /// Tasks that can be run again (OWN-6).
     pub(crate) kept: KeptTasks,
     pub(crate) memory_retries: MemoryRetries,

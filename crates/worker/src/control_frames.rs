@@ -89,6 +89,10 @@ impl Engine {
                 Ok(())
             }
             Kind::NodeLost => self.on_node_lost(&decode(body)?),
+            Kind::NodeDrains => {
+                self.on_node_drains(&decode(body)?);
+                Ok(())
+            }
             Kind::ExitWorker => {
                 let message: control::ExitWorker = decode(body)?;
                 if message.drain {

@@ -28,6 +28,17 @@ pub enum StoreError {
     Failed(String),
 }
 
+impl StoreError {
+    /// What happened, for people.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Full { message, .. } => message,
+            Self::Gone => "it is gone",
+            Self::DiskFull(reason) | Self::Lost(reason) | Self::TimedOut(reason) | Self::Failed(reason) => reason,
+        }
+    }
+}
+
 /// Why a copy is wanted; the daemon fetches the first kinds first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {

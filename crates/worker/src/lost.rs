@@ -83,6 +83,13 @@ impl Engine {
 
     pub(crate) fn end_rescue(&mut self, object: &ObjectId, copy: Option<Location>) {
         if copy.is_none() {
+            if let (true, Some(Copy::Failed { error, .. })) =
+                (self.core.is_moving(object), self.replicas.copies.get(object))
+            {
+                let why = error.reason();
+                let line = format!("an object cannot be moved away from a node that is drained: {why}");
+                self.say_of_loss(line);
+            }
             self.forget_failure(object);
         }
         let own = self.core.identity().worker;
@@ -102,6 +109,11 @@ impl Engine {
     pub(crate) fn on_node_lost(&mut self, message: &control::NodeLost) -> Result<(), FrameError> {
         self.core.on_node_died(u64::from(message.node_number), &message.message);
         Ok(())
+    }
+
+    /// Own objects are moved away from a node that may go.
+    pub(crate) fn on_node_drains(&mut self, message: &control::NodeDrains) {
+        self.core.on_node_drains(u64::from(message.node_number));
     }
 
     pub(crate) fn on_object_lost(&mut self, message: &peer::ObjectLost) -> Result<(), FrameError> {

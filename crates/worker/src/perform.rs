@@ -83,6 +83,11 @@ impl Engine {
                 let task = Some(peer::TaskKey { slot, generation, attempt });
                 let message = peer::Cancel { task, force: how.force, recursive: how.recursive };
                 self.links.send(peer, Kind::Cancel, &message);
+                if how.force {
+                    // It ends itself, unless it is stopped.
+                    let worker_id = self.links.peer(peer).worker.as_bytes().to_vec();
+                    self.control.send(Kind::CancelForced, &control::CancelForced { worker_id });
+                }
             }
             Effect::Retried { slot, generation, peer, function, attempt, left, reason } => {
                 let name = &self.core.function(function).name;

@@ -10,6 +10,13 @@ pub enum Effect {
         /// The actor.
         actor: ActorId,
     },
+    /// Find a worker for the actor's present life, so much later (ACTOR-6).
+    Rest {
+        /// The actor.
+        actor: ActorId,
+        /// How long it rests.
+        rest_us: u64,
+    },
     /// Stop looking for a worker.
     Unplace {
         /// The actor.

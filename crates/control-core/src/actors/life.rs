@@ -94,6 +94,8 @@ pub struct Actor {
     pub incarnation: u32,
     /// Lives that ended because their nodes were drained: they count for nothing.
     pub drained: u32,
+    /// Lives in a row whose processes died in the constructor.
+    pub stillborn: u16,
     /// Why it waits for a worker, or empty.
     pub waits: String,
     pub(crate) watchers: BTreeSet<WorkerId>,

@@ -5,6 +5,7 @@ mod life;
 mod on_create;
 mod on_end;
 mod on_place;
+mod rests;
 mod table;
 
 #[cfg(test)]

@@ -37,7 +37,16 @@ impl Actors {
         let state = ActorState::Pending { restart: None };
         self.actors.insert(
             actor,
-            Actor { spec, state, incarnation: 0, drained: 0, waits: String::new(), watchers, out_of_scope: false },
+            Actor {
+                spec,
+                state,
+                incarnation: 0,
+                drained: 0,
+                stillborn: 0,
+                waits: String::new(),
+                watchers,
+                out_of_scope: false,
+            },
         );
         effects.push(Effect::Place { actor });
         Created::Registered

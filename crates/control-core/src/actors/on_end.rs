@@ -1,5 +1,6 @@
 //! Actors end: killed, out of scope, crashed, or with their creator.
 
+use crate::actors::rests::rest_us;
 use crate::actors::table::MAX_DEAD;
 use crate::actors::{Actor, ActorState, Actors, Death, Effect};
 use trygon_ids::{ActorId, WorkerId};
@@ -8,6 +9,9 @@ use trygon_ids::{ActorId, WorkerId};
 const DRAINED: &str = "drained";
 /// Causes after which an actor does not come back: it, or its program, wanted to end.
 const FINAL_KINDS: [&str; 4] = ["user_exit", "out_of_scope", "constructor", "placement_group_removed"];
+
+/// Causes that say nothing of the constructor.
+const OUTER_KINDS: [&str; 3] = ["node", DRAINED, "killed"];
 
 impl Actors {
     /// `kill()`: with `no_restart` for good, else as if it had crashed.
@@ -78,9 +82,21 @@ impl Actors {
         // ACTOR-2
         entry.incarnation += 1;
         entry.drained += u32::from(is_moved);
+        if matches!(entry.state, ActorState::Constructing { .. }) && !OUTER_KINDS.contains(&death.kind.as_str()) {
+            entry.stillborn = entry.stillborn.saturating_add(1);
+        }
         entry.state = ActorState::Pending { restart: Some(death.clone()) };
+        let rest_us = rest_us(entry.stillborn, actor);
+        if rest_us > 0 {
+            entry.waits = format!(
+                "its process has died in its constructor {} times in a row, the last time because {}; it is started again {:.1} s after that",
+                entry.stillborn,
+                death.message,
+                rest_us as f64 / 1e6
+            );
+        }
         self.notify_all(actor, effects);
-        effects.push(Effect::Place { actor });
+        effects.push(if rest_us > 0 { Effect::Rest { actor, rest_us } } else { Effect::Place { actor } });
     }
 
     /// No worker will ever be found for it; `kind` and `message` are the one cause.

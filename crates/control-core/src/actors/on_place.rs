@@ -53,6 +53,7 @@ impl Actors {
             return;
         }
         entry.state = ActorState::Alive { worker };
+        entry.stillborn = 0;
         let out_of_scope = entry.out_of_scope;
         effects.push(Effect::Running { worker });
         self.notify_all(actor, effects);

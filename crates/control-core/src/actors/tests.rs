@@ -245,3 +245,38 @@ fn a_worker_has_one_actor() {
     on(&mut actors, |actors, effects| assert!(!actors.on_placed(other, 0, worker(1), effects)));
     on(&mut actors, |actors, effects| assert!(actors.on_placed(other, 0, worker(2), effects)));
 }
+
+#[test]
+fn deaths_in_the_constructor_make_an_actor_rest() {
+    let mut actors = Actors::default();
+    create(&mut actors, DRIVER, -1);
+    let mut rests = Vec::new();
+    let mut life = |actors: &mut Actors, incarnation: u32, death: &Death, is_begun: bool| {
+        let on_worker = worker(incarnation as u8 + 1);
+        if is_begun {
+            bring_up(actors, incarnation, on_worker);
+        } else {
+            on(actors, |actors, effects| assert!(actors.on_placed(ACTOR, incarnation, on_worker, effects)));
+        }
+        let effects = on(actors, |actors, effects| actors.on_process_died(on_worker, death, effects));
+        let rest = effects.iter().find_map(|effect| match effect {
+            Effect::Place { .. } => Some(0),
+            Effect::Rest { rest_us, .. } => Some(*rest_us),
+            _ => None,
+        });
+        rests.push(rest.expect("another life") / 20_000);
+    };
+    for incarnation in 0..4 {
+        life(&mut actors, incarnation, &crash(), false);
+    }
+    let waits = actors.get(ACTOR).map(|actor| actor.waits.clone()).unwrap_or_default();
+    assert!(waits.contains("4 times in a row") && waits.contains("it crashed"), "{waits}");
+    // ACTOR-6: what the constructor has nothing to do with counts for nothing, and one that came up begins anew.
+    let node = Death { kind: "node".to_owned(), ..crash() };
+    life(&mut actors, 4, &node, false);
+    life(&mut actors, 5, &crash(), true);
+    life(&mut actors, 6, &crash(), false);
+    assert_eq!(rests[..2], [0, 1]);
+    assert!((2..=3).contains(&rests[2]) && (4..=6).contains(&rests[3]) && (4..=6).contains(&rests[4]), "{rests:?}");
+    assert_eq!(rests[5..], [0, 0]);
+}

@@ -116,6 +116,7 @@ impl Head {
         for effect in effects {
             match effect {
                 Effect::Place { actor } => self.place(actor, out),
+                Effect::Rest { actor, rest_us } => self.rest(actor, rest_us),
                 Effect::Unplace { actor } => self.unplace(actor, out),
                 Effect::Start { actor, worker } => self.start(actor, worker, out),
                 Effect::Running { worker } => self.tell_running(worker, out),
@@ -194,7 +195,11 @@ impl Head {
 fn actor_of(effect: &Effect) -> Option<ActorId> {
     match effect {
         Effect::Place { actor } | Effect::Start { actor, .. } | Effect::Notify { actor, .. } => Some(*actor),
-        Effect::Unplace { .. } | Effect::Running { .. } | Effect::Drain { .. } | Effect::Kill { .. } => None,
+        Effect::Rest { .. }
+        | Effect::Unplace { .. }
+        | Effect::Running { .. }
+        | Effect::Drain { .. }
+        | Effect::Kill { .. } => None,
     }
 }
 

@@ -36,6 +36,11 @@ impl Head {
                 self.add_actor(*actor, &entry.spec.placement, &mut demand);
             }
         }
+        for actor in self.resting.actors() {
+            if let Some(entry) = self.actors.get(actor) {
+                self.add_actor(actor, &entry.spec.placement, &mut demand);
+            }
+        }
         for (_, group) in &self.waiting_groups {
             let Some(entry) = self.groups.get(*group) else {
                 continue;

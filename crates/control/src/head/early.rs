@@ -15,7 +15,7 @@ impl Head {
     pub fn next_deadline_us(&self) -> Option<u64> {
         let early = self.early.questions.first().map(|(until_us, _)| *until_us);
         let settling = self.settling.front().map(|(until_us, _)| *until_us);
-        [early, settling, self.look_us, self.news.due_us].into_iter().flatten().min()
+        [early, settling, self.look_us, self.news.due_us, self.resting.first_us()].into_iter().flatten().min()
     }
 
     /// What did not come to be known in time never will be.
@@ -29,6 +29,7 @@ impl Head {
             }
         }
         self.settle_due();
+        self.wake_rested(out);
         if self.look_us.is_some_and(|at_us| at_us <= now_us) {
             self.look_us = None;
             if std::mem::take(&mut self.has_other_totals) {

@@ -34,6 +34,7 @@ impl Head {
             let places = [
                 self.placing.contains_key(id),
                 self.homeless.contains(*id),
+                self.resting.contains(*id),
                 self.awaiting_group.values().any(|actors| actors.contains(id)),
                 self.early.questions.iter().any(|(_, question)| question.is_place_of(*id)),
             ];

@@ -24,6 +24,7 @@ mod placing;
 mod plan;
 mod queries;
 mod questions;
+mod resting;
 mod returned;
 mod state;
 mod tables;

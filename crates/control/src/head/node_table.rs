@@ -33,6 +33,9 @@ pub(super) struct NodeEntry {
     /// Answers to that, until the node says that it has them, by the numbers.
     #[serde(with = "crate::head::messages::by_key")]
     pub(super) answers: BTreeMap<u64, HeadToNode>,
+    /// The address of the head that it registered with last, and how long it holds on when nobody listens there.
+    pub(super) head_address: String,
+    pub(super) holds_ms: u64,
 }
 
 /// Something that was asked of a node and is in use there.

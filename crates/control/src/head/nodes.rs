@@ -25,6 +25,11 @@ impl Head {
         self.nodes.alive().collect()
     }
 
+    /// NODE-3: the address of the head that a node registered with last, and how long it holds on when nobody listens there.
+    pub fn hold_of(&self, node: NodeId) -> (&str, u64) {
+        self.nodes.by_id.get(&node).map_or(("", 0), |entry| (&entry.head_address, entry.holds_ms))
+    }
+
     /// The actors that live or are remembered.
     pub fn actors(&self) -> impl Iterator<Item = ActorId> {
         self.actors.iter().map(|(actor, _)| *actor)
@@ -74,6 +79,8 @@ impl Head {
             first_id: first_id(node, &message),
             name: message.name.clone(),
             settling: Vec::new(),
+            head_address: message.head_address.clone(),
+            holds_ms: message.holds_ms,
         };
         if !is_known {
             self.nodes.count += 1;
@@ -85,7 +92,11 @@ impl Head {
         self.nodes.by_id.insert(node, entry);
         self.history.of_node(self.now_us, node, if is_known { What::Runs } else { What::Began });
         self.note_member(node);
-        let registered = Registered { node_number: number, package_version: env!("CARGO_PKG_VERSION").to_owned() };
+        let registered = Registered {
+            node_number: number,
+            package_version: env!("CARGO_PKG_VERSION").to_owned(),
+            head_address: message.head_address.clone(),
+        };
         Self::tell(node, head_to_node::Body::Registered(registered), out);
         self.tell_first_view(node, message.known_number != 0, out);
         self.tell_jobs(node, out);

@@ -114,6 +114,7 @@ impl Head {
 
     /// An actor is not looked after any more; returns the node that looks for a worker for it.
     pub(super) fn forget_place(&mut self, actor: ActorId) -> Option<Placing> {
+        self.resting.remove(actor);
         let waits = self.waiting.contains(actor) || self.homeless.contains(actor);
         if let Some(entry) = self.actors.get(actor).filter(|_| waits || !self.awaiting_group.is_empty()) {
             let shape = if self.nodes.is_alone() { ResourceSet::new() } else { shape(&entry.spec) };

@@ -7,6 +7,7 @@ use crate::head::node_table::Nodes;
 use crate::head::placing::Placing;
 use crate::head::plan::Plan;
 use crate::head::questions::Early;
+use crate::head::resting::Resting;
 use crate::head::tables::Tables;
 use crate::head::waiters::Waiters;
 use crate::machine::State;
@@ -62,6 +63,8 @@ pub struct Head {
     pub(super) homeless: Waiters,
     /// Actors that wait for a bundle to run in.
     pub(super) awaiting_group: BTreeMap<PlacementGroupId, BTreeSet<ActorId>>,
+    /// Actors whose next life begins at a time.
+    pub(super) resting: Resting,
     /// Process ids of workers that have actors.
     pub(super) pids: BTreeMap<WorkerId, u32>,
     /// The job that created a group.

@@ -12,7 +12,7 @@ use crate::session::{append, folder, stamped};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trygon_ids::NodeId;
 use trygon_wire::control::StartDaemon;
 
@@ -26,6 +26,8 @@ const SAME_PORT_ATTEMPTS: u32 = 20;
 #[derive(Debug)]
 pub(crate) struct Legacy {
     given_up: GivenUp,
+    /// When it has waited for its head for long enough; none for one that waits for ever, or is fenced.
+    gives_up: Option<Instant>,
     first_id: NodeId,
     port: u32,
     life_lines: Vec<(Connection, i32)>,
@@ -47,13 +49,21 @@ impl Service {
     /// What is left of a node that was given up and has stopped; none of one that was told to end.
     pub(crate) fn into_legacy(mut self) -> Option<Legacy> {
         let given_up = self.given_up.take()?;
+        let gives_up = self.head_deadline().filter(|_| !given_up.is_fenced);
         let session = self.session.take()?;
         let port = session.own_address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0);
         let life_lines = session.life_lines.iter().filter_map(|number| self.processes.remove(number));
         let life_lines = life_lines
             .map(|process| (process.connection, process.pid.map_or(0, |pid| pid.as_raw_nonzero().get())))
             .collect();
-        Some(Legacy { given_up, first_id: self.first_id, port, life_lines })
+        Some(Legacy { given_up, gives_up, first_id: self.first_id, port, life_lines })
+    }
+
+    /// When the head has been waited for for long enough.
+    fn head_deadline(&self) -> Option<Instant> {
+        let cluster = self.cluster.as_ref().filter(|cluster| cluster.head_patience_ms > 0)?;
+        let lost_for_ms = cluster.gives_up_ms.map(|at_ms| at_ms.saturating_sub(self.now_ms()));
+        Some(Instant::now() + Duration::from_millis(lost_for_ms.unwrap_or(cluster.head_patience_ms)))
     }
 
     /// Goes on as the daemon that it was.
@@ -81,6 +91,14 @@ pub(crate) fn come_back(start: &StartDaemon, mut legacy: Legacy, signals: &Owned
         if is_over(path, &mut legacy, signals, pause) {
             folder::withdraw(path);
             say("the node has stopped");
+            return None;
+        }
+        if legacy.gives_up.is_some_and(|at| at <= Instant::now()) {
+            folder::withdraw(path);
+            say(&format!(
+                "the head has not taken the node up again within {} s, and the node ends; --head-reconnect-timeout says how long it waits",
+                start.head_patience_s
+            ));
             return None;
         }
         pause = PAUSE;

@@ -16,6 +16,8 @@ const LONGEST_PAUSE_MS: u64 = 5_000;
 #[derive(Debug)]
 pub(crate) struct ControlProcess {
     storage: String,
+    /// Where nodes find the daemon.
+    address: String,
     /// The cluster's name among those of one storage.
     cluster: String,
     lifetimes: Lifetimes,
@@ -31,9 +33,10 @@ pub(crate) struct ControlProcess {
 
 impl ControlProcess {
     /// One that is not started yet.
-    pub(crate) fn new(storage: String, cluster: String, lifetimes: Lifetimes) -> Self {
+    pub(crate) fn new(storage: String, address: String, cluster: String, lifetimes: Lifetimes) -> Self {
         Self {
             storage,
+            address,
             cluster,
             lifetimes,
             child: None,
@@ -61,6 +64,7 @@ impl ControlProcess {
         ours.start(ControlOptions {
             storage: self.storage.clone(),
             cluster: self.cluster.clone(),
+            address: self.address.clone(),
             certificate: Some((&certificate).into()),
             ..ControlOptions::default()
         })?;

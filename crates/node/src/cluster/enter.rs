@@ -2,6 +2,7 @@
 
 use crate::cluster::certificates::own_identity;
 use crate::cluster::control_process::ControlProcess;
+use crate::cluster::leaving::Leaving;
 use crate::cluster::lifetimes::Lifetimes;
 use crate::cluster::nodes::Nodes;
 use crate::cluster::state::Cluster;
@@ -36,7 +37,7 @@ impl Entrance<'_> {
         let port = u16::try_from(self.start.port).map_err(|_| "--port must be below 65536".to_owned())?;
         let bound = Bound::bind(&self.addresses(ip, port)).map_err(|error| error.to_string())?;
         let address = SocketAddr::new(ip, bound.port());
-        let credentials = if self.start.head_address.is_empty() { self.found() } else { self.join() }?;
+        let credentials = if self.start.head_address.is_empty() { self.found(address) } else { self.join() }?;
         let identity =
             own_identity(&credentials.certificate, credentials.lifetimes).map_err(|error| error.to_string())?;
         let head_address = match &credentials.control {
@@ -78,6 +79,7 @@ impl Entrance<'_> {
             certificates_ms: 0,
             watched: BTreeMap::new(),
             draining: None,
+            leaving: Leaving::default(),
             log_room: crate::cluster::log_room::LogRoom::default(),
         };
         Ok((cluster, address))
@@ -106,7 +108,7 @@ impl Entrance<'_> {
     }
 
     /// A new cluster, or one whose authority is kept.
-    fn found(&self) -> Result<Credentials, String> {
+    fn found(&self, address: SocketAddr) -> Result<Credentials, String> {
         let folder = Path::new(&self.start.key_file).parent().map(PathBuf::from).unwrap_or_default();
         let now = SystemTime::now();
         let lifetimes = Lifetimes::of_seconds(self.start.certificate_lifetime_s);
@@ -124,7 +126,7 @@ impl Entrance<'_> {
             lifetimes,
             authority: Some(authority),
             join_desk: Some(join_desk),
-            control: Some(ControlProcess::new(storage, cluster, lifetimes)),
+            control: Some(ControlProcess::new(storage, address.to_string(), cluster, lifetimes)),
         })
     }
 

@@ -55,6 +55,12 @@ impl Service {
             }
             Body::Connect(message) => self.on_connect_processes(node, &message),
             Body::ConnectionLost(message) => self.on_connection_lost(node, &message),
+            Body::CancelForced(message) => {
+                let (worker, owner) = (worker_id(&message.worker), worker_id(&message.owner));
+                if self.cluster.as_ref().is_some_and(|cluster| cluster.nodes.of_worker(owner) == Some(node)) {
+                    self.look_for_stop(worker, owner);
+                }
+            }
             Body::Held(message) => self.node_step(Event::LinkUp { node, leases: message.leases }),
             Body::Renew(message) => {
                 let renewed = certificates::renew_for(self.cluster.as_ref(), node, &message);

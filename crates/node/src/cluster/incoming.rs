@@ -30,6 +30,7 @@ impl Service {
                 Incoming::HeadLost { reason } => self.on_head_lost(&reason),
                 Incoming::HeadBack { connection } => self.on_head_back(connection),
                 Incoming::LeaseUnanswered => self.on_lease_unanswered(),
+                Incoming::HeadDown => self.on_head_down(),
                 Incoming::LeaseLost { reason } => self.on_given_up(&reason, false),
                 Incoming::FromNode { node, message } => self.on_node_message(node, *message),
                 Incoming::NodeUnreachable { node, reason } => self.on_node_unreachable(node, &reason),
@@ -74,6 +75,7 @@ impl Service {
             logs,
             drain,
             watched,
+            cluster.leaving.deadline_ms(),
             cluster.gives_up_ms,
             Some(cluster.certificates_ms),
         ]
@@ -98,5 +100,6 @@ impl Service {
         self.on_certificates_deadline();
         self.on_logs_deadline();
         self.on_drain_deadline();
+        self.on_leaving_deadline();
     }
 }

@@ -259,6 +259,7 @@ impl Service {
         let Some(known) = cluster.nodes.remove(node) else {
             return;
         };
+        cluster.leaving.note(node, false, 0);
         self.log(&format!("node {node} at {} is dead: {reason}", known.address));
         let message = format!("it lay on node {node} at {}, which is dead: {reason}", known.address);
         let notice = NodeLost { node_number: known.number, message };

@@ -14,6 +14,7 @@ mod from_node;
 mod given_up;
 mod incoming;
 mod lease_desk;
+mod leaving;
 mod lifetimes;
 mod log_room;
 mod logs;
@@ -30,6 +31,7 @@ mod view;
 mod watch;
 
 pub(crate) use come_back::come_back;
+pub(crate) use drain::hex_bytes;
 pub(crate) use enter::Entrance;
 pub(crate) use given_up::GivenUp;
 pub(crate) use starter::Starter;

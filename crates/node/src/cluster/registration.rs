@@ -2,6 +2,7 @@
 
 use crate::about::{VERSION, hostname};
 use crate::cluster::starter::START_LIMIT;
+use crate::cluster::state::Cluster;
 use crate::head_place::HeadPlace;
 use crate::process::{Part, Process};
 use crate::service::Service;
@@ -48,6 +49,9 @@ impl Service {
         cluster.gives_up_ms = None;
         let (number, is_first) = (message.node_number, cluster.number == 0);
         cluster.number = number;
+        if let (Ok(head), None) = (message.head_address.parse(), &cluster.control) {
+            cluster.network.hold_lease(head, cluster.holds_ms());
+        }
         self.log(&format!("registered with the head as node number {number}"));
         self.node_step(Event::Numbered { number });
         if is_first {
@@ -105,6 +109,12 @@ impl Service {
         }
     }
 
+    /// NODE-3: no head runs, so nobody gives this node up.
+    pub(crate) fn on_head_down(&self) {
+        let holds_s = self.cluster.as_ref().map_or(0, Cluster::holds_ms) / 1_000;
+        self.log(&format!("no head runs at its address: what runs here goes on for {holds_s} s at most"));
+    }
+
     /// The head did not come back: what runs here is of no use to anybody.
     pub(crate) fn on_head_given_up(&mut self) {
         let now_ms = self.now_ms();
@@ -150,6 +160,8 @@ impl Service {
             ended: if let HeadPlace::Remote(questions) = &self.head.place { questions.ended() } else { Vec::new() },
             first_id: self.first_id.as_bytes().to_vec(),
             name: self.session.as_ref().map(|session| session.name.clone()).unwrap_or_default(),
+            holds_ms: self.cluster.as_ref().map_or(0, Cluster::holds_ms),
+            head_address: String::new(),
             starting: starting.chain(self.placed.keys()).map(|actor| actor.as_bytes().to_vec()).collect(),
         }
     }

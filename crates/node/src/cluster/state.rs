@@ -3,6 +3,7 @@
 use crate::cluster::control_process::ControlProcess;
 use crate::cluster::draining::Draining;
 use crate::cluster::early_ask::EarlyAsk;
+use crate::cluster::leaving::Leaving;
 use crate::cluster::lifetimes::Lifetimes;
 use crate::cluster::log_room::LogRoom;
 use crate::cluster::nodes::Nodes;
@@ -19,6 +20,9 @@ use trygon_store::transfer::TransferHandle;
 pub(crate) const NETWORK: u64 = ZYGOTE - 4;
 /// The number of the control service in the poller.
 pub(crate) const CONTROL: u64 = ZYGOTE - 5;
+
+/// A node that waits for its head for ever holds on to what runs there for a day, for a head elsewhere waits as long for it.
+const LONGEST_HOLD_MS: u64 = 24 * 3_600 * 1_000;
 
 /// A node's place among others.
 #[derive(Debug)]
@@ -62,9 +66,22 @@ pub(crate) struct Cluster {
     pub(crate) early_asks: Vec<EarlyAsk>,
     /// It takes no new work.
     pub(crate) draining: Option<Draining>,
+    /// Other nodes that take none.
+    pub(crate) leaving: Leaving,
     /// How many lines go to drivers elsewhere.
     pub(crate) log_room: LogRoom,
     pub(crate) lifetimes: Lifetimes,
     /// When the certificates are looked at again.
     pub(crate) certificates_ms: u64,
+}
+
+impl Cluster {
+    /// NODE-3: how long what runs here goes on while nobody listens at the head's address, at most. 0 on the head's own machine.
+    pub(crate) fn holds_ms(&self) -> u64 {
+        match (&self.control, self.head_patience_ms) {
+            (Some(_), _) => 0,
+            (None, 0) => LONGEST_HOLD_MS,
+            (None, patience_ms) => patience_ms.min(LONGEST_HOLD_MS),
+        }
+    }
 }

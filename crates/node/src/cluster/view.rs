@@ -12,6 +12,7 @@ use trygon_proto::v1::{NodeView, View};
 impl Service {
     /// Nodes came, went, or have other amounts free.
     pub(crate) fn on_view(&mut self, view: View) {
+        let now_ms = self.now_ms();
         let Some(cluster) = &mut self.cluster else {
             return;
         };
@@ -24,6 +25,8 @@ impl Service {
                 continue;
             };
             named.push(id);
+            let drains = node.state == "draining" && id != self.identity.node_id;
+            cluster.leaving.note(id, drains, now_ms);
             if node.state == "dead" {
                 dead.push((id, node.message));
                 continue;

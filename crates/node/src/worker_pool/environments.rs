@@ -114,6 +114,26 @@ impl Environments {
         self.all.get_mut(&environment)?.zygote.as_mut()
     }
 
+    /// When a zygote that is to fork is to be looked at.
+    pub(in crate::worker_pool) fn fork_look_ms(&self) -> Option<u64> {
+        self.all.values().filter_map(|environment| environment.zygote.as_ref()?.look_ms).min()
+    }
+
+    /// The environments whose zygotes are to fork and are stopped. The others are looked at again at `again_ms`.
+    pub(in crate::worker_pool) fn stopped_zygotes(&mut self, now_ms: u64, again_ms: u64) -> Vec<EnvironmentId> {
+        let mut stopped = Vec::new();
+        for (number, environment) in &mut self.all {
+            let Some(zygote) = environment.zygote.as_mut().filter(|zygote| zygote.is_due(now_ms)) else {
+                continue;
+            };
+            zygote.look_ms = Some(again_ms);
+            if zygote.is_stopped() {
+                stopped.push(*number);
+            }
+        }
+        stopped
+    }
+
     /// The zygote that was not used for longest, if there are too many.
     pub(in crate::worker_pool) fn surplus(&self, usual: &BTreeSet<EnvironmentId>) -> Option<EnvironmentId> {
         let live = self.all.iter().filter(|(_, environment)| environment.zygote.is_some());

@@ -8,6 +8,7 @@ mod pre_exec;
 mod reap;
 mod shield;
 mod spawn;
+mod stopped;
 mod zygote;
 mod zygote_watch;
 
@@ -16,4 +17,5 @@ pub(crate) use guard::go_below_guard;
 pub(crate) use orphans::ORPHANS;
 pub(crate) use pre_exec::inherited_socket;
 pub(crate) use shield::Shield;
+pub(crate) use stopped::StopWatch;
 pub(crate) use zygote::{DIRECTORY_VARIABLE, DRIVER_ELSEWHERE_VARIABLE, WORKER_MARK, ZYGOTE, ZygoteConfig};

@@ -78,6 +78,7 @@ impl Service {
                 zygote.waiting.push((ForkWorker { number }, descriptors));
             }
         }
+        self.note_fork(environment, number);
         self.flush_zygote(environment);
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::worker_pool::shield::Shield;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::ExitStatusExt;
@@ -80,6 +80,9 @@ pub(crate) struct Zygote {
     pub(in crate::worker_pool) was_killed: bool,
     /// Workers that are asked of it when it is ready.
     pub(in crate::worker_pool) waiting: Vec<(ForkWorker, Vec<OwnedFd>)>,
+    /// Workers that were asked of it and that it has not forked, and when it is looked at because of them.
+    pub(in crate::worker_pool) forks: BTreeSet<u64>,
+    pub(in crate::worker_pool) look_ms: Option<u64>,
 }
 
 impl Zygote {
@@ -123,7 +126,18 @@ impl Zygote {
         let connection = Connection::new(ours);
         let errors = LineStream::new(Some(errors));
         let (last_words, waiting) = (Vec::new(), Vec::new());
-        Ok(Self { child, connection, errors, last_words, ready: false, failures: 0, was_killed: false, waiting })
+        Ok(Self {
+            child,
+            connection,
+            errors,
+            last_words,
+            ready: false,
+            failures: 0,
+            was_killed: false,
+            waiting,
+            forks: BTreeSet::new(),
+            look_ms: None,
+        })
     }
 
     /// Ends it, and reads what it said last.

@@ -82,6 +82,9 @@ impl Service {
             }
             Kind::WorkerForked => {
                 if let Ok(forked) = decode::<WorkerForked>(body) {
+                    if let Some(zygote) = self.environments.zygote(environment) {
+                        zygote.has_forked(forked.number);
+                    }
                     self.on_worker_pid(forked.number, forked.pid);
                 }
             }
@@ -90,7 +93,7 @@ impl Service {
     }
 
     /// Its workers live on; those that it had not forked yet fail with their sockets and are asked for again.
-    fn on_zygote_died(&mut self, environment: EnvironmentId) {
+    pub(in crate::worker_pool) fn on_zygote_died(&mut self, environment: EnvironmentId) {
         let Some(mut zygote) = self.environments.all.get_mut(&environment).and_then(|entry| entry.zygote.take()) else {
             return;
         };

@@ -97,6 +97,15 @@ pub(super) fn started(pid: Pid, buffer: &mut Vec<u8>) -> Option<u64> {
     text.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// The letter of a process's state, as `T` for one that was stopped.
+pub(crate) fn state(pid: Pid, buffer: &mut Vec<u8>) -> Option<u8> {
+    if !read(&format!("/proc/{}/stat", pid.as_raw_nonzero()), buffer) {
+        return None;
+    }
+    let text = String::from_utf8_lossy(buffer);
+    text.rsplit_once(')')?.1.trim_start().bytes().next()
+}
+
 /// Anonymous and swapped bytes, each page divided by how many processes have it. Takes milliseconds for each GiB.
 pub(super) fn proportional_anonymous(pid: Pid, buffer: &mut Vec<u8>) -> Option<u64> {
     if !read(&format!("/proc/{}/smaps_rollup", pid.as_raw_nonzero()), buffer) {

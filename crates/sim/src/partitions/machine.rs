@@ -17,6 +17,9 @@ pub(crate) struct Life {
     pub(crate) is_begun: bool,
 }
 
+/// NODE-3: how long a machine holds on while nobody listens at the head's address.
+pub(crate) const HOLDS_MS: u64 = 8_000;
+
 pub(crate) struct Machine {
     place: usize,
     /// Counts the nodes that the daemon was.
@@ -33,6 +36,8 @@ pub(crate) struct Machine {
     /// Messages in either direction are lost before.
     pub(crate) deaf_until_ms: u64,
     pub(crate) mute_until_ms: u64,
+    /// It looks for the head where that is not any more before.
+    pub(crate) strays_until_ms: u64,
     /// Thousandths by which its clock is faster, and what it is ahead.
     pub(crate) faster: i64,
     pub(crate) ahead_ms: u64,
@@ -54,6 +59,7 @@ impl Machine {
             paused_until_ms: 0,
             deaf_until_ms: 0,
             mute_until_ms: 0,
+            strays_until_ms: 0,
             faster,
             ahead_ms: 0,
             workers: 0,
@@ -128,7 +134,10 @@ impl Machine {
     /// What the head says. The answers, and the life that begins, if one does. `None`: the node is not of the cluster any more.
     pub(crate) fn hear(&mut self, body: ToNode, said: &mut Vec<Body>) -> Option<Option<ActorId>> {
         match body {
-            ToNode::Registered(registered) => self.number = registered.node_number,
+            ToNode::Registered(registered) => {
+                self.number = registered.node_number;
+                self.lease.hold(HOLDS_MS);
+            }
             ToNode::GivenUp(_) => return None,
             ToNode::PlaceActor(place) => {
                 let actor = place.actor.as_ref().and_then(|actor| answers::actor(&actor.actor_id));

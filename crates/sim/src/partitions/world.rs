@@ -5,7 +5,7 @@ use crate::partitions::planted::{Counts, Planted};
 use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_control::{Head, Out};
-use trygon_control_core::{LeaseTerms, Presence};
+use trygon_control_core::{LeaseTerms, Presence, PresenceDefects};
 use trygon_ids::{ActorId, NodeId, WorkerId};
 use trygon_proto::control::CreateActor;
 use trygon_proto::v1::from_process::Request;
@@ -24,11 +24,13 @@ const SILENCE_MS: u64 = 2_000;
 const RETURN_MS: u64 = 300;
 
 /// What is under way.
-enum Event {
+pub(super) enum Event {
     /// A machine asks for its lease.
     Ask { machine: usize, node: NodeId, asked_ms: u64 },
     /// The answer: the length, or a refusal.
     Answer { machine: usize, node: NodeId, asked_ms: u64, lease: Result<u64, String> },
+    /// The answer of the machine that the head is not on.
+    Nobody { machine: usize, node: NodeId, asked_ms: u64 },
     /// On a stream to the head.
     Said { machine: usize, stream: u64, body: Box<Body> },
     /// On a stream from the head.
@@ -43,22 +45,27 @@ enum Event {
     Trouble,
     /// A daemon that has ended is started again.
     Return { machine: usize },
+    /// A head begins again on its journal: at the address of the last one, or elsewhere.
+    HeadReturns { is_elsewhere: bool },
 }
 
 pub(super) struct World {
-    random: Random,
-    now_ms: u64,
+    pub(super) random: Random,
+    pub(super) now_ms: u64,
     queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
-    head: Head,
-    presence: Presence,
-    machines: Vec<Machine>,
+    pub(super) head: Head,
+    pub(super) presence: Presence,
+    pub(super) machines: Vec<Machine>,
     next_stream: u64,
     /// When the last message of a stream arrives, in either direction.
     last_ms: BTreeMap<(u64, bool), u64>,
     cut_since_ms: Vec<Option<u64>>,
     actors: usize,
     fenced: BTreeSet<NodeId>,
+    /// No head runs, and its machine says so.
+    pub(super) is_headless: bool,
+    pub(super) defects: PresenceDefects,
     counts: Counts,
 }
 
@@ -83,6 +90,8 @@ impl World {
             cut_since_ms: vec![None; count],
             actors: 1 + random.below(2 * count as u64) as usize,
             fenced: BTreeSet::new(),
+            is_headless: false,
+            defects: planted.head,
             counts: Counts::default(),
             random,
         };
@@ -106,7 +115,7 @@ impl World {
             self.counts.events += 1;
             let outcome = self.handle(event);
             outcome.map_err(|broken| format!("at {at_ms} ms: {broken}"))?;
-            if !is_created && !self.head.members().is_empty() {
+            if !is_created && !self.is_headless && !self.head.members().is_empty() {
                 is_created = true;
                 self.create_actors();
             }
@@ -116,12 +125,12 @@ impl World {
         Ok(self.counts)
     }
 
-    fn at(&mut self, delay_ms: u64, event: Event) {
+    pub(super) fn at(&mut self, delay_ms: u64, event: Event) {
         self.sequence += 1;
         self.queue.insert((self.now_ms + delay_ms, self.sequence), event);
     }
 
-    fn delay_ms(&mut self) -> u64 {
+    pub(super) fn delay_ms(&mut self) -> u64 {
         match self.random.below(100) {
             0..=89 => self.random.below(20),
             90..=97 => self.random.below(400),
@@ -131,6 +140,13 @@ impl World {
 
     fn handle(&mut self, event: Event) -> Result<(), String> {
         match event {
+            Event::Ask { machine, node, asked_ms } if !self.finds_head(machine) => {
+                // Nobody listens; the machine there says so, and nothing else does.
+                if self.machines[machine].hears(self.now_ms) {
+                    let delay_ms = self.delay_ms();
+                    self.at(delay_ms, Event::Nobody { machine, node, asked_ms });
+                }
+            }
             Event::Ask { machine, node, asked_ms } => {
                 let lease = self.presence.renew(node, self.now_ms);
                 if self.machines[machine].hears(self.now_ms) {
@@ -159,6 +175,8 @@ impl World {
             Event::Thaw { machine } => self.look(machine),
             Event::Trouble => self.trouble(),
             Event::Return { machine } => self.machines[machine].begin(),
+            Event::Nobody { machine, node, asked_ms } => self.on_nobody(machine, node, asked_ms),
+            Event::HeadReturns { is_elsewhere } => self.begin_head(is_elsewhere),
         }
         Ok(())
     }
@@ -253,6 +271,9 @@ impl World {
 
     /// The head takes something in.
     fn hear(&mut self, node: NodeId, body: Body) {
+        if self.is_headless {
+            return;
+        }
         if matches!(body, Body::Leaves(_)) {
             self.presence.left(node);
         }
@@ -280,6 +301,9 @@ impl World {
     fn step(&mut self) -> Result<(), String> {
         for machine in 0..self.machines.len() {
             self.look(machine);
+        }
+        if self.is_headless {
+            return Ok(());
         }
         for (node, reason) in self.presence.take_lost(self.now_ms) {
             self.counts.given_up += 1;
@@ -318,10 +342,13 @@ impl World {
         if it.lease.look(it.clock_ms(now_ms)).is_some() {
             return self.stop(machine);
         }
-        let is_cut = !it.hears(now_ms) || !it.is_heard(now_ms);
+        let (is_cut, has_stream) = (!it.hears(now_ms) || !it.is_heard(now_ms), it.stream.is_some());
+        if !self.finds_head(machine) {
+            return self.break_stream(machine, "refused");
+        }
         if !is_cut {
             self.cut_since_ms[machine] = None;
-            if it.stream.is_none() {
+            if !has_stream {
                 self.attach(machine);
             }
             return;
@@ -345,7 +372,7 @@ impl World {
         self.hear(node, registration);
     }
 
-    fn break_stream(&mut self, machine: usize, reason: &str) {
+    pub(super) fn break_stream(&mut self, machine: usize, reason: &str) {
         if let Some(stream) = self.machines[machine].stream.take() {
             let node = self.machines[machine].node;
             self.presence.closed(node, stream, self.now_ms, reason);
@@ -357,7 +384,10 @@ impl World {
         let message = "it has stopped".to_owned();
         let is_heard = self.machines[machine].is_heard(self.now_ms);
         self.machines[machine].lives.clear();
-        if is_heard && let Some(stream) = self.machines[machine].stream {
+        if is_heard
+            && !self.is_headless
+            && let Some(stream) = self.machines[machine].stream
+        {
             let node = self.machines[machine].node;
             if self.presence.is_current(node, stream) {
                 self.hear(node, Body::Leaves(NodeLeaves { message }));
@@ -398,7 +428,8 @@ impl World {
             }
             // It slept, which only its clock has noticed.
             80..=87 => it.ahead_ms += long_ms / 3,
-            88..=95 => self.kill(machine),
+            88..=92 => self.kill(machine),
+            93..=95 => self.end_head(),
             // The first machine is the head's, which is not fenced.
             _ if machine > 0 => {
                 let node = it.node;
@@ -431,7 +462,7 @@ impl World {
             self.fenced.insert(node);
         }
         let (node_id, reason) = (node.as_bytes().to_vec(), "a person".to_owned());
-        let speaker = self.head.members().first().copied();
+        let speaker = self.head.members().first().copied().filter(|_| !self.is_headless);
         if let Some(speaker) = speaker {
             self.hear(speaker, Body::Fence(FenceNode { node_id, reason, is_over }));
         } else if is_over {

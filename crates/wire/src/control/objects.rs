@@ -168,6 +168,11 @@ messages! {
         /// Which node, and why it is dead, for people.
         #[prost(string, tag = "2")] message: String,
     }
+    /// To every process, now and then while it is so: a node takes no new work and may go. What lies there and is owned here is moved.
+    NodeDrains {
+        /// Its number: the upper bits of its segments' numbers.
+        #[prost(uint32, tag = "1")] node_number: u32,
+    }
     /// The sender of an `ObjectPull` needs the copy no more, whether it has it or still waits for it.
     ReplicaRelease {
         /// The object.

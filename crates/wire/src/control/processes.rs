@@ -162,6 +162,12 @@ messages! {
         /// What happened, one sentence for people.
         #[prost(string, tag = "3")] reason: String,
     }
+    /// A task that this worker runs is cancelled with force: it was told to end itself. Where it cannot, because it is stopped, its daemon
+    /// ends it.
+    CancelForced {
+        /// The worker that runs the task.
+        #[prost(bytes = "vec", tag = "1")] worker_id: Vec<u8>,
+    }
     /// A connection with another process: a descriptor lies beside it, unless `already` is set.
     PeerConnected {
         /// The other process.

@@ -10,6 +10,7 @@ pub(crate) fn put(examples: &mut Examples) {
     examples.put(Kind::ReturnSegments, &control::ReturnSegments { for_ms: 0x0001_0001 });
     examples.put(Kind::SegmentMap, &control::SegmentMap { segment_id: 0x1_0000_0001 });
     examples.put(Kind::SegmentReturn, &control::SegmentReturn { segment_id: 0x1_0000_0001 });
+    examples.put(Kind::NodeDrains, &control::NodeDrains { node_number: 0x0001_0001 });
     examples.put(Kind::NodeLost, &control::NodeLost { node_number: 0x0001_0001, message: "it died".to_owned() });
     examples.put(
         Kind::ObjectSealed,

@@ -89,6 +89,7 @@ fn put_peers(examples: &mut Examples) {
         Kind::PeerLost,
         &control::PeerLost { worker_id: id(1, 28), connection: 303, reason: "The connection was reset.".to_owned() },
     );
+    examples.put(Kind::CancelForced, &control::CancelForced { worker_id: id(1, 28) });
     examples.put(
         Kind::PeerDied,
         &control::PeerDied {

@@ -8,6 +8,7 @@ mod leases;
 mod lineage;
 mod locality;
 mod memory_retries;
+mod moving;
 mod on_done;
 mod on_peer_lost;
 mod ownership;

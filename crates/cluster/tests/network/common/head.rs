@@ -93,7 +93,8 @@ impl Head for Registering {
         self.registrations.fetch_add(1, Ordering::SeqCst);
         let (replies, reply_stream) = mpsc::channel(16);
         let reply = |body| Ok(HeadToNode { body: Some(body) });
-        let registered = Registered { node_number: 1, package_version: register.package_version };
+        let registered =
+            Registered { node_number: 1, package_version: register.package_version, ..Registered::default() };
         replies.send(reply(head_to_node::Body::Registered(registered))).await.unwrap();
         tokio::spawn(async move {
             while let Ok(Some(message)) = stream.message().await {
