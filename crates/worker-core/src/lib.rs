@@ -17,7 +17,8 @@
 //! - **OWN-8** of a dead worker's tasks, those not started consume no retry; where nobody can say which were, all may have been.
 //! - **OWN-9** objects on a node that drains are moved to their owners' nodes; until a copy is there they are where they were.
 //! - **RETRY-1** a task that waits for its next attempt is tried when its time has come, and only once.
-//! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait; **FLOW-2** so are inline values.
+//! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
+//! - **FLOW-2** inline values are counted in bytes.
 #![forbid(unsafe_code)]
 
 mod actors;
