@@ -84,6 +84,7 @@ __all__ = [
     "dag",
     "exceptions",
     "experimental",
+    "explain",
     "get",
     "get_actor",
     "get_gpu_ids",
@@ -117,6 +118,8 @@ def __getattr__(name: str) -> object:
         value = import_module("trygon._core.generators").DynamicObjectRefGenerator
     elif name == "timeline":
         value = import_module("trygon._core.timeline").timeline
+    elif name == "explain":
+        value = import_module("trygon._core.explain").explain
     elif name in _OTHER_LANGUAGES:
         value = getattr(import_module("trygon._core.other_languages"), name)
     elif name == "LoggingConfig":

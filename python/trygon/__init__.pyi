@@ -14,6 +14,7 @@ from trygon import job_config as job_config
 from trygon import runtime_env as runtime_env
 from trygon import util as util
 from trygon._core.context import Context as Context
+from trygon._core.explain import explain as explain
 from trygon._core.ids import ActorClassID as ActorClassID
 from trygon._core.ids import ActorID as ActorID
 from trygon._core.ids import ClusterID as ClusterID

@@ -227,7 +227,7 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {
         ("`status`", "tests/test_cluster_commands.py"),
         ("`drain-node`: `trygon drain`", "tests/test_cluster_commands.py"),
         ("`symmetric-run`", "tests/test_cluster_commands.py tests/network/test_many_machines.py"),
-        ("`explain` (Ray has none)", "tests/test_cluster_commands.py"),
+        ("`explain` (Ray has none)", "tests/test_explain_cluster.py"),
         ("`ray.cluster_utils.Cluster`", "tests/test_cluster_utils.py"),
         ("`ray.cluster_utils.AutoscalingCluster`", "absent: nothing scales a cluster by itself in this version"),
         ("`kill-actor`, `health-check`, `get-auth-token`, `check-open-ports`", "absent: not in this version"),

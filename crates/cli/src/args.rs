@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Stop(Stop),
     /// Show nodes, what is in use, and what waits and why.
     Status(Status),
-    /// Explain a task that waits, an actor, a placement group, a node or a job: how it is, and why.
+    /// Explain a task, an object, an actor, a placement group, a node or a job: how it is, and why.
     Explain(Explain),
     /// Take no new work on a node, because it is to leave.
     Drain(Drain),

@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+mod kinds;
 mod pages;
 
+pub use kinds::class_and_code;
 pub use pages::PAGES;
 
 /// The page of a code, in any case: `try0007` will do.

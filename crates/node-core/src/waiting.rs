@@ -1,7 +1,9 @@
 //! What waits and why, for people who ask.
 
 use crate::Node;
-use trygon_ids::WorkerId;
+use trygon_ids::{NodeId, WorkerId};
+use trygon_placement::{Demand, NodeState};
+use trygon_resources::ResourceSet;
 
 /// A request that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,5 +37,25 @@ impl Node {
             WaitingView { owner, name, count: waiting.left, needs, why }
         };
         self.queue.iter().map(|(place, waiting)| view(place.owner, waiting)).collect()
+    }
+}
+
+impl Node {
+    /// Why it waits for what has these names: a sentence when no node has so much, and of each node what it lacks or what is in use. `own` is
+    /// this node.
+    pub fn judge(&self, own: NodeId, named: &ResourceSet) -> (Option<String>, Vec<(NodeId, String)>) {
+        let demand = Demand::parse(named);
+        let state = NodeState {
+            node: own,
+            number: 0,
+            total: self.total_by_name(),
+            free: self.free_by_name(),
+            labels: self.options.labels.clone(),
+            is_draining: self.cluster.is_draining,
+            queued: 0,
+        };
+        let never = (!self.is_feasible(&demand))
+            .then(|| self.cluster.view.explain(&demand, &[(&self.ledger.total, &self.options.labels)]));
+        (never, self.cluster.view.judge(&demand, &[state]))
     }
 }

@@ -14,6 +14,7 @@ mod cluster;
 mod connection;
 mod death;
 mod end_job;
+mod explain;
 mod graveyard;
 mod group_leases;
 mod head_link;

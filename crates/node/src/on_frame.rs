@@ -66,6 +66,7 @@ impl Service {
             }
             Kind::PeerLost => self.on_peer_lost(from, &decode(body)?),
             Kind::StateQuery => self.on_state_query(from, decode(body)?),
+            Kind::Explained => self.on_explained(from, decode(body)?),
             Kind::TaskEvents => self.on_task_events(decode(body)?),
             Kind::Shutdown if self.is_driver(from) => self.on_driver_left(from, true),
             Kind::Shutdown if self.is_tool(from) => self.stop(),

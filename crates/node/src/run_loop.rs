@@ -34,6 +34,7 @@ impl Service {
             self.on_arrivals_deadline();
             self.on_stops_deadline();
             self.on_cluster_deadline();
+            self.on_inquiries_deadline();
             self.finish_turn();
         }
         self.shut_down();
@@ -48,7 +49,8 @@ impl Service {
         let head_ms = self.head.next_deadline_us().map(|deadline_us| deadline_us.div_ceil(1000));
         let session_ms = self.arrivals_deadline_ms();
         let own_ms = [self.node.next_deadline_ms(), self.orphans_again_ms, self.stops_deadline_ms()];
-        let own_ms = own_ms.into_iter().flatten().min();
+        let own_ms = own_ms.into_iter().chain([self.inquiries.deadline_ms()]);
+        let own_ms = own_ms.flatten().min();
         let deadlines_ms = [own_ms, store_ms, head_ms, session_ms, self.cluster_deadline_ms()];
         let deadline_ms = deadlines_ms.into_iter().flatten().min()?;
         // One more: a wait that ends a little early must not turn into a busy one.

@@ -2,6 +2,7 @@
 
 use crate::cluster::{Cluster, GivenUp};
 use crate::connection::Flow;
+use crate::explain::Inquiries;
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
 use crate::job::Job;
@@ -92,6 +93,8 @@ pub(crate) struct Service {
     /// When they are looked for once more.
     pub(crate) orphans_again_ms: Option<u64>,
     pub(crate) stopping: bool,
+    /// Questions of people about tasks and objects that are not answered yet.
+    pub(crate) inquiries: Inquiries,
     /// The first node that this daemon was: this one, or one that was given up.
     pub(crate) first_id: NodeId,
     /// Why the node is not of its cluster any more; the daemon comes back as another one.

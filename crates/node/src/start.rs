@@ -2,6 +2,7 @@
 
 use crate::about::VERSION;
 use crate::connection::{Connection, Flow};
+use crate::explain::Inquiries;
 use crate::graveyard::Graveyard;
 use crate::head_place::HeadLink;
 use crate::job::NewJob;
@@ -225,6 +226,7 @@ impl Service {
             orphans: Vec::new(),
             orphans_again_ms: None,
             stopping: false,
+            inquiries: Inquiries::default(),
             first_id: node_id,
             given_up: None,
         })

@@ -23,6 +23,9 @@ impl Service {
         if query.what == "fence" && self.is_tool(from) && !is_alone {
             return self.on_fence_request(from, &query);
         }
+        if query.what == "story" {
+            return self.on_story_query(from, &query);
+        }
         let answer = match query.what.as_str() {
             // The head of a cluster knows all nodes.
             "nodes" if is_alone => Some(array([self.node_json()])),

@@ -1,6 +1,8 @@
 //! Why no node can hold something, in words.
 
-use crate::{Demand, Labels, View, describe, labels};
+use crate::demand::MARKER;
+use crate::{Demand, Labels, NodeState, View, describe, labels};
+use trygon_ids::NodeId;
 use trygon_resources::{Amount, ResourceSet};
 
 impl View {
@@ -46,6 +48,50 @@ impl View {
             "needs {needs}, which no one node has together (the largest has {largest}). {}",
             advice("ask for less, or start a node with more")
         )
+    }
+}
+
+/// Nodes that are told of one by one.
+const MOST_NODES: usize = 20;
+
+impl View {
+    /// Of each node what keeps it from giving what is needed now, or that it could. `besides` are nodes that are not in the view, with what they
+    /// have and what is free: the asker itself. Whatever is bound to one node is judged there only.
+    pub fn judge(&self, demand: &Demand, besides: &[NodeState]) -> Vec<(NodeId, String)> {
+        let all = besides.iter().chain(self.iter().map(|seat| &seat.state));
+        let bound = |state: &&NodeState| demand.node.as_ref().is_none_or(|wanted| *wanted == state.node.hex());
+        all.filter(bound).take(MOST_NODES).map(|state| (state.node, verdict(demand, state))).collect()
+    }
+}
+
+fn verdict(demand: &Demand, state: &NodeState) -> String {
+    if state.is_draining {
+        return "takes no new work: it is drained".to_owned();
+    }
+    let (mut lacking, mut full) = (Vec::new(), Vec::new());
+    let named = demand.named_amounts();
+    for ((name, _), (plain, amount)) in
+        named.iter().zip(demand.amounts.iter()).filter(|(_, (plain, _))| *plain != MARKER)
+    {
+        let (has, free) = (state.total.get(name), state.free.get(name));
+        if has < amount && has.is_zero() {
+            lacking.push(format!("has no {plain}"));
+        } else if has < amount {
+            lacking.push(format!("has {} {plain} in all", has.as_f64()));
+        } else if free < amount {
+            full.push(format!("{} of {} {plain} are free", free.as_f64().max(0.0), has.as_f64()));
+        }
+    }
+    if demand.part.is_some() && lacking.len() == named.iter().filter(|(name, _)| !name.starts_with(MARKER)).count() {
+        return "has no such bundle".to_owned();
+    }
+    if let Some(selectors) = demand.labels.as_ref().filter(|selectors| !labels::is_met(selectors, &state.labels)) {
+        lacking.push(format!("has not the labels {selectors}"));
+    }
+    match (lacking.is_empty(), full.is_empty()) {
+        (false, _) => format!("cannot: it {}", lacking.join(", ")),
+        (true, false) => format!("is full: {}", full.join(", ")),
+        (true, true) => "has room".to_owned(),
     }
 }
 

@@ -125,16 +125,42 @@ fn wait_for_all(
     let ready = crate::gil::wait(py, runtime, &patience, |engine| advance(engine) || engine.is_closed())?;
     if !ready {
         let seconds = timeout.unwrap_or_default().to_string();
-        let missing = keys.len() - done;
-        let what = if refs.is_instance_of::<PyList>() {
-            format!("{missing} of {} objects", keys.len())
-        } else {
-            refs.repr()?.to_string()
-        };
-        let message = format!("{what} not ready after {seconds} s");
+        let shown = if refs.is_instance_of::<PyList>() { None } else { Some(refs.repr()?.to_string()) };
+        let message = missing_text(&runtime.lock(), &keys[done..], keys.len(), shown, &coming, &seconds);
         return Err(errors::system(py, "get_timeout", &[("timeout", &seconds), ("message", &message)]));
     }
     if advance(&mut runtime.lock()) { Ok(()) } else { Err(closed(py)) }
+}
+
+/// Missing objects that are named.
+const MOST_NAMED: usize = 3;
+
+/// What is not there, and why the first of it is not. `shown` is the one object that was asked for, `coming` is on its way here.
+fn missing_text(
+    engine: &Engine,
+    rest: &[Key],
+    asked: usize,
+    shown: Option<String>,
+    coming: &[Reference],
+    seconds: &str,
+) -> String {
+    let references = rest.iter().map(|key| reference_in(engine, key));
+    let missing: Vec<Reference> =
+        references.filter(|reference| !engine.core.value_of(reference).is_some_and(Value::is_ready)).collect();
+    let named: Vec<String> = missing.iter().take(MOST_NAMED).map(|reference| reference.object.hex()).collect();
+    let more = if missing.len() > MOST_NAMED { ", ..." } else { "" };
+    let what = shown.unwrap_or_else(|| match missing.len() {
+        0 => format!("{} of {asked} objects", coming.len()),
+        number => format!("{number} of {asked} objects ({}{more})", named.join(", ")),
+    });
+    let first = missing.first().or(coming.first());
+    let why = match missing.first() {
+        Some(reference) => engine.why_not_ready(reference),
+        None => "its value is on its way from another node".to_owned(),
+    };
+    let Some(first) = first.filter(|_| !why.is_empty()) else { return format!("{what} not ready after {seconds} s") };
+    let id = first.object.hex();
+    format!("{what} not ready after {seconds} s: {why} (`trygon explain {id}` says more)")
 }
 
 fn value<'py>(

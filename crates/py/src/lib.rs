@@ -62,7 +62,7 @@ mod _native {
         create_placement_group, placement_group_ready, remove_placement_group, wait_placement_group,
     };
     #[pymodule_export]
-    use crate::queries::{context, key_value, object_stats, query_state, take_log_lines, wait_for_log_lines};
+    use crate::queries::{context, explain, key_value, object_stats, query_state, take_log_lines, wait_for_log_lines};
     #[pymodule_export]
     use crate::reference::{ObjectRef, rebuild_reference};
     #[pymodule_export]

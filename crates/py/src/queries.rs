@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::time::Duration;
 use trygon_wire::control;
+use trygon_worker::RequestError;
 
 /// The node's state as JSON.
 #[pyfunction]
@@ -14,6 +15,23 @@ pub(crate) fn query_state(py: Python<'_>, what: &str, argument: &str) -> PyResul
     let session = session::require(py)?;
     let runtime = &session.runtime;
     crate::gil::detached(py, || runtime.query_state(what, argument)).map_err(|error| errors::request(py, &error))
+}
+
+/// What goes by an id, a name or a code: for people, and as JSON.
+#[pyfunction]
+pub(crate) fn explain(py: Python<'_>, wanted: &str) -> PyResult<(String, String)> {
+    let session = session::require(py)?;
+    let runtime = &session.runtime;
+    let mut ask = |what: &str, argument: &str| {
+        let answer = crate::gil::detached(py, || runtime.query_state(what, argument));
+        let json = answer.map_err(|error| match error {
+            RequestError::Refused(message) | RequestError::OutOfDisk(message) => message,
+            RequestError::Closed | RequestError::Interrupted => "the node's daemon is gone".to_owned(),
+        })?;
+        serde_json::from_str(&json).map_err(|error| format!("the daemon's answer makes no sense: {error}"))
+    };
+    let found = trygon_explain::explain(wanted, &mut ask).map_err(pyo3::exceptions::PyValueError::new_err)?;
+    Ok((trygon_explain::render(&found), serde_json::Value::Array(found).to_string()))
 }
 
 /// One key-value call: whether the key existed, its value, keys for `list`.

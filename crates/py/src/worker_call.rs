@@ -127,6 +127,7 @@ impl Runner {
             return Ok(Verdict::GoOn);
         }
         let began = Instant::now();
+        self.session.runtime.note_began(began);
         // Only what came with the arguments is carried: what the code pickles or unpickles itself is its own.
         let (result, carried) = cancel::interruptible(&call, || {
             let (arguments, carried) = collecting(|| self.replier.arguments(py, call.payload.as_slice()));

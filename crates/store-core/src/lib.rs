@@ -23,7 +23,7 @@ pub use pulls::{
 };
 pub use range_allocator::{ALIGNMENT_BYTES, RangeAllocator};
 pub use table::{
-    Effect, FilePart, Look, ObjectLocation, PartSource, RefuseCause, Reject, SpillLimits, StoreLimits, StoreStats,
-    StoreTable, WritePart, node_of,
+    Effect, FilePart, Look, ObjectLocation, ObjectView, PartSource, RefuseCause, Reject, SpillLimits, StoreLimits,
+    StoreStats, StoreTable, WritePart, node_of,
 };
 pub use writer_pool::{PoolStats, Reserved, WriterPool};

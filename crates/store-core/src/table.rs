@@ -11,10 +11,12 @@ mod spill_defects;
 mod spill_state;
 mod spilling;
 mod state;
+mod views;
 
 pub use location::{ObjectLocation, node_of};
 pub use spill_state::{FilePart, Look, PartSource, SpillLimits, WritePart};
 pub use state::{Effect, RefuseCause, Reject, StoreLimits, StoreStats, StoreTable};
+pub use views::ObjectView;
 
 #[cfg(test)]
 mod tests;

@@ -117,6 +117,8 @@ kinds! {
     Shutdown = 0x0219,
     /// `control::WorkerOwns`
     WorkerOwns = 0x021a,
+    /// `control::Explained`
+    Explained = 0x021b,
     /// `control::CreatePlacementGroup`
     CreatePlacementGroup = 0x0230,
     /// `control::RemovePlacementGroup`
@@ -191,6 +193,8 @@ kinds! {
     ReturnSegments = 0x0317,
     /// `control::LeaseRefused`
     LeaseRefused = 0x0318,
+    /// `control::Explain`
+    Explain = 0x0319,
     /// `control::PlacementGroupReply`
     PlacementGroupReply = 0x0330,
     /// `control::PlacementGroupUpdate`

@@ -66,6 +66,7 @@ fn declared_fields() -> BTreeMap<&'static str, BTreeSet<u64>> {
         include_str!("../src/control/processes.rs"),
         include_str!("../src/control/actors.rs"),
         include_str!("../src/control/environments.rs"),
+        include_str!("../src/control/explain.rs"),
         include_str!("../src/control/objects.rs"),
         include_str!("../src/control/placement_groups.rs"),
         include_str!("../src/control/sessions.rs"),

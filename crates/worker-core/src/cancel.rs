@@ -237,7 +237,14 @@ impl Core {
         let entry = self.table.at(slot);
         let (generation, attempt, function, left) =
             (entry.generation, entry.attempt, entry.function, entry.retries_left);
+        // A call's is a ticket.
+        let lease = entry.lease as usize;
         self.effects.push(Effect::TaskEnded { slot, generation, state: "RETRIED", attempt, function });
-        self.effects.push(Effect::Retried { function, attempt, left, reason: reason.to_owned() });
+        let peer = match self.functions[function.0].actor {
+            Some(actor) => self.actors[actor.0].sent_to,
+            None => self.leases.get(lease).map(|lease| lease.peer),
+        };
+        let reason = reason.to_owned();
+        self.effects.push(Effect::Retried { slot, generation, peer, function, attempt, left, reason });
     }
 }

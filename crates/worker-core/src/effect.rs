@@ -164,6 +164,12 @@ pub enum Effect {
     },
     /// A task is tried again: for whoever reads the log.
     Retried {
+        /// Its slot.
+        slot: u32,
+        /// Its generation.
+        generation: u32,
+        /// Where the attempt ran, when that is known.
+        peer: Option<PeerIndex>,
         /// Its function.
         function: FunctionIndex,
         /// The attempt that failed, from 0.

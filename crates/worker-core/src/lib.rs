@@ -75,6 +75,7 @@ pub use memory_retry_rule::MemoryRetryRule;
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
 pub use on_peer_lost::{CONNECTION_LOST, Interrupted, Lost};
+pub use owned::{BorrowedView, Fate, ObjectView, TaskView};
 pub use remembered::{Recent, Registry};
 pub use retry_delays::RetryDelays;
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};

@@ -1,5 +1,9 @@
 //! Objects of this process: made by `put`, looked at by `get` and `wait`, watched by others.
 
+mod views;
+
+pub use views::{BorrowedView, Fate, ObjectView, TaskView};
+
 use crate::effect::{Effect, Outbox};
 use crate::entry::{Phase, Reference, Value, Waiter};
 use crate::numbers::{ActorIndex, PeerIndex};

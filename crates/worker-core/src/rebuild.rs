@@ -63,6 +63,12 @@ impl Refusal {
 }
 
 impl Entry {
+    /// Why what it made could not be made again, with the option that would have helped; nothing when it can be, or need not.
+    pub(crate) fn why_not_again(&self, is_call: bool) -> Option<&'static str> {
+        let is_open = !self.is_over() && !self.is_put;
+        self.refusal(is_call).filter(|_| !is_open).map(|refusal| refusal.describe().1)
+    }
+
     fn refusal(&self, is_call: bool) -> Option<Refusal> {
         match self.lineage {
             // A queue still names it.

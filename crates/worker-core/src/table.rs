@@ -49,6 +49,11 @@ impl Table {
         &mut self.entries[slot as usize]
     }
 
+    /// For which use a slot is kept, or will be; `None` for one that was never used.
+    pub(crate) fn generation(&self, slot: u32) -> Option<u32> {
+        self.entries.get(slot as usize).map(|entry| entry.generation)
+    }
+
     /// Slots in use, in order.
     pub(crate) fn used(&self) -> impl Iterator<Item = (u32, &Entry)> {
         self.entries

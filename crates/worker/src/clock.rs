@@ -10,6 +10,10 @@ impl Clock {
         Self(Instant::now())
     }
 
+    pub(crate) fn ns_of(&self, moment: Instant) -> u64 {
+        moment.saturating_duration_since(self.0).as_nanos() as u64
+    }
+
     pub(crate) fn now_ns(&self) -> u64 {
         self.0.elapsed().as_nanos() as u64
     }

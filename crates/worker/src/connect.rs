@@ -159,6 +159,8 @@ impl Runtime {
         let engine = Engine::new(Core::new(nobody), links, control, Arc::clone(&store), Clock::start());
         Ok(Self {
             num_cancelled: engine.running.counter(),
+            clock: engine.clock,
+            began_ns: Arc::clone(&engine.began_ns),
             forgotten: Arc::clone(&engine.links.forgotten),
             engine: Mutex::new(engine),
             poller: Mutex::new(()),

@@ -102,6 +102,10 @@ impl Engine {
                 }
                 Ok(())
             }
+            Kind::Explain => {
+                self.on_explain(&decode(body)?);
+                Ok(())
+            }
             Kind::CertificateRenewed => self.on_certificate(decode(body)?),
             Kind::LogLines => {
                 self.on_log_lines(decode(body)?);

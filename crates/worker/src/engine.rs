@@ -8,12 +8,14 @@ use crate::known_death::KnownDeath;
 use crate::known_group::KnownGroup;
 use crate::link::{ControlLink, Credentials, Links};
 use crate::log_line::LogLine;
+use crate::past::Past;
 use crate::running::RunningCalls;
 use crate::work::{Executing, Work};
 use parking_lot::Condvar;
 use rustix::fd::OwnedFd;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use trygon_ids::{FunctionHash, OwnerIncarnation, PlacementGroupId, WorkerId};
 use trygon_store::client::StoreClient;
 use trygon_wire::{Kind, control};
@@ -37,6 +39,10 @@ pub struct Engine {
     /// A death that the engine waits with.
     pub(crate) known_death: Option<KnownDeath>,
     pub(crate) clock: Clock,
+    /// Shared with the runtime: when the task began that the main thread runs.
+    pub(crate) began_ns: Arc<AtomicU64>,
+    /// What ended earlier attempts of own tasks.
+    pub(crate) past: Past,
     pub(crate) store: Arc<StoreClient>,
     pub(crate) replicas: Replicas,
     pub(crate) peer_of: HashMap<WorkerId, PeerIndex>,
@@ -121,6 +127,8 @@ impl Engine {
             credentials: Credentials::default(),
             known_death: None,
             clock,
+            began_ns: Arc::default(),
+            past: Past::default(),
             store,
             replicas: Replicas::default(),
             peer_of: HashMap::new(),

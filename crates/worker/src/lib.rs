@@ -19,6 +19,7 @@ mod copies;
 mod credit;
 mod engine;
 mod execute;
+mod explain;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod known_death;
@@ -30,6 +31,7 @@ mod lost;
 mod mode;
 mod objects;
 mod options;
+mod past;
 mod peer_frames;
 mod perform;
 mod placement_groups;

@@ -89,10 +89,9 @@ impl Engine {
                     self.control.send(Kind::CancelForced, &control::CancelForced { worker_id });
                 }
             }
-            Effect::Retried { function, attempt, left, reason } => {
-                let name = &self.core.function(function).name;
-                let line = retry_line(name, attempt, left, &reason);
-                self.say(&line);
+            Effect::Retried { slot, generation, peer, function, attempt, left, reason } => {
+                self.say(&retry_line(&self.core.function(function).name, attempt, left, &reason));
+                self.note_failed(slot, generation, attempt, peer, reason);
             }
             Effect::Complete { queue, token } => self.push_token(queue, token),
             Effect::WatchActor { actor } => {
@@ -111,6 +110,11 @@ impl Engine {
                 self.record_event(task.as_bytes().to_vec(), name, state, attempt);
             }
         }
+    }
+
+    fn note_failed(&mut self, slot: u32, generation: u32, attempt: u32, peer: Option<PeerIndex>, reason: String) {
+        let executor = peer.map(|peer| self.links.peer(peer).worker).filter(|executor| !executor.is_nil());
+        self.past.note(self.core.task_id(slot, generation), attempt, reason, executor);
     }
 
     /// A line of the engine itself for whoever reads the log: printed by the driver, written to standard error by a worker.

@@ -175,6 +175,22 @@ impl RunningCalls {
         ((running.generation, running.attempt) == (task.generation, task.attempt)).then_some(running)
     }
 
+    /// The call in this place of its caller's table: which attempt runs, and whether its code does.
+    pub(crate) fn look(&self, key: CallKey, generation: u32) -> Option<(u32, bool)> {
+        let running = self.get(key).filter(|running| running.generation == generation)?;
+        Some((running.attempt, running.has_begun))
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    /// Whether there is one only.
+    pub(crate) fn is_single(&self) -> bool {
+        self.first.is_some() && self.others.is_empty()
+    }
+
     pub(crate) fn is_cancelled(&self, key: CallKey, tag: u32) -> bool {
         self.get(key).is_some_and(|running| running.tag == tag && running.cancelled)
     }

@@ -112,9 +112,11 @@ def _actor_died(details: Details) -> BaseException:
 
 def _actor_unavailable(details: Details) -> BaseException:
     why = describe_death(details) if details.get("cause_kind") else _message(details) or "it restarts"
+    actor_id = details.get("actor_id")
+    more = f" `trygon explain {actor_id}` says how it is." if actor_id else ""
     text = (
         f"{_actor_name(details)} cannot be reached now: {why}."
-        " The call may or may not have run; try again, or set max_task_retries."
+        f" The call may or may not have run; try again, or set max_task_retries.{more}"
     )
     return _actor(exceptions.ActorUnavailableError, text, details)
 

@@ -174,8 +174,8 @@ pub(crate) enum DrainReason {
 /// What to explain.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct Explain {
-    /// The beginning of the id of an actor, a placement group, a node or a job; the name of an actor, a group or a task; or an error's code,
-    /// as TRY0007.
+    /// The id of a task, an object, an actor, a placement group, a node or a job, or the beginning of one; the name of an actor, a group or a
+    /// waiting task; or an error's code, as TRY0007.
     #[arg(value_name = "ID")]
     pub(crate) what: String,
     /// As JSON, for programs.

@@ -1,11 +1,10 @@
 //! What is said about nodes: shown to people, and found by what people call them.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Digits of a node's id that are shown.
 const SHOWN_DIGITS: usize = 12;
-const GIBIBYTE: f64 = (1_u64 << 30) as f64;
 
 /// Every node with its state, its address, its name, what is in use of what it has, and its labels.
 pub(super) fn render(out: &mut String, nodes: &[Value]) {
@@ -116,29 +115,6 @@ fn use_of(node: &Value) -> String {
 /// Whether people want to see a resource: not those that stand for a node or for a bundle of a group.
 pub(super) fn is_shown(name: &str) -> bool {
     !name.contains(':') && !name.contains("_group_")
-}
-
-/// What something needs: named amounts, or several of them, or words.
-pub(super) fn needs(value: &Value) -> String {
-    match value {
-        Value::Object(named) if named.is_empty() => "nothing".to_owned(),
-        Value::Object(named) => amounts(named),
-        Value::Array(several) => several.iter().map(needs).collect::<Vec<_>>().join(" | "),
-        other => text(other),
-    }
-}
-
-/// Named amounts, for people.
-fn amounts(named: &Map<String, Value>) -> String {
-    let shown = |(name, amount): (&String, &Value)| {
-        let amount = amount.as_f64().unwrap_or(0.0);
-        if name.ends_with("memory") {
-            format!("{name}: {:.2} GiB", amount / GIBIBYTE)
-        } else {
-            format!("{name}: {amount}")
-        }
-    };
-    named.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 /// An array's elements.

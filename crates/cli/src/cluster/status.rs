@@ -2,10 +2,11 @@
 
 use crate::cluster::args::Status;
 use crate::cluster::connection::connect;
-use crate::cluster::nodes::{self, is_shown, list, needs, text};
+use crate::cluster::nodes::{self, is_shown, list, text};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use trygon_explain::needs;
 
 /// What is asked for, beside what waits.
 const QUESTIONS: [&str; 7] =

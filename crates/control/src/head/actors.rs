@@ -23,6 +23,7 @@ impl Head {
         match self.actors.on_create(spec, &mut effects) {
             Created::Registered => {
                 self.job_of_actor.insert(actor, job);
+                self.note_actor(actor);
                 self.answer_early_actor(actor, out);
             }
             Created::Duplicate => reply.error = "an actor with this id exists".to_owned(),
@@ -58,6 +59,7 @@ impl Head {
         } else {
             self.actors.on_kill(actor, message.no_restart, &mut effects);
         }
+        self.note_actor(actor);
         self.perform_actors(effects, out);
     }
 
@@ -66,6 +68,7 @@ impl Head {
         let ActorStarted { actor_id: id, incarnation, error } = message;
         self.unsettle_actor(from, actor_id(&id));
         self.actors.on_started(from, actor_id(&id), incarnation, error, &mut effects);
+        self.note_actor(actor_id(&id));
         self.perform_actors(effects, out);
     }
 
@@ -100,11 +103,16 @@ impl Head {
             self.settle(node, placing.named, Settled::Actor(actor));
         }
         self.pids.insert(worker, message.pid);
+        self.note_actor(actor);
         self.perform_actors(effects, out);
     }
 
     /// Does what the lives of actors ask for.
     pub(super) fn perform_actors(&mut self, effects: Vec<Effect>, out: &mut Out) {
+        let concerned: BTreeSet<ActorId> = effects.iter().filter_map(actor_of).collect();
+        for actor in concerned {
+            self.note_actor(actor);
+        }
         for effect in effects {
             match effect {
                 Effect::Place { actor } => self.place(actor, out),
@@ -119,6 +127,7 @@ impl Head {
         }
         for actor in self.actors.take_forgotten() {
             self.job_of_actor.remove(&actor);
+            self.history.forget_actor(actor);
         }
     }
 
@@ -180,6 +189,17 @@ impl Head {
     /// Every process of a node that anything depends on.
     pub(super) fn known_processes_of(&self, node: NodeId) -> BTreeSet<WorkerId> {
         self.actors.processes_of(&node.as_bytes()[..PREFIX])
+    }
+}
+
+fn actor_of(effect: &Effect) -> Option<ActorId> {
+    match effect {
+        Effect::Place { actor } | Effect::Start { actor, .. } | Effect::Notify { actor, .. } => Some(*actor),
+        Effect::Rest { .. }
+        | Effect::Unplace { .. }
+        | Effect::Running { .. }
+        | Effect::Drain { .. }
+        | Effect::Kill { .. } => None,
     }
 }
 

@@ -166,8 +166,12 @@ impl Head {
     pub(super) fn on_process_ended(&mut self, process: WorkerId, death: &Death, out: &mut Out) {
         let mut effects = Vec::new();
         self.pids.remove(&process);
+        let actor = self.actors.on_worker(process);
         self.groups.on_process_died(process);
         self.actors.on_process_died(process, &crate::translate::death_from_wire(death), &mut effects);
+        if let Some(actor) = actor {
+            self.note_actor(actor);
+        }
         self.perform_actors(effects, out);
     }
 }

@@ -154,6 +154,7 @@ impl Head {
         } else {
             let mut effects = Vec::new();
             self.groups.on_reserved(group, self.now_us, &mut effects);
+            self.note_group(group, "");
             self.tell_news_to_all(group, out);
             self.perform_groups(effects, out);
         }
@@ -235,6 +236,7 @@ impl Head {
         }
         if is_any {
             self.groups.on_lost(group);
+            self.note_group(group, &format!("node {node} has them no more: it ended, or came back without them"));
             self.tell_news_to_all(group, out);
         }
         self.attempt(group, out);

@@ -55,8 +55,12 @@ impl Head {
             ("class_name", string(&actor.spec.class_name)),
             ("state", string(actor.state_name())),
             ("node_id", at.map_or_else(|| string(""), |node| hex(node.as_bytes()))),
+            ("pid", actor.worker().and_then(|worker| self.pids.get(&worker)).copied().unwrap_or(0).to_string()),
+            ("incarnation", actor.incarnation.to_string()),
+            ("max_restarts", actor.spec.max_restarts.to_string()),
             ("needs", array([resources_json(&actor.spec.placement)])),
             ("why", string(&why)),
+            ("history", self.history.actor_json(self.now_us, id)),
         ])
     }
 
@@ -95,6 +99,7 @@ impl Head {
             ("attempt", plan.map_or(0, |plan| plan.attempt).to_string()),
             ("bundles", array(places.iter().enumerate().map(bundle))),
             ("why", string(&why)),
+            ("history", self.history.group_json(self.now_us, group.spec.group)),
         ])
     }
 
@@ -116,7 +121,9 @@ impl Head {
             ("total", resources_json(&node.total)),
             ("free", resources_json(&node.free)),
             ("waiting", node.view.waiting.to_string()),
+            ("fenced", self.is_fenced(id).to_string()),
             ("why", string(why)),
+            ("history", self.history.node_json(self.now_us, id)),
         ])
     }
 }

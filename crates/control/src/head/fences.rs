@@ -1,6 +1,7 @@
 //! Nodes that are fenced: stopped at once, and not let in again before somebody says so.
 
 use crate::head::fence_table::Fence;
+use crate::head::history::What;
 use crate::head::{Head, Out};
 use trygon_ids::NodeId;
 use trygon_proto::v1::head_to_node::Body;
@@ -25,10 +26,13 @@ impl Head {
         let first = entry.first_id;
         if message.is_over {
             self.fences.of_first.remove(&first);
+            self.history.of_node(self.now_us, node, What::Fenced("may come in again: its fence was taken away".into()));
             return;
         }
         let fence = Fence { reason: message.reason.clone(), machine: machine_of(&entry.view.address) };
         self.fences.of_first.insert(first, fence);
+        let why = format!("was fenced: {}", message.reason);
+        self.history.of_node(self.now_us, node, What::Fenced(why.into()));
         if entry.view.state == "dead" {
             return;
         }

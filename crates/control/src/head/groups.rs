@@ -45,6 +45,7 @@ impl Head {
         };
         if error.is_empty() {
             self.job_of_group.insert(group, job);
+            self.note_group(group, "");
             self.tell_news(node, group, out);
         }
         if request_id != 0 {
@@ -97,6 +98,7 @@ impl Head {
     pub(super) fn on_group_reserved(&mut self, group: PlacementGroupId, out: &mut Out) {
         let mut effects = Vec::new();
         self.groups.on_reserved(group, self.now_us, &mut effects);
+        self.note_group(group, "");
         self.tell_news_to_all(group, out);
         self.perform_groups(effects, out);
     }
@@ -145,6 +147,7 @@ impl Head {
     fn release(&mut self, group: PlacementGroupId, out: &mut Out) {
         self.homeless_groups.retain(|other| *other != group);
         self.job_of_group.remove(&group);
+        self.note_group(group, "");
         let group_id = group.as_bytes().to_vec();
         if let Some(node) = self.group_node.remove(&group) {
             Self::tell(node, Body::ReleaseGroup(ReleaseGroup { group_id, attempt: 0 }), out);

@@ -1,6 +1,7 @@
 //! The nodes of the cluster: they come, say what they have, and go.
 
 use crate::head::fences::first_id;
+use crate::head::history::What;
 use crate::head::node_table::{NodeEntry, PREFIX, without_groups};
 use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
@@ -89,6 +90,7 @@ impl Head {
             self.view.put(entry.state(node));
         }
         self.nodes.by_id.insert(node, entry);
+        self.history.of_node(self.now_us, node, if is_known { What::Runs } else { What::Began });
         self.note_member(node);
         let registered = Registered {
             node_number: number,
@@ -213,6 +215,7 @@ impl Head {
         entry.load = Load::default();
         let view = entry.view.clone();
         self.nodes.count -= 1;
+        self.history.of_node(now_us, node, What::Ended(message.into()));
         self.view.remove(node);
         self.note_member(node);
         self.news.stop(node);
@@ -236,6 +239,7 @@ impl Head {
         "draining".clone_into(&mut entry.view.state);
         message.reason.clone_into(&mut entry.view.message);
         let view = entry.view.clone();
+        self.history.of_node(self.now_us, node, What::Drains(message.reason.as_str().into()));
         if !self.nodes.is_alone() {
             self.view.put(self.nodes.by_id[&node].state(node));
         }
@@ -270,6 +274,7 @@ impl Head {
         let oldest = self.nodes.by_id.iter().filter(|(_, entry)| entry.view.state == "dead");
         if let Some(node) = oldest.min_by_key(|(_, entry)| entry.view.node_number).map(|(node, _)| *node) {
             self.nodes.by_id.remove(&node);
+            self.history.forget_node(node);
             self.nodes.by_prefix.retain(|_, other| *other != node);
             self.nodes.by_address.retain(|_, other| *other != node);
             self.news.forget(node);

@@ -1,6 +1,7 @@
 //! What the head knows.
 
 use crate::head::fence_table::Fences;
+use crate::head::history::History;
 use crate::head::news::News;
 use crate::head::node_table::Nodes;
 use crate::head::placing::Placing;
@@ -80,6 +81,8 @@ pub struct Head {
     pub(super) heard_of: BTreeMap<PlacementGroupId, BTreeSet<NodeId>>,
     /// Kept over a restart too: the journal behind a snapshot goes on from exactly this state.
     pub(super) early: Early,
+    /// For people who ask.
+    pub(super) history: History,
 }
 
 impl Head {

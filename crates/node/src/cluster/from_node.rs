@@ -67,6 +67,8 @@ impl Service {
                 self.tell_node(node, Body::Renewed(renewed));
             }
             Body::Renewed(message) => self.on_renewed(&message),
+            Body::AskStory(message) => self.on_ask_story(node, message),
+            Body::Story(message) => self.on_story(node, &message),
         }
     }
 

@@ -33,14 +33,19 @@ pub(crate) fn stamped(message: &str) -> String {
     format!("{} {message}\n", stamp())
 }
 
-/// The time as people read it, in UTC.
+/// The time as people read it.
 fn stamp() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = since.as_secs();
+    time_text(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time in milliseconds since the epoch as people read it, in UTC.
+pub(crate) fn time_text(time_ms: u64) -> String {
+    let seconds = time_ms / 1000;
     let (day, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, date) = civil(day);
     let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!("{year}-{month:02}-{date:02} {hour:02}:{minute:02}:{:02}.{:03}", second % 60, since.subsec_millis())
+    format!("{year}-{month:02}-{date:02} {hour:02}:{minute:02}:{:02}.{:03}", second % 60, time_ms % 1000)
 }
 
 /// Year, month and day of a day since 1970: eras of 400 years, years that begin in March.

@@ -5,5 +5,5 @@ pub mod folder;
 mod log;
 mod state;
 
-pub(crate) use log::{append, stamped};
+pub(crate) use log::{append, stamped, time_text};
 pub(crate) use state::{Arriving, LISTENER, Role, Session};

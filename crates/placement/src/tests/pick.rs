@@ -1,8 +1,8 @@
 //! The default choice, turns, bindings, labels, and why nobody will do.
 
 use crate::tests::{Dice, id, node, set, with_free_cpus};
-use crate::{ActorPlace, Demand, Labels, Pick, Seat, View};
-use trygon_ids::NodeId;
+use crate::{ActorPlace, Demand, Labels, NodeState, Pick, Seat, View};
+use trygon_ids::{NodeId, PlacementGroupId};
 use trygon_resources::ResourceSet;
 
 fn demand(entries: &[(&str, f64)]) -> Demand {
@@ -164,6 +164,28 @@ fn what_nobody_has_is_named() {
     let (own, none): (ResourceSet, Labels) = (set(&[("GPU", 4.0)]), Labels::new());
     let together = view.explain(&demand(&[("CPU", 1.0), ("GPU", 4.0)]), &[(&own, &none)]);
     assert!(together.contains("which no one node has together"), "{together}");
+}
+
+#[test]
+fn each_node_is_judged() {
+    let mut view = View::default();
+    view.put(node(0, &[("CPU", 10.0)], &[("CPU", 0.0)]));
+    view.put(node(1, &[("CPU", 2.0), ("GPU", 1.0)], &[("CPU", 2.0), ("GPU", 1.0)]));
+    let judged = |entries: &[(&str, f64)]| -> Vec<String> {
+        view.judge(&demand(entries), &[]).into_iter().map(|(_, verdict)| verdict).collect()
+    };
+    assert_eq!(judged(&[("CPU", 1.0)]), ["is full: 0 of 10 CPU are free", "has room"]);
+    assert_eq!(judged(&[("CPU", 4.0), ("GPU", 1.0)]), ["cannot: it has no GPU", "cannot: it has 2 CPU in all"]);
+    let labels = judged(&[("CPU", 1.0), ("labels:zone=b", 1.0)]);
+    assert_eq!(labels, ["cannot: it has not the labels zone=b", "has room"]);
+    let bound = view.judge(&demand(&[("CPU", 1.0), (&format!("node_id:{}", id(1)), 1.0)]), &[]);
+    assert_eq!(bound, [(id(1), "has room".to_owned())]);
+    let group = PlacementGroupId::new([5; PlacementGroupId::LEN]);
+    let part = format!("CPU_group_0_{group}");
+    assert_eq!(judged(&[(&part, 1.0)]), ["has no such bundle", "has no such bundle"]);
+    let draining = NodeState { is_draining: true, ..node(9, &[("CPU", 1.0)], &[("CPU", 1.0)]) };
+    let alone = View::default().judge(&demand(&[("CPU", 1.0)]), &[draining]);
+    assert_eq!(alone, [(id(9), "takes no new work: it is drained".to_owned())]);
 }
 
 #[test]

@@ -1,8 +1,34 @@
 //! The store's figures, as the state query `store` shows them.
 
 use crate::server::store_server::StoreServer;
+use trygon_ids::ObjectId;
+use trygon_wire::control::StoredFacts;
 
 impl StoreServer {
+    /// Where an object lies on this node, for people who ask.
+    pub fn stored_facts(&self, object: &ObjectId) -> Vec<StoredFacts> {
+        let facts = self.table.find(object).into_iter().map(|view| {
+            let catalogue = self.spilling.spiller.as_ref().map(|spiller| &spiller.catalogue);
+            let file = view.part.and_then(|part| catalogue?.describe(part.file));
+            let place = match (view.is_in_memory, view.part) {
+                (true, _) if view.is_copy => "copy",
+                (true, _) => "memory",
+                (false, Some(_)) => "file",
+                (false, None) => "unreadable",
+            };
+            StoredFacts {
+                object_id: view.object.as_bytes().to_vec(),
+                size_bytes: view.location.size_bytes,
+                place: place.to_owned(),
+                file: file.unwrap_or_default(),
+                readers: view.readers as u32,
+                held_for_readers: view.is_held_for_readers,
+                is_looked_at: view.is_looked_at,
+            }
+        });
+        facts.collect()
+    }
+
     /// The figures as a JSON object.
     pub fn stats_json(&self) -> String {
         let stats = self.stats();

@@ -43,6 +43,12 @@ impl Catalogue {
         }
     }
 
+    /// The name of a file and of its folder, for people.
+    pub(crate) fn describe(&self, file: u64) -> Option<String> {
+        let place = self.known.lock().get(&file)?.place;
+        Some(format!("file {file} in {}", self.places.get(place)?.name()))
+    }
+
     /// Opens an object's file.
     pub(crate) fn open(&self, part: FilePart, size_bytes: u64) -> Result<OpenPart, String> {
         let known = self.known.lock();

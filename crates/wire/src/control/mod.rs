@@ -6,6 +6,7 @@
 mod actors;
 mod certificate;
 mod environments;
+mod explain;
 mod objects;
 mod placement_groups;
 mod processes;
@@ -14,6 +15,7 @@ mod sessions;
 pub use actors::*;
 pub use certificate::*;
 pub use environments::*;
+pub use explain::*;
 pub use objects::*;
 pub use placement_groups::*;
 pub use processes::*;

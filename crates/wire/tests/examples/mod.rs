@@ -1,6 +1,7 @@
 //! One filled example of every frame that is sent. The values are made up; no two fields of one message have the same number.
 
 mod actors;
+mod explain;
 mod leases;
 mod objects;
 mod peer;
@@ -33,6 +34,7 @@ pub(crate) fn all() -> Vec<(Kind, Vec<u8>)> {
     objects::put(&mut examples);
     placement_groups::put(&mut examples);
     service::put(&mut examples);
+    explain::put(&mut examples);
     examples.0
 }
 

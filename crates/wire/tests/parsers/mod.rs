@@ -56,6 +56,8 @@ messages! {
     SegmentReturn => control::SegmentReturn,
     ObjectSealed => control::ObjectSealed,
     ObjectFree => control::ObjectFree,
+    Explain => control::Explain,
+    Explained => control::Explained,
     StateQuery => control::StateQuery,
     KeyValueRequest => control::KeyValueRequest,
     TaskEvents => control::TaskEvents,

@@ -15,3 +15,4 @@ mod ownership;
 mod programs;
 mod retries;
 mod streams;
+mod views;

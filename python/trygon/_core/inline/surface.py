@@ -173,6 +173,7 @@ def surface(engine: Engine, info: dict[str, Any], started: dict[str, Any]) -> di
         "is_canceled": lambda: (work := current_work.get()) is not None and work.is_cancelled,
         "kill_actor": lambda actor_id, no_restart: actors.kill(engine, actor_id, no_restart),
         "get_named_actor": lambda name, namespace: actors.find(engine, name, namespace),
+        "explain": _explain,
         "query_state": lambda what, argument="": _query(engine, info, started, what, argument),
         **engine.placement.functions(),
         "object_stats": lambda: _statistics(engine),
@@ -180,6 +181,12 @@ def surface(engine: Engine, info: dict[str, Any], started: dict[str, Any]) -> di
         "take_log_lines": list,
         "ActorMethodHandle": MethodHandle,
     }
+
+
+def _explain(wanted: str) -> tuple[str, str]:
+    from trygon.exceptions import RaySystemError
+
+    raise RaySystemError(f"Nothing is known of {wanted}: the inline mode has no daemon that could be asked.")
 
 
 def _statistics(engine: Engine) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 //! Objects sealed and freed in the order that two sockets allow.
 
-use super::env::{Env, MIB, at, reclaim, release, worker};
+use super::env::{Env, MIB, at, object, reclaim, release, worker};
 use crate::{Effect, Reject};
 use trygon_ids::SegmentId;
 
@@ -26,6 +26,17 @@ fn a_writer_that_owns_the_object_has_taken_the_space_itself() {
     env.free(1, 1, at(segment, 0, 1000), true);
     env.seal(1, 2, at(segment, 0, 500), 1).expect("the range is used again");
     assert_eq!((env.take(), env.table.stats().objects), (vec![], 1));
+}
+
+#[test]
+fn an_object_is_found_by_its_id() {
+    let mut env = Env::new(100 * MIB);
+    let (segment, _) = env.segment(1, 1000);
+    env.seal(1, 1, at(segment, 0, 1000), 2).expect("fine");
+    let found = env.table.find(&object(1));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].is_in_memory && !found[0].is_copy && found[0].location == at(segment, 0, 1000));
+    assert!(env.table.find(&object(2)).is_empty());
 }
 
 #[test]
