@@ -15,10 +15,8 @@
 //! - **OWN-7** a reply of another attempt changes nothing.
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
 //! - **OWN-8** of a dead worker's tasks, those not started consume no retry; where nobody can say which were, all may have been.
-//! - **OWN-9** objects on a node that drains are moved to their owners' nodes; until a copy is there they are where they were.
 //! - **RETRY-1** a task that waits for its next attempt is tried when its time has come, and only once.
-//! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
-//! - **FLOW-2** inline values are counted in bytes.
+//! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait; **FLOW-2** so are inline values.
 #![forbid(unsafe_code)]
 
 mod actors;
