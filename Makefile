@@ -99,6 +99,7 @@ sim: ## the seeded simulator: SEEDS=200 of them, then its planted defects
 test-python: wheel ## end-to-end tests of the newest wheel: all on the oldest CPython from 3.11 on, some on each other one (K=... selects, EVERYTHING=1: all on all)
 	@mkdir -p $(REPORTS)
 	@$(ENVIRONMENTS) test > target/test-interpreters
+	@$(ENVIRONMENTS) s3
 	@mapfile -t pythons < target/test-interpreters; scripts/end-to-end.sh "$(REPORTS)" $(if $(K),-k '$(K)') -- "$${pythons[@]}"
 
 .PHONY: test-cluster

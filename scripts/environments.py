@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 REQUIREMENTS = ROOT / "scripts" / "requirements"
 OLDEST = (3, 11)
+# The server that tests of buckets use. Newer ones need a newer compiler.
+S3_SERVER, S3_SERVER_VERSION = "s3s-fs", "0.14.1"
 PROBE = (
     "import sys, os, json; print(json.dumps([sys.implementation.name, list(sys.version_info[:3]),"
     " os.path.realpath(sys.executable), sys.flags.safe_path]))"
@@ -100,6 +102,27 @@ def environment(name: str, python: Path, requirements: str) -> Path:
     return inside
 
 
+def s3_server() -> Path:
+    """Builds the S3 server of the tests unless it is there already; gives its program."""
+    folder = CACHE / S3_SERVER
+    program, stamp = folder / "bin" / S3_SERVER, folder / "stamp"
+    if not (program.exists() and stamp.exists() and stamp.read_text() == S3_SERVER_VERSION):
+        options = ["--version", S3_SERVER_VERSION, "--features", "binary", "--locked", "--force", "--root", folder]
+        run(
+            "cargo",
+            "install",
+            S3_SERVER,
+            *options,
+            "--target-dir",
+            folder / "target",
+            "--config",
+            "profile.release.debug=false",
+        )
+        shutil.rmtree(folder / "target")
+        stamp.write_text(S3_SERVER_VERSION)
+    return program
+
+
 def newest_wheel() -> Path:
     """The wheel that `make wheel` left."""
     wheels = sorted((ROOT / "target" / "wheels").glob("trygon-*.whl"), key=lambda path: path.stat().st_mtime)
@@ -123,13 +146,15 @@ def with_wheel(name: str, python: Path, requirements: str) -> Path:
 def main() -> None:
     """One word chooses what is made; the interpreters' paths are printed, one a line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["build", "run", "test", "list"])
+    parser.add_argument("what", choices=["build", "run", "test", "s3", "list"])
     what = parser.parse_args().what
     known = interpreters()
     first = next(iter(known.values()))
     if what == "list":
         for minor, path in known.items():
             print(f"{minor[0]}.{minor[1]} {path}")
+    elif what == "s3":
+        print(s3_server())
     elif what == "build":
         print(environment("build", first, "build.txt"))
     elif what == "run":

@@ -22,6 +22,21 @@ def test_places_of_objects(engine):
             get_object_locations(wrong)
 
 
+def test_places_say_what_is_in_files(tmp_path):
+    import spills
+
+    spills.start(tmp_path)
+    refs = [trygon.put(spills.value(number, 5_000_000)) for number in range(40)]
+    found = trygon.experimental.get_object_locations(refs)
+    state = spills.store()
+    # Some are written ahead, and in memory as well.
+    spilled = [ref for ref in refs if found[ref]["did_spill"]]
+    assert state["spilled_objects"] <= len(spilled) < 40 and len(spilled) >= 20
+    assert all(place["node_ids"] == [trygon.get_runtime_context().get_node_id()] for place in found.values())
+    values = trygon.get(spilled[:6], timeout=30)
+    assert all((value == spills.value(refs.index(ref), 5_000_000)).all() for value, ref in zip(values, spilled))
+
+
 def test_the_key_value_store(engine):
     from trygon.experimental import internal_kv as store
 

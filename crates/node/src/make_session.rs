@@ -31,7 +31,7 @@ pub(crate) fn make(start: &StartDaemon) -> Result<Service, String> {
         idle_worker_ms: start.idle_worker_ms,
         max_workers: start.max_workers,
         address: start.ip.clone(),
-        spill: spill_options(start.spill.clone(), Some(&path)),
+        spill: spill_options(start.spill.clone(), Some(&path))?,
     })
     .map_err(failed)?;
     let (cluster, address) = Entrance { start, node_id: service.identity.node_id, folder: &path }.enter()?;

@@ -67,6 +67,10 @@ pub fn run_inherited() -> io::Result<()> {
         );
         return refuse(&mut connection, message);
     }
+    let spill = match spill_options(start.spill.clone(), None) {
+        Ok(spill) => spill,
+        Err(message) => return refuse(&mut connection, message),
+    };
     let mut service = Service::new(NodeConfig {
         resources: start.resources.clone(),
         labels: start.labels.clone(),
@@ -74,7 +78,7 @@ pub fn run_inherited() -> io::Result<()> {
         idle_worker_ms: start.idle_worker_ms,
         max_workers: start.max_workers,
         address: "127.0.0.1".to_owned(),
-        spill: spill_options(start.spill.clone(), None),
+        spill,
     })?;
     service.register();
     service.take_driver(connection, start.driver_pid)?;

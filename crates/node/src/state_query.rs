@@ -1,11 +1,12 @@
 //! Questions about the node, answered in JSON.
 
 use crate::about::{VERSION, hostname};
+use crate::cluster::hex_bytes;
 use crate::service::Service;
 use crate::session::Role;
 use trygon_control::json::{array, hex, object, string};
 use trygon_control_core::TaskEvent;
-use trygon_ids::WorkerId;
+use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_proto::v1::from_process::Request;
 use trygon_resources::ResourceSet;
 use trygon_wire::Kind;
@@ -33,6 +34,7 @@ impl Service {
             "workers" => Some(self.workers_json()),
             "leases" => Some(self.leases_json()),
             "store" => Some(self.store_json()),
+            "objects_in_files" => Some(self.objects_in_files_json(argument)),
             _ => None,
         };
         // What the node does not know, the head does.
@@ -92,6 +94,22 @@ impl Service {
         let skipped = self.task_events.iter().count().saturating_sub(wanted);
         let events = array(self.task_events.iter().skip(skipped).map(task_event_json));
         object([("events", events), ("dropped", self.task_events.dropped().to_string())])
+    }
+
+    /// For each line of the argument, an object's id in hexadecimal, segment, offset and size with spaces between them, whether a file of
+    /// this node has it.
+    fn objects_in_files_json(&self, argument: &str) -> String {
+        array(argument.lines().map(|line| {
+            let (id, place) = line.split_once(' ').unwrap_or((line, ""));
+            let numbers: Vec<u64> = place.split(' ').filter_map(|number| number.parse().ok()).collect();
+            let found = match (ObjectId::from_bytes(&hex_bytes(id)), numbers.as_slice()) {
+                (Ok(object), [segment, offset_bytes, size_bytes]) => {
+                    self.store.has_file(&object, SegmentId(*segment), *offset_bytes, *size_bytes)
+                }
+                _ => false,
+            };
+            found.to_string()
+        }))
     }
 
     fn workers_json(&self) -> String {

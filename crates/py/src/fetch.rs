@@ -3,6 +3,7 @@
 use crate::buffers::Stored;
 use crate::codec::{Copied, decode};
 use crate::errors;
+use crate::fetch_ahead::{Ahead, Fetched, Limit};
 use crate::generator::ObjectRefGenerator;
 use crate::reference::{Key, ObjectRef};
 use crate::session::Session;
@@ -11,15 +12,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::Arc;
-use trygon_worker::core::{Location, Reference, SmallBytes, SystemError, Value};
+use trygon_worker::core::{Location, Reference, SystemError, Value};
 use trygon_worker::{Engine, Patience, StoreError, Urgency};
-
-/// A value taken from the engine, to be decoded without its lock.
-enum Fetched {
-    Inline(SmallBytes),
-    Stored(Location),
-    Error(Box<[u8]>),
-}
 
 fn watch(engine: &mut Engine, key: &Key) -> bool {
     match key {
@@ -58,9 +52,10 @@ pub(crate) fn get<'py>(py: Python<'py>, refs: &Bound<'py, PyAny>, timeout: Optio
     if let Ok(reference) = refs.cast_exact::<ObjectRef>() {
         let session = usable(py, reference.get())?;
         let key = reference.get().key();
+        let limit = Limit::new(timeout);
         wait_for_all(py, &session, &[key], timeout, refs)?;
         let fetched = take(&session.runtime.lock(), &key);
-        return value(py, &session, fetched, reference);
+        return value(py, &session, fetched, reference, limit);
     }
     let Ok(list) = refs.cast::<PyList>() else {
         let kind = refs.get_type().name()?;
@@ -72,12 +67,17 @@ pub(crate) fn get<'py>(py: Python<'py>, refs: &Bound<'py, PyAny>, timeout: Optio
     let session = usable(py, reference_of(&first)?.get())?;
     let references = list.iter().map(|item| reference_of(&item).cloned()).collect::<PyResult<Vec<_>>>()?;
     let keys: Vec<Key> = references.iter().map(|reference| reference.get().key()).collect();
+    let limit = Limit::new(timeout);
     wait_for_all(py, &session, &keys, timeout, refs)?;
     let engine = session.runtime.lock();
     let fetched: Vec<Fetched> = keys.iter().map(|key| take(&engine, key)).collect();
+    let is_all_in_memory = engine.is_all_in_memory();
     drop(engine);
-    let values =
-        fetched.into_iter().zip(&references).map(|(fetched, reference)| value(py, &session, fetched, reference));
+    let mut ahead = if is_all_in_memory { Ahead::nothing() } else { Ahead::of(&references, &fetched) };
+    let values = fetched.into_iter().zip(&references).map(|(fetched, reference)| {
+        ahead.next(&session);
+        value(py, &session, fetched, reference, limit)
+    });
     Ok(PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?.into_any())
 }
 
@@ -142,10 +142,11 @@ fn value<'py>(
     session: &Arc<Session>,
     fetched: Fetched,
     reference: &Bound<'py, ObjectRef>,
+    limit: Limit,
 ) -> PyResult<Bound<'py, PyAny>> {
     match fetched {
         Fetched::Inline(bytes) => decode(py, session, &Copied(bytes.as_slice())),
-        Fetched::Stored(location) => stored(py, session, location, &reference.clone().unbind()),
+        Fetched::Stored(location) => stored(py, session, location, &reference.clone().unbind(), limit),
         Fetched::Error(error) => Err(errors::from_bytes(py, &error)),
     }
 }
@@ -156,15 +157,18 @@ pub(crate) fn stored<'py>(
     session: &Arc<Session>,
     location: Location,
     pin: &Py<ObjectRef>,
+    limit: Limit,
 ) -> PyResult<Bound<'py, PyAny>> {
     let runtime = &session.runtime;
     let reference = pin.get().reference();
     let object = reference.object;
     if runtime.lock().must_ask(&location) {
-        // A task's argument; what `get` is asked for was waited for already. Ctrl-C and a cancelled task end this wait.
-        let patience = Patience::for_ever();
-        let arrived = |engine: &mut Engine| engine.fetch(&object, location, Urgency::Argument) || engine.is_closed();
-        crate::gil::wait(py, runtime, &patience, arrived)?;
+        // A task's argument, or in a file. Ctrl-C and a cancelled task end this wait.
+        let urgency = if limit.is_argument { Urgency::Argument } else { Urgency::Get };
+        let arrived = |engine: &mut Engine| engine.fetch(&object, location, urgency) || engine.is_closed();
+        if !crate::gil::wait(py, runtime, &limit.patience(), arrived)? {
+            return Err(limit.exceeded(py, &object));
+        }
     }
     let reason = match crate::gil::detached(py, || runtime.stored_bytes(&object, location)) {
         Ok(bytes) => return decode(py, session, &Stored { bytes: &bytes, pin }),
@@ -183,7 +187,7 @@ pub(crate) fn stored<'py>(
     }
     let key = Key::Borrowed(reference);
     let fetched = take(&runtime.lock(), &key);
-    value(py, session, fetched, pin.bind(py))
+    value(py, session, fetched, pin.bind(py), limit)
 }
 
 /// The first `num_returns` references, in their order, whose objects are there, and the others. Arguments were checked by the package.

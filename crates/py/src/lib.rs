@@ -10,6 +10,7 @@ mod completions;
 mod encoded;
 mod errors;
 mod fetch;
+mod fetch_ahead;
 mod functions;
 mod generator;
 mod gil;

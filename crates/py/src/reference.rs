@@ -8,7 +8,8 @@ use pyo3::types::{PyBytes, PyTuple, PyType};
 use std::cell::RefCell;
 use std::sync::Arc;
 use trygon_ids::{ObjectId, WorkerId};
-use trygon_worker::core::{Reference, Value};
+use trygon_worker::KnownPlace;
+use trygon_worker::core::Reference;
 
 /// Size of the id of an object.
 const ID_BYTES: usize = 28;
@@ -152,6 +153,9 @@ impl Drop for ObjectRef {
     }
 }
 
+/// Size in bytes, whether this node has it, segment and offset here, number of the other node that has it.
+type SizeAndPlace = (u64, bool, Option<(u64, u64)>, Option<u32>);
+
 #[pymethods]
 impl ObjectRef {
     #[classmethod]
@@ -194,15 +198,14 @@ impl ObjectRef {
         ""
     }
 
-    /// Size of the encoded value in bytes and whether it lies in the store, once that is known here.
-    fn _place(&self) -> Option<(u64, bool)> {
-        let reference = self.reference();
-        let engine = self.session.runtime.lock();
-        match engine.core.value_of(&reference)? {
-            Value::Inline(bytes) => Some((bytes.as_slice().len() as u64, false)),
-            Value::Stored(location) => Some((location.size_bytes, true)),
-            Value::Pending | Value::Error(_) => None,
-        }
+    /// Once that is known here: size of the encoded value in bytes, whether this node's store has it, its segment and offset there, and the
+    /// number of the other node that has it.
+    fn _place(&self) -> Option<SizeAndPlace> {
+        let KnownPlace { size_bytes, location, other_node, is_here } =
+            self.session.runtime.known_place(&self.reference())?;
+        let own = location.filter(|_| other_node.is_none());
+        let place = own.map(|location| (location.segment.0, location.offset_bytes));
+        Some((size_bytes, is_here, place, other_node))
     }
 
     /// How many bytes the id has.

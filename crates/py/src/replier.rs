@@ -5,6 +5,7 @@ use crate::cancel::{End, end_of};
 use crate::codec::{Copied, decode, encode};
 use crate::encoded::Encoded;
 use crate::fetch::{get, stored};
+use crate::fetch_ahead::Limit;
 use crate::hooks::Hooks;
 use crate::outgoing::{Outgoing, Unmade, encode_error, failed, status_of};
 use crate::reference::ObjectRef;
@@ -47,7 +48,7 @@ impl Replier {
                 Some(pin) => pin,
                 None => crate::reference::restore(py, &self.session, dependency.reference)?,
             };
-            stored(py, &self.session, location, &Bound::new(py, pin)?.unbind())
+            stored(py, &self.session, location, &Bound::new(py, pin)?.unbind(), Limit::of_argument())
         })
     }
 

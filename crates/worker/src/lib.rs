@@ -57,6 +57,7 @@ pub use launch::{LaunchError, launch};
 pub use link::{Definition, RetryRule};
 pub use log_line::LogLine;
 pub use objects::{StoredBytes, StoredWrite};
+pub use replicas::KnownPlace;
 pub use reply::{ReturnedValue, parse_returns};
 pub use requests::{ActorRegistration, KeyValueAnswer, NamedActorInfo, RequestError};
 pub use running::{CallKey, CancelListener};

@@ -250,20 +250,47 @@ impl Runtime {
         false
     }
 
-    /// Where the objects lie that are known here: size in bytes, and the number of the node; of the own one also when it has a copy.
-    pub fn known_nodes(&self, reference: &Reference) -> Option<(u64, Vec<u32>)> {
+    /// Where an object lies whose value is known here.
+    pub fn known_place(&self, reference: &Reference) -> Option<KnownPlace> {
         let engine = self.lock();
         match engine.core.value_of(reference)? {
-            Value::Inline(bytes) => Some((bytes.as_slice().len() as u64, Vec::new())),
+            Value::Inline(bytes) => {
+                let size_bytes = bytes.as_slice().len() as u64;
+                Some(KnownPlace { size_bytes, location: None, other_node: None, is_here: false })
+            }
             Value::Stored(location) => {
-                let mut nodes = vec![node_of(location.segment)];
+                let is_elsewhere = engine.is_elsewhere(location);
                 let has_copy = matches!(engine.replicas.copies.get(&reference.object), Some(Copy::Here(_)));
-                if has_copy && !nodes.contains(&engine.replicas.node_number) {
-                    nodes.push(engine.replicas.node_number);
-                }
-                Some((location.size_bytes, nodes))
+                Some(KnownPlace {
+                    size_bytes: location.size_bytes,
+                    location: Some(*location),
+                    other_node: is_elsewhere.then(|| node_of(location.segment)),
+                    is_here: !is_elsewhere || has_copy,
+                })
             }
             Value::Pending | Value::Error(_) => None,
         }
     }
+
+    /// Asks for objects that are looked at next, so that they come side by side.
+    pub fn fetch_ahead(&self, objects: &[(ObjectId, Location)]) {
+        let mut engine = self.lock();
+        for (object, location) in objects {
+            engine.fetch(object, *location, Urgency::Get);
+        }
+        engine.control.flush();
+    }
+}
+
+/// Where an object lies, as far as that is known.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownPlace {
+    /// Of the encoded value.
+    pub size_bytes: u64,
+    /// Its place in a store; `None` where it travels in messages.
+    pub location: Option<Location>,
+    /// Number of the node, if it is not this one.
+    pub other_node: Option<u32>,
+    /// Whether this node's store has it, or a copy.
+    pub is_here: bool,
 }

@@ -18,6 +18,9 @@ _COUNTS = {
 # The settings of spilling among Ray's `_system_config`, and `object_spilling_quota`, which is ours.
 SETTINGS = (*_SHARES, *_COUNTS, "automatic_object_spilling_enabled", "object_spilling_config")
 
+# What names the place in Ray's `object_spilling_config`, by its type.
+_PARAMETERS = {"filesystem": "directory_path", "smart_open": "uri"}
+
 
 def config(directory: Any, system_config: Any, where: str = "init()") -> dict[str, Any] | None:
     """What the daemon is told; None for the usual way. TypeError and ValueError name the option and what is allowed."""
@@ -65,30 +68,46 @@ def _directories(name: str, value: Any, where: str) -> list[str]:
     given = [] if value is None else [value] if isinstance(value, (str, os.PathLike)) else value
     if not isinstance(given, (list, tuple)) or not all(isinstance(it, (str, os.PathLike)) for it in given):
         raise TypeError(f"{name} of {where} must be a path or a list of paths, but {value!r} was given.")
-    paths = [os.fspath(it) for it in given]
-    if not all(paths):
-        raise ValueError(f"{name} of {where} must name a folder, but it is empty.")
-    for path in paths:
-        if "://" in path:
-            raise ValueError(f"{name} of {where} must be a folder of this machine, but {path!r} was given.")
-        if os.path.exists(path) and not os.path.isdir(path):
-            raise ValueError(f"{name} of {where} must be a folder, but {path} is a file.")
-    return [os.path.abspath(path) for path in paths]
+    return [_place(f"{name} of {where}", os.fspath(it)) for it in given]
+
+
+def _place(named: str, path: str) -> str:
+    """A folder from / on, or the address of a bucket."""
+    if not path:
+        raise ValueError(f"{named} must name a folder, but it is empty.")
+    scheme, _, rest = path.partition("://")
+    if rest and scheme == "s3":
+        if "@" in rest.split("/")[0]:
+            # Not repeated: it may be a password.
+            raise ValueError(
+                f"{named} must be like s3://bucket/prefix, without keys: the daemon takes them from its environment"
+                " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)."
+            )
+        return path
+    if "://" in path and not (scheme == "file" and rest.startswith("/")):
+        raise ValueError(
+            f"{named} must be a folder of this machine or s3://bucket/prefix, but one with {scheme}:// was given."
+        )
+    path = rest if rest else path
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise ValueError(f"{named} must be a folder, but {path} is a file.")
+    return os.path.abspath(path)
 
 
 def _of_config(named: str, value: Any, where: str) -> list[str]:
-    """The folders of Ray's `object_spilling_config`: a dict, or its JSON."""
+    """The folders and addresses of Ray's `object_spilling_config`: a dict, or its JSON."""
     example = '{"type": "filesystem", "params": {"directory_path": "/data/spill"}}'
     try:
         parsed = json.loads(value) if isinstance(value, str) else dict(value)
-        kind, paths = parsed.get("type"), parsed.get("params", {}).get("directory_path")
+        kind, given = parsed.get("type"), dict(parsed.get("params", {}))
     except (ValueError, TypeError, AttributeError):
         raise ValueError(f"{named} must be like {example}, but {value!r} was given.") from None
-    if kind != "filesystem":
-        raise ValueError(f'the type of {named} must be "filesystem", but {kind!r} was given.')
-    if not paths:
-        raise ValueError(f"{named} must be like {example}, but {value!r} was given.")
-    return _directories("directory_path of object_spilling_config", paths, where)
+    if kind not in _PARAMETERS:
+        raise ValueError(f'the type of {named} must be "filesystem" or "smart_open", but {kind!r} was given.')
+    parameter = _PARAMETERS[kind]
+    if not given.get(parameter):
+        raise ValueError(f"params of {named} must have {parameter!r} for the type {kind!r}, as in {example}.")
+    return _directories(f"{parameter} of object_spilling_config", given[parameter], where)
 
 
 def _share(named: str, value: Any) -> float:

@@ -7,8 +7,9 @@ use trygon_wire::control::SpillConfig;
 /// Where objects go when memory is full.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub(crate) struct SpillArgs {
-    /// Folder for objects when memory is full; more than once for several, which are used in turn [default: in the session's folder, or /tmp].
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder for objects when memory is full, or s3://BUCKET/PREFIX with keys in the environment (AWS_ACCESS_KEY_ID and others); more than
+    /// once for several, which are used in turn [default: in the session's folder, or /tmp].
+    #[arg(long, value_name = "PLACE")]
     pub(crate) object_spilling_directory: Vec<String>,
     /// Bytes that objects may take there [default: until 95 % of the disk are in use].
     #[arg(long, value_name = "BYTES")]
@@ -44,6 +45,16 @@ impl SpillArgs {
             take(&mut config, name, value)?;
         }
         for directory in &mut config.directories {
+            if let Some(path) = directory.strip_prefix("file://") {
+                *directory = path.to_owned();
+            } else if directory.starts_with("s3://") {
+                continue;
+            } else if directory.contains("://") {
+                let scheme = directory.split("://").next().unwrap_or_default();
+                return Err(format!(
+                    "--object-spilling-directory must be a folder or s3://BUCKET/PREFIX, not an address with {scheme}://"
+                ));
+            }
             let path = std::path::absolute(&*directory);
             let path = path.map_err(|error| format!("--object-spilling-directory {directory}: {error}"))?;
             *directory = path.to_string_lossy().into_owned();
@@ -72,24 +83,29 @@ fn take(config: &mut SpillConfig, name: &str, value: &Value) -> Result<(), Strin
     Ok(())
 }
 
-/// The folders of Ray's `object_spilling_config`, an object or its JSON.
+/// The folders and addresses of Ray's `object_spilling_config`, an object or its JSON.
 fn directories(value: &Value) -> Result<Vec<String>, String> {
     let wrong = || {
         "--system-config: object_spilling_config must be like \
-         {\"type\": \"filesystem\", \"params\": {\"directory_path\": \"/data/spill\"}}"
+         {\"type\": \"filesystem\", \"params\": {\"directory_path\": \"/data/spill\"}} or \
+         {\"type\": \"smart_open\", \"params\": {\"uri\": \"s3://bucket/prefix\"}}"
             .to_owned()
     };
     let parsed: Value = match value {
         Value::String(text) => serde_json::from_str(text).map_err(|_| wrong())?,
         other => other.clone(),
     };
-    if parsed["type"] != "filesystem" {
-        return Err(format!(
-            "--system-config: the type of object_spilling_config must be \"filesystem\", but it is {}",
-            parsed["type"]
-        ));
-    }
-    match &parsed["params"]["directory_path"] {
+    let name = match parsed["type"].as_str() {
+        Some("filesystem") => "directory_path",
+        Some("smart_open") => "uri",
+        _ => {
+            return Err(format!(
+                "--system-config: the type of object_spilling_config must be \"filesystem\" or \"smart_open\", but it is {}",
+                parsed["type"]
+            ));
+        }
+    };
+    match &parsed["params"][name] {
         Value::String(path) => Ok(vec![path.clone()]),
         Value::Array(paths) => paths.iter().map(|path| path.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
         _ => Err(wrong()),
@@ -114,6 +130,9 @@ mod tests {
         .expect("all allowed");
         assert_eq!((read.file_bytes, read.threshold, read.disk_share), (5, 0.5, 0.9));
         assert_eq!(read.directories, ["/a", "/b"]);
+        let addresses =
+            r#"{"object_spilling_config": {"type": "smart_open", "params": {"uri": ["s3://data/a", "file:///b"]}}}"#;
+        assert!(config(addresses).is_ok_and(|read| read.directories == ["s3://data/a", "/b"]));
         assert!(config(r#"{"automatic_object_spilling_enabled": false}"#).is_ok_and(|read| read.is_off));
     }
 
@@ -125,6 +144,8 @@ mod tests {
             (r#"{"automatic_object_spilling_enabled": "no"}"#, "true or false"),
             (r#"{"object_spilling_config": {"type": "tape"}}"#, "tape"),
             (r#"{"object_spilling_config": {"type": "filesystem"}}"#, "directory_path"),
+            (r#"{"object_spilling_config": {"type": "smart_open", "params": {"uri": 5}}}"#, "s3://bucket/prefix"),
+            (r#"{"object_spilling_config": {"type": "smart_open", "params": {"uri": "gs://data/x"}}}"#, "with gs://"),
             ("[]", "JSON object"),
         ] {
             assert!(config(given).is_err_and(|error| error.contains(named)), "{given}");

@@ -146,7 +146,7 @@ impl Service {
 }
 
 /// The bytes that hexadecimal digits stand for; none if they are none.
-fn hex_bytes(digits: &str) -> Vec<u8> {
+pub(crate) fn hex_bytes(digits: &str) -> Vec<u8> {
     let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
     pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect::<Option<Vec<u8>>>().unwrap_or_default()
 }

@@ -31,6 +31,7 @@ mod view;
 mod watch;
 
 pub(crate) use come_back::come_back;
+pub(crate) use drain::hex_bytes;
 pub(crate) use enter::Entrance;
 pub(crate) use given_up::GivenUp;
 pub(crate) use starter::Starter;

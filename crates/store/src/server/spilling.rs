@@ -225,6 +225,11 @@ impl StoreServer {
         Some(SpilledBytes { object, location, part, catalogue, reporter })
     }
 
+    /// Whether a file of this node has the object.
+    pub fn has_file(&self, object: &ObjectId, segment: SegmentId, offset_bytes: u64, size_bytes: u64) -> bool {
+        self.table.has_file(object, &ObjectLocation { segment, offset_bytes, size_bytes })
+    }
+
     fn unreadable_text(&self, object: &ObjectId) -> String {
         let reason = self.spilling.unreadable.get(object).map_or("its file cannot be read", String::as_str);
         format!("it was written to disk when memory was full, and cannot be read back: {reason}")
@@ -292,8 +297,10 @@ impl StoreServer {
 
     /// The end: no file stays.
     pub fn remove_files(&mut self) {
-        if let Some(spiller) = self.spilling.spiller.take() {
-            spiller.clear();
+        match self.spilling.spiller.take() {
+            Some(spiller) => spiller.clear(),
+            // Nothing was ever written, but the session is known there.
+            None => self.options.spill.remote.iter().for_each(|place| place.clear()),
         }
     }
 }

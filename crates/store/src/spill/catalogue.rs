@@ -21,13 +21,13 @@ struct Known {
 /// All files. Shared by the loop and the threads.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    pub(crate) places: Vec<Box<dyn Storage>>,
+    pub(crate) places: Vec<Arc<dyn Storage>>,
     /// A lock, because files are finished, read and deleted by different threads. Held for look-ups only.
     known: Mutex<HashMap<u64, Known>>,
 }
 
 impl Catalogue {
-    pub(crate) fn new(places: Vec<Box<dyn Storage>>) -> Self {
+    pub(crate) fn new(places: Vec<Arc<dyn Storage>>) -> Self {
         Self { places, known: Mutex::new(HashMap::new()) }
     }
 
@@ -50,7 +50,7 @@ impl Catalogue {
         let (place, checksums) = found.map(|(place, sums)| (place, sums.clone())).ok_or("its file was deleted")?;
         drop(known);
         let storage = self.places.get(place).ok_or("its folder is not known")?;
-        let stored = storage.open(part.file);
+        let stored = storage.open(part.file, part.offset_bytes..part.offset_bytes.saturating_add(size_bytes));
         let stored = stored.map_err(|error| format!("its file {} in {}: {error}", part.file, storage.name()))?;
         Ok(OpenPart {
             stored,

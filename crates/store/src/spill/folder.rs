@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use rustix::fs::FlockOperation;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -105,7 +106,7 @@ impl Storage for Folder {
         Ok(Box::new(IncomingFile { writer: Some(writer), path, target }))
     }
 
-    fn open(&self, file: u64) -> io::Result<Box<dyn Stored>> {
+    fn open(&self, file: u64, _bytes: Range<u64>) -> io::Result<Box<dyn Stored>> {
         Ok(Box::new(StoredFile(File::open(self.file(file, "objects")?)?)))
     }
 
@@ -136,7 +137,7 @@ impl Incoming for IncomingFile {
         }
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, _progress: &mut dyn FnMut()) -> io::Result<()> {
         if let Some(mut writer) = self.writer.take() {
             let flushed = writer.flush().and_then(|()| std::fs::rename(&self.path, &self.target));
             if flushed.is_err() {

@@ -26,6 +26,7 @@ pub use leftovers::remove_leftovers;
 pub use options::SpillOptions;
 pub(crate) use read::Restore;
 pub(crate) use spiller::Spiller;
+pub use storage::{Incoming, Storage, Stored};
 pub(crate) use write::{PartBytes, WriteJob};
 
 /// What has one checksum, and is read at once: as long as what is sent at once (`transfer::frames`).

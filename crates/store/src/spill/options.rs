@@ -1,5 +1,7 @@
 //! What the store is told of files.
 
+use crate::spill::storage::Storage;
+use std::sync::Arc;
 use trygon_store_core::SpillLimits;
 
 const THRESHOLD: f64 = 0.8;
@@ -12,12 +14,14 @@ const STORE_SHARE: u64 = 8;
 const MOST_WRITES: usize = 2;
 
 /// How objects are written to files.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct SpillOptions {
     /// Whether they are at all.
     pub is_on: bool,
-    /// Where the files are, used in turn: folders.
+    /// Where the files are, used in turn: folders, and the names of what `remote` has.
     pub directories: Vec<String>,
+    /// The places among them that are no folders.
+    pub remote: Vec<Arc<dyn Storage>>,
     /// The share of the store above which objects are written before anybody waits for space.
     pub threshold: f64,
     /// Bytes that go into one file, as far as there are so many.
@@ -41,6 +45,7 @@ impl SpillOptions {
         Self {
             is_on: !directories.is_empty(),
             directories,
+            remote: Vec::new(),
             threshold: THRESHOLD,
             file_bytes: FILE_BYTES,
             file_objects: FILE_OBJECTS,

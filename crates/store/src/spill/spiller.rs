@@ -33,8 +33,11 @@ pub(crate) struct Spiller {
 impl Spiller {
     /// Starts the threads.
     pub(crate) fn start(options: &SpillOptions, reporter: SpillReporter) -> io::Result<Self> {
-        let place = |directory: &String| -> io::Result<Box<dyn Storage>> {
-            Ok(Box::new(Folder::new(directory, options.disk_share)?))
+        let place = |directory: &String| -> io::Result<Arc<dyn Storage>> {
+            match options.remote.iter().find(|place| place.name() == *directory) {
+                Some(place) => Ok(place.clone()),
+                None => Ok(Arc::new(Folder::new(directory, options.disk_share)?)),
+            }
         };
         let places = options.directories.iter().map(place).collect::<io::Result<Vec<_>>>()?;
         let spiller = Self {

@@ -4,16 +4,19 @@ use crate::spill::BLOCK_BYTES;
 use crate::spill::catalogue::Catalogue;
 use crate::spill::disk_failure::DiskFailure;
 use crate::spill::events::{SpillEvent, SpillReporter};
+use crate::spill::storage::Incoming;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use trygon_shm::{ReadOnlyMapping, SegmentBytes};
 use trygon_store_core::FilePart;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Whoever waits for space is told that something happens, after so many bytes.
 const PROGRESS_BYTES: u64 = 16 << 20;
+/// Or after so long, where the place is slow.
+const PROGRESS_TIME: Duration = Duration::from_secs(1);
 
 /// Where an object's bytes are.
 #[derive(Debug)]
@@ -37,6 +40,31 @@ pub(crate) struct WriteJob {
     pub(crate) parts: Vec<PartBytes>,
 }
 
+/// Says that a file grows.
+struct Progress<'a> {
+    reporter: &'a SpillReporter,
+    untold_bytes: u64,
+    told: Instant,
+}
+
+impl<'a> Progress<'a> {
+    fn new(reporter: &'a SpillReporter) -> Self {
+        Self { reporter, untold_bytes: 0, told: Instant::now() }
+    }
+
+    fn wrote(&mut self, bytes: u64) {
+        self.untold_bytes += bytes;
+        if self.untold_bytes >= PROGRESS_BYTES || self.told.elapsed() >= PROGRESS_TIME {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        (self.untold_bytes, self.told) = (0, Instant::now());
+        self.reporter.report(SpillEvent::Progress);
+    }
+}
+
 type Checksums = HashMap<u64, Arc<[u64]>>;
 
 impl WriteJob {
@@ -50,8 +78,9 @@ impl WriteJob {
         for index in (0..count).map(|step| (file as usize + step) % count) {
             let Some(place) = catalogue.places.get(index) else { continue };
             let written = place.create(file, size_bytes).and_then(|mut incoming| {
-                let checksums = self.write(&mut *incoming, catalogue, reporter)?;
-                incoming.finish()?;
+                let mut progress = Progress::new(reporter);
+                let checksums = self.write(&mut *incoming, catalogue, &mut progress)?;
+                incoming.finish(&mut || progress.tell())?;
                 Ok(checksums)
             });
             match written {
@@ -67,24 +96,22 @@ impl WriteJob {
 
     fn write(
         &self,
-        incoming: &mut dyn crate::spill::storage::Incoming,
+        incoming: &mut dyn Incoming,
         catalogue: &Catalogue,
-        reporter: &SpillReporter,
+        progress: &mut Progress<'_>,
     ) -> io::Result<Checksums> {
         let mut all = Checksums::new();
-        let (mut offset, mut told) = (0, 0);
+        let mut offset = 0;
         for part in &self.parts {
             let mut checksums = Vec::new();
             part.for_each_block(catalogue, |block| {
                 checksums.push(xxh3_64(block));
-                incoming.append(block)
+                incoming.append(block)?;
+                progress.wrote(block.len() as u64);
+                Ok(())
             })?;
             all.insert(offset, checksums.into());
             offset += part.size_bytes();
-            if offset - told >= PROGRESS_BYTES {
-                told = offset;
-                reporter.report(SpillEvent::Progress);
-            }
         }
         Ok(all)
     }

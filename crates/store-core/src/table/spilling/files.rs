@@ -84,6 +84,13 @@ impl StoreTable {
         spilled.and_then(|spilled| spilled.part)
     }
 
+    /// Whether a file has the object, be it in memory too or not.
+    pub fn has_file(&self, object: &ObjectId, location: &ObjectLocation) -> bool {
+        let entry = self.segments.get(&location.segment).and_then(|entry| entry.objects.get(&location.offset_bytes));
+        let is_written = entry.is_some_and(|entry| entry.id == *object && matches!(entry.disk, OnDisk::Written(_)));
+        is_written || self.in_file(object, location).is_some()
+    }
+
     /// A file of which less than half is needed, to be written anew (SPILL-STORE-5).
     pub(crate) fn wasteful_file(&self) -> Option<(u64, Vec<Queued>)> {
         let wasteful = self.spill.files.iter().find(|(_, file)| {
