@@ -7,8 +7,7 @@
 //! - **OWN-1** an object has one owner: it lies in the table of the process whose incarnation its id carries, and nowhere else.
 //! - **OWN-2** the owner knows value, borrowers and uses: counts never go below zero and sum up to what holds them.
 //! - **OWN-3** an object without local reference, use, borrower or pending task is not in the table.
-//! - **OWN-4** a reference inside a value or an argument is counted until its receiver has reported; references inside a stored object are
-//!   edges held by the outer object's owner.
+//! - **OWN-4** a reference inside a value or an argument counts until its receiver has reported; inside a stored object it is an owner's edge.
 //! - **OWN-5** when an owner dies, every borrowed object of it holds an error.
 //! - **OWN-6** the task of a stored object is kept while the object is referred to, or is an argument of a kept task, within a bound of bytes;
 //!   a lost object is looked for elsewhere, or made again by its task, its lost arguments first.
@@ -16,7 +15,8 @@
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
 //! - **OWN-8** of a dead worker's tasks, those not started consume no retry; where nobody can say which were, all may have been.
 //! - **RETRY-1** a task that waits for its next attempt is tried when its time has come, and only once.
-//! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait; **FLOW-2** so are inline values.
+//! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
+//! - **FLOW-2** inline values are counted in bytes.
 #![forbid(unsafe_code)]
 
 mod actors;
