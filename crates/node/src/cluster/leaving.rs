@@ -1,6 +1,7 @@
 //! Other nodes that drain: the processes here move what they own there to this node, while it is to be had.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use trygon_ids::NodeId;
 
 /// Processes are told again so often: what was made there since is moved too.
@@ -21,8 +22,8 @@ impl Leaving {
     pub(crate) fn note(&mut self, node: NodeId, drains: bool, now_ms: u64) {
         if !drains {
             self.since_ms.remove(&node);
-        } else if !self.since_ms.contains_key(&node) {
-            self.since_ms.insert(node, now_ms);
+        } else if let Entry::Vacant(entry) = self.since_ms.entry(node) {
+            entry.insert(now_ms);
             self.again_ms = now_ms;
         }
     }
