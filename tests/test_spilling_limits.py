@@ -232,7 +232,7 @@ def test_another_node_gets_what_is_in_files(tmp_path: Path) -> None:
     [
         ({"object_spilling_directory": 3}, TypeError, "object_spilling_directory"),
         ({"object_spilling_directory": ""}, ValueError, "object_spilling_directory"),
-        ({"object_spilling_directory": "s3://bucket/here"}, ValueError, "folder of this machine"),
+        ({"object_spilling_directory": "gs://bucket/here"}, ValueError, "folder of this machine"),
         ({"_system_config": {"object_spilling_threshold": 2}}, ValueError, "at most 1"),
         ({"_system_config": {"min_spilling_size": 0}}, ValueError, "min_spilling_size"),
         ({"_system_config": {"max_fused_object_count": "5"}}, TypeError, "max_fused_object_count"),

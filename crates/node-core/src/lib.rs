@@ -28,6 +28,7 @@ mod bundle;
 mod bundles;
 mod claim;
 mod cluster;
+mod defects;
 mod dispatch;
 mod effect;
 mod environment;
@@ -59,12 +60,11 @@ mod spill;
 mod state;
 mod step;
 mod take_back;
-mod waiting;
-mod worker;
-
 #[cfg(test)]
 mod tests;
-
+mod waiting;
+mod worker;
+pub use defects::NodeDefects;
 pub use effect::{Effect, QueuedDemand, StopReason};
 pub use environment::{EnvironmentId, PLAIN};
 pub use event::{ActorRequest, Event, GroupRequest, LeaseRequest, RemoteAsk};

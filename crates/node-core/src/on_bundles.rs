@@ -58,8 +58,10 @@ impl Node {
     /// What the attempt holds goes back: what is free at once, the rest when what runs there has ended.
     pub(crate) fn on_bundles_return(&mut self, group: PlacementGroupId, attempt: u32, effects: &mut Vec<Effect>) {
         let bundles = self.groups.get(&group).into_iter().flatten();
-        let theirs: Vec<usize> =
-            bundles.filter(|(_, bundle)| bundle.attempt == attempt).map(|(index, _)| *index).collect();
+        let theirs: Vec<usize> = bundles
+            .filter(|(_, bundle)| bundle.attempt == attempt || self.defects.attempt_ignored)
+            .map(|(index, _)| *index)
+            .collect();
         for index in theirs {
             let inside: Vec<(LeaseId, WorkerId)> = self
                 .leases

@@ -52,7 +52,7 @@ impl Node {
     pub(crate) fn end_orphans(&mut self, is_orphan: impl Fn(&Lease) -> bool, effects: &mut Vec<Effect>) {
         let orphans: Vec<(LeaseId, WorkerId)> =
             self.leases.iter().filter(|(_, lease)| is_orphan(lease)).map(|(id, lease)| (*id, lease.worker)).collect();
-        for (lease, worker) in orphans {
+        for (lease, worker) in orphans.into_iter().filter(|_| !self.defects.orphans_kept) {
             self.workers.insert(worker, Life::Exiting { lease: Some(lease) });
             effects.push(Effect::StopWorker { worker, reason: StopReason::OwnerDied });
         }

@@ -35,6 +35,10 @@ impl Node {
         let is_inside = |lease: &Lease| lease.held.bundle.is_some_and(|(of, _)| of == group);
         let inside: Vec<(LeaseId, WorkerId)> =
             self.leases.iter().filter(|(_, lease)| is_inside(lease)).map(|(id, lease)| (*id, lease.worker)).collect();
+        if self.defects.group_outlived {
+            self.groups.remove(&group);
+            return;
+        }
         for (lease, worker) in inside {
             self.workers.insert(worker, Life::Exiting { lease: Some(lease) });
             effects.push(Effect::StopWorker { worker, reason: StopReason::GroupRemoved });

@@ -33,6 +33,9 @@ impl Node {
             return;
         };
         self.end_lease(lease);
+        if self.defects.ended_held {
+            return;
+        }
         let Some(life) = self.workers.get_mut(&worker) else {
             return;
         };
@@ -41,6 +44,9 @@ impl Node {
         } else {
             *life = Life::Idle { since_ms: now_ms };
             self.idle.push_back(worker);
+            if self.defects.idle_twice {
+                self.idle.push_back(worker);
+            }
         }
     }
 
@@ -50,7 +56,9 @@ impl Node {
         if memory_limit(&lease.held.amounts).is_some() {
             self.lifted_limits.push((lease.worker, id));
         }
-        self.release(&lease.held);
+        if !self.defects.held_kept {
+            self.release(&lease.held);
+        }
         if let Some(lent) = lease.lent
             && let Some(books) = self.books(lease.held.bundle)
         {

@@ -31,7 +31,7 @@ impl Node {
         workers: &[WorkerMemory],
         effects: &mut Vec<Effect>,
     ) {
-        if self.memory_victim.is_some() {
+        if self.memory_victim.is_some() && !self.defects.many_victims {
             return;
         }
         let Some(victim) = self.choose_victim(excess_bytes, workers) else {
@@ -48,7 +48,10 @@ impl Node {
 
     fn choose_victim(&self, excess_bytes: u64, workers: &[WorkerMemory]) -> Option<WorkerId> {
         let leased = workers.iter().filter_map(|memory| Some((memory, self.lease_of_worker(memory.worker)?)));
-        let leased: Vec<(&WorkerMemory, (LeaseId, bool))> = leased.collect();
+        let mut leased: Vec<(&WorkerMemory, (LeaseId, bool))> = leased.collect();
+        if self.defects.idle_victims {
+            leased = workers.iter().map(|memory| (memory, (LeaseId::MAX, false))).collect();
+        }
         let largest_bytes = leased.iter().map(|(memory, _)| memory.used_bytes).max()?;
         // Somebody else fills the machine: the end of all of them would not help.
         if largest_bytes.saturating_mul(leased.len() as u64) < excess_bytes {
@@ -69,6 +72,9 @@ impl Node {
     /// Leases with a limit ended: nobody is held against it any more.
     pub(crate) fn lift_memory_limits(&mut self, effects: &mut Vec<Effect>) {
         let lifted = std::mem::take(&mut self.lifted_limits);
+        if self.defects.limits_kept {
+            return;
+        }
         effects.extend(lifted.into_iter().map(|(worker, lease)| Effect::MemoryUnlimited { worker, lease }));
     }
 }

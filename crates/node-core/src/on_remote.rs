@@ -21,7 +21,11 @@ impl Node {
             Event::RemoteGranted { node, owner, request_id, lease, worker, devices } => {
                 let foreign = Foreign { node, owner, worker };
                 if !self.on_remote_granted(request_id, lease, foreign) {
-                    effects.push(Effect::ForwardReturn { node, owner, lease, worker_exiting: false });
+                    if self.defects.unwanted_kept {
+                        self.cluster.foreign.insert(lease, Foreign { node, owner, worker });
+                    } else {
+                        effects.push(Effect::ForwardReturn { node, owner, lease, worker_exiting: false });
+                    }
                     return;
                 }
                 effects.push(Effect::Grant { owner, request_id, lease, worker, devices });
@@ -35,7 +39,9 @@ impl Node {
                     };
                     let known = waiting.abroad.declined(node, left, now_ms);
                     let named = waiting.demand.named_amounts();
-                    self.cluster.view.answered(node, &named, known);
+                    if !self.defects.declined_taken {
+                        self.cluster.view.answered(node, &named, known);
+                    }
                     left -= known;
                 }
                 self.cluster.view.set_free(node, free);
@@ -88,7 +94,9 @@ impl Node {
             return false;
         };
         self.cluster.view.granted(node, &named);
-        self.queue.granted_abroad(owner, request_id, node);
+        if !self.defects.asks_more {
+            self.queue.granted_abroad(owner, request_id, node);
+        }
         self.cluster.foreign.insert(lease, foreign);
         true
     }
@@ -171,7 +179,9 @@ impl Node {
     pub(crate) fn forget_foreign(&mut self, process: WorkerId, effects: &mut Vec<Effect>) {
         let granted: BTreeSet<NodeId> =
             self.cluster.foreign.values().filter(|lease| lease.owner == process).map(|lease| lease.node).collect();
-        self.cluster.foreign.retain(|_, lease| lease.owner != process && lease.worker != process);
+        if !self.defects.gone_kept {
+            self.cluster.foreign.retain(|_, lease| lease.owner != process && lease.worker != process);
+        }
         effects.extend(granted.into_iter().map(|node| Effect::OwnerGone { node, owner: process }));
     }
 }

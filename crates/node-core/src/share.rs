@@ -183,11 +183,11 @@ impl Shares {
     }
 
     /// From now on jobs fall behind, or catch up, as the accounts say. True if any does.
-    pub(crate) fn run_on(&mut self, is_contended: bool) -> bool {
+    pub(crate) fn run_on(&mut self, is_contended: bool, is_uneven: bool) -> bool {
         self.behind.values_mut().for_each(|behind| behind.rate = None);
         let mut moves = false;
         for (job, account) in self.accounts.iter().filter(|_| is_contended) {
-            let rate = account.for_tasks - account.used;
+            let rate = account.for_tasks - if is_uneven { account.used / 2 } else { account.used };
             moves |= rate.abs() > NOTHING;
             self.behind.entry(*job).or_default().rate = Some(rate);
         }

@@ -4,6 +4,7 @@ use crate::Labels;
 use crate::bundle::Bundles;
 use crate::claim::Claims;
 use crate::cluster::Cluster;
+use crate::defects::NodeDefects;
 use crate::hold::Hold;
 use crate::lease::{Lease, Purpose};
 use crate::ledger::Ledger;
@@ -76,6 +77,7 @@ pub struct Node {
     pub(crate) memory_victim: Option<WorkerId>,
     /// Leases with a limit of memory that have just ended.
     pub(crate) lifted_limits: Vec<(WorkerId, LeaseId)>,
+    pub(crate) defects: NodeDefects,
     /// When the last event came.
     pub(crate) now_ms: u64,
 }
@@ -105,8 +107,15 @@ impl Node {
             no_start_before_ms: 0,
             memory_victim: None,
             lifted_limits: Vec::new(),
+            defects: NodeDefects::default(),
             now_ms: 0,
         }
+    }
+
+    /// Plants defects.
+    #[doc(hidden)]
+    pub fn set_defects(&mut self, defects: NodeDefects) {
+        self.defects = defects;
     }
 
     /// What the node has.

@@ -10,6 +10,7 @@ impl Node {
             Event::Start => self.on_start(now_ms, effects),
             Event::JobWeighted { job, weight } => self.on_job_weighted(job, weight),
             Event::LeaseRequested(request) => self.on_lease_requested(now_ms, request, effects),
+            Event::LeaseCancelled { .. } if self.defects.cancel_ignored => {}
             Event::LeaseCancelled { owner, request_id } => {
                 for waiting in self.queue.cancel_tasks(owner, request_id) {
                     self.recall(owner, &waiting, effects);

@@ -101,7 +101,7 @@ impl Node {
         let competing = self.queue.iter().filter(|(_, waiting)| self.competes(waiting) && lacks_room(waiting));
         let until_patient = competing.map(|(_, waiting)| waiting.since_ms + PATIENCE_MS).collect::<Vec<_>>();
         let is_contended = self.shares.accounts.len() > 1 && !until_patient.is_empty();
-        let moves = self.shares.run_on(is_contended) && self.may_claim_later();
+        let moves = self.shares.run_on(is_contended, self.defects.shares_uneven) && self.may_claim_later();
         let moves = moves.then_some(now_ms + LOOK_MS);
         let patient = until_patient.into_iter().filter(|until_ms| is_contended && *until_ms > now_ms).min();
         self.shares.next_ms = moves.into_iter().chain(patient).min();
@@ -224,7 +224,11 @@ impl Node {
             let oldest = |other: JobId, above: i64| {
                 let spare = |lease: &Lease| dominant(&lease.held.amounts, total) <= above;
                 let is_it = |(id, lease): &(&LeaseId, &Lease)| {
-                    lease.job == other && may_go(lease) && !taken.contains(id) && helps(lease) && spare(lease)
+                    lease.job == other
+                        && may_go(lease, self.defects.asks_twice)
+                        && !taken.contains(id)
+                        && helps(lease)
+                        && spare(lease)
                 };
                 self.leases.iter().find(is_it).map(|(id, lease)| (*id, lease))
             };
@@ -274,7 +278,7 @@ impl Node {
 }
 
 /// Whether a lease may be taken back for another job.
-fn may_go(lease: &Lease) -> bool {
+fn may_go(lease: &Lease, asks_twice: bool) -> bool {
     let is_of_tasks = matches!(lease.purpose, Purpose::Tasks { .. });
-    is_of_tasks && lease.lent.is_none() && !lease.revoked && lease.held.bundle.is_none()
+    is_of_tasks && lease.lent.is_none() && (!lease.revoked || asks_twice) && lease.held.bundle.is_none()
 }

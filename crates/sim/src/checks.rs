@@ -1,6 +1,7 @@
 //! What must hold: each value against the plain computation, and everything at the end.
 
 use crate::encoded::{decoded, number_of};
+use crate::machines::Machine;
 use crate::message::Push;
 use crate::plain::Plain;
 use crate::world::World;
@@ -60,15 +61,26 @@ impl World {
                     .and_then(|attempts| attempts.parse::<u32>().ok())
                     .map_or(0, |attempts| attempts - 1);
                 // Without a record, one that was only sent may have been begun.
-                let was_begun = self.workload.lost_record_percent > 0
-                    || detail("task_id").is_some_and(|task| self.begun.contains(&(task, attempt)));
+                let was_begun =
+                    self.loses_records() || detail("task_id").is_some_and(|task| self.begun.contains(&(task, attempt)));
                 let pid = detail("pid").and_then(|pid| pid.parse::<usize>().ok());
                 was_begun && pid.is_some_and(|pid| !self.processes[pid].is_alive)
+            }
+            // Handles count: without a death nobody who calls has lost one.
+            "actor_died" if self.workload.machines > 0 => {
+                if detail("message").is_some_and(|message| message.starts_with("the last handle"))
+                    && !self.may_be_gone()
+                {
+                    return Some("failed for its actor's last handle, which its own call held".to_owned());
+                }
+                let actor = detail("actor_id");
+                self.daemon.dead_actors.iter().any(|dead| actor.as_ref().is_some_and(|actor| dead.hex() == *actor))
             }
             "actor_died" => {
                 self.actor_of(&detail("actor_id")).is_none_or(|state| matches!(state, ActorState::Dead { .. }))
             }
             // A process that dies between lending a reference on and saying so takes the knowledge of the borrower with it.
+            "task_placement_group_removed" => self.removed_groups > 0,
             "cancelled" => self.workload.cancel_percent > 0,
             "actor_unavailable" => self.counts.deaths > 0,
             "object_freed" => self.may_be_gone(),
@@ -108,7 +120,10 @@ impl World {
 
     /// Actors that still live when the program has ended.
     pub(crate) fn living_actors(&self) -> Vec<ActorId> {
-        self.daemon.actors.iter().filter(|(_, actor)| !actor.is_dead()).map(|(id, _)| *id).collect()
+        match &self.daemon.head {
+            Some(cluster) => cluster.head.actors().collect(),
+            None => self.daemon.actors.iter().filter(|(_, actor)| !actor.is_dead()).map(|(id, _)| *id).collect(),
+        }
     }
 
     /// Who waits for what, and what its owner knows of it.
@@ -119,14 +134,23 @@ impl World {
             let owner = &self.processes[number_of(reference.owner)];
             Some(format!("{} waits for {}; its owner: {}", process.number, reference.object, owner.core.describe()))
         });
-        let node = &self.daemon.node;
         let lines = lines.collect::<Vec<_>>().join("; ");
-        format!(
-            "{lines}; node: {} requests wait, free {:?}, leases {:?}",
-            node.waiting_leases(),
-            node.free(),
-            node.lease_views()
-        )
+        let living = self.daemon.machines.iter().enumerate().filter(|(_, machine)| machine.is_alive);
+        let nodes = living.map(|(number, machine)| {
+            let node = &machine.node;
+            format!(
+                "node {number}: {} requests wait, free {:?}, leases {:?}",
+                node.waiting_leases(),
+                node.free(),
+                node.lease_views()
+            )
+        });
+        format!("{lines}; {}", nodes.collect::<Vec<_>>().join("; "))
+    }
+
+    /// Whether of some deaths nobody knows what was begun.
+    fn loses_records(&self) -> bool {
+        self.workload.lost_record_percent + self.workload.machines > 0
     }
 
     /// FAIL-1, OWN-3 and LEDGER-1 at the end: nothing waits, nothing is left.
@@ -143,14 +167,14 @@ impl World {
             let detail = self.waiting();
             return self.fail(format!("FAIL-1: processes wait for ever: {waiting:?}; {detail}"));
         }
-        for number in 0..self.processes.len() {
+        for number in self.processes.numbers() {
             let process = &self.processes[number];
             let statistics = process.core.statistics();
             let held = statistics.unfinished + statistics.leases;
             // A reference that a lost reply lent counts until its receiver ends, for the receiver never heard of it; and with it what it
             // contains, of other owners too.
             let kept = statistics.owned + statistics.inline_bytes + statistics.borrowed;
-            let is_empty = held == 0 && (kept == 0 || self.workload.lost_record_percent > 0);
+            let is_empty = held == 0 && (kept == 0 || self.loses_records());
             if process.is_alive && !is_empty {
                 self.fail(format!(
                     "OWN-3: process {number} is left with {statistics:?}: {}",
@@ -158,18 +182,25 @@ impl World {
                 ));
             }
         }
-        if self.daemon.node.free() != self.daemon.node.total() || !self.daemon.node.lease_views().is_empty() {
-            let leases = self.daemon.node.lease_views();
-            self.fail(format!("LEDGER-1: free is {:?} at the end, leases {leases:?}", self.daemon.node.free()));
-        }
-        if self.daemon.node.waiting_leases() > 0 {
-            self.fail("LEASE-4: requests wait at the end");
+        for number in 0..self.daemon.machines.len() {
+            let Machine { node, is_alive, .. } = &self.daemon.machines[number];
+            let (leases, foreign) = (node.lease_views(), node.foreign_lease_count());
+            let broken = match () {
+                () if !is_alive => continue,
+                () if node.free() != node.total() || !leases.is_empty() => {
+                    format!("LEDGER-1: free is {:?} at the end, leases {leases:?}", node.free())
+                }
+                () if node.waiting_leases() > 0 => "LEASE-4: requests wait at the end".to_owned(),
+                () if foreign > 0 => format!("SPILL-2, SPILL-5: {foreign} leases of other nodes are held at the end"),
+                () => continue,
+            };
+            self.fail(format!("machine {number}: {broken}"));
         }
         // What was written for an owner that was dead by then goes with it.
         let processes = &self.processes;
         self.store.retain(|_, stored| processes[stored.owner].is_alive);
         // Nobody hears of a result whose reply is lost with the record; on a machine that is gone its memory is gone too.
-        if !self.store.is_empty() && self.workload.lost_record_percent == 0 {
+        if !self.store.is_empty() && !self.loses_records() {
             self.fail(format!("STORE: {:?} are left in the store", self.store));
         }
     }

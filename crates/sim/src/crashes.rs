@@ -4,6 +4,7 @@
 //! - **JOURNAL-2** the state after replay equals, in every byte, the state before, if everything was written; else it holds everything that
 //!   anybody was told.
 //! - **HEAR-1** what a node says again changes nothing a second time.
+//! - **JOURNAL-3** while the disk is full nothing that had to be kept changes anything or is told; with room again it goes on.
 //! - the head's own laws, after every event.
 
 use crate::random::Random;
@@ -31,6 +32,8 @@ use trygon_proto::v1::{
 pub struct PlantedInDisk {
     /// It says that an append is on the disk when it is not: effects leave before their events are kept.
     pub acknowledges_early: bool,
+    /// While it is full it says that what it drops is kept.
+    pub full_is_silent: bool,
     /// A snapshot forgets the last event that it is to hold.
     pub snapshot_is_old: bool,
 }
@@ -42,6 +45,8 @@ pub struct Crashes {
     pub events: u64,
     /// Crashes of the head.
     pub crashes: u64,
+    /// Batches that a full disk refused.
+    pub refused: u64,
     /// What was found wrong.
     pub failure: Option<String>,
 }
@@ -58,7 +63,7 @@ pub fn crashes(seed: u64, nodes: u64, planted: PlantedInDisk) -> Crashes {
             break;
         }
     }
-    (outcome.events, outcome.crashes) = (world.events, world.crashes);
+    (outcome.events, outcome.crashes, outcome.refused) = (world.events, world.crashes, world.refused);
     outcome
 }
 
@@ -70,6 +75,7 @@ struct Disk(Arc<Mutex<Kept>>);
 struct Kept {
     storage: MemoryStorage,
     cache: Vec<Vec<Record>>,
+    is_full: bool,
     planted: PlantedInDisk,
 }
 
@@ -94,6 +100,11 @@ impl Storage for Disk {
 
     fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
         self.with(|kept| {
+            if kept.is_full && !kept.planted.full_is_silent {
+                return Err(StorageError::Full { place: "the disk".to_owned(), message: "no space left".to_owned() });
+            } else if kept.is_full {
+                return Ok(());
+            }
             kept.cache.push(records.to_vec());
             let held = if kept.planted.acknowledges_early { 2 } else { 0 };
             while kept.cache.len() > held {
@@ -133,6 +144,7 @@ struct World {
     answers: Vec<(u64, Body)>,
     events: u64,
     crashes: u64,
+    refused: u64,
 }
 
 fn node_id(number: u64) -> NodeId {
@@ -180,6 +192,7 @@ impl World {
             answers: Vec::new(),
             events: 0,
             crashes: 0,
+            refused: 0,
         }
     }
 
@@ -191,6 +204,9 @@ impl World {
         let mut batch = Vec::new();
         for _ in 0..=self.random.below(6) {
             batch.extend(self.choose());
+        }
+        if self.random.percent(5) {
+            self.disk.with(|kept| kept.is_full = true).map_err(|error| error.to_string())?;
         }
         self.commit(batch)?;
         self.tick()?;
@@ -230,7 +246,24 @@ impl World {
     fn commit(&mut self, mut batch: Vec<(NodeId, NodeToHead)>) -> Result<(), String> {
         self.events += batch.len() as u64;
         let (now_us, mut out) = (self.now_us, Vec::new());
-        self.journal()?.commit(now_us, &mut batch, &mut out).map_err(|error| error.to_string())?;
+        let before = self.disk.with(|kept| kept.is_full).map_err(|error| error.to_string())?;
+        let before = if before { Some(self.journal()?.machine().snapshot()?.bytes) } else { None };
+        let tried = self.journal()?.commit(now_us, &mut batch, &mut out);
+        if let Some(before) = before {
+            let refused = matches!(tried, Err(StorageError::Full { .. }));
+            self.refused += u64::from(refused);
+            let is_same = batch.is_empty() || self.journal()?.machine().snapshot()?.bytes == before;
+            if refused && !(is_same && out.is_empty()) {
+                return Err("JOURNAL-3: what a full disk refused was done or told".to_owned());
+            }
+            self.disk.with(|kept| kept.is_full = false).map_err(|error| error.to_string())?;
+        }
+        if let Err(StorageError::Full { .. }) = tried {
+            // There is room again: the same is tried once more, and the head may have crashed meanwhile.
+            self.journal()?.commit(now_us, &mut batch, &mut out).map_err(|error| error.to_string())?;
+        } else {
+            tried.map_err(|error| error.to_string())?;
+        }
         self.journal()?.machine().sanity_check()?;
         out.into_iter().for_each(|(node, message)| self.hear(number_of(node), message));
         Ok(())

@@ -1,17 +1,24 @@
 //! The node: its two brains, who is connected with whom, and the ends of processes.
 
-use crate::encoded::number_of;
+use crate::far::{is_far, is_for_head};
+use crate::machines::{machine_of, number_of};
 use crate::message::{Message, PeerDied, ToDaemon, ToProcess};
 use crate::process::Process;
 use crate::world::{DAEMON, Event, World};
 use trygon_control_core::{ActorSpec, ActorState, Death, Effect as ActorEffect};
 use trygon_ids::{ActorId, JobId, SegmentId, WorkerId};
-use trygon_node_core::{ActorRequest, Effect, Event as NodeEvent, LeaseRequest, PLAIN};
+use trygon_node_core::{ActorRequest, Effect, Event as NodeEvent, LeaseRequest, PLAIN, StopReason};
 use trygon_resources::{Amount, ResourceSet};
 
 impl World {
-    fn now_ms(&self) -> u64 {
-        self.now_ns / 1_000_000
+    /// A machine's clock.
+    pub(crate) fn machine_ns(&self, machine: usize) -> u64 {
+        self.now_ns + self.daemon.machines[machine].ahead_ns
+    }
+
+    /// The clock of a process's machine.
+    pub(crate) fn clock_ns(&self, process: usize) -> u64 {
+        self.machine_ns(machine_of(process))
     }
 
     /// The job that a process asks for. Of workers, too: children of one job's tasks are of another's here, which no real node sees.
@@ -23,49 +30,65 @@ impl World {
         self.send(DAEMON, to, Message::Process(message));
     }
 
-    pub(crate) fn daemon_tick(&mut self) {
-        self.daemon.tick_planned_ms = 0;
-        self.node_step(NodeEvent::Tick);
+    pub(crate) fn daemon_tick(&mut self, machine: usize) {
+        self.daemon.machines[machine].tick_planned_ms = 0;
+        self.node_step(machine, NodeEvent::Tick);
     }
 
-    pub(crate) fn node_step(&mut self, event: NodeEvent) {
+    pub(crate) fn node_step(&mut self, machine: usize, event: NodeEvent) {
+        if !self.daemon.machines[machine].is_alive {
+            return;
+        }
         let mut effects = Vec::new();
-        let now_ms = self.now_ms();
-        self.daemon.node.step(now_ms, event, &mut effects);
+        let now_ns = self.machine_ns(machine);
+        let now_ms = now_ns / 1_000_000;
+        self.daemon.machines[machine].node.step(now_ms, event, &mut effects);
         for effect in effects {
-            self.perform_node(effect);
+            self.perform_node(machine, effect);
         }
-        let checked = self.daemon.node.sanity_check().and_then(|()| self.daemon.actors.sanity_check());
+        let is_alone = self.workload.machines == 0;
+        let place = &mut self.daemon.machines[machine];
+        let checked = place.node.sanity_check().and_then(|()| self.daemon.actors.sanity_check());
+        let deadline_ms = place.node.next_deadline_ms().filter(|_| place.tick_planned_ms == 0);
+        if let Some(deadline_ms) = deadline_ms.filter(|_| !is_alone || place.node.waiting_leases() > 0) {
+            place.tick_planned_ms = deadline_ms.max(now_ms + 1);
+            let delay_ns = (place.tick_planned_ms * 1_000_000).saturating_sub(now_ns);
+            self.plan(delay_ns, Event::DaemonTick { machine });
+        }
         if let Err(broken) = checked {
-            self.fail(format!("daemon: {broken}"));
-        }
-        if let Some(deadline_ms) = self.daemon.node.next_deadline_ms()
-            && self.daemon.tick_planned_ms == 0
-            && self.daemon.node.waiting_leases() > 0
-        {
-            self.daemon.tick_planned_ms = deadline_ms.max(now_ms + 1);
-            self.plan((self.daemon.tick_planned_ms * 1_000_000).saturating_sub(self.now_ns), Event::DaemonTick);
+            self.fail(format!("daemon of machine {machine}: {broken}"));
         }
     }
 
-    fn perform_node(&mut self, effect: Effect) {
+    fn perform_node(&mut self, machine: usize, effect: Effect) {
+        let is_alone = self.workload.machines == 0;
         match effect {
             Effect::StartWorker { worker, .. } => {
                 let number = number_of(worker);
-                if number != self.processes.len() {
+                let mut process = Process::new(number, worker, &self.workload);
+                process.core.defects = self.defects.core;
+                if machine_of(number) != machine || !self.processes.add(process) {
                     return self.fail("daemon: workers are not numbered in turn");
                 }
-                let mut process = Process::new(number, worker);
-                process.core.defects = self.defects;
-                self.processes.push(process);
                 let delay_ns = 100_000 + self.random.below(3_000_000);
                 self.plan(delay_ns, Event::Started { process: number });
+            }
+            Effect::StopWorker { worker, reason: StopReason::MemoryPressure } => self.end_for_memory(worker),
+            Effect::StopWorker { worker, reason: StopReason::Idle | StopReason::PlaceNeeded } if !is_alone => {
+                self.send_process(number_of(worker), ToProcess::Exit);
             }
             Effect::StopWorker { worker, .. } => {
                 self.kill_worker(number_of(worker), "killed", "the daemon ended it".to_owned())
             }
+            Effect::MemoryLimited { worker, lease, limit_bytes, .. } => self.limit_memory(worker, lease, limit_bytes),
+            Effect::MemoryUnlimited { worker, lease } => self.lift_limit(worker, lease),
+            far if self.workload.machines > 0 && is_far(&far) => self.perform_far(machine, far),
             Effect::Grant { owner, request_id, lease, worker, .. } => {
                 let (owner, worker) = (number_of(owner), number_of(worker));
+                if self.daemon.cancelled.contains(&(owner, request_id)) || !self.may_own(machine, owner) {
+                    return self
+                        .fail(format!("LEASE-4: lease {lease} for request {request_id} of {owner}, which is over"));
+                }
                 self.connect(owner, worker);
                 self.send_process(owner, ToProcess::Granted { request: request_id, lease, worker });
             }
@@ -92,7 +115,7 @@ impl World {
             | Effect::GroupWaits { message, .. } => self.fail(format!("daemon: {message}")),
             // No workload makes groups.
             Effect::GroupReserved { .. } => {}
-            of_a_cluster => self.fail(format!("daemon: the one node asked for {of_a_cluster:?}")),
+            of_a_cluster => self.perform_far(machine, of_a_cluster),
         }
     }
 
@@ -112,16 +135,21 @@ impl World {
                         name: entry.spec.class_name.clone(),
                         environment: PLAIN,
                     };
-                    self.node_step(NodeEvent::ActorWanted(request));
+                    self.node_step(0, NodeEvent::ActorWanted(request));
                 }
-                ActorEffect::Unplace { actor } => self.node_step(NodeEvent::ActorUnwanted { actor }),
+                ActorEffect::Unplace { actor } => self.node_step(0, NodeEvent::ActorUnwanted { actor }),
                 ActorEffect::Start { .. } => {}
-                ActorEffect::Running { worker } => self.node_step(NodeEvent::ActorRunning { worker }),
+                ActorEffect::Running { worker } => self.node_step(0, NodeEvent::ActorRunning { worker }),
                 ActorEffect::Notify { watcher, actor } => self.notify(watcher, actor),
                 ActorEffect::Drain { worker } => self.send_process(number_of(worker), ToProcess::Exit),
                 ActorEffect::Kill { worker, kind, message } => self.kill_worker(number_of(worker), kind, message),
             }
         }
+    }
+
+    /// Whether a process may hold leases: its daemon does not know of its end.
+    fn may_own(&self, machine: usize, owner: usize) -> bool {
+        machine_of(owner) == machine && !self.daemon.graveyard.contains_key(&owner)
     }
 
     fn notify(&mut self, watcher: WorkerId, actor: ActorId) {
@@ -135,8 +163,11 @@ impl World {
         self.send_process(number_of(watcher), ToProcess::Actor { actor, state, incarnation, worker, message });
     }
 
-    fn connect(&mut self, left: usize, right: usize) {
-        let is_gone = |number: usize| self.daemon.graveyard.contains_key(&number);
+    pub(crate) fn connect(&mut self, left: usize, right: usize) {
+        // Of a machine that is gone nobody knows until its death is told.
+        let is_gone = |number: usize| {
+            self.daemon.graveyard.contains_key(&number) && self.daemon.machines[machine_of(number)].is_alive
+        };
         if left == right || is_gone(left) || is_gone(right) || !self.daemon.peers.entry(left).or_default().insert(right)
         {
             return;
@@ -175,9 +206,6 @@ impl World {
         let death = Death { kind: kind.to_owned(), message, pid: number as u32, ..Death::default() };
         let unrecorded = self.random.percent(self.workload.lost_record_percent);
         for peer in self.daemon.peers.remove(&number).unwrap_or_default() {
-            if let Some(peers) = self.daemon.peers.get_mut(&peer) {
-                peers.remove(&number);
-            }
             let process = &self.processes[number];
             let started = process
                 .started
@@ -188,14 +216,17 @@ impl World {
                 true => PeerDied::unrecorded(number, death.clone()),
                 false => PeerDied { worker: number, death: death.clone(), started, written, frames, unrecorded },
             };
-            self.send_process(peer, ToProcess::Died(died));
+            self.tell_of_death(number, peer, died);
         }
         self.daemon.graveyard.insert(number, death.clone());
         self.store.retain(|_, stored| stored.owner != number);
         let id = self.processes[number].id;
         let mut effects = Vec::new();
         self.daemon.actors.on_process_died(id, &death, &mut effects);
-        self.node_step(NodeEvent::ProcessDied { process: id });
+        self.daemon.limits.remove(&number);
+        self.daemon.victims.remove(&number);
+        self.node_step(machine_of(number), NodeEvent::ProcessDied { process: id });
+        self.say_ended(number, &death);
         self.perform_actors(effects);
     }
 
@@ -204,39 +235,31 @@ impl World {
             return;
         }
         let worker = self.processes[from].id;
+        let machine = machine_of(from);
+        if self.daemon.head.is_some() && is_for_head(&message) {
+            return self.ask_head(from, message);
+        }
         let mut effects = Vec::new();
         match message {
-            ToDaemon::Request { request, resources, count, depth, name } => {
-                let resources: ResourceSet = resources
-                    .into_iter()
-                    .map(|(name, amount)| (name, Amount::from_f64(amount).unwrap_or(Amount::ZERO)))
-                    .collect();
-                let depth = u32::from(depth);
-                self.node_step(NodeEvent::LeaseRequested(LeaseRequest {
-                    owner: worker,
-                    job: self.job_of(from),
-                    request_id: request,
-                    resources,
-                    count,
-                    depth,
-                    name,
-                    environment: PLAIN,
-                }));
-            }
+            request @ ToDaemon::Request { .. } => self.on_request(from, request),
             ToDaemon::Cancel { request } => {
-                self.node_step(NodeEvent::LeaseCancelled { owner: worker, request_id: request })
+                self.daemon.cancelled.insert((from, request));
+                self.node_step(machine, NodeEvent::LeaseCancelled { owner: worker, request_id: request })
             }
             ToDaemon::Return { lease, worker_exiting } => {
-                self.node_step(NodeEvent::LeaseReturned { owner: worker, lease, worker_exiting });
+                self.node_step(machine, NodeEvent::LeaseReturned { owner: worker, lease, worker_exiting });
             }
             ToDaemon::Connect { worker: other } => self.on_connect(from, other),
-            ToDaemon::Ready => self.node_step(NodeEvent::WorkerReady { worker }),
+            ToDaemon::Ready => self.node_step(machine, NodeEvent::WorkerReady { worker }),
             ToDaemon::Exiting { kind } => {
                 self.processes[from].announced = Some(kind);
-                self.node_step(NodeEvent::WorkerExiting { worker });
+                self.node_step(machine, NodeEvent::WorkerExiting { worker });
             }
-            ToDaemon::Blocked { depth } => self.node_step(NodeEvent::Blocked { worker, depth: u32::from(depth) }),
-            ToDaemon::Unblocked => self.node_step(NodeEvent::Unblocked { worker }),
+            ToDaemon::Owns { owns } => self.node_step(machine, NodeEvent::WorkerOwns { worker, owns }),
+            ToDaemon::Blocked { depth } => {
+                self.node_step(machine, NodeEvent::Blocked { worker, depth: u32::from(depth) })
+            }
+            ToDaemon::Unblocked => self.node_step(machine, NodeEvent::Unblocked { worker }),
             ToDaemon::Free { place } => self.on_free(place),
             ToDaemon::CreateActor { actor, arguments, max_restarts, depth } => {
                 self.daemon.arguments.insert(actor, arguments);
@@ -263,11 +286,29 @@ impl World {
                     self.daemon.actors.on_kill(actor, no_restart, &mut effects);
                 }
             }
+            ToDaemon::CreateGroup { .. } | ToDaemon::RemoveGroup { .. } => {}
             ToDaemon::ActorStarted { actor, incarnation } => {
                 self.daemon.actors.on_started(worker, actor, incarnation, Vec::new(), &mut effects);
             }
         }
         self.perform_actors(effects);
+    }
+
+    /// An owner asks for leases.
+    fn on_request(&mut self, from: usize, message: ToDaemon) {
+        let ToDaemon::Request { request, resources, count, depth, name } = message else { return };
+        let (machine, worker) = (machine_of(from), self.processes[from].id);
+        let resources: ResourceSet = resources
+            .into_iter()
+            .map(|(name, amount)| (name, Amount::from_f64(amount).unwrap_or(Amount::ZERO)))
+            .collect();
+        let depth = u32::from(depth);
+        let job = self.job_of(from);
+        let request =
+            LeaseRequest { owner: worker, job, request_id: request, resources, count, depth, name, environment: PLAIN };
+        if !self.refuses_removed_group(machine, &request) {
+            self.node_step(machine, NodeEvent::LeaseRequested(request));
+        }
     }
 
     fn on_free(&mut self, place: u64) {
@@ -281,7 +322,9 @@ impl World {
     }
 
     fn on_connect(&mut self, from: usize, other: usize) {
-        if let Some(death) = self.daemon.graveyard.get(&other).cloned() {
+        let is_gone = self.daemon.machines[machine_of(from)].gone.contains(&machine_of(other));
+        let is_dead_here = is_gone || self.daemon.machines[machine_of(other)].is_alive;
+        if let Some(death) = self.daemon.graveyard.get(&other).filter(|_| is_dead_here).cloned() {
             let died = PeerDied::unrecorded(other, death);
             return self.send_process(from, ToProcess::Died(died));
         }

@@ -1,6 +1,6 @@
 //! The main thread of a process: one step of its script at a time.
 
-use crate::encoded::{decoded, freed_error, number_of};
+use crate::encoded::{decoded, freed_error};
 use crate::message::{Push, ToDaemon};
 use crate::plain::{Plain, picked};
 use crate::process::{Argument, Running, Taking, Work};
@@ -10,7 +10,7 @@ use crate::world::{Event, World};
 use std::rc::Rc;
 use trygon_ids::ActorId;
 use trygon_worker_core::{
-    Arguments, Location, PeerIndex, Reference, STREAMING, SmallBytes, Submission, Value, read_dependencies,
+    Arguments, PeerIndex, Reference, STREAMING, SmallBytes, Submission, Value, read_dependencies,
 };
 
 const REFERENCE_BYTES: usize = 56;
@@ -67,7 +67,9 @@ impl World {
                 self.processes[number].kept = kept;
                 self.send_daemon(number, ToDaemon::ActorStarted { actor, incarnation });
             }
+            Some(Work::Exit) if !self.may_exit(number) => {}
             Some(Work::Exit) => {
+                self.counts.exits += 1;
                 self.exit(number, "out_of_scope");
                 return false;
             }
@@ -175,8 +177,7 @@ impl World {
         if is_broken {
             self.finish(number, Err(freed_error()));
         } else if let Some(reference) = gone {
-            let error =
-                trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode();
+            let error = self.gone_error(&reference);
             self.finish(number, Err(error));
         }
     }
@@ -199,23 +200,12 @@ impl World {
         running.carried.push(*reference);
     }
 
-    fn read_stored(&mut self, location: Location, reference: &Reference) -> Option<u64> {
-        let found = self.store.get(&location.segment.0).map(|stored| stored.number);
-        if found.is_none()
-            && self.counts.deaths == 0
-            && !self.is_lost(location)
-            && self.processes[number_of(reference.owner)].is_alive
-        {
-            self.fail(format!("STORE-2: {} is read where nothing lies any more", reference.object));
-        }
-        found
-    }
-
     pub(crate) fn is_handle(&self, reference: &Reference) -> bool {
         self.handles.contains_key(&reference.object)
     }
 
     fn run_step(&mut self, number: usize) {
+        self.change_groups(number);
         let Some(mut running) = self.processes[number].running.take() else { return };
         let Some(step) = running.script.steps.get(running.position).cloned() else {
             self.processes[number].running = Some(running);
@@ -237,12 +227,7 @@ impl World {
                 }
             }
             Step::Submit(child) => self.submit(number, &mut running, &child, None),
-            Step::Call { handle, child } => {
-                if let Some(target) = picked(&running.held, handle, |reference| self.is_handle(reference)) {
-                    let actor = running.held[target].and_then(|reference| self.handles.get(&reference.object).copied());
-                    self.submit(number, &mut running, &child, actor);
-                }
-            }
+            Step::Call { handle, child } => self.call(number, &mut running, handle, &child),
             Step::CreateActor { pick, max_restarts } => self.create_actor(number, &mut running, pick, max_restarts),
             Step::KillActor { handle } => {
                 let target = picked(&running.held, handle, |reference| self.is_handle(reference));
@@ -284,6 +269,19 @@ impl World {
         }
         self.processes[number].running = Some(running);
         self.begin_wait(number);
+    }
+
+    /// Calls an actor whose handle is held.
+    fn call(&mut self, number: usize, running: &mut Running, handle: u32, child: &Child) {
+        if let Some(target) = picked(&running.held, handle, |reference| self.is_handle(reference)) {
+            let actor = running.held[target].and_then(|reference| self.handles.get(&reference.object).copied());
+            if let (Some(actor), Some(handle)) = (actor, running.held[target].filter(|_| self.workload.machines > 0)) {
+                // Calls that wait hold the handle, whatever the program drops.
+                let index = self.processes[number].core.actor(actor);
+                self.processes[number].core.set_actor_handle(index, &handle);
+            }
+            self.submit(number, running, child, actor);
+        }
     }
 
     fn begin_wait(&mut self, number: usize) {
@@ -357,9 +355,9 @@ impl World {
         let contained = self.processes[number].core.contained_in(&reference).to_vec();
         let outcome = match value {
             Some(Value::Inline(bytes)) => Ok(decoded(bytes.as_slice())),
-            Some(Value::Stored(location)) => self.read_stored(location, &reference).ok_or_else(|| {
-                trygon_worker_core::SystemError::new("owner_died").with("owner", reference.owner.hex()).encode()
-            }),
+            Some(Value::Stored(location)) => {
+                self.read_stored(location, &reference).ok_or_else(|| self.gone_error(&reference))
+            }
             Some(Value::Error(error)) => Err(error),
             Some(Value::Pending) | None => return self.fail(format!("OWN-3: {} is held and gone", reference.object)),
         };
@@ -391,7 +389,7 @@ impl World {
     }
 
     fn put(&mut self, number: usize, value: u64, stored: bool, contained: &[Reference]) -> Reference {
-        let value_form = self.form(value, stored, number);
+        let value_form = self.form(value, stored, number, number);
         let process = &mut self.processes[number];
         let (slot, generation) = process.core.put(value_form, contained);
         let reference = Reference { object: process.core.object_id(slot, generation, 0), owner: process.id };
@@ -400,9 +398,9 @@ impl World {
         reference
     }
 
-    pub(crate) fn form(&mut self, value: u64, stored: bool, owner: usize) -> Value {
+    pub(crate) fn form(&mut self, value: u64, stored: bool, owner: usize, maker: usize) -> Value {
         if stored {
-            return Value::Stored(self.new_place(value, owner));
+            return Value::Stored(self.new_place(value, owner, maker));
         }
         let mut bytes = value.to_le_bytes().to_vec();
         bytes.resize(8 + (value % 40) as usize, 0);
@@ -423,8 +421,11 @@ impl World {
         let function = match actor {
             Some(actor) => process.method(actor),
             None if child.exits => process.exit_function,
+            None if self.workload.is_pressed && self.random.percent(50) => process.limited_function,
             None => process.task_function,
         };
+        let function = if actor.is_none() && !child.exits { self.in_group(number, function) } else { function };
+        let process = &mut self.processes[number];
         let submission = Submission {
             function,
             arguments: Arguments { payload: &payload, dependencies: &dependencies, contained: &contained },

@@ -59,7 +59,7 @@ impl World {
             Ok((value, nested, stored)) => (0..u64::from(push.num_returns))
                 .map(|index| {
                     let nested = if index == 0 { nested.clone() } else { Vec::new() };
-                    (self.form(mix(*value, index), *stored && index == 0, caller), nested)
+                    (self.form(mix(*value, index), *stored && index == 0, caller, number), nested)
                 })
                 .collect(),
         };
@@ -113,5 +113,12 @@ impl World {
         let process = &mut self.processes[number];
         process.links.out[peer.0 as usize].push(ToPeer::Done(Done { reply, returns, kept }));
         process.started = None;
+    }
+
+    /// A worker that was idle for long stays while others need what it owns, and while it has to do.
+    pub(crate) fn may_exit(&self, number: usize) -> bool {
+        let process = &self.processes[number];
+        let statistics = process.core.statistics();
+        process.is_actor || (statistics.unfinished + statistics.leases == 0 && !process.core.is_lent_out())
     }
 }

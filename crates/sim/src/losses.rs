@@ -1,15 +1,19 @@
 //! Machines whose memory is lost, and copies of what lay there.
 
-use crate::encoded::number_of;
+use crate::encoded::freed_error;
+use crate::machines::{machine_of, number_of};
 use crate::message::{ToDaemon, ToPeer, ToProcess};
 use crate::world::{Stored, World};
 use trygon_ids::{ObjectId, SegmentId};
-use trygon_worker_core::{Location, PeerIndex, Reference};
+use trygon_worker_core::{Location, PeerIndex, Reference, SystemError};
 
 impl World {
     /// At some steps a machine's memory is lost. One is always left.
     pub(crate) fn maybe_lose_node(&mut self) {
-        if self.workload.nodes == 0 || self.random.below(10_000) >= self.workload.loss_per_10000 {
+        if self.workload.nodes == 0
+            || self.workload.machines > 0
+            || self.random.below(10_000) >= self.workload.loss_per_10000
+        {
             return;
         }
         let living = self.living_nodes();
@@ -20,7 +24,7 @@ impl World {
         self.counts.losses += 1;
         self.lost_nodes.insert(node);
         self.store.retain(|place, _| SegmentId(*place).node_number() != node);
-        for number in 0..self.processes.len() {
+        for number in self.processes.numbers() {
             if self.processes[number].is_alive {
                 self.send_process(number, ToProcess::NodeLost { node });
             }
@@ -42,10 +46,11 @@ impl World {
     }
 
     /// A new place in the store, on some machine.
-    pub(crate) fn new_place(&mut self, value: u64, owner: usize) -> Location {
+    pub(crate) fn new_place(&mut self, value: u64, owner: usize, maker: usize) -> Location {
         self.next_place += 1;
         let living = self.living_nodes();
         let (node, size_bytes) = match living.len() as u64 {
+            _ if self.workload.machines > 0 => (machine_of(maker) as u64 + 1, 1 << 10),
             0 => (0, 1 << 20),
             count => (living[self.random.below(count) as usize], 1 << 10),
         };
@@ -56,7 +61,7 @@ impl World {
 
     /// A stored object was read: with several machines, its reader has a copy from then on.
     pub(crate) fn note_read(&mut self, number: usize, reference: &Reference, value: u64) {
-        if self.workload.nodes > 0 && number_of(reference.owner) != number {
+        if self.workload.nodes + self.workload.machines > 0 && number_of(reference.owner) != number {
             self.processes[number].core.note_copy(&reference.object);
             self.processes[number].copies.insert(reference.object, value);
         }
@@ -74,8 +79,12 @@ impl World {
     /// The owner of a lost object asks for the copy that this process may have. It lies in a place of its own.
     pub(crate) fn on_copy_query(&mut self, number: usize, peer: PeerIndex, object: ObjectId) {
         let copy = self.processes[number].copies.get(&object).copied();
+        let node = match self.workload.machines {
+            0 => self.living_nodes()[0],
+            _ => machine_of(number) as u64 + 1,
+        };
         let place = copy.map(|value| Location {
-            segment: SegmentId::of_node(self.living_nodes()[0], 0),
+            segment: SegmentId::of_node(node, 0),
             offset_bytes: value,
             size_bytes: 1 << 10,
         });
@@ -84,8 +93,8 @@ impl World {
 
     /// The owner fetches a copy, if that is still there.
     pub(crate) fn fetch_copy(&mut self, number: usize, object: &ObjectId, location: Location) {
-        let place =
-            (!self.is_lost(location) && self.random.percent(80)).then(|| self.new_place(location.offset_bytes, number));
+        let place = (!self.is_lost(location) && self.random.percent(80))
+            .then(|| self.new_place(location.offset_bytes, number, number));
         if let Some(place) = place {
             self.counts.rescued += 1;
             self.processes[number].rescued.insert(*object, place.segment.0);
@@ -96,5 +105,25 @@ impl World {
     pub(crate) fn answer_own_search(&mut self, number: usize, object: &ObjectId, place: Option<Location>) {
         let process = &mut self.processes[number];
         process.core.on_copy_answer(object, process.id, place, &mut process.links);
+    }
+
+    /// The error of a stored value that is not there: its owner is dead, or whoever lent it.
+    pub(crate) fn gone_error(&self, reference: &Reference) -> Box<[u8]> {
+        match self.processes[number_of(reference.owner)].is_alive {
+            true => freed_error(),
+            false => SystemError::new("owner_died").with("owner", reference.owner.hex()).encode(),
+        }
+    }
+
+    pub(crate) fn read_stored(&mut self, location: Location, reference: &Reference) -> Option<u64> {
+        let found = self.store.get(&location.segment.0).map(|stored| stored.number);
+        if found.is_none()
+            && self.counts.deaths == 0
+            && !self.is_lost(location)
+            && self.processes[number_of(reference.owner)].is_alive
+        {
+            self.fail(format!("STORE-2: {} is read where nothing lies any more", reference.object));
+        }
+        found
     }
 }

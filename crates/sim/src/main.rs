@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use trygon_sim::partitions;
 use trygon_sim::scale::Size;
-use trygon_sim::{DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
+use trygon_sim::{Counts, DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
 
 const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
        trygon-sim --seed S --workload NAME [--trace]
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     } else if options.partitions {
         run_partitions(options.first, options.seeds)
     } else if options.defects {
-        find_defects(options.seeds) & find_partition_defects(options.seeds)
+        find_defects(options.seeds) & find_partition_defects(options.seeds) & find_in_disk(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {
@@ -90,7 +90,8 @@ fn run_one(seed: u64, workload: &Workload, prints: bool) -> bool {
 fn run_many(options: &Options) -> bool {
     let workloads: Vec<Workload> = options.workload.map_or_else(|| WORKLOADS.to_vec(), |one| vec![*one]);
     let (first, seeds) = (options.first, options.seeds);
-    let (mut passed, mut failed, mut events, mut compared) = (0u64, 0u64, 0u64, 0u64);
+    let began = std::time::Instant::now();
+    let (mut passed, mut failed, mut all) = (0u64, 0u64, Counts::default());
     for chunk in (first..first + seeds).collect::<Vec<u64>>().chunks(50) {
         let outcomes = std::thread::scope(|scope| {
             let halves: Vec<_> = chunk
@@ -110,8 +111,7 @@ fn run_many(options: &Options) -> bool {
             halves.into_iter().flat_map(|half| half.join().unwrap_or_default()).collect::<Vec<_>>()
         });
         for (seed, name, outcome) in outcomes {
-            events += outcome.counts.events;
-            compared += outcome.counts.compared;
+            all.add(&outcome.counts);
             match outcome.failure {
                 None => passed += 1,
                 Some(failure) => {
@@ -120,10 +120,14 @@ fn run_many(options: &Options) -> bool {
                 }
             }
         }
-        print!("\r{passed} passed, {failed} failed, {events} events, {compared} values compared");
+        print!("\r{passed} passed, {failed} failed, {} events", all.events);
         let _ = std::io::stdout().flush();
     }
-    println!("\n{passed} passed, {failed} failed");
+    let took_s = began.elapsed().as_secs_f64();
+    println!(
+        "\n{passed} passed, {failed} failed in {took_s:.1} s, {:.0} runs/s\n{all:?}",
+        (passed + failed) as f64 / took_s
+    );
     failed == 0
 }
 
@@ -154,25 +158,32 @@ fn find_defects(seeds: u64) -> bool {
 
 /// Crashes of the head with replay: mostly few nodes, sometimes many.
 fn crash_many(first: u64, seeds: u64) -> bool {
-    let (mut events, mut count, mut failed) = (0, 0, 0);
+    let (mut events, mut count, mut refused, mut failed) = (0, 0, 0, 0);
     for seed in first..first + seeds {
         let outcome = crashes(seed, if seed % 50 == 49 { 40 } else { 1 + seed % 7 }, PlantedInDisk::default());
         events += outcome.events;
         count += outcome.crashes;
+        refused += outcome.refused;
         if let Some(failure) = outcome.failure {
             failed += 1;
             println!("seed {seed}, head: {failure}");
         }
     }
-    println!("{seeds} seeds of head, {events} events, {count} crashes with replay, {failed} failed");
+    println!(
+        "{seeds} seeds of head, {events} events, {count} crashes with replay, {refused} batches refused by a full disk, {failed} failed"
+    );
     failed == 0
 }
 
 fn find_in_disk(seeds: u64) -> bool {
     let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
     let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
-    let planted =
-        [("JOURNAL-1", "an effect before its event is on disk", early), ("JOURNAL-2", "a snapshot that is old", old)];
+    let silent = PlantedInDisk { full_is_silent: true, ..PlantedInDisk::default() };
+    let planted = [
+        ("JOURNAL-1", "an effect before its event is on disk", early),
+        ("JOURNAL-2", "a snapshot that is old", old),
+        ("JOURNAL-3", "a full disk says that it kept", silent),
+    ];
     let mut all = true;
     for (label, name, planted) in planted {
         let found = (0..seeds).find_map(|seed| crashes(seed, 3, planted).failure.map(|failure| (seed + 1, failure)));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use trygon_control_core::Death;
-use trygon_ids::{ActorId, ObjectId, WorkerId};
+use trygon_ids::{ActorId, ObjectId, PlacementGroupId, WorkerId};
+use trygon_node_core::Event as NodeEvent;
+use trygon_proto::v1::{head_to_node, node_to_head};
 use trygon_worker_core::{FunctionIndex, ItemKey, Location, Reference, Reply, Value};
 
 /// A task as it travels.
@@ -89,19 +91,63 @@ pub(crate) enum ToPeer {
 /// From a process to its node's daemon.
 #[derive(Debug, Clone)]
 pub(crate) enum ToDaemon {
-    Request { request: u64, resources: BTreeMap<String, f64>, count: u32, depth: u16, name: String },
-    Cancel { request: u64 },
-    Return { lease: u64, worker_exiting: bool },
-    Connect { worker: usize },
+    Request {
+        request: u64,
+        resources: BTreeMap<String, f64>,
+        count: u32,
+        depth: u16,
+        name: String,
+    },
+    Cancel {
+        request: u64,
+    },
+    Return {
+        lease: u64,
+        worker_exiting: bool,
+    },
+    Connect {
+        worker: usize,
+    },
     Ready,
-    Exiting { kind: &'static str },
-    Blocked { depth: u16 },
+    Exiting {
+        kind: &'static str,
+    },
+    /// It owns objects from now on, or none any more.
+    Owns {
+        owns: bool,
+    },
+    Blocked {
+        depth: u16,
+    },
     Unblocked,
-    Free { place: u64 },
-    CreateActor { actor: ActorId, arguments: Vec<Reference>, max_restarts: i64, depth: u16 },
-    WatchActor { actor: ActorId },
-    KillActor { actor: ActorId, no_restart: bool, out_of_scope: bool },
-    ActorStarted { actor: ActorId, incarnation: u32 },
+    Free {
+        place: u64,
+    },
+    CreateActor {
+        actor: ActorId,
+        arguments: Vec<Reference>,
+        max_restarts: i64,
+        depth: u16,
+    },
+    WatchActor {
+        actor: ActorId,
+    },
+    KillActor {
+        actor: ActorId,
+        no_restart: bool,
+        out_of_scope: bool,
+    },
+    ActorStarted {
+        actor: ActorId,
+        incarnation: u32,
+    },
+    CreateGroup {
+        group: PlacementGroupId,
+        strategy: &'static str,
+    },
+    RemoveGroup {
+        group: PlacementGroupId,
+    },
 }
 
 /// What became of a process, told to its peers.
@@ -136,6 +182,11 @@ pub(crate) enum ToProcess {
     Revoked {
         lease: u64,
     },
+    /// A request will never be met.
+    Refused {
+        request: u64,
+        kind: &'static str,
+    },
     /// A machine's memory is lost.
     NodeLost {
         node: u64,
@@ -165,4 +216,25 @@ pub(crate) enum Message {
     Peer(ToPeer),
     Daemon(ToDaemon),
     Process(ToProcess),
+    /// Between daemons, and between them and the head.
+    Far(Far),
+}
+
+/// What daemons and the head say to one another.
+#[derive(Debug, Clone)]
+pub(crate) enum Far {
+    /// From node to node.
+    Node(Box<NodeEvent>),
+    /// A lease is to be given back.
+    Revoke {
+        owner: WorkerId,
+        lease: u64,
+    },
+    /// A process died that another of that node is connected with.
+    PeerDied {
+        to: usize,
+        died: PeerDied,
+    },
+    ToHead(Box<node_to_head::Body>),
+    FromHead(Box<head_to_node::Body>),
 }

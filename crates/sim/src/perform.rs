@@ -24,6 +24,7 @@ impl World {
 
     pub(crate) fn settle_and_flush(&mut self, number: usize) {
         self.settle(number);
+        self.tell_owns(number);
         for index in 0..self.processes[number].links.out.len() {
             let frames = std::mem::take(&mut self.processes[number].links.out[index]);
             let to = self.processes[number].peers[index];
@@ -35,6 +36,16 @@ impl World {
             for frame in frames {
                 self.send(number, to, Message::Peer(frame));
             }
+        }
+    }
+
+    /// A worker that owns objects is not ended for idling, and no actor is put on it: its daemon is told before anybody else hears.
+    fn tell_owns(&mut self, number: usize) {
+        let process = &mut self.processes[number];
+        let owns = process.core.statistics().owned > 0;
+        if self.workload.machines > 0 && number != 0 && owns != process.told_owns {
+            process.told_owns = owns;
+            self.send_daemon(number, ToDaemon::Owns { owns });
         }
     }
 

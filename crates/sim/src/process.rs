@@ -3,9 +3,12 @@
 use crate::message::{Push, ToPeer};
 use crate::plain::Held;
 use crate::script::Script;
+use crate::workload::Workload;
 use std::collections::{BTreeMap, VecDeque};
 use trygon_ids::{ActorId, JobId, ObjectId, OwnerIncarnation, WorkerId};
-use trygon_worker_core::{Core, FunctionIndex, Identity, Location, Outbox, PeerIndex, Reference, Task};
+use trygon_worker_core::{
+    Core, FunctionIndex, Identity, Location, MemoryRetryRule, Outbox, PeerIndex, Reference, Task,
+};
 
 /// Frames that were written and not flushed, for each peer.
 #[derive(Debug, Default)]
@@ -159,6 +162,13 @@ pub(crate) struct Process {
     pub(crate) tick_planned: bool,
     pub(crate) task_function: FunctionIndex,
     pub(crate) exit_function: FunctionIndex,
+    /// With a limit of memory.
+    pub(crate) limited_function: FunctionIndex,
+    pub(crate) used_bytes: u64,
+    /// What the daemon was told: whether it owns objects.
+    pub(crate) told_owns: bool,
+    /// It stands still until then.
+    pub(crate) paused_until_ns: u64,
     pub(crate) methods: BTreeMap<ActorId, FunctionIndex>,
     /// Last sequence number of each caller, in this life of an actor.
     pub(crate) sequences: BTreeMap<PeerIndex, u64>,
@@ -169,7 +179,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn new(number: usize, id: WorkerId) -> Self {
+    pub(crate) fn new(number: usize, id: WorkerId, workload: &Workload) -> Self {
         let mut incarnation = [7; 12];
         incarnation[..8].copy_from_slice(&(number as u64).to_le_bytes());
         let incarnation = OwnerIncarnation::new(incarnation);
@@ -177,6 +187,13 @@ impl Process {
         let one_cpu = BTreeMap::from([("CPU".to_owned(), 1.0)]);
         let task_function = core.add_function("task", &one_cpu, &[], false);
         let exit_function = core.add_function("exits", &one_cpu, &[], true);
+        let limited_function = if workload.is_pressed {
+            core.set_memory_retry_rule(MemoryRetryRule { first_wait_ns: 1_000_000, ..MemoryRetryRule::default() });
+            let limited = BTreeMap::from([("CPU".to_owned(), 1.0), ("memory".to_owned(), 100.0)]);
+            core.add_function("limited", &limited, &[], false)
+        } else {
+            task_function
+        };
         Self {
             number,
             id,
@@ -199,6 +216,10 @@ impl Process {
             tick_planned: false,
             task_function,
             exit_function,
+            limited_function,
+            used_bytes: 50,
+            told_owns: false,
+            paused_until_ns: 0,
             methods: BTreeMap::new(),
             sequences: BTreeMap::new(),
             copies: BTreeMap::new(),

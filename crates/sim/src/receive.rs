@@ -9,7 +9,7 @@ use trygon_worker_core::{ActorState, Interrupted, Lost, PeerIndex, Returned, Sys
 
 impl World {
     pub(crate) fn on_peer_message(&mut self, number: usize, peer: PeerIndex, from: usize, message: ToPeer) {
-        let now_ns = self.now_ns;
+        let now_ns = self.clock_ns(number);
         let process = &mut self.processes[number];
         match message {
             ToPeer::Push(push) => {
@@ -60,7 +60,7 @@ impl World {
 
     /// OWN-7: a reply of another attempt than the one that was sent last must not become the result.
     pub(crate) fn on_done(&mut self, number: usize, from: usize, done: Done) {
-        let now_ns = self.now_ns;
+        let now_ns = self.clock_ns(number);
         let executor = self.processes[from].id;
         let process = &mut self.processes[number];
         let Done { reply, returns, kept } = done;
@@ -102,7 +102,7 @@ impl World {
     }
 
     pub(crate) fn on_control_message(&mut self, number: usize, message: ToProcess) {
-        let now_ns = self.now_ns;
+        let now_ns = self.clock_ns(number);
         let process = &mut self.processes[number];
         match message {
             ToProcess::Granted { request, lease, worker } => match process.peer_of.get(&worker).copied() {
@@ -110,6 +110,10 @@ impl World {
                 None => process.core.on_grant_unusable(request, lease),
             },
             ToProcess::Revoked { lease } => process.core.on_lease_revoked(lease, &mut process.links),
+            ToProcess::Refused { request, kind } => {
+                let error = SystemError::new(kind).encode();
+                process.core.fail_queued(request, &error, &mut process.links);
+            }
             ToProcess::NodeLost { node } => process.core.on_node_died(node, "its machine is lost"),
             ToProcess::Connected { worker } => {
                 let peer = PeerIndex(process.peers.len() as u32);
@@ -180,7 +184,7 @@ impl World {
             signal: death.signal,
             exit_code: death.exit_code,
         };
-        let now_ns = self.now_ns;
+        let now_ns = self.clock_ns(number);
         let process = &mut self.processes[number];
         process.core.on_peer_lost(&lost, now_ns, &mut process.links);
         self.deliver_late(number, worker);

@@ -1,6 +1,8 @@
 //! One run: a seed and a workload in, what happened out.
 
-use crate::daemon_state::Daemon;
+use crate::daemon_state::{Cluster, Daemon};
+use crate::defects::Defects;
+use crate::machines::{Machine, Processes, new_node};
 use crate::message::ToDaemon;
 use crate::process::{Process, Running};
 use crate::random::{Random, mix};
@@ -8,10 +10,9 @@ use crate::script::{Place, Script};
 use crate::workload::Workload;
 use crate::world::{Counts, World};
 use std::collections::{BTreeMap, BTreeSet};
+use trygon_control::Head;
 use trygon_control_core::Actors;
-use trygon_node_core::{Event as NodeEvent, Node, Options, PLAIN};
-use trygon_resources::{Amount, ResourceSet};
-use trygon_worker_core::Defects;
+use trygon_node_core::Event as NodeEvent;
 
 /// What a run came to.
 #[derive(Debug, Clone)]
@@ -27,15 +28,28 @@ pub struct Outcome {
 /// Runs one seed. The same seed gives the same outcome.
 pub fn run(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Outcome {
     let mut world = world(seed, workload, defects, prints);
-    for number in 0..workload.jobs {
-        let weight = 1.0 + 2.0 * number as f64;
-        world.node_step(NodeEvent::JobWeighted { job: world.job_of(number), weight });
+    for machine in 0..world.daemon.machines.len() {
+        for number in 0..workload.jobs {
+            let weight = 1.0 + 2.0 * number as f64;
+            let job = world.job_of(number);
+            world.node_step(machine, NodeEvent::JobWeighted { job, weight });
+        }
+        world.node_step(machine, NodeEvent::Start);
+        if workload.machines > 0 {
+            world.register(machine);
+        }
     }
-    world.node_step(NodeEvent::Start);
+    if workload.machines > 0 || workload.is_pressed {
+        world.plan_fault();
+    }
     world.plan_step(0);
     world.run();
     if world.failure.is_none() && world.finished {
         // Handles that actors keep of one another would live as long as the program: it ends here.
+        for (group, _) in std::mem::take(&mut world.groups) {
+            world.removed_groups += 1;
+            world.send_daemon(0, ToDaemon::RemoveGroup { group });
+        }
         for actor in world.living_actors() {
             world.send_daemon(0, ToDaemon::KillActor { actor, no_restart: true, out_of_scope: false });
         }
@@ -47,25 +61,36 @@ pub fn run(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Ou
     Outcome { failure: world.failure, trace: world.trace, counts: world.counts }
 }
 
+/// How many machines a seed has: mostly few, sometimes hundreds.
+fn machine_count(seed: u64, workload: &Workload, random: &mut Random) -> usize {
+    match workload.machines {
+        0 => 1,
+        _ if seed % 250 == 249 => 100 + random.below(200) as usize,
+        most => 3 + random.below(most - 2) as usize,
+    }
+}
+
 fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> World {
     let mut random = Random::new(seed);
-    let cpus = 1 + random.below(4) as i64;
-    let resources: ResourceSet = [("CPU".to_owned(), Amount::whole(cpus))].into_iter().collect();
-    let node = Node::new(Options {
-        resources,
-        node_id: String::new(),
-        labels: trygon_node_core::Labels::new(),
-        prestart_workers: cpus as usize,
-        idle_worker_ms: u64::MAX / 2_000_000,
-        max_workers: 0,
-        max_parallel_starts: 4,
-        environment: PLAIN,
-        worker_id_prefix: [9; 20],
-    });
-    let mut driver = Process::new(0, node.worker_id(0));
-    driver.core.defects = defects;
+    let mut machines = Vec::new();
+    for machine in 0..machine_count(seed, workload, &mut random) {
+        let cpus = 1 + random.below(4) as i64;
+        let mut node = new_node(machine, cpus, workload);
+        node.set_defects(defects.node);
+        machines.push(Machine::new(node));
+    }
+    let head = (workload.machines > 0).then(|| Cluster { head: Head::new(), tick_planned_us: 0, heard: 0 });
+    let faults_left = if workload.machines > 0 {
+        random.below(workload.driver_steps / 4)
+    } else {
+        40 * u64::from(workload.is_pressed)
+    };
+    let mut driver = Process::new(0, machines[0].node.worker_id(0), workload);
+    driver.core.defects = defects.core;
     let root = mix(seed, 77);
     driver.running = Some(Running::new(Script::of(root, 0, Place::Driver, workload), root, 0));
+    let mut processes = Processes::default();
+    processes.add(driver);
     World {
         workload: *workload,
         defects,
@@ -74,15 +99,20 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         events: BTreeMap::new(),
         next_event: 0,
         links: BTreeMap::new(),
-        processes: vec![driver],
+        processes,
         daemon: Daemon {
-            node,
+            machines,
+            head,
+            placed: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
+            dead_actors: BTreeSet::new(),
+            limits: BTreeMap::new(),
+            victims: BTreeSet::new(),
             actors: Actors::default(),
             peers: BTreeMap::new(),
             graveyard: BTreeMap::new(),
             killed: BTreeMap::new(),
             arguments: BTreeMap::new(),
-            tick_planned_ms: 0,
         },
         expected: BTreeMap::new(),
         handles: BTreeMap::new(),
@@ -96,6 +126,9 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         late: Vec::new(),
         failure: None,
         finished: false,
+        faults_left,
+        groups: Vec::new(),
+        removed_groups: 0,
         counts: Counts::default(),
         trace: seed,
         prints,

@@ -12,6 +12,8 @@ use trygon_worker_core::{ErrorView, ItemKey, NextItem, Reference, Reply, StreamH
 
 /// The value of a generator's end.
 const END: u64 = 77;
+/// Stands for an error of the engine where a program without deaths has nothing. No task raises it.
+const ENGINE: u64 = 0;
 
 impl World {
     /// The payload without a generator's head, and the head.
@@ -65,7 +67,7 @@ impl World {
             return;
         }
         let caller = self.processes[number].peers[peer.0 as usize];
-        let value = self.form(value, stored, caller);
+        let value = self.form(value, stored, caller, number);
         let borrower = self.processes[caller].id;
         let process = &mut self.processes[number];
         for inner in &contained {
@@ -90,7 +92,7 @@ impl World {
         let caller = self.processes[number].peers[peer.0 as usize];
         let error = running.making.and_then(|making| making.error);
         let raised = error.is_some();
-        let mut returns = vec![(self.form(END, false, caller), Vec::new())];
+        let mut returns = vec![(self.form(END, false, caller, number), Vec::new())];
         returns.extend(error.map(|error| (Value::Error(error), Vec::new())));
         let exiting = push.function == self.processes[caller].exit_function && !push.is_actor_call;
         let execution_ns = (self.now_ns - running.began_ns) as u32;
@@ -152,6 +154,8 @@ impl World {
                 && matches!(error_view(error), ErrorView::System { .. })
             {
                 failed = Some(error.clone());
+                // One that stands behind the items that there would have been fails whatever reads it, as if it were raised.
+                self.expected.entry(object).or_insert_with(|| Rc::new(Plain::Raised(ENGINE)));
             }
         }
         process.core.close_stream(slot, generation);

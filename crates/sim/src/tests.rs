@@ -25,7 +25,8 @@ fn the_same_seed_gives_the_same_trace() {
 #[test]
 fn every_workload_holds_for_some_seeds() {
     for workload in WORKLOADS {
-        for seed in 0..25 {
+        let seeds = if workload.machines > 0 { 8 } else { 25 };
+        for seed in 0..seeds {
             let outcome = run(seed, workload, Defects::default(), false);
             assert_eq!(outcome.failure, None, "{} {seed}", workload.name);
         }
@@ -48,9 +49,14 @@ fn seeds_that_failed_once_hold() {
         ("crash", 2264), // a question about a result freed beside others of its task
         ("crash", 2738),
         ("chaos", 181),
-        ("regret", 1212),         // a dropped call whose failing dependent set its own queue going
-        ("regret", 12003),        // a call sent to a dead actor by what failed with a cancelled one
-        ("streams-crash", 36),    // a death below leaves fewer items
+        ("regret", 1212),        // a dropped call whose failing dependent set its own queue going
+        ("regret", 12003),       // a call sent to a dead actor by what failed with a cancelled one
+        ("streams-crash", 36),   // a death below leaves fewer items
+        ("streams-crash", 1013), // an engine's error where a program without deaths has no item
+        ("streams-crash", 1152),
+        ("cluster-storm", 160),   // a pending call whose caller had dropped the handle
+        ("cluster-storm", 85),    // a death that only a daemon knew which was lost with its machine
+        ("cluster-chaos", 249),   // hundreds of machines
         ("late", 32),             // an argument lost while its task waited to be sent
         ("losses", 1396),         // a task that ran again read an argument that its process borrowed no more
         ("losses", 3178),         // a reference to a freed item came back with a task that ran again
@@ -78,7 +84,7 @@ fn planted_defects_are_found() {
             std::panic::catch_unwind(|| run(seed, workload, defects, false))
                 .map_or(true, |outcome| outcome.failure.is_some())
         };
-        let is_found = (0..200).any(shows);
+        let is_found = (0..300).any(shows);
         assert!(is_found, "{}: {}", planted.label, planted.name);
     }
 }
@@ -87,7 +93,7 @@ fn planted_defects_are_found() {
 fn a_head_that_crashes_is_what_it_was() {
     for seed in 0..40 {
         let outcome = crashes(seed, 1 + seed % 7, PlantedInDisk::default());
-        assert!(outcome.failure.is_none() && outcome.crashes > 5, "seed {seed}: {outcome:?}");
+        assert!(outcome.failure.is_none() && outcome.crashes > 5 && outcome.refused > 2, "seed {seed}: {outcome:?}");
     }
 }
 
@@ -95,7 +101,8 @@ fn a_head_that_crashes_is_what_it_was() {
 fn a_disk_that_does_not_keep_its_word_is_found() {
     let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
     let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
-    for planted in [early, old] {
+    let silent = PlantedInDisk { full_is_silent: true, ..PlantedInDisk::default() };
+    for planted in [early, old, silent] {
         assert!((0..20).any(|seed| crashes(seed, 3, planted).failure.is_some()), "{planted:?}");
     }
 }

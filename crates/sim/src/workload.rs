@@ -35,6 +35,10 @@ pub struct Workload {
     pub nodes: u64,
     /// Steps in ten thousand at which such a machine's memory is lost.
     pub loss_per_10000: u64,
+    /// Most machines of a cluster; with 0, there is one machine without a head.
+    pub machines: u64,
+    /// Whether tasks have limits of memory, and machines run out of it.
+    pub is_pressed: bool,
     /// Programs that share the node, of different weights; processes are of one after the other.
     pub jobs: usize,
 }
@@ -56,6 +60,8 @@ const QUIET: Workload = Workload {
     cancel_percent: 0,
     nodes: 0,
     loss_per_10000: 0,
+    machines: 0,
+    is_pressed: false,
     jobs: 1,
 };
 
@@ -131,6 +137,39 @@ pub const WORKLOADS: &[Workload] = &[
         raise_percent: 4,
         ..QUIET
     },
+    Workload { name: "memory", is_pressed: true, crash_per_10000: 50, raise_percent: 4, ..QUIET },
+    Workload { name: "cluster", machines: 8, ..QUIET },
+    Workload {
+        name: "cluster-storm",
+        machines: 12,
+        driver_steps: 160,
+        task_steps: 12,
+        is_pressed: true,
+        stored_percent: 50,
+        stream_percent: 25,
+        actors: true,
+        kills: true,
+        exit_percent: 4,
+        crash_per_10000: 30,
+        raise_percent: 3,
+        jobs: 3,
+        ..QUIET
+    },
+    Workload {
+        name: "cluster-chaos",
+        machines: 20,
+        is_pressed: true,
+        stored_percent: 40,
+        stream_percent: 20,
+        actors: true,
+        kills: true,
+        exit_percent: 5,
+        crash_per_10000: 80,
+        raise_percent: 4,
+        cancel_percent: 5,
+        jobs: 2,
+        ..QUIET
+    },
     Workload {
         name: "chaos",
         actors: true,
@@ -150,6 +189,6 @@ pub fn workload(name: &str) -> Option<&'static Workload> {
 impl Workload {
     /// Whether processes die before the end.
     pub(crate) fn has_deaths(&self) -> bool {
-        self.actors || self.exit_percent > 0 || self.crash_per_10000 > 0
+        self.actors || self.machines > 0 || self.is_pressed || self.exit_percent > 0 || self.crash_per_10000 > 0
     }
 }

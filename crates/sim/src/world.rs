@@ -4,15 +4,17 @@
 //! order follows from the seed alone.
 
 use crate::daemon_state::Daemon;
+use crate::defects::Defects;
+use crate::fault::Fault;
+use crate::machines::{DAEMONS, Processes};
 use crate::message::{Done, Message};
 use crate::plain::Plain;
-use crate::process::Process;
 use crate::random::{Random, mix};
 use crate::workload::Workload;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
-use trygon_ids::{ActorId, ObjectId};
-use trygon_worker_core::Defects;
+use trygon_ids::{ActorId, ObjectId, PlacementGroupId};
+use trygon_worker_core::FunctionIndex;
 
 /// The daemon's end of a link.
 pub(crate) const DAEMON: usize = usize::MAX;
@@ -41,7 +43,12 @@ pub(crate) enum Event {
     Reaped {
         process: usize,
     },
-    DaemonTick,
+    DaemonTick {
+        machine: usize,
+    },
+    HeadTick,
+    /// Something of a cluster goes wrong, or right again.
+    Fault(Fault),
 }
 
 /// Messages on their way.
@@ -76,6 +83,34 @@ pub struct Counts {
     pub rebuilt: u64,
     /// Lost objects of which a copy was found.
     pub rescued: u64,
+    /// Workers that ended for memory.
+    pub memory_deaths: u64,
+    /// Machines that were cut off.
+    pub cuts: u64,
+    /// Machines and processes that stood still.
+    pub pauses: u64,
+    /// Workers that ended because their actor, or nothing, was to do.
+    pub exits: u64,
+    /// Placement groups that were created.
+    pub groups: u64,
+}
+
+impl Counts {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.compared += other.compared;
+        self.typed_errors += other.typed_errors;
+        self.deaths += other.deaths;
+        self.losses += other.losses;
+        self.rebuilt += other.rebuilt;
+        self.rescued += other.rescued;
+        self.memory_deaths += other.memory_deaths;
+        self.cuts += other.cuts;
+        self.pauses += other.pauses;
+        self.groups += other.groups;
+        self.exits += other.exits;
+    }
 }
 
 /// Everything.
@@ -88,7 +123,7 @@ pub(crate) struct World {
     pub(crate) events: BTreeMap<(u64, u64), Event>,
     pub(crate) next_event: u64,
     pub(crate) links: BTreeMap<(usize, usize), Link>,
-    pub(crate) processes: Vec<Process>,
+    pub(crate) processes: Processes,
     pub(crate) daemon: Daemon,
     /// What every object has to be.
     pub(crate) expected: BTreeMap<ObjectId, Rc<Plain>>,
@@ -109,6 +144,11 @@ pub(crate) struct World {
     pub(crate) late: Vec<(usize, usize, Done)>,
     pub(crate) failure: Option<String>,
     pub(crate) finished: bool,
+    /// How often something may still go wrong in a cluster.
+    pub(crate) faults_left: u64,
+    /// Placement groups that there are, with the function that runs in each, and all that were removed.
+    pub(crate) groups: Vec<(PlacementGroupId, FunctionIndex)>,
+    pub(crate) removed_groups: u64,
     pub(crate) counts: Counts,
     pub(crate) trace: u64,
     pub(crate) prints: bool,
@@ -131,9 +171,10 @@ impl World {
     pub(crate) fn send(&mut self, from: usize, to: usize, message: Message) {
         let delay_ns =
             if self.random.percent(4) { self.random.below(3_000_000) } else { 1_000 + self.random.below(60_000) };
+        let whole_ns = self.whole_ns(from, to);
         let link = self.links.entry((from, to)).or_default();
         link.queue.push_back(message);
-        let arrives_ns = (self.now_ns + delay_ns).max(link.last_ns + 1);
+        let arrives_ns = (self.now_ns + delay_ns).max(link.last_ns + 1).max(whole_ns);
         link.last_ns = arrives_ns;
         self.plan(arrives_ns - self.now_ns, Event::Deliver { from, to });
     }
@@ -144,7 +185,8 @@ impl World {
             let Some(((time_ns, _), event)) = self.events.pop_first() else { return };
             self.now_ns = time_ns;
             self.counts.events += 1;
-            if self.counts.events > MAX_EVENTS {
+            let most = if self.workload.machines > 0 { 10 * MAX_EVENTS } else { MAX_EVENTS };
+            if self.counts.events > most {
                 let waiting = self.waiting();
                 return self.fail(format!("FAIL-1: the run does not end: {waiting}"));
             }
@@ -161,7 +203,9 @@ impl World {
             Event::LendCpu { process, .. } => mix(4, *process as u64),
             Event::Started { process } => mix(5, *process as u64),
             Event::Reaped { process } => mix(6, *process as u64),
-            Event::DaemonTick => 7,
+            Event::DaemonTick { machine } => 7 + mix(0, *machine as u64) * u64::from(*machine > 0),
+            Event::HeadTick => 8,
+            Event::Fault(fault) => mix(9, fault.word()),
         };
         self.trace = mix(self.trace, mix(self.now_ns, word));
         if self.prints {
@@ -174,6 +218,9 @@ impl World {
     }
 
     fn handle(&mut self, event: Event) {
+        if let Some(until_ns) = self.paused_until_ns(&event) {
+            return self.plan(until_ns - self.now_ns, event);
+        }
         match event {
             Event::Deliver { from, to } => self.deliver(from, to),
             Event::Step { process } => {
@@ -197,13 +244,15 @@ impl World {
                 }
             }
             Event::Reaped { process } => self.on_reaped(process),
-            Event::DaemonTick => self.daemon_tick(),
+            Event::DaemonTick { machine } => self.daemon_tick(machine),
+            Event::HeadTick => self.head_tick(),
+            Event::Fault(fault) => self.on_fault(fault),
         }
     }
 
     fn deliver(&mut self, from: usize, to: usize) {
         // A socket that its end does not know yet is not read.
-        if to != DAEMON && from != DAEMON && self.processes[to].is_alive {
+        if to < DAEMONS && from < DAEMONS && self.processes[to].is_alive {
             let process = &self.processes[to];
             if !process.peer_of.contains_key(&from) && !process.dead.contains_key(&from) {
                 return self.plan(10_000, Event::Deliver { from, to });
@@ -227,6 +276,7 @@ impl World {
                 }
             }
             Message::Process(_) | Message::Peer(_) => {}
+            Message::Far(message) => self.on_far_message(from, to, message),
         }
     }
 
@@ -236,7 +286,7 @@ impl World {
         if !self.processes[number].is_alive {
             return;
         }
-        let now_ns = self.now_ns;
+        let now_ns = self.clock_ns(number);
         let process = &mut self.processes[number];
         process.core.return_idle_leases(now_ns, false);
         let has_retries = process.core.resubmit_due(now_ns, &mut process.links);

@@ -112,11 +112,13 @@ impl Core {
         let is_pending = self.pending_calls(index) > 0;
         let actor = &mut self.actors[index.0];
         let Some(handle) = actor.handle.filter(|_| actor.holds_handle != is_pending) else { return };
-        actor.holds_handle = is_pending;
-        if is_pending {
-            self.retain_use(&handle);
-        } else {
+        if !is_pending {
+            actor.holds_handle = false;
             self.release_use(&handle);
+        } else {
+            // A call that is made again, because its result was lost, may find the last handle gone.
+            let is_held = self.retain_use(&handle);
+            self.actors[index.0 as usize].holds_handle = is_held;
         }
     }
 
