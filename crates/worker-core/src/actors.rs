@@ -118,7 +118,7 @@ impl Core {
         } else {
             // A call that is made again, because its result was lost, may find the last handle gone.
             let is_held = self.retain_use(&handle);
-            self.actors[index.0 as usize].holds_handle = is_held;
+            self.actors[index.0].holds_handle = is_held;
         }
     }
 
