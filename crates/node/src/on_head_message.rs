@@ -98,6 +98,9 @@ impl Service {
         let Some(actor) = message.actor else {
             return;
         };
+        if self.says_where(actor_id(&actor.actor_id), message.incarnation) {
+            return;
+        }
         let job = JobId::from_bytes(&message.job_id).unwrap_or(JobId::nil());
         let request = ActorRequest {
             actor: actor_id(&actor.actor_id),
@@ -114,6 +117,28 @@ impl Service {
             Ok(()) => self.node_step(Event::ActorWanted(request)),
             Err(message) => self.refuse_actor(request.actor, Refusal::NoEnvironment, message),
         }
+    }
+
+    /// BACK-2: the head asks again for what it did not hear. An actor that has its worker gets no second one, whose coming would take the
+    /// first one's place: what the head says to the first would go to the second.
+    fn says_where(&mut self, actor: ActorId, incarnation: u32) -> bool {
+        let placed = self.placed.get(&actor).map(|placed| (placed.incarnation, placed.worker));
+        let here = self.actors_here.get(&actor).map(|here| (here.incarnation, here.worker));
+        let Some((_, worker)) = placed.or(here).filter(|(life, _)| *life == incarnation) else {
+            return false;
+        };
+        self.say_placed(actor, incarnation, worker);
+        true
+    }
+
+    fn say_placed(&mut self, actor: ActorId, incarnation: u32, worker: WorkerId) {
+        let message = ActorPlaced {
+            actor_id: actor.as_bytes().to_vec(),
+            incarnation,
+            worker_id: worker.as_bytes().to_vec(),
+            pid: self.pid_of(worker),
+        };
+        self.tell_head(ToHead::ActorPlaced(message));
     }
 
     /// An actor will never have a worker here.
@@ -134,13 +159,7 @@ impl Service {
     ) {
         self.placing.remove(&actor);
         self.placed.insert(actor, Placed { worker, incarnation, devices: devices(held), lifetime });
-        let message = ActorPlaced {
-            actor_id: actor.as_bytes().to_vec(),
-            incarnation,
-            worker_id: worker.as_bytes().to_vec(),
-            pid: self.pid_of(worker),
-        };
-        self.tell_head(ToHead::ActorPlaced(message));
+        self.say_placed(actor, incarnation, worker);
     }
 
     fn on_start_actor(&mut self, message: StartActor) {
