@@ -108,16 +108,7 @@ def s3_server() -> Path:
     program, stamp = folder / "bin" / S3_SERVER, folder / "stamp"
     if not (program.exists() and stamp.exists() and stamp.read_text() == S3_SERVER_VERSION):
         options = ["--version", S3_SERVER_VERSION, "--features", "binary", "--locked", "--force", "--root", folder]
-        run(
-            "cargo",
-            "install",
-            S3_SERVER,
-            *options,
-            "--target-dir",
-            folder / "target",
-            "--config",
-            "profile.release.debug=false",
-        )
+        run("cargo", "install", S3_SERVER, *options, "--target-dir", folder / "target")
         shutil.rmtree(folder / "target")
         stamp.write_text(S3_SERVER_VERSION)
     return program

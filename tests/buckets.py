@@ -172,3 +172,61 @@ class Way:
             end.close()
         for thread in self._threads:
             thread.join(5)
+
+
+@contextlib.contextmanager
+def encrypted(folder: Path, port: int) -> Iterator[tuple[int, Path]]:
+    """A port that speaks TLS and passes on to another, and the file with who vouches for it."""
+    import asyncio
+    import ssl
+
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make certificates with")
+    authority, its_key = folder / "authority.pem", folder / "authority-key.pem"
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    names = [
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-addext",
+        "basicConstraints=CA:FALSE",
+    ]
+    signed = ["-CA", authority, "-CAkey", its_key, "-keyout", key, "-out", certificate]
+    subprocess.run(
+        [*make, "-subj", "/CN=tests", "-keyout", its_key, "-out", authority], check=True, capture_output=True
+    )
+    subprocess.run([*make, *names, *signed], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pass_on(reader, to), pass_on(there, writer), return_exceptions=True)
+
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(take, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1], authority
+    finally:
+
+        async def end() -> None:
+            server.close()
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(end(), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()

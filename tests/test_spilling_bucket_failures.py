@@ -253,3 +253,19 @@ def test_a_daemon_ends_in_time_without_its_server(server: buckets.Server) -> Non
     # The next one removes what is left.
     spills.start(server.address)
     assert eventually(lambda: not server.keys())
+
+
+def test_an_encrypted_way_is_used_if_its_certificate_is_trusted(
+    server: buckets.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with buckets.encrypted(tmp_path, server.port) as (port, certificate):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://localhost:{port}")
+        assert "certificate" in refused(server.address)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        spills.start(server.address)
+        refs: list[trygon.ObjectRef] = []
+        put_again(refs, 30)
+        assert server.keys()
+        check(refs)
+        trygon.shutdown()
+        assert not server.keys("*")

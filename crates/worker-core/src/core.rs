@@ -1,9 +1,9 @@
 //! A new core, what it is told at the start, and what it can be asked.
 
 use crate::effect::Effect;
-use crate::memory_retry_rule::MemoryRetries;
 use crate::numbers::{ActorIndex, FunctionIndex};
 use crate::remembered::{Recent, Registry};
+use crate::retry_delays::MemoryRetries;
 use crate::state::{Actor, Core, Function, Identity, Statistics};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

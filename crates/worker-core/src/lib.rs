@@ -7,15 +7,13 @@
 //! - **OWN-1** an object has one owner: it lies in the table of the process whose incarnation its id carries, and nowhere else.
 //! - **OWN-2** the owner knows value, borrowers and uses: counts never go below zero and sum up to what holds them.
 //! - **OWN-3** an object without local reference, use, borrower or pending task is not in the table.
-//! - **OWN-4** a reference inside a value or an argument is counted until its receiver has reported; references inside a stored object are
-//!   edges held by the outer object's owner.
+//! - **OWN-4** a reference inside a value or an argument counts until its receiver has reported; inside a stored object it is an owner's edge.
 //! - **OWN-5** when an owner dies, every borrowed object of it holds an error.
 //! - **OWN-6** the task of a stored object is kept while the object is referred to, or is an argument of a kept task, within a bound of bytes;
 //!   a lost object is looked for elsewhere, or made again by its task, its lost arguments first.
 //! - **OWN-7** a reply of another attempt changes nothing.
 //! - **CANCEL-1** a cancelled task is not sent, sent again or retried; what cannot be taken back ends by its worker.
 //! - **OWN-8** of a dead worker's tasks, those not started consume no retry; where nobody can say which were, all may have been.
-//! - **OWN-9** objects on a node that drains are moved to their owners' nodes; until a copy is there they are where they were.
 //! - **RETRY-1** a task that waits for its next attempt is tried when its time has come, and only once.
 //! - **FLOW-1** arguments of tasks that are not done are counted in bytes, so that submission can wait.
 //! - **FLOW-2** inline values are counted in bytes.
@@ -42,7 +40,6 @@ mod lineage;
 mod locality;
 mod loss;
 mod memory_retries;
-mod memory_retry_rule;
 mod moving;
 mod numbers;
 mod on_done;
@@ -71,13 +68,13 @@ pub use defects::Defects;
 pub use effect::{Cancel, Effect, Outbox, Task};
 pub use entry::{Location, Phase, Reference, Value, Waiter};
 pub use error_value::{ErrorView, SystemError, error_summary, error_view, user_error, with_summary};
-pub use memory_retry_rule::MemoryRetryRule;
+
 pub use numbers::{ActorIndex, FunctionIndex, PeerIndex};
 pub use on_done::{Reply, Returned};
 pub use on_peer_lost::{CONNECTION_LOST, Interrupted, Lost};
 pub use owned::{BorrowedView, Fate, ObjectView, TaskView};
 pub use remembered::{Recent, Registry};
-pub use retry_delays::RetryDelays;
+pub use retry_delays::{MemoryRetryRule, RetryDelays};
 pub use state::{ActorState, Borrowed, CallOrder, Core, Function, Identity, Statistics};
 pub use streams::{DYNAMIC, ItemKey, NextItem, STREAMING, StreamHead, is_stream};
 pub use submit::{Arguments, Submission};

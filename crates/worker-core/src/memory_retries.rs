@@ -6,7 +6,7 @@
 
 use crate::effect::Effect;
 use crate::entry::Phase;
-use crate::memory_retry_rule::MemoryRetryRule;
+use crate::retry_delays::MemoryRetryRule;
 use crate::state::Core;
 
 /// The cause of the death of a worker that was ended because the node was nearly full.

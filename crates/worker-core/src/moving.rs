@@ -1,4 +1,4 @@
-//! Objects on a node that is to go: their owner has a copy fetched while they are there, and the copy takes their place. Nothing waits for
+//! OWN-9. Objects on a node that is to go: their owner has a copy fetched while they are there, and the copy takes their place. Nothing waits for
 //! that: until the copy is here they are where they were, and when it cannot be had they stay there.
 
 use crate::effect::Effect;

@@ -1,5 +1,10 @@
 //! How long a task waits before it is tried again.
 
+mod memory;
+
+pub(crate) use memory::MemoryRetries;
+pub use memory::MemoryRetryRule;
+
 /// Waits between two attempts of one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryDelays {

@@ -5,7 +5,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 use trygon_ids::{ObjectId, WorkerId};
 use trygon_wire::{Kind, Message, control, encode_into, peer, stream};
-use trygon_worker_core::{Effect, Location, PeerIndex, Reference, Value};
+use trygon_worker_core::{Cancel, Effect, Location, PeerIndex, Reference, Value};
 
 /// Events kept until the next batch goes out.
 const MAX_EVENTS: usize = 1000;
@@ -80,14 +80,7 @@ impl Engine {
                 self.links.send_bytes(peer, &credit.credit(0));
             }
             Effect::Cancel { peer, slot, generation, attempt, how } => {
-                let task = Some(peer::TaskKey { slot, generation, attempt });
-                let message = peer::Cancel { task, force: how.force, recursive: how.recursive };
-                self.links.send(peer, Kind::Cancel, &message);
-                if how.force {
-                    // It ends itself, unless it is stopped.
-                    let worker_id = self.links.peer(peer).worker.as_bytes().to_vec();
-                    self.control.send(Kind::CancelForced, &control::CancelForced { worker_id });
-                }
+                self.send_cancel(peer, peer::TaskKey { slot, generation, attempt }, how);
             }
             Effect::Retried { slot, generation, peer, function, attempt, left, reason } => {
                 self.say(&retry_line(&self.core.function(function).name, attempt, left, &reason));
@@ -115,6 +108,17 @@ impl Engine {
     fn note_failed(&mut self, slot: u32, generation: u32, attempt: u32, peer: Option<PeerIndex>, reason: String) {
         let executor = peer.map(|peer| self.links.peer(peer).worker).filter(|executor| !executor.is_nil());
         self.past.note(self.core.task_id(slot, generation), attempt, reason, executor);
+    }
+
+    /// Cancels a task where it runs.
+    fn send_cancel(&mut self, peer: PeerIndex, task: peer::TaskKey, how: Cancel) {
+        let message = peer::Cancel { task: Some(task), force: how.force, recursive: how.recursive };
+        self.links.send(peer, Kind::Cancel, &message);
+        if how.force {
+            // It ends itself, unless it is stopped.
+            let worker_id = self.links.peer(peer).worker.as_bytes().to_vec();
+            self.control.send(Kind::CancelForced, &control::CancelForced { worker_id });
+        }
     }
 
     /// A line of the engine itself for whoever reads the log: printed by the driver, written to standard error by a worker.

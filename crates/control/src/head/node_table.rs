@@ -96,6 +96,13 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
+    /// Processes whose ids begin as the node's are of it.
+    pub(super) fn note_prefix(&mut self, node: NodeId) {
+        let mut prefix = [0; PREFIX];
+        prefix.copy_from_slice(&node.as_bytes()[..PREFIX]);
+        self.by_prefix.insert(prefix, node);
+    }
+
     /// The node that a process lives on, if that is alive.
     pub(super) fn of_worker(&self, worker: WorkerId) -> Option<NodeId> {
         let mut prefix = [0; PREFIX];

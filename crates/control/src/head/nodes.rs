@@ -2,7 +2,7 @@
 
 use crate::head::fences::first_id;
 use crate::head::history::What;
-use crate::head::node_table::{NodeEntry, PREFIX, without_groups};
+use crate::head::node_table::{NodeEntry, without_groups};
 use crate::head::view_news::{FIRST_SHARE, WHOLE_SHARE};
 use crate::head::{Head, Out};
 use crate::translate::{resource_set, worker_id};
@@ -18,6 +18,12 @@ const LOOK_LATER_US: u64 = 30_000;
 const MOST_DEAD: usize = 4_096;
 /// A number above this is not taken over from a node: those that come after must still fit into the ids of segments and leases.
 const MOST_KNOWN_NUMBER: u32 = 1 << 23;
+
+/// What a node hears first.
+fn registered(node_number: u32, message: &RegisterNode) -> Registered {
+    let package_version = env!("CARGO_PKG_VERSION").to_owned();
+    Registered { node_number, package_version, head_address: message.head_address.clone() }
+}
 
 impl Head {
     /// The nodes that are counted on.
@@ -59,9 +65,7 @@ impl Head {
             waiting: 0,
             message: String::new(),
         };
-        let mut prefix = [0; PREFIX];
-        prefix.copy_from_slice(&node.as_bytes()[..PREFIX]);
-        self.nodes.by_prefix.insert(prefix, node);
+        self.nodes.note_prefix(node);
         let (heard, answers) = self
             .nodes
             .by_id
@@ -92,12 +96,7 @@ impl Head {
         self.nodes.by_id.insert(node, entry);
         self.history.of_node(self.now_us, node, if is_known { What::Runs } else { What::Began });
         self.note_member(node);
-        let registered = Registered {
-            node_number: number,
-            package_version: env!("CARGO_PKG_VERSION").to_owned(),
-            head_address: message.head_address.clone(),
-        };
-        Self::tell(node, head_to_node::Body::Registered(registered), out);
+        Self::tell(node, head_to_node::Body::Registered(registered(number, &message)), out);
         self.tell_first_view(node, message.known_number != 0, out);
         self.tell_jobs(node, out);
         for ended in &message.ended {

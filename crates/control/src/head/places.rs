@@ -262,6 +262,21 @@ impl Head {
     }
 }
 
+impl Head {
+    /// ACTOR-6: the next life of the actor is placed so much later.
+    pub(super) fn rest(&mut self, actor: ActorId, rest_us: u64) {
+        self.resting.insert(actor, self.now_us + rest_us);
+    }
+
+    /// Those that have rested are placed.
+    pub(super) fn wake_rested(&mut self, out: &mut Out) {
+        while let Some(actor) = self.resting.take_due(self.now_us) {
+            self.actors.note_waits(actor, String::new());
+            self.place(actor, out);
+        }
+    }
+}
+
 /// Tells actors apart where one node is as good as another.
 fn salt(actor: ActorId) -> u64 {
     actor

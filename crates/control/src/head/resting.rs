@@ -1,6 +1,5 @@
 //! Actors whose processes died in their constructors again and again: each rests before its next life is placed, longer each time.
 
-use crate::head::{Head, Out};
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::ActorId;
 
@@ -32,31 +31,16 @@ impl Resting {
         }
     }
 
-    fn insert(&mut self, actor: ActorId, until_us: u64) {
+    pub(super) fn insert(&mut self, actor: ActorId, until_us: u64) {
         self.remove(actor);
         self.by_actor.insert(actor, until_us);
         self.by_time.insert((until_us, actor));
     }
 
-    fn take_due(&mut self, now_us: u64) -> Option<ActorId> {
+    pub(super) fn take_due(&mut self, now_us: u64) -> Option<ActorId> {
         let (until_us, actor) = self.by_time.first().copied().filter(|(until_us, _)| *until_us <= now_us)?;
         self.by_time.remove(&(until_us, actor));
         self.by_actor.remove(&actor);
         Some(actor)
-    }
-}
-
-impl Head {
-    /// ACTOR-6: the next life of the actor is placed so much later.
-    pub(super) fn rest(&mut self, actor: ActorId, rest_us: u64) {
-        self.resting.insert(actor, self.now_us + rest_us);
-    }
-
-    /// Those that have rested are placed.
-    pub(super) fn wake_rested(&mut self, out: &mut Out) {
-        while let Some(actor) = self.resting.take_due(self.now_us) {
-            self.actors.note_waits(actor, String::new());
-            self.place(actor, out);
-        }
     }
 }

@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 
 const TASK: &str = "01000000aabbccdd000000000000000100000000000000ff";
 
+/// What is told, or why nothing is.
+type Found = Result<Vec<Value>, String>;
+
 /// A daemon that answers from a table, and what it was asked.
-fn asked(wanted: &str, answers: &[(&str, &str, Value)]) -> (Result<Vec<Value>, String>, Vec<(String, String)>) {
+fn asked(wanted: &str, answers: &[(&str, &str, Value)]) -> (Found, Vec<(String, String)>) {
     let mut questions = Vec::new();
     let mut ask = |what: &str, argument: &str| {
         questions.push((what.to_owned(), argument.to_owned()));

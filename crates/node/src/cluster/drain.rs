@@ -7,7 +7,7 @@ use trygon_ids::NodeId;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{DrainNode, FenceNode, NodeLeaves};
 use trygon_wire::Kind;
-use trygon_wire::control::{StateQuery, StateReply};
+use trygon_wire::control::{NodeDrains, StateQuery, StateReply};
 
 /// How often a node that drains looks whether anything is left.
 const LOOK_MS: u64 = 100;
@@ -119,6 +119,28 @@ impl Service {
         };
         if self.cluster.as_ref().is_some_and(|cluster| cluster.is_registered) {
             self.tell_head(Body::Leaves(NodeLeaves { message }));
+        }
+    }
+}
+
+impl Service {
+    /// Tells the processes here of the nodes that drain. Those of a node that drains itself have no place to move anything to.
+    pub(crate) fn on_leaving_deadline(&mut self) {
+        let now_ms = self.now_ms();
+        let Some(cluster) = &mut self.cluster else {
+            return;
+        };
+        if !cluster.leaving.is_due(now_ms) || cluster.draining.is_some() {
+            return;
+        }
+        let numbers = cluster.leaving.nodes().filter_map(|node| cluster.nodes.get(node));
+        let numbers: Vec<u32> = numbers.map(|known| known.number).collect();
+        let owners = self.processes.iter().filter(|(_, process)| process.part != Part::Tool);
+        let owners: Vec<u64> = owners.map(|(number, _)| *number).collect();
+        for owner in owners {
+            for node_number in &numbers {
+                self.send(owner, Kind::NodeDrains, &NodeDrains { node_number: *node_number });
+            }
         }
     }
 }

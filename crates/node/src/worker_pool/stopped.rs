@@ -2,6 +2,7 @@
 //! do what it is asked, and the daemon can end it.
 
 use crate::service::Service;
+use crate::worker_pool::stop_watch::ForcedEnd;
 use crate::worker_pool::zygote::Zygote;
 use rustix::process::Pid;
 use trygon_ids::WorkerId;
@@ -15,21 +16,6 @@ const FORK_MS: u64 = 500;
 /// How often, and how long, a worker is looked at whose task is to end at once: it does that by itself, unless it is stopped.
 const LOOK_MS: u64 = 200;
 const LOOKS_MS: u64 = 2_000;
-
-/// A worker that is to end because of its task.
-#[derive(Debug)]
-pub(crate) struct ForcedEnd {
-    worker: WorkerId,
-    owner: WorkerId,
-    until_ms: u64,
-}
-
-/// What is looked at.
-#[derive(Debug, Default)]
-pub(crate) struct StopWatch {
-    ends: Vec<ForcedEnd>,
-    look_ms: u64,
-}
 
 impl Service {
     /// A process here has cancelled a task with force that runs in this worker, here or elsewhere.

@@ -9,6 +9,7 @@
 
 mod heads;
 mod machine;
+mod peace;
 mod planted;
 mod world;
 

@@ -61,7 +61,7 @@ pub(super) struct World {
     /// When the last message of a stream arrives, in either direction.
     last_ms: BTreeMap<(u64, bool), u64>,
     cut_since_ms: Vec<Option<u64>>,
-    actors: usize,
+    pub(super) actors: usize,
     fenced: BTreeSet<NodeId>,
     /// No head runs, and its machine says so.
     pub(super) is_headless: bool,
@@ -487,33 +487,5 @@ impl World {
             let request = Some(Request::CreateActor(create));
             self.hear(speaker, Body::FromProcess(FromProcess { worker_id, job_id: vec![1, 0, 0, 0], request }));
         }
-    }
-
-    /// Everything is healed: every machine is there, and every actor lives once.
-    fn check_peace(&self) -> Result<(), String> {
-        let members = self.head.members();
-        for (place, it) in self.machines.iter().enumerate() {
-            if !it.is_up || !members.contains(&it.node) {
-                let heard = (it.hears(self.now_ms), it.is_heard(self.now_ms), it.is_frozen(self.now_ms));
-                let stream = it.stream.map(|stream| self.presence.is_current(it.node, stream));
-                return Err(format!(
-                    "FAIL-1: machine {place} did not come back: up {}, turn {}, heard {heard:?}, stream {stream:?}, clock {}, {:?}",
-                    it.is_up,
-                    it.turn,
-                    it.clock_ms(self.now_ms),
-                    it.lease
-                ));
-            }
-        }
-        let mut lives: BTreeMap<ActorId, usize> = BTreeMap::new();
-        for it in &self.machines {
-            for (actor, _) in it.lives.iter().filter(|(_, life)| life.is_begun) {
-                *lives.entry(*actor).or_default() += 1;
-            }
-        }
-        if lives.len() != self.actors || lives.values().any(|count| *count != 1) {
-            return Err(format!("FAIL-1: of {} actors live {lives:?}", self.actors));
-        }
-        Ok(())
     }
 }
