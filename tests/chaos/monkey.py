@@ -15,6 +15,8 @@ from network.machines import Machine, Machines
 
 # A node is declared dead after six seconds of silence: some pauses are shorter, some longer.
 SHORT_S, LONG_S = (0.2, 2.0), (7.0, 10.0)
+# Who waits for room is told after two seconds that there is none.
+FULL_S = (0.2, 1.2)
 
 
 class Monkey:
@@ -104,12 +106,11 @@ class Monkey:
         return self._signal(found[0] if found else None, signal.SIGKILL)
 
     def _fill_disk(self) -> bool:
-        # Shorter than whoever waits for room is told that there is none.
         disk = self._random.choice(list(self.machines.machines.values())).disk
         if disk is None:
             return False
         disk.fill()
-        self._stop.wait(self._random.uniform(*SHORT_S))
+        self._stop.wait(self._random.uniform(*FULL_S))
         disk.free()
         return True
 
