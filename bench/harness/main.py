@@ -10,16 +10,15 @@ import sys
 import time
 from pathlib import Path
 
-from rows import ROWS, Row
-from rows.context import Context
-from rows.fresh import EXTRA_WORKERS
-from rows.registry import API_ENGINES
-
 from harness import processes
 from harness.engines import Engine, RowFailed
 from harness.environment import Environment, prepare, sizes
 from harness.machines import Place, why_not
 from harness.report import Results, load_metrics, now_text, short, store, table
+from rows import ROWS, Row
+from rows.context import Context
+from rows.fresh import EXTRA_WORKERS
+from rows.registry import API_ENGINES
 
 BENCH = Path(__file__).resolve().parent.parent
 ROOT = BENCH.parent

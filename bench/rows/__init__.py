@@ -1,19 +1,19 @@
 """The rows, by subject. Importing this package registers all of them, in the order in which they run."""
 
 from rows import (  # noqa: F401  (order is the running order)
+    tasks,
     actors,
     concurrency,
-    fresh,
-    graphs,
-    machines,
     objects,
+    graphs,
     placement,
-    pool,
-    recovery,
-    remote,
-    steps,
-    tasks,
     workers,
+    fresh,
+    remote,
+    machines,
+    recovery,
+    steps,
+    pool,
 )
 from rows.registry import ROWS, Row
 

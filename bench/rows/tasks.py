@@ -5,6 +5,7 @@ import statistics
 from rows.context import check, clock
 from rows.registry import row
 
+
 # Turns of an empty loop in one trial of a worker's speed: about 10 ms.
 SPEED_TURNS = 1_000_000
 
