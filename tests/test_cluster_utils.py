@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -203,3 +204,31 @@ def test_programs_for_ray_find_it() -> None:
             words, env={**os.environ, "PYTHONPATH": PACKAGE}, capture_output=True, text=True, check=False
         )
     assert done.stdout.strip() == "2", done.stderr
+
+
+def test_a_node_that_ends_while_it_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fenced node may end between the look and the kill; the others are removed all the same."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    second = cluster.add_node(num_cpus=1)
+    pids = [node.pid for node in cluster.list_all_nodes()]
+    os.kill(second.pid, signal.SIGKILL)
+    assert not leaks.wait_gone([second.pid], 5)
+    monkeypatch.setattr(second, "any_processes_alive", lambda: True)
+    cluster.shutdown()
+    assert not leaks.wait_gone(pids, 5) and cluster.list_all_nodes() == []
+
+
+def test_nodes_are_removed_whatever_becomes_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    second = cluster.add_node(num_cpus=1)
+    pids = [node.pid for node in cluster.list_all_nodes()]
+    end = second.end
+
+    def fail(*, allow_graceful: bool) -> None:
+        end(allow_graceful=allow_graceful)
+        raise OSError("something else")
+
+    monkeypatch.setattr(second, "end", fail)
+    with pytest.raises(OSError, match="something else"):
+        cluster.shutdown()
+    assert not leaks.wait_gone(pids, 5)

@@ -10,6 +10,7 @@ import atexit
 import os
 import tempfile
 import time
+from contextlib import ExitStack
 
 import trygon
 from trygon._core import init, sessions
@@ -160,10 +161,13 @@ class Cluster:
         if any(_is_used_here(node) for node in self.list_all_nodes()):
             trygon.shutdown()
         self.connected = False
-        for node in list(self.worker_nodes):
-            self.remove_node(node)
-        if self.head_node is not None:
-            self.remove_node(self.head_node)
+        with ExitStack() as ends:
+            # Each of them, whatever becomes of the others.
+            ends.callback(self._clear_up)
+            for node in self.list_all_nodes():
+                ends.callback(self.remove_node, node)
+
+    def _clear_up(self) -> None:
         if self._folder:
             import shutil
 

@@ -193,10 +193,13 @@ class ClusterNode:
             self._command.kill()
 
     def _kill(self) -> None:
-        # Stopped first: it starts nothing more while its processes are listed.
-        signal.pidfd_send_signal(self._daemon, signal.SIGSTOP)
+        # It may end by itself at any moment: a node that is fenced, or has lost its head.
+        with suppress(ProcessLookupError):
+            # Stopped first: it starts nothing more while its processes are listed.
+            signal.pidfd_send_signal(self._daemon, signal.SIGSTOP)
         orphans = _open_all(_descendants(self.pid))
-        signal.pidfd_send_signal(self._daemon, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._daemon, signal.SIGKILL)
         _ends_within(self._daemon, _ORPHANS_S)
         until = time.monotonic() + _ORPHANS_S
         for orphan in orphans:
