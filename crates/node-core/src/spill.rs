@@ -381,7 +381,7 @@ impl Node {
                 None => times(&free, &demand.amounts, left),
             };
             if demand.part.is_none() && self.has_labels(&demand) {
-                (0..room).for_each(|_| free.subtract(&demand.amounts));
+                free.subtract_times(&demand.amounts, room);
             }
             // What others are giving back for it is worth waiting for (FAIR-2).
             let left = left.saturating_sub(self.claims.promised(ticket));
