@@ -126,7 +126,8 @@ def test_work_goes_on_after_many_deaths(engine):
         with pytest.raises(WorkerCrashedError):
             trygon.get(end.remote("exit"), timeout=10)
     assert trygon.get([trygon.remote(lambda i: i).remote(i) for i in range(20)], timeout=20) == list(range(20))
-    assert trygon.available_resources()["CPU"] <= 4
+    # There is no such entry while all of it is in use.
+    assert trygon.available_resources().get("CPU", 0) <= 4
 
 
 def test_death_while_the_driver_waits_for_many(engine):

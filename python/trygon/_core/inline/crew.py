@@ -133,7 +133,14 @@ class Crew:
             self.finish(work, Failure(kind="cancelled", details={"name": work.name, "message": f"{name} in it"}))
             raise
         finally:
-            self._end(work, thread, outer, depth)
+            # Here, not in a function of its own: an interruption that is due comes where a function begins.
+            while True:
+                try:
+                    self._end(work, thread, outer, depth)
+                    break
+                except KeyboardInterrupt:
+                    # It came too late for the call: what runs next must not be hit by it.
+                    continue
 
     def run_here(self, work: Work) -> None:
         """Runs a call to its end in a thread of the engine, which no error of it may end."""
@@ -148,7 +155,14 @@ class Crew:
             message = f"{type(error).__name__} in it"
             self.finish(work, Failure(kind="cancelled", details={"name": work.name, "message": message}))
         finally:
-            self._end(work, thread, outer, depth)
+            # Here, not in a function of its own: an interruption that is due comes where a function begins.
+            while True:
+                try:
+                    self._end(work, thread, outer, depth)
+                    break
+                except KeyboardInterrupt:
+                    # It came too late for the call: what runs next must not be hit by it.
+                    continue
 
     # An interruption may come between any two steps here: what is set is set to what it has to be, nothing is counted.
 
@@ -159,15 +173,6 @@ class Crew:
             self._claimed.pop(thread, None)
 
     def _end(self, work: Work, thread: int, outer: Work | None, depth: int) -> None:
-        while True:
-            try:
-                self._end_at(work, thread, outer, depth)
-                return
-            except KeyboardInterrupt:
-                # It came too late for the call: what runs next must not be hit by it.
-                continue
-
-    def _end_at(self, work: Work, thread: int, outer: Work | None, depth: int) -> None:
         with self.lock:
             top = self.tops.get(thread)
             if top is not None and top.is_interrupted:
