@@ -95,17 +95,28 @@ def _recursion(said: str) -> None:
 
 
 def _forks(said: str) -> None:
-    for _ in range(8):
+    each = 24
+    for number in range(1, 9):
         if os.fork() == 0:
-            kept = bytearray(24 * MIB)
+            kept = bytearray(each * MIB)
             kept[::4096] = b"x" * len(kept[::4096])
+            if number == LIMIT_MIB // each + 1:
+                _say(said, LIMIT_MIB)
             time.sleep(60)
             os._exit(0)
     time.sleep(60)
 
 
 def _child(said: str, **how: bool) -> None:
-    code = "kept = []\nwhile True: kept.append(b'x' * (1 << 20))"
+    code = f"""
+import sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+import memory_bombs
+kept = []
+for number in range(1, 4096):
+    kept.append(b"x" * (1 << 20))
+    memory_bombs._say({said!r}, number)
+"""
     subprocess.run([sys.executable, "-S", "-c", code], check=False, **how)  # type: ignore[call-overload]
     time.sleep(60)
 

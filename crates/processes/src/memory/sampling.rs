@@ -16,9 +16,12 @@ use std::time::{Duration, Instant};
 const BELIEVED: Duration = Duration::from_millis(150);
 
 /// Between two whole readings only the worker's own pages are looked at, as long as that is enough to know that it is below its limit.
-const WHOLE_EVERY: Duration = Duration::from_millis(100);
+const WHOLE_EVERY: Duration = Duration::from_millis(40);
+/// Where many are watched, so that whole readings would take more than a part in [`WHOLE_SHARE`] of a processor.
+const WHOLE_EVERY_MOST: Duration = Duration::from_millis(100);
 /// The same for a worker that had no children when it was last looked at.
-const WHOLE_ALONE_EVERY: Duration = Duration::from_millis(200);
+const WHOLE_ALONE_EVERY_MOST: Duration = Duration::from_millis(200);
+const WHOLE_SHARE: u32 = 50;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub struct Sampling {
     mark: Option<&'static str>,
     orphans: Vec<Orphan>,
     orphans_at: Option<Instant>,
+    /// What a whole reading takes, smoothed.
+    whole_takes: Duration,
     buffer: Vec<u8>,
 }
 
@@ -91,7 +96,7 @@ impl Sampling {
 
     /// Looks again who became this process's child.
     fn find_orphans(&mut self) {
-        let is_fresh = self.orphans_at.is_some_and(|at| at.elapsed() < WHOLE_EVERY);
+        let is_fresh = self.orphans_at.is_some_and(|at| at.elapsed() < self.whole_every(WHOLE_EVERY_MOST));
         if self.mark.is_none() || is_fresh {
             return;
         }
@@ -231,7 +236,9 @@ impl MemoryAccounting for Sampling {
         if let Some(measured) = self.quickly(worker, limit_bytes) {
             return Some(measured);
         }
+        let began = Instant::now();
         let (measured, others_most_bytes, own_bytes) = self.wholly(worker, limit_bytes)?;
+        self.whole_takes = (self.whole_takes * 7 + began.elapsed()) / 8;
         let whole = Whole {
             at: Instant::now(),
             others_most_bytes,
@@ -258,10 +265,17 @@ impl MemoryAccounting for Sampling {
 }
 
 impl Sampling {
+    /// How long nothing but a worker's own pages may be looked at.
+    fn whole_every(&self, most: Duration) -> Duration {
+        let all = self.whole_takes * u32::try_from(self.workers.len()).unwrap_or(u32::MAX);
+        (all * WHOLE_SHARE).clamp(WHOLE_EVERY, most)
+    }
+
     /// By the worker's own pages alone, if that is enough.
     fn quickly(&mut self, worker: Pid, limit_bytes: u64) -> Option<Measured> {
         let watched = self.workers.get(&worker)?;
-        let every = if watched.children.is_empty() { WHOLE_ALONE_EVERY } else { WHOLE_EVERY };
+        let most = if watched.children.is_empty() { WHOLE_ALONE_EVERY_MOST } else { WHOLE_EVERY_MOST };
+        let every = self.whole_every(most);
         let whole = watched.whole.filter(|whole| whole.at.elapsed() < every)?;
         let pages = proc_files::pages(watched.pages.as_ref()?)?;
         let most_bytes = pages.resident_bytes + whole.others_most_bytes;
