@@ -99,3 +99,57 @@ def check(machines: Machines, program: subprocess.Popen[str], retries: int) -> N
         assert answers == "running new", errors
     *_, now, then = noted.split()
     assert now == then, "the actor was not restarted: it never died"
+
+
+KEEPER = """
+import gc
+@trygon.remote(num_cpus=0, max_restarts=1, max_task_retries=0)
+class Keeper:
+    def keep(self, references): self.references = references
+    def total(self): return sum(int(array.sum()) for array in trygon.get(self.references))
+    def begin(self): time.sleep(1.0)
+def kept(keeper, value):
+    references = [trygon.put(numpy.full(300_000, value)), double.remote(value), shared]
+    trygon.get(keeper.keep.remote(references), timeout=30)
+    del references
+    gc.collect()
+    time.sleep(1.0)
+    return trygon.get(keeper.total.remote(), timeout=30)
+@trygon.remote
+def double(value): return numpy.full(1, 2 * value)
+import numpy
+trygon.init()
+keeper = Keeper.options(resources={"c": 1}).remote()
+shared = trygon.put(numpy.full(100_000, 10))
+print(kept(keeper, 1), flush=True)
+running = keeper.begin.remote()
+time.sleep(0.3)
+print("runs", flush=True)
+input()
+try:
+    print(trygon.get(running, timeout=40), flush=True)
+except trygon.exceptions.ActorUnavailableError:
+    print("unavailable", flush=True)
+input()
+print(kept(keeper, 2), flush=True)
+print(kept(keeper, 3), flush=True)
+"""
+
+
+def test_what_is_kept_after_a_link_was_whole_again_is_not_freed(machines: Machines) -> None:
+    """A connection that broke is not a death: what the actor is lent later counts as borrowed (OWN-4)."""
+    program = machines["b"].program(KEEPER, stdin=-1)
+    assert program.stdout is not None
+    try:
+        assert program.stdout.readline() == "1300002\n"
+        assert program.stdout.readline() == "runs\n"
+        machines.network.cut("b", "c")
+        go_on(program)
+        assert program.stdout.readline() == "unavailable\n"
+        machines.network.heal()
+        go_on(program)
+        output, errors = program.communicate(timeout=90)
+        assert output == "1600004\n1900006\n", errors
+    finally:
+        program.kill()
+        program.communicate()

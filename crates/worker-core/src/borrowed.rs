@@ -18,6 +18,7 @@ impl Core {
             queried: false,
             has_copy: false,
             watched: false,
+            is_severed: false,
             waiters: Vec::new(),
         })
     }
@@ -25,8 +26,17 @@ impl Core {
     /// The sender of this reference has told its owner that this process borrows it. Follow it by a count of its own, or by
     /// [`Core::settle`].
     pub fn receive_lent(&mut self, reference: &Reference) {
-        if !self.owns(&reference.object) {
-            self.borrowed_mut(reference).lends += 1;
+        if self.owns(&reference.object) {
+            return;
+        }
+        let borrowed = self.borrowed_mut(reference);
+        borrowed.lends += 1;
+        if std::mem::take(&mut borrowed.is_severed) {
+            // Its owner can be reached again, or will be: it is asked anew.
+            borrowed.value = Value::Pending;
+            borrowed.queried = false;
+            let contained = std::mem::take(&mut borrowed.contained);
+            contained.iter().for_each(|inner| self.release_use(inner));
         }
     }
 
@@ -154,38 +164,61 @@ impl Core {
     /// OWN-5: what the dead process owned fails, what it borrowed counts as given back.
     pub fn on_process_died<O: crate::Outbox>(&mut self, worker: WorkerId, cause: &str, outbox: &mut O) {
         self.dead.insert(worker, ());
+        self.part(worker, cause, false, outbox);
+    }
+
+    /// The connection with a process that may live broke, and with it reports between the two were lost. What either had of the other
+    /// counts as given back, as after a death; but what is lent from now on is borrowed again (OWN-4).
+    pub(crate) fn on_connection_lost<O: crate::Outbox>(&mut self, worker: WorkerId, cause: &str, outbox: &mut O) {
+        self.part(worker, cause, true, outbox);
+    }
+
+    fn part<O: crate::Outbox>(&mut self, worker: WorkerId, cause: &str, may_live: bool, outbox: &mut O) {
         self.on_searched_died(worker, outbox);
         let orphans: Vec<ObjectId> =
             self.borrowed.iter().filter(|(_, borrowed)| borrowed.owner == worker).map(|(object, _)| *object).collect();
         let orphans = if self.defects.orphans_ignored { Vec::new() } else { orphans };
         for object in orphans {
-            let error = SystemError::new("owner_died")
-                .with("object_id", object.hex())
-                .with("owner", worker.hex())
-                .with("message", cause)
-                .encode();
-            let Some(borrowed) = self.borrowed.get_mut(&object) else { continue };
-            if matches!(borrowed.value, Value::Inline(_) | Value::Error(_)) {
-                continue;
-            }
-            borrowed.value = Value::Error(error);
-            let waiters = std::mem::take(&mut borrowed.waiters);
-            self.watched_completions += u64::from(std::mem::take(&mut borrowed.watched));
-            self.wake(object, waiters, outbox);
+            self.lose_owner(object, cause, may_live, outbox);
         }
         let slots: Vec<u32> = self.table.used().map(|(slot, _)| slot).collect();
         for slot in slots {
-            let entry = self.table.at_mut(slot);
-            let mut changed = Vec::new();
-            for (index, object) in entry.objects_mut() {
-                let detail = object.detail.as_mut();
-                if detail.is_some_and(|detail| detail.borrowers.remove(&worker).is_some()) {
-                    changed.push(index);
-                }
+            self.drop_borrower(slot, worker);
+        }
+    }
+
+    fn lose_owner<O: crate::Outbox>(&mut self, object: ObjectId, cause: &str, may_live: bool, outbox: &mut O) {
+        let Some(borrowed) = self.borrowed.get_mut(&object) else { return };
+        if may_live {
+            // The owner counts them as given back.
+            borrowed.lends = 0;
+        }
+        if matches!(borrowed.value, Value::Inline(_) | Value::Error(_)) {
+            return;
+        }
+        borrowed.value = Value::Error(
+            SystemError::new("owner_died")
+                .with("object_id", object.hex())
+                .with("owner", borrowed.owner.hex())
+                .with("message", cause)
+                .encode(),
+        );
+        borrowed.is_severed = may_live;
+        let waiters = std::mem::take(&mut borrowed.waiters);
+        self.watched_completions += u64::from(std::mem::take(&mut borrowed.watched));
+        self.wake(object, waiters, outbox);
+    }
+
+    fn drop_borrower(&mut self, slot: u32, worker: WorkerId) {
+        let mut changed = Vec::new();
+        for (index, object) in self.table.at_mut(slot).objects_mut() {
+            let detail = object.detail.as_mut();
+            if detail.is_some_and(|detail| detail.borrowers.remove(&worker).is_some()) {
+                changed.push(index);
             }
-            for index in changed {
-                self.collect_object(slot, index);
-            }
+        }
+        for index in changed {
+            self.collect_object(slot, index);
         }
     }
 }

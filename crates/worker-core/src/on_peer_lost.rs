@@ -57,7 +57,11 @@ impl Core {
             self.lose_leases(peer, lost, now_ns, outbox);
             self.lose_actors(peer, lost, outbox);
         }
-        self.on_process_died(lost.worker, lost.message, outbox);
+        if lost.cause_kind == CONNECTION_LOST {
+            self.on_connection_lost(lost.worker, lost.message, outbox);
+        } else {
+            self.on_process_died(lost.worker, lost.message, outbox);
+        }
     }
 
     fn lose_leases<O: Outbox>(&mut self, peer: PeerIndex, lost: &Lost<'_>, now_ns: u64, outbox: &mut O) {

@@ -232,5 +232,7 @@ pub struct Borrowed {
     /// A copy of it was fetched from another node.
     pub(crate) has_copy: bool,
     pub(crate) watched: bool,
+    /// It failed because the connection with its owner broke, who may live: a new lend is a new beginning.
+    pub(crate) is_severed: bool,
     pub(crate) waiters: Vec<Waiter>,
 }

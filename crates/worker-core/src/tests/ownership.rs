@@ -1,7 +1,7 @@
 //! Who owns, who holds, when something is freed.
 
 use crate::tests::env::{Env, core, small, worker};
-use crate::{Effect, Location, PeerIndex, Reference, Value};
+use crate::{CONNECTION_LOST, Effect, Location, Lost, PeerIndex, Reference, Value};
 use trygon_ids::SegmentId;
 
 /// A reference that process 2 owns.
@@ -118,6 +118,44 @@ fn a_reference_that_was_lent_on_is_named() {
     env.end();
 }
 
+/// OWN-4: a connection that broke is not a death. What was lent before counts as given back, what is lent later is borrowed.
+#[test]
+fn a_borrower_that_is_connected_again_borrows_again() {
+    let mut env = Env::new();
+    let object = env.put(small(b"x"), &[]);
+    env.core.lend(&object, worker(3));
+    env.core.on_peer_lost(&connection_lost(3), 0, &mut env.sink);
+    assert!(!env.core.is_lent_out());
+    env.core.on_borrow_report(&object.object, worker(3), 1);
+    env.core.release(&object);
+    assert!(env.core.is_lent_out(), "it is freed under its borrower");
+    env.core.on_borrow_report(&object.object, worker(3), -1);
+    assert!(!env.core.is_lent_out());
+    env.end();
+}
+
+/// The same on the other side: what waits fails, what is lent anew is asked for anew, and only that is given back.
+#[test]
+fn an_owner_that_is_connected_again_is_asked_again() {
+    let mut env = Env::new();
+    let theirs = foreign();
+    env.core.receive_lent(&theirs);
+    env.core.retain(&theirs);
+    assert!(!env.core.watch(&theirs));
+    env.core.on_peer_lost(&connection_lost(2), 0, &mut env.sink);
+    assert_eq!(env.error_kind(&theirs).as_deref(), Some("owner_died"));
+    env.effects();
+    env.core.receive_lent(&theirs);
+    assert!(!env.core.watch(&theirs), "its failure outlived the connection");
+    assert_eq!(env.effects(), [Effect::Query { reference: theirs }]);
+    env.core.on_object_reply(&theirs.object, small(b"x"), Vec::new(), &mut env.sink);
+    assert_eq!(env.error_kind(&theirs), None);
+    env.core.release(&theirs);
+    let returned = Effect::ReportBorrow { reference: theirs, borrower: env.core.identity().worker, delta: -1 };
+    assert_eq!(env.effects(), [returned], "what was lent before the break was given back by it");
+    env.end();
+}
+
 /// OWN-5: objects of a dead owner fail, and who waits for them is told.
 #[test]
 fn a_dead_owner_fails_its_objects() {
@@ -204,4 +242,18 @@ fn a_freed_result_beside_living_ones_is_known_to_be_freed() {
     assert_eq!(env.effects(), [Effect::Answer { peer: PeerIndex(5), object: first }]);
     env.core.release_local(slot, generation, 1);
     env.end();
+}
+
+fn connection_lost(number: u8) -> Lost<'static> {
+    Lost {
+        worker: worker(number),
+        peer: None,
+        started: None,
+        unrecorded: true,
+        cause_kind: CONNECTION_LOST,
+        message: "the link broke",
+        pid: 0,
+        signal: 0,
+        exit_code: 0,
+    }
 }
