@@ -49,8 +49,9 @@ def show(kind: str, late: list[float]) -> None:
     """One line of how long it took, of those that wrote down when they passed their limit."""
     if late:
         late.sort()
-        middle, hundredth, most = statistics.median(late), late[int(len(late) * 0.99)], late[-1]
-        print(f"  {kind:<18} median {middle * 1000:4.0f} ms, 99 % {hundredth * 1000:4.0f} ms, most {most * 1000:4.0f} ms ({len(late)})")
+        quantiles = [("median", statistics.median(late)), ("99 %", late[int(len(late) * 0.99)]), ("most", late[-1])]
+        shown = ", ".join(f"{name} {seconds * 1000:4.0f} ms" for name, seconds in quantiles)
+        print(f"  {kind:<18} {shown} ({len(late)})")
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -52,6 +53,16 @@ def until(what: str, **expected: Any) -> tuple[dict[str, Any], str]:
             return thing, text
         assert time.monotonic() < deadline, f"not {expected}: {thing}"
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Meanwhile a process does nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @trygon.remote
@@ -144,6 +155,30 @@ def test_an_owner_elsewhere_that_is_stopped(cluster: Cluster, tmp_path: Path) ->
     finally:
         os.kill(pid, signal.SIGCONT)
     until(task, state="WAITS_FOR_LEASE")
+
+
+def test_a_daemon_that_is_stopped(cluster: Cluster, tmp_path: Path) -> None:
+    """Others tell that nobody there answers, and then that the node is dead; asked itself, it is told how it goes on."""
+    second = next(iter(cluster.worker_nodes))
+    silent: list[Any] = []
+    task = wait_for.options(resources={"far": 1}, max_retries=0).remote(str(tmp_path / "gate"))
+    until(task.task_id().hex(), state="RUNNING")
+    with stopped(second.pid):
+        threading.Thread(
+            target=lambda: silent.append(command("explain", "--temp-dir", second.folder, second.node_id))
+        ).start()
+        began = time.monotonic()
+        told, _ = ask(task.task_id().hex())
+        assert time.monotonic() - began < 6
+        assert "of a node that is gone or does not answer" in told["why"] or told["state"] == "FAILED"
+        told, _ = until(task.task_id().hex(), state="FAILED")
+        assert second.node_id in told["why"] and "is dead" in told["why"]
+        while not silent and time.monotonic() - began < LIMIT_S:
+            time.sleep(0.05)
+    assert silent[0].returncode == 1
+    assert f"process {second.pid}, is stopped: `kill -CONT {second.pid}` lets it go on" in silent[0].stderr
+    with pytest.raises(exceptions.WorkerCrashedError, match="is dead"):
+        trygon.get(task)
 
 
 def test_an_object_of_a_node_that_dies(cluster: Cluster) -> None:

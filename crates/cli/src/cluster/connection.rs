@@ -51,9 +51,25 @@ impl Connection {
                 Ok(len) => self.reader.room(len).extend_from_slice(&bytes[..len]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Err(self.silence()),
                 Err(error) => return Err(format!("the daemon does not answer: {error}")),
             }
         }
+    }
+
+    /// What to say of a daemon that let the time pass.
+    fn silence(&self) -> String {
+        let waited_s = self.socket.read_timeout().ok().flatten().unwrap_or_default().as_secs();
+        let Ok(daemon) = rustix::net::sockopt::socket_peercred(&self.socket) else {
+            return format!("the daemon has not answered for {waited_s} s");
+        };
+        let pid = daemon.pid.as_raw_nonzero();
+        if trygon_processes::is_stopped(daemon.pid) {
+            return format!("the daemon, process {pid}, is stopped: `kill -CONT {pid}` lets it go on");
+        }
+        format!(
+            "the daemon, process {pid}, has not answered for {waited_s} s: it is busy, or it hangs; its log may say with what"
+        )
     }
 
     /// Whether the daemon has closed the connection; what it says is dropped.
