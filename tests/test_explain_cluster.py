@@ -158,7 +158,7 @@ def test_an_owner_elsewhere_that_is_stopped(cluster: Cluster, tmp_path: Path) ->
 
 
 def test_a_daemon_that_is_stopped(cluster: Cluster, tmp_path: Path) -> None:
-    """Others tell that nobody there answers, and then that the node is dead; asked itself, it is told how it goes on."""
+    """Others tell that nobody there answers, then that the node is dead; asked itself, it is told how it goes on."""
     second = next(iter(cluster.worker_nodes))
     silent: list[Any] = []
     task = wait_for.options(resources={"far": 1}, max_retries=0).remote(str(tmp_path / "gate"))
