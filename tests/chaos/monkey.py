@@ -15,6 +15,8 @@ from network.machines import Machine, Machines
 
 # A node is declared dead after six seconds of silence: some pauses are shorter, some longer.
 SHORT_S, LONG_S = (0.2, 2.0), (7.0, 10.0)
+# A node that does not answer another for ten seconds cannot be reached.
+UNREACHED_S = (8.0, 16.0)
 # Who waits for room is told after two seconds that there is none.
 FULL_S = (0.2, 1.2)
 
@@ -40,6 +42,7 @@ class Monkey:
             "control service killed": self._kill_control,
             "disk full": self._fill_disk,
             "link cut": self._cut_link,
+            "link cut for long": self._cut_members,
             "machine cut off": self._cut_off,
             "machine cut off for long": lambda: self._cut_off(LONG_S),
         }
@@ -118,6 +121,15 @@ class Monkey:
         first, second = self._random.sample(sorted(self.machines.machines), 2)
         self.machines.network.cut(first, second)
         self._stop.wait(self._random.uniform(*SHORT_S))
+        self.machines.network.heal(first, second)
+        return True
+
+    def _cut_members(self) -> bool:
+        """Two machines that both reach the head: they live, and connections between them break."""
+        members = [name for name in sorted(self.machines.machines) if self.machines[name] is not self.machines.head]
+        first, second = self._random.sample(members, 2)
+        self.machines.network.cut(first, second)
+        self._stop.wait(self._random.uniform(*UNREACHED_S))
         self.machines.network.heal(first, second)
         return True
 

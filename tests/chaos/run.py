@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from network.machines import Machines, wait_until  # noqa: E402
 
 from chaos.monkey import Monkey  # noqa: E402
+from chaos.workload import KINDS  # noqa: E402
 
 WORKLOAD = Path(__file__).with_name("workload.py")
 STORE_BYTES, DISK_BYTES = 80_000_000, 400_000_000
@@ -76,7 +77,7 @@ def verdict(report: dict[str, Any]) -> str:
     """Empty when nothing was lost, wrong or hung."""
     bad = [
         f"{kind}: {report[kind][what]} {what}, {report[kind]['errors']}"
-        for kind in ("tasks", "calls", "objects", "bombs")
+        for kind in KINDS
         for what in ("lost", "wrong", "hung")
         if report[kind][what]
     ]

@@ -30,6 +30,13 @@ OBJECTS_KEPT = 120
 BOMBS = 20
 BOMB_LIMIT_BYTES, BOMB_BYTES = 80_000_000, 300_000_000
 LEAST_BYTES, MOST_BYTES = 200_000, 6_000_000
+SPREAD = {"scheduling_strategy": "SPREAD"}
+# Of these so many in a second, one under way for each of some threads.
+TREES_A_SECOND, TREE_BYTES, LEAVES = 4, 200_000, 4
+ITEMS = 20
+KINDS = ("tasks", "calls", "objects", "bombs", "trees", "streams")
+# These go on until the others are through.
+STEADY = ("calls", "trees", "streams")
 
 
 def mixed(number: int, seed: int) -> int:
@@ -79,6 +86,26 @@ def explode() -> int:
     return len(held)
 
 
+@trygon.remote(max_retries=-1, num_cpus=0.1)
+def leaf(references: list[Any], number: int) -> int:
+    time.sleep(0.5)
+    return zlib.crc32(trygon.get(references[0])) + number
+
+
+@trygon.remote(max_retries=-1, num_cpus=0.1)
+def tree(number: int) -> int:
+    """Tasks on other machines that borrow an object of this one."""
+    shared = trygon.put(random.Random(number).randbytes(TREE_BYTES))
+    return sum(trygon.get([leaf.options(**SPREAD).remote([shared], index) for index in range(LEAVES)]))
+
+
+@trygon.remote(max_retries=-1, num_cpus=0.1)
+def stream(number: int) -> Any:
+    for index in range(ITEMS):
+        time.sleep(0.02)
+        yield mixed(number, index)
+
+
 class Tally:
     """What became of one kind of work."""
 
@@ -91,9 +118,13 @@ class Tally:
         self, reference: Any, expected: Callable[[], int], what: str, read: Callable[[Any], int] = lambda value: value
     ) -> None:
         """Waits for one result and judges it, or what `read` makes of it."""
+        self.judge(lambda: read(trygon.get(reference, timeout=HUNG_AFTER_S)), expected, what)
+
+    def judge(self, find: Callable[[], int], expected: Callable[[], int], what: str) -> None:
+        """Judges what is found."""
         began = time.monotonic()
         try:
-            value = read(trygon.get(reference, timeout=HUNG_AFTER_S))
+            value = find()
         except trygon.exceptions.GetTimeoutError:
             self.hung += 1
             self.errors[f"hung: {what}"] += 1
@@ -133,7 +164,7 @@ class Workload:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.tallies = {name: Tally() for name in ("tasks", "calls", "objects", "bombs")}
+        self.tallies = {name: Tally() for name in KINDS}
         self.bytes_checked = 0
         self.repeated = 0
         self._began = time.monotonic()
@@ -190,7 +221,7 @@ class Workload:
     def objects(self) -> None:
         """Objects made on one machine, read on others and here."""
         tally, sizes = self.tallies["objects"], random.Random(self.options.seed)
-        begun, spread = self._begun("objects"), {"scheduling_strategy": "SPREAD"}
+        begun = self._begun("objects")
         under_way: collections.deque[tuple[int, int, Any, Any]] = collections.deque()
         kept: collections.deque[tuple[int, int, Any]] = collections.deque()
         number = started = 0
@@ -198,8 +229,8 @@ class Workload:
             while started < self.options.bytes and len(under_way) < OBJECTS_UNDER_WAY:
                 self._pace(started / self.options.bytes)
                 size = sizes.randint(LEAST_BYTES, MOST_BYTES)
-                made = make.options(**spread).remote(number, size, begun)
-                under_way.append((number, size, made, checksum.options(**spread).remote(made, begun)))
+                made = make.options(**SPREAD).remote(number, size, begun)
+                under_way.append((number, size, made, checksum.options(**SPREAD).remote(made, begun)))
                 number, started = number + 1, started + size
             first, size, made, there = under_way.popleft()
             tally.take(there, functools.partial(expected_checksum, first, size), f"object {first}")
@@ -210,7 +241,7 @@ class Workload:
             kept.append((first, size, made))
             if len(kept) > OBJECTS_KEPT:
                 first, size, made = kept.popleft()
-                again = checksum.options(**spread).remote(made, begun)
+                again = checksum.options(**SPREAD).remote(made, begun)
                 tally.take(again, functools.partial(expected_checksum, first, size), f"object {first} again")
 
     def bombs(self) -> None:
@@ -219,20 +250,49 @@ class Workload:
             self._pace(number / BOMBS)
             self.tallies["bombs"].take_bomb(explode.remote())
 
+    def trees(self) -> None:
+        """Tasks that have tasks of their own, which read what their parents have put."""
+        under_way: collections.deque[tuple[int, Any]] = collections.deque()
+        number = 0
+        while not self._over.wait(1 / TREES_A_SECOND):
+            under_way.append((number, tree.options(**SPREAD).remote(number)))
+            number += 1
+            if len(under_way) > 2 * TREES_A_SECOND:
+                self._take_tree(*under_way.popleft())
+        for first, reference in under_way:
+            self._take_tree(first, reference)
+
+    def _take_tree(self, number: int, reference: Any) -> None:
+        expected = functools.partial(expected_tree, number)
+        self.tallies["trees"].take(reference, expected, f"tree {number}")
+
+    def streams(self) -> None:
+        """Generators, one after the other, item by item."""
+        tally, number = self.tallies["streams"], 0
+        while not self._over.is_set():
+            items = stream.options(**SPREAD, num_returns="streaming").remote(number)
+            for index in range(ITEMS):
+                find, expected = functools.partial(next_item, items), functools.partial(mixed, number, index)
+                tally.judge(find, expected, f"item {index} of {number}")
+            number += 1
+
     def run(self) -> dict[str, Any]:
         """Runs everything and gives the report."""
         began = self._began = time.monotonic()
         finite = [threading.Thread(target=kind, daemon=True) for kind in (self.tasks, self.objects, self.bombs)]
-        calls = threading.Thread(target=self.calls, daemon=True)
-        for thread in (*finite, calls):
+        steady = {name: threading.Thread(target=getattr(self, name), daemon=True) for name in STEADY}
+        for thread in (*finite, *steady.values()):
             thread.start()
         while any(thread.is_alive() for thread in finite) or time.monotonic() - began < self.options.seconds:
             time.sleep(1)
             print(json.dumps({"after_s": round(time.monotonic() - began, 1), **self._counts()}), flush=True)
         self._over.set()
-        calls.join(2 * HUNG_AFTER_S)
+        until = time.monotonic() + 2 * HUNG_AFTER_S
+        for thread in steady.values():
+            thread.join(max(0, until - time.monotonic()))
         report = {name: tally.report() for name, tally in self.tallies.items()}
-        report["calls"]["hung"] += calls.is_alive()
+        for name, thread in steady.items():
+            report[name]["hung"] += thread.is_alive()
         executions = os.path.getsize(self._begun("tasks"))
         return {
             **report,
@@ -243,6 +303,16 @@ class Workload:
 
     def _counts(self) -> dict[str, int]:
         return {name: tally.done for name, tally in self.tallies.items()}
+
+
+def next_item(items: Any) -> int:
+    """What a generator makes next."""
+    return int(trygon.get(items._next_sync(HUNG_AFTER_S), timeout=HUNG_AFTER_S))
+
+
+def expected_tree(number: int) -> int:
+    """The plain computation of a tree."""
+    return LEAVES * expected_checksum(number, TREE_BYTES) + sum(range(LEAVES))
 
 
 def expected_checksum(number: int, size: int) -> int:

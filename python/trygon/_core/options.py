@@ -390,5 +390,7 @@ def actor_resources(options: Mapping[str, Any]) -> tuple[dict[str, float], dict[
     if all(value is None for value in named):
         return {"CPU": 1.0, **_demands(options)}, _explicit(options)
     needed = task_resources(options)
+    from trygon._core.scheduling import PLACES
+
     # Where it may be is asked once: it does not move.
-    return needed, {name: amount for name, amount in needed.items() if not name.startswith(("node_id:", "labels:"))}
+    return needed, {name: amount for name, amount in needed.items() if not name.startswith(PLACES)}

@@ -1,7 +1,8 @@
 """The options that say where a task or actor runs, and how the engine is told.
 
 The engine reads names and amounts: beside resources, `node_id:<id>` ties to a node and `labels:<selectors>` to nodes
-with such labels. A place in a group travels beside them: the bundle and group, and whether children run there too.
+with such labels; `soft_node_id:`, `soft_labels:` and `strategy:SPREAD` are wishes. A place in a group travels beside
+them: the bundle and group, and whether children run there too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     Placement = tuple[str, bool] | None
 
 OUTSIDE = ("", False)
+# Names that say where, and not how much.
+PLACES = ("node_id:", "labels:", "soft_node_id:", "soft_labels:", "strategy:")
 _NAMES = ("DEFAULT", "SPREAD")
 _VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.\-]{0,61}[A-Za-z0-9])?)"
 _SELECTOR = re.compile(rf"!?{_VALUE}|!?in\(\s*{_VALUE}(?:\s*,\s*{_VALUE})*\s*\)|")
@@ -144,13 +147,17 @@ def demands(options: Mapping[str, Any]) -> dict[str, float]:
         found[f"accelerator_type:{kind}"] = 0.001
     strategy = options.get("scheduling_strategy")
     hard = ""
-    if strategy is not None and not isinstance(strategy, str):
+    if strategy == "SPREAD":
+        found["strategy:SPREAD"] = 1.0
+    elif strategy is not None and not isinstance(strategy, str):
         from trygon._core import scheduling_strategies as strategies
 
-        if isinstance(strategy, strategies.NodeAffinitySchedulingStrategy) and not strategy.soft:
-            found[f"node_id:{strategy.node_id.lower()}"] = 1.0
+        if isinstance(strategy, strategies.NodeAffinitySchedulingStrategy):
+            found[f"{'soft_' if strategy.soft else ''}node_id:{strategy.node_id.lower()}"] = 1.0
         elif isinstance(strategy, strategies.NodeLabelSchedulingStrategy):
             hard = _expressions_text(strategy.hard)
+            if strategy.soft:
+                found[f"soft_labels:{_expressions_text(strategy.soft)}"] = 1.0
     text = _alternatives(options, hard)
     if text:
         found[f"labels:{text}"] = 1.0
@@ -234,7 +241,7 @@ def _check_fits(bundles: list[dict[str, float]], index: int, resources: Mapping[
             f"placement_group_bundle_index is {index}, but the group's bundles have the indexes 0 to"
             f" {len(bundles) - 1}; -1 stands for any."
         )
-    amounts = {key: amount for key, amount in resources.items() if not key.startswith(("node_id:", "labels:"))}
+    amounts = {key: amount for key, amount in resources.items() if not key.startswith(PLACES)}
     eligible = bundles if index == -1 else [bundles[index]]
     if not any(all(bundle.get(key, 0) >= amount for key, amount in amounts.items()) for bundle in eligible):
         which = "any bundle" if index == -1 else f"bundle {index}"

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from trygon._core.inline.values import JOB_ID, Encoded, Entry, Failure, InlineRef, new_task_id
 from trygon._core.inline.work import current_work
 from trygon._core.options import actor_resources, placement, task_resources
+from trygon._core.scheduling import PLACES
 from trygon._core.system_errors import system_error
 
 TYPE_CHECKING = False
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from trygon._core.inline.actors import Actor
     from trygon._core.inline.engine import Engine
     from trygon._core.inline.work import Work
-
-_PLACES = ("node_id:", "labels:")
 
 
 class _Group:
@@ -224,7 +223,7 @@ class Placement:
 
 def plain(resources: Mapping[str, float]) -> dict[str, float]:
     """What is held, without where."""
-    return {name: amount for name, amount in resources.items() if not name.startswith(_PLACES)}
+    return {name: amount for name, amount in resources.items() if not name.startswith(PLACES)}
 
 
 def _handle(group: _Group) -> Any:
