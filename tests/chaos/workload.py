@@ -54,14 +54,15 @@ def note(path: str) -> None:
         os.close(descriptor)
 
 
-@trygon.remote(max_retries=-1, num_cpus=0.5)
+@trygon.remote(max_retries=-1, num_cpus=0.1, scheduling_strategy="SPREAD")
 def work(number: int, seed: int, begun: str) -> int:
     note(begun)
-    time.sleep(0.02)
+    # So many are under way on each machine whenever something breaks.
+    time.sleep(0.1)
     return mixed(number, seed)
 
 
-@trygon.remote(max_restarts=-1, max_task_retries=-1, num_cpus=0)
+@trygon.remote(max_restarts=-1, max_task_retries=-1, num_cpus=0, scheduling_strategy="SPREAD")
 class Answerer:
     def answer(self, number: int, seed: int) -> int:
         return mixed(number, seed)
