@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trygon
 from trygon.cluster_utils import Cluster
+from trygon.util import placement_group, placement_group_table, remove_placement_group
 from trygon.util.scheduling_strategies import In, NodeAffinitySchedulingStrategy, NodeLabelSchedulingStrategy
 
 NODES = 4
@@ -126,3 +127,35 @@ def test_a_strategy_is_nothing_that_is_held(cluster: Cluster) -> None:
         assert trygon.get(held.options(num_cpus=0.5, scheduling_strategy=strategy).remote()) == {"CPU": 0.5}
         keeper = Keeper.options(num_cpus=0.5, scheduling_strategy=strategy).remote()
         assert trygon.get(keeper.held.remote()) == {"CPU": 0.5}
+
+
+def test_labels_of_each_bundle(cluster: Cluster) -> None:
+    group = placement_group([{"CPU": 1}] * 3, bundle_label_selector=[{"zone": "2"}, {}, {"zone": "1"}])
+    zones = _zones(group)
+    assert (zones[0], zones[2]) == ("2", "1")
+    remove_placement_group(group)
+    nowhere = placement_group([{"CPU": 1}] * 2, bundle_label_selector=[{"zone": "2"}, {"zone": "9"}])
+    assert not nowhere.wait(0.5)
+    remove_placement_group(nowhere)
+
+
+def test_the_node_that_a_group_is_rather_on(cluster: Cluster) -> None:
+    for number in range(NODES):
+        target = next(each["NodeID"] for each in trygon.nodes() if each["Labels"]["zone"] == str(number))
+        group = placement_group([{"CPU": 1}] * 2, strategy="STRICT_PACK", _soft_target_node_id=target)
+        assert set(_zones(group).values()) == {str(number)}
+        remove_placement_group(group)
+    too_small = placement_group([{"CPU": 3}], strategy="STRICT_PACK")
+    _zones(too_small)
+    full = placement_group_table(too_small)["bundles_to_node_id"][0]
+    elsewhere = placement_group([{"CPU": 3}], strategy="STRICT_PACK", _soft_target_node_id=full)
+    _zones(elsewhere)
+    assert placement_group_table(elsewhere)["bundles_to_node_id"][0] != full
+    for group in (too_small, elsewhere):
+        remove_placement_group(group)
+
+
+def _zones(group: Any) -> dict[int, str]:
+    trygon.get(group.ready(), timeout=30)
+    zones = {each["NodeID"]: each["Labels"]["zone"] for each in trygon.nodes()}
+    return {index: zones[place] for index, place in placement_group_table(group)["bundles_to_node_id"].items()}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use trygon_control_core as control;
-use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
 use trygon_resources::{Amount, ResourceSet};
 use trygon_wire::control as wire;
 
@@ -46,6 +46,7 @@ pub fn group_spec(
         strategy: control::Strategy::from_name(&message.strategy).unwrap_or(control::Strategy::Pack),
         bundles: message.bundles.iter().map(|bundle| resource_set(&bundle.resources)).collect(),
         labels: message.labels,
+        target: NodeId::from_bytes(&message.target_node).ok(),
         detached: message.detached,
     }
 }

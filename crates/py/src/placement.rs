@@ -110,14 +110,15 @@ fn group_id(bytes: &[u8]) -> PyResult<PlacementGroupId> {
 
 /// Creates a placement group; returns its id. Only one with a name is waited for, because the name may be taken.
 #[pyfunction]
-#[pyo3(signature = (bundles, strategy, *, name, namespace, labels, detached))]
+#[pyo3(signature = (bundles, strategy, *, name, namespace, labels, target, detached))]
 pub(crate) fn create_placement_group<'py>(
     py: Python<'py>,
     bundles: Vec<BTreeMap<String, f64>>,
     strategy: String,
     name: String,
     namespace: Option<String>,
-    labels: String,
+    labels: Vec<String>,
+    target: Vec<u8>,
     detached: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let session = session::require(py)?;
@@ -132,6 +133,7 @@ pub(crate) fn create_placement_group<'py>(
         bundles: bundles.into_iter().map(|resources| control::Bundle { resources }).collect(),
         labels,
         detached,
+        target_node: target,
         creator_actor: creator.map(|actor| actor.as_bytes().to_vec()).unwrap_or_default(),
     };
     let runtime = &session.runtime;

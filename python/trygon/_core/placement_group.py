@@ -117,7 +117,13 @@ def placement_group(
     _check_target(_soft_target_node_id, strategy)
     labels = _labels(bundle_label_selector, len(bundles))
     group_id = _native.create_placement_group(
-        bundles, strategy, name=name or "", namespace=None, labels=labels, detached=lifetime == "detached"
+        bundles,
+        strategy,
+        name=name or "",
+        namespace=None,
+        labels=labels,
+        target=bytes.fromhex(_soft_target_node_id or ""),
+        detached=lifetime == "detached",
     )
     return PlacementGroup(PlacementGroupID(group_id), bundles)
 
@@ -161,16 +167,16 @@ def _check_target(node_id: Any, strategy: str) -> None:
     check_node_id(node_id)
 
 
-def _labels(selectors: Any, count: int) -> str:
-    """Selectors that one node has to meet for all bundles."""
+def _labels(selectors: Any, count: int) -> list[str]:
+    """For each bundle the selectors that its node has to meet; none at all without any."""
     if selectors is None:
-        return ""
+        return []
     example = 'e.g. [{"zone": "a"}, {"zone": "!b"}]'
     is_list = isinstance(selectors, list) and all(isinstance(selector, dict) for selector in selectors)
     if not is_list or not all(isinstance(text, str) for one in selectors for item in one.items() for text in item):
         raise ValueError(f"bundle_label_selector must be a list of dicts of str, {example}, but {selectors!r} is not.")
     if not selectors:
-        return ""
+        return []
     if len(selectors) != count:
         raise ValueError(
             f"bundle_label_selector must have one dict for each bundle: there are {count} bundles and"
@@ -178,8 +184,7 @@ def _labels(selectors: Any, count: int) -> str:
         )
     from trygon._core.scheduling import selector_text
 
-    texts = [selector_text("bundle_label_selector", selector) for selector in selectors]
-    return "&".join(dict.fromkeys(text for text in texts if text))
+    return [selector_text("bundle_label_selector", selector) for selector in selectors]
 
 
 def remove_placement_group(placement_group: PlacementGroup) -> None:
@@ -227,11 +232,13 @@ def placement_group_table(placement_group: PlacementGroup | None = None) -> dict
 
 def _table_entry(entry: dict[str, Any]) -> dict[str, Any]:
     latency_ms = entry["latency_us"] / 1000
+    # A node that is a cluster of its own says once where all of them are.
+    nodes = entry.get("bundle_nodes") or [entry["node_id"]] * len(entry["bundles"])
     return {
         "placement_group_id": entry["placement_group_id"],
         "name": entry["name"],
         "bundles": dict(enumerate(entry["bundles"])),
-        "bundles_to_node_id": dict.fromkeys(range(len(entry["bundles"])), entry["node_id"]),
+        "bundles_to_node_id": dict(enumerate(nodes)),
         "strategy": entry["strategy"],
         "state": entry["state"],
         "stats": {

@@ -1,7 +1,7 @@
 //! One placement group: what it was created from and where it is in its life.
 
 use std::collections::BTreeSet;
-use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
+use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
 use trygon_resources::ResourceSet;
 
 /// How bundles are spread over nodes.
@@ -53,8 +53,10 @@ pub struct GroupSpec {
     pub strategy: Strategy,
     /// What each bundle holds.
     pub bundles: Vec<ResourceSet>,
-    /// Selectors of labels that its nodes must have, or empty.
-    pub labels: String,
+    /// For each bundle the selectors of labels that its node must have, or empty; or none at all.
+    pub labels: Vec<String>,
+    /// The node that it is rather on.
+    pub target: Option<NodeId>,
     /// Lives on when its creator ends.
     pub detached: bool,
 }

@@ -20,7 +20,8 @@ fn spec(byte: u8, name: &str) -> GroupSpec {
         namespace: "here".to_owned(),
         strategy: Strategy::Pack,
         bundles: vec![ResourceSet::new()],
-        labels: String::new(),
+        labels: Vec::new(),
+        target: None,
         detached: false,
     }
 }

@@ -35,13 +35,14 @@ impl Head {
         let missing = plan.missing();
         let bundles: Vec<ResourceSet> = missing.iter().map(|index| spec.bundles[*index].clone()).collect();
         let taken: Vec<NodeId> = plan.held().map(|(_, node)| node).collect();
-        let labels = if spec.labels.is_empty() { Vec::new() } else { vec![Some(spec.labels.clone())] };
+        let selectors = |index: &usize| spec.labels.get(*index).filter(|text| !text.is_empty()).cloned();
+        let labels: Vec<Option<String>> = missing.iter().map(selectors).collect();
         let request = PackRequest {
             bundles: &bundles,
             strategy: strategy(spec.strategy),
             labels: &labels,
             taken: &taken,
-            target: self.nodes.of_worker(spec.creator),
+            target: spec.target.or_else(|| self.nodes.of_worker(spec.creator)),
         };
         let nodes = match self.view.pack_bundles(request) {
             Ok(nodes) => nodes,
@@ -255,7 +256,7 @@ impl Head {
     /// There may be room for groups that wait: of those that want the same, the first one stands for all.
     pub(super) fn try_groups(&mut self, out: &mut Out) {
         let waiting: Vec<PlacementGroupId> = self.waiting_groups.iter().map(|(_, group)| *group).collect();
-        let mut failed: BTreeSet<(&'static str, String, Vec<ResourceSet>)> = BTreeSet::new();
+        let mut failed: BTreeSet<(&'static str, Vec<String>, Vec<ResourceSet>)> = BTreeSet::new();
         for group in waiting {
             let Some(entry) = self.groups.get(group) else {
                 continue;

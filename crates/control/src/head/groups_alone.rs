@@ -2,6 +2,7 @@
 
 use crate::head::{Head, Out};
 use crate::translate::amounts;
+use std::collections::BTreeSet;
 use trygon_control_core::{GroupSpec, GroupState, Strategy};
 use trygon_ids::PlacementGroupId;
 use trygon_proto::v1::head_to_node::Body;
@@ -25,12 +26,18 @@ impl Head {
             creator: spec.creator.as_bytes().to_vec(),
             bundles: spec.bundles.iter().enumerate().map(indexed).collect(),
             apart: spec.strategy == Strategy::StrictSpread,
-            labels: spec.labels.clone(),
+            labels: labels_of_all(spec),
             name: name_of(spec),
         };
         self.group_node.insert(group, node);
         Self::tell(node, Body::ReserveGroup(message), out);
     }
+}
+
+/// What the one node of all bundles must have.
+fn labels_of_all(spec: &GroupSpec) -> String {
+    let wanted: BTreeSet<&str> = spec.labels.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+    wanted.into_iter().collect::<Vec<&str>>().join("&")
 }
 
 /// A bundle and its place in the group.

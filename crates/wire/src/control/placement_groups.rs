@@ -23,12 +23,14 @@ messages! {
         #[prost(string, tag = "5")] strategy: String,
         /// Its bundles.
         #[prost(message, repeated, tag = "6")] bundles: Vec<Bundle>,
-        /// Selectors of labels that its node must have, or empty.
-        #[prost(string, tag = "7")] labels: String,
+        /// For each bundle the selectors of labels that its node must have, or empty; or none at all.
+        #[prost(string, repeated, tag = "7")] labels: Vec<String>,
         /// Lives on when its creator ends.
         #[prost(bool, tag = "8")] detached: bool,
         /// The actor that creates it, or empty.
         #[prost(bytes = "vec", tag = "9")] creator_actor: Vec<u8>,
+        /// The node that it is rather on, or empty.
+        #[prost(bytes = "vec", tag = "10")] target_node: Vec<u8>,
     }
     /// Whether a named placement group was registered.
     PlacementGroupReply {

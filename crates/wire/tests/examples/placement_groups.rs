@@ -17,9 +17,10 @@ pub(crate) fn put(examples: &mut Examples) {
                 control::Bundle { resources: amounts("CPU", 1.5) },
                 control::Bundle { resources: amounts("GPU", 1.0) },
             ],
-            labels: "zone=in(a,b)".to_owned(),
+            labels: vec!["zone=in(a,b)".to_owned(), String::new()],
             detached: true,
             creator_actor: id(3, 16),
+            target_node: id(4, 28),
         },
     );
     examples.put(Kind::RemovePlacementGroup, &control::RemovePlacementGroup { group_id: id(2, 18) });

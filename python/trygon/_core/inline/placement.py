@@ -110,7 +110,8 @@ class Placement:
         *,
         name: str,
         namespace: str | None,
-        labels: str,
+        labels: list[str],
+        target: bytes,
         detached: bool,
     ) -> bytes:
         """Makes a group."""
