@@ -32,13 +32,16 @@ EMULATOR = "qemu-system-x86"
 CRATE = "trygon-processes"
 TESTS = ["conftest.py", "elsewhere.py", "leaks.py", "memory_bombs.py", "test_memory.py", "test_memory_cgroup.py"]
 # What those import beside Trygon itself.
-DISTRIBUTIONS = ["_pytest", "cloudpickle", "iniconfig", "numpy", "numpy.libs", "packaging", "pluggy", "pygments"]
-DISTRIBUTIONS += [
-    "pytest",
-    "pytest_timeout.py",
-    "pytest_timeout-*.dist-info",
-    "pytest-*.dist-info",
-    "numpy-*.dist-info",
+DISTRIBUTIONS = [
+    "_pytest",
+    "cloudpickle*",
+    "iniconfig*",
+    "numpy*",
+    "packaging*",
+    "pluggy*",
+    "py.py",
+    "pygments*",
+    "pytest*",
 ]
 LINE = re.compile(r"cgroup-v2: (PASS|FAIL|end|kernel)\b")
 
@@ -106,7 +109,8 @@ def base(interpreter: Path) -> Initramfs:
     disk.text("/etc/hosts", "127.0.0.1 localhost guest\n")
     disk.python(interpreter)
     order: list[str] = []
-    disk.module(UNPACKED / "lib" / "modules", "zram", order)
+    for name in ("lzo-rle", "zram"):
+        disk.module(UNPACKED / "lib" / "modules", name, order)
     disk.text("/modules/order", "\n".join(order) + "\n")
     return disk
 
@@ -119,12 +123,17 @@ def add_suite(disk: Initramfs, programs: list[Path]) -> str:
         disk.program(f"/work/{name}", program)
         names.append(f"/work/{name} --test-threads 1")
     disk.text("/work/suite.sh", f"cd /tmp && export TRYGON_TEST_CGROUP_V2=required && {' && '.join(names)}\n")
+    forbidden = "a_group_that_may_not_be_entered_is_said"
+    setting = "TRYGON_TEST_CGROUP_V2_FORBIDDEN=/sys/fs/cgroup/users"
+    disk.text("/work/outside.sh", f"cd /tmp && {setting} /work/accounting --exact groups::{forbidden}\n")
     return """
 check "suite in the root group" / root /work/suite.sh
 group delegated
 check "suite in a group of its own" /delegated root /work/suite.sh
 group users user
 check "suite in a group of a user" /users user /work/suite.sh
+group elsewhere
+check "a user outside of his group" /elsewhere user /work/outside.sh
 """
 
 

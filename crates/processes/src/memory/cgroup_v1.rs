@@ -31,6 +31,10 @@ impl MemoryAccounting for CgroupV1 {
         "cgroup v1"
     }
 
+    fn counts_from_watching_on(&self) -> bool {
+        true
+    }
+
     fn watch(&mut self, worker: Pid) -> io::Result<()> {
         self.groups.admit(worker)
     }
