@@ -30,7 +30,7 @@ KERNEL = "linux-image-cloud-amd64"
 EMULATOR = "qemu-system-x86"
 # The crate whose tests are run, and the end-to-end tests.
 CRATE = "trygon-processes"
-TESTS = ["conftest.py", "elsewhere.py", "leaks.py", "memory_bombs.py", "test_memory.py", "test_memory_cgroup.py"]
+TESTS = ["conftest.py", "elsewhere.py", "leaks.py", "memory_bombs.py", "test_memory.py", "test_memory_cgroup.py", "test_memory_node.py"]
 # What those import beside Trygon itself.
 DISTRIBUTIONS = [
     "_pytest",
@@ -154,7 +154,7 @@ def add_end_to_end(disk: Initramfs, python: Path, package: Path | None, selected
     disk.file("/work/pyproject.toml", ROOT / "python" / "pyproject.toml")
     tests = " ".join(f"/work/tests/{name}" for name in TESTS if name.startswith("test_"))
     selection = ["-k", selected] if selected else []
-    options = shlex.join(["-c", "/work/pyproject.toml", "--rootdir", "/work", "-p", "no:cacheprovider", *selection])
+    options = shlex.join(["-c", "/work/pyproject.toml", "--rootdir", "/work", "-o", "cache_dir=/tmp/cache", "--color=no", *selection])
     settings = "TRYGON_TEST_INSTALLED=1 PYTHONPATH=/work/site PYTHONDONTWRITEBYTECODE=1"
     settings += " TRYGON_CGROUP=/sys/fs/cgroup/engine TRYGON_TEST_CGROUP_V2=required"
     run = f"cd /tmp && {settings} python3 -m pytest {options} -v --durations=0 --timeout 300 {tests}\n"

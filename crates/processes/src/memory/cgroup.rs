@@ -192,9 +192,13 @@ pub(super) fn number(path: &Path) -> Option<u64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// Numbers of a `memory.stat`, summed.
-pub(super) fn sum_of(folder: &Path, names: &[&str]) -> Option<u64> {
-    let text = std::fs::read_to_string(folder.join("memory.stat")).ok()?;
-    let named = text.lines().filter_map(|line| line.split_once(' ')).filter(|(name, _)| names.contains(name));
-    Some(named.filter_map(|(_, value)| value.trim().parse::<u64>().ok()).sum())
+/// A group's `memory.stat`. The kernel sums it up for each reader, so it is read once for all that is wanted of it.
+pub(super) fn stat(folder: &Path) -> Option<String> {
+    std::fs::read_to_string(folder.join("memory.stat")).ok()
+}
+
+/// Numbers of a `memory.stat`, summed. What an older kernel does not have counts nothing.
+pub(super) fn sum_of(stat: &str, names: &[&str]) -> u64 {
+    let named = stat.lines().filter_map(|line| line.split_once(' ')).filter(|(name, _)| names.contains(name));
+    named.filter_map(|(_, value)| value.trim().parse::<u64>().ok()).sum()
 }

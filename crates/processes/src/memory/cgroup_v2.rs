@@ -100,9 +100,10 @@ impl MemoryAccounting for CgroupV2 {
     fn measure(&mut self, worker: Pid, _limit_bytes: u64) -> Option<Measured> {
         let folder = self.groups.folder(worker)?;
         let swapped_bytes = cgroup::number(&folder.join("memory.swap.current")).unwrap_or(0);
+        let stat = cgroup::stat(folder)?;
         // What was read back keeps its place on the device for a while, and is among the first two again.
-        let cached_bytes = cgroup::sum_of(folder, &["swapcached"])?;
-        let used_bytes = cgroup::sum_of(folder, &["anon", "shmem"])? + swapped_bytes.saturating_sub(cached_bytes);
+        let cached_bytes = cgroup::sum_of(&stat, &["swapcached"]);
+        let used_bytes = cgroup::sum_of(&stat, &["anon", "shmem"]) + swapped_bytes.saturating_sub(cached_bytes);
         let processes = self.groups.processes(worker);
         (!processes.is_empty()).then_some(Measured { used_bytes, children_bytes: 0, processes: processes.len() as u32 })
     }

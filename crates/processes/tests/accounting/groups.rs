@@ -3,7 +3,7 @@
 use crate::conforms;
 use crate::worker::{MARK, MIB, Worker, assert_near, used};
 use std::path::{Path, PathBuf};
-use trygon_processes::{CgroupV1, CgroupV2, GroupsOrSampling, MemoryAccounting, Sampling};
+use trygon_processes::{CgroupV1, CgroupV2, GroupsOrSampling, MachineMemory, MemoryAccounting, Sampling};
 
 /// "required" where the tests of version 2 have to run.
 const REQUIRED: &str = "TRYGON_TEST_CGROUP_V2";
@@ -139,6 +139,27 @@ fn cgroup_v2_counts_swapped_pages_once() {
     let _ = worker.child.wait();
 }
 
+/// The limit of the group that this process is in is the machine's end for it.
+#[test]
+fn the_limit_of_the_own_group_is_found() {
+    let Some(given) = version_2() else { return };
+    let _keeps_the_controller = CgroupV2::below(&given).expect("a group");
+    let home = own_group(|number, _| number == "0", "/sys/fs/cgroup").expect("a group");
+    let limited = given.join("limited");
+    std::fs::create_dir(&limited).expect("a group");
+    std::fs::write(limited.join("memory.max"), (700 * MIB).to_string()).expect("its limit");
+    let own = std::process::id().to_string();
+    std::fs::write(limited.join("cgroup.procs"), &own).expect("a group");
+    let mut before = vec![1u8; 50 << 20];
+    let found = MachineMemory::find().read();
+    before.fill(2);
+    std::fs::write(home.join("cgroup.procs"), &own).expect("the way back");
+    std::fs::remove_dir(&limited).expect("nothing is left in it");
+    let found = found.expect("a machine");
+    assert_eq!(found.capacity_bytes, 700 * MIB);
+    assert!((50 * MIB..200 * MIB).contains(&found.used_bytes), "{found:?}");
+}
+
 /// The files of a group as the kernel writes them, where there is no such kernel.
 #[test]
 fn cgroup_v2_reads_what_the_kernel_writes() {
@@ -154,9 +175,9 @@ fn cgroup_v2_reads_what_the_kernel_writes() {
     accounting.watch(own).expect("a group");
     let group = folder.join(format!("trygon-{}/{}", std::process::id(), std::process::id()));
     assert_eq!(std::fs::read_to_string(group.join("cgroup.procs")).expect("a file"), std::process::id().to_string());
-    std::fs::write(group.join("memory.stat"), "anon 1000\nfile 500\nshmem 70\ninactive_file 9\n").expect("a file");
+    std::fs::write(group.join("memory.stat"), "anon 1000\nfile 500\nshmem 70\ninactive_file 9\nswapcached 3\n").expect("a file");
     std::fs::write(group.join("memory.swap.current"), "5\n").expect("a file");
-    assert_eq!(accounting.measure(own, 0).map(|measured| (measured.used_bytes, measured.processes)), Some((1075, 1)));
+    assert_eq!(accounting.measure(own, 0).map(|measured| (measured.used_bytes, measured.processes)), Some((1072, 1)));
     let _ = std::fs::remove_dir_all(&folder);
 }
 
