@@ -175,7 +175,8 @@ fn cgroup_v2_reads_what_the_kernel_writes() {
     accounting.watch(own).expect("a group");
     let group = folder.join(format!("trygon-{}/{}", std::process::id(), std::process::id()));
     assert_eq!(std::fs::read_to_string(group.join("cgroup.procs")).expect("a file"), std::process::id().to_string());
-    std::fs::write(group.join("memory.stat"), "anon 1000\nfile 500\nshmem 70\ninactive_file 9\nswapcached 3\n").expect("a file");
+    std::fs::write(group.join("memory.stat"), "anon 1000\nfile 500\nshmem 70\ninactive_file 9\nswapcached 3\n")
+        .expect("a file");
     std::fs::write(group.join("memory.swap.current"), "5\n").expect("a file");
     assert_eq!(accounting.measure(own, 0).map(|measured| (measured.used_bytes, measured.processes)), Some((1072, 1)));
     let _ = std::fs::remove_dir_all(&folder);
