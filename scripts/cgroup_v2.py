@@ -157,3 +157,95 @@ def add_end_to_end(disk: Initramfs, python: Path, package: Path | None, selected
     tests = " ".join(f"/work/tests/{name}" for name in TESTS if name.startswith("test_"))
     options = ["-c", "/work/pyproject.toml", "--rootdir", "/work", "-o", "cache_dir=/tmp/cache"]
     options += ["--color=no", "-v", "-rP", "--durations=5", "--timeout", "300", "-k", selected]
+    settings = "TRYGON_TEST_INSTALLED=1 PYTHONPATH=/work/site PYTHONDONTWRITEBYTECODE=1"
+    settings += " TRYGON_CGROUP=/sys/fs/cgroup/engine TRYGON_TEST_CGROUP_V2=required"
+    run = f"cd /tmp && {settings} python3 -m pytest {shlex.join(options)} {tests}\n"
+    disk.text("/work/end-to-end.sh", run)
+    return """
+group engine user
+check "end to end in a group of a user" /engine user /work/end-to-end.sh
+"""
+
+
+def emulator() -> tuple[list[str], dict[str, str]]:
+    """The emulator's command with what it needs to find its files, and its environment."""
+    installed = shutil.which("qemu-system-x86_64")
+    if installed is not None:
+        return [installed], dict(os.environ)
+    folders = [UNPACKED / "usr" / "lib" / "x86_64-linux-gnu", UNPACKED / "lib" / "x86_64-linux-gnu"]
+    share = UNPACKED / "usr" / "share"
+    program = UNPACKED / "usr" / "bin" / "qemu-system-x86_64"
+    command = [str(program), "-L", str(share / "qemu"), "-L", str(share / "seabios")]
+    return command, {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, folders))}
+
+
+def boot(disk: Path, memory_mib: int, limit_s: float) -> list[str]:
+    """Runs the machine until it ends, and prints what it says; gives the lines that are verdicts."""
+    command, environment = emulator()
+    kernel = next(iter(sorted((UNPACKED / "boot").glob("vmlinuz-*"))))
+    # The processors are emulated: that is the same everywhere, and takes seconds.
+    command += ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "2", "-m", str(memory_mib)]
+    command += ["-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot"]
+    # No tmpfs for the first disk: pages of programs would be shared memory then.
+    arguments = "console=ttyS0 quiet panic=-1 rootfstype=ramfs random.trust_cpu=on"
+    command += ["-kernel", str(kernel), "-initrd", str(disk), "-append", arguments]
+    verdicts: list[str] = []
+    ends_at = time.monotonic() + limit_s
+    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as machine:
+        assert machine.stdout is not None
+        selector = selectors.DefaultSelector()
+        selector.register(machine.stdout, selectors.EVENT_READ)
+        rest = b""
+        try:
+            while (left_s := ends_at - time.monotonic()) > 0 and selector.select(left_s):
+                data = os.read(machine.stdout.fileno(), 1 << 16)
+                if not data:
+                    return verdicts
+                *lines, rest = (rest + data).split(b"\n")
+                for line in (raw.decode(errors="replace").rstrip("\r") for raw in lines):
+                    print(line, flush=True)
+                    verdicts += [line[match.start() :] for match in [LINE.search(line)] if match]
+            sys.exit(f"the machine did not end within {limit_s:.0f} s: --limit-s gives it longer")
+        finally:
+            machine.kill()
+
+
+def main() -> None:
+    """Builds the machine, runs it, and says in its last line whether everything passed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="?", default="all", choices=["all", "suite", "end-to-end"], help="which tests")
+    parser.add_argument("--cargo-profile", default="dev", help="the profile that the crate's tests are built with")
+    parser.add_argument("--python", type=Path, help="an interpreter with pytest (default: an environment is made)")
+    parser.add_argument("--package", type=Path, help="the folder that has `trygon` (default: that environment's)")
+    parser.add_argument("-k", dest="selected", default=UNTIMED, help="which end-to-end tests, as pytest's -k")
+    parser.add_argument("--memory-mib", type=int, default=3072, help="the machine's memory, in MiB")
+    parser.add_argument("--limit-s", type=float, default=1800, help="how long it may run, in seconds")
+    options = parser.parse_args()
+    fetch()
+    interpreter = next(iter(environments.interpreters().values()))
+    if options.python is not None:
+        ask = [options.python, "-c", "import sys, os; print(os.path.realpath(sys.executable))"]
+        interpreter = Path(subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip())
+    disk = base(interpreter)
+    runs = ""
+    if options.what in ("all", "suite"):
+        runs += add_suite(disk, test_programs(options.cargo_profile))
+    if options.what in ("all", "end-to-end"):
+        python = options.python or environments.with_wheel(
+            "test-{}.{}".format(*next(iter(environments.interpreters()))), interpreter, "test.txt"
+        )
+        runs += add_end_to_end(disk, python, options.package, options.selected)
+    disk.text("/work/runs.sh", runs)
+    archive = CACHE / "initramfs.cpio"
+    disk.write(archive)
+    began = time.monotonic()
+    print(f"starting the machine, its first disk has {archive.stat().st_size >> 20} MiB", flush=True)
+    verdicts = boot(archive, options.memory_mib, options.limit_s)
+    passed, wanted = sum(line.startswith("cgroup-v2: PASS") for line in verdicts), runs.count("\ncheck ")
+    is_good = passed == wanted and "cgroup-v2: end" in verdicts
+    print(f"{'passed' if is_good else 'FAILED'}: {passed} of {wanted} runs, {time.monotonic() - began:.0f} s")
+    sys.exit(0 if is_good else 1)
+
+
+if __name__ == "__main__":
+    main()
