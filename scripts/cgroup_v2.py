@@ -31,7 +31,7 @@ EMULATOR = "qemu-system-x86"
 # The crate whose tests are run, and the end-to-end tests.
 CRATE = "trygon-processes"
 TESTS = ["conftest.py", "elsewhere.py", "leaks.py", "memory_bombs.py", "test_memory.py", "test_memory_cgroup.py"]
-# Those that ask how soon something happens: emulated processors are some thirty times slower.
+# Those that ask how soon something happens: emulated processors are many times slower.
 UNTIMED = "not fifth_of_a_second and not a_hundred_bombs"
 # What those import beside Trygon itself.
 DISTRIBUTIONS = [
