@@ -23,7 +23,7 @@ HAVE_NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */\1\t/' | expand -t 12
 
 .PHONY: run
 run: target/.fetched wheel ## build the wheel, install it in an empty environment, count words with it (ARGS=... for word_count.py)
@@ -137,6 +137,10 @@ fuzz-short: ## the same for a minute each, two at a time, and less for parsers t
 .PHONY: bombs
 bombs: wheel ## BOMBS=1000 tasks that use too much memory: only they die, and how fast
 	@python=$$($(ENVIRONMENTS) test | head -1); "$$python" scripts/memory_bombs.py --bombs $(or $(BOMBS),1000)
+
+.PHONY: cgroup-v2
+cgroup-v2: wheel ## the tests of memory on a real kernel with control groups of version 2, in QEMU (ARGS=... for scripts/cgroup_v2.py)
+	@python3 scripts/cgroup_v2.py $(ARGS)
 
 .PHONY: docs
 docs: ## the crates' reference, under target/doc

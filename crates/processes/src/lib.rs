@@ -6,7 +6,9 @@ pub mod fuzz;
 mod memory;
 mod tree;
 
-pub use memory::{CgroupV1, CgroupV2, MachineMemory, Measured, MemoryAccounting, MemoryUse, Sampling, kernel_kills};
+pub use memory::{
+    CgroupV1, CgroupV2, GroupsOrSampling, MachineMemory, Measured, MemoryAccounting, MemoryUse, Sampling, kernel_kills,
+};
 pub use tree::{
     below, children, descendants, end_descendants, end_marked, environment, is_stopped, kill_descendants, variable,
 };

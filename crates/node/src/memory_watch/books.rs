@@ -52,7 +52,11 @@ pub(super) struct Books {
     pub(super) pressure: Option<Pressure>,
     /// Processes that the thread need not know any more.
     pub(super) forgotten: Vec<Pid>,
-    /// A limit is new: it is looked at at once.
+    /// Processes that are to be watched before they do anything.
+    pub(super) begun: Vec<Pid>,
+    /// What cannot be measured as it was asked for, for the daemon to say.
+    pub(super) complaints: Vec<String>,
+    /// A limit or a process is new: it is looked at at once.
     pub(super) has_news: bool,
     pub(super) is_stopping: bool,
 }

@@ -3,7 +3,7 @@
 use crate::options::{folder, text};
 use crate::worker_pool::WORKER_MARK;
 use std::path::PathBuf;
-use trygon_processes::{CgroupV1, CgroupV2, MemoryAccounting, Sampling};
+use trygon_processes::{CgroupV1, CgroupV2, GroupsOrSampling, MemoryAccounting, Sampling};
 
 const THRESHOLD_VARIABLE: &str = "TRYGON_MEMORY_USAGE_THRESHOLD";
 const REFRESH_VARIABLE: &str = "TRYGON_MEMORY_MONITOR_REFRESH_MS";
@@ -69,7 +69,7 @@ impl MemoryOptions {
             },
         };
         match found {
-            Ok(groups) => (groups, None),
+            Ok(groups) => (Box::new(GroupsOrSampling::new(groups, Sampling::with_mark(WORKER_MARK))), None),
             Err(why) => {
                 let message = format!(
                     "{CGROUP_VARIABLE}={} cannot be used, memory is measured by /proc instead: {why}",

@@ -18,7 +18,9 @@ const HELPLESS_AGAIN_MS: u64 = 30_000;
 impl Service {
     /// The watch has something to say.
     pub(crate) fn on_memory_news(&mut self) {
-        let Some(pressure) = self.memory.take_pressure() else {
+        let pressure = self.memory.take_pressure();
+        self.say_complaints();
+        let Some(pressure) = pressure else {
             return;
         };
         let excess_bytes = pressure.node.used_bytes.saturating_sub(pressure.allowed_bytes);

@@ -57,14 +57,21 @@ impl Watch {
                 return;
             }
             let forgotten = std::mem::take(&mut books.forgotten);
+            let begun = std::mem::take(&mut books.begun);
             books.has_news = false;
             drop(books);
             forgotten.into_iter().for_each(|pid| self.accounting.forget(pid));
+            // Who is gone already is not watched.
+            begun.into_iter().for_each(|pid| drop(self.accounting.watch(pid)));
             let now = Instant::now();
             // Whatever woke it: a limit that is new is looked at first.
             self.look_at_limits(&shared);
             if self.options.refresh_ms > 0 && self.node_at <= now {
                 self.look_at_node(&shared);
+            }
+            if let Some(complaint) = self.accounting.complaint() {
+                shared.books.lock().complaints.push(format!("{complaint}; its memory is measured by /proc instead"));
+                let _ = rustix::io::write(&shared.news, &1u64.to_ne_bytes());
             }
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct MemoryWatch {
     pub(super) helpless_ms: Option<u64>,
     /// Processes that the kernel had ended for want of memory when this was last looked at.
     pub(super) kernel_kills: Option<u64>,
+    /// A worker is to be watched from its beginning, whether it has a limit or not.
+    is_watched_at_once: bool,
 }
 
 impl MemoryWatch {
@@ -35,10 +37,20 @@ impl MemoryWatch {
         let shared = Arc::new(Shared { books: Mutex::default(), changed: Condvar::new(), news });
         let (accounting, complaint) = options.accounting();
         let complaints = options.complaints.iter().cloned().chain(complaint).collect();
+        let is_watched_at_once = accounting.counts_from_watching_on();
         let watch = Watch::new(Arc::clone(&shared), accounting, options);
         let thread = start_memory_watch(move || watch.run())?;
         let kernel_kills = trygon_processes::kernel_kills();
-        Ok(Self { shared, thread: Some(thread), complaints, last_pressure: None, helpless_ms: None, kernel_kills })
+        let thread = Some(thread);
+        Ok(Self {
+            shared,
+            thread,
+            complaints,
+            last_pressure: None,
+            helpless_ms: None,
+            kernel_kills,
+            is_watched_at_once,
+        })
     }
 
     /// What is readable when there is something to take.
@@ -53,7 +65,11 @@ impl MemoryWatch {
             let mut books = self.shared.books.lock();
             let is_first = books.workers.is_empty();
             books.workers.insert(number, WorkerBook { pid, handle, limit: None });
-            if is_first {
+            if self.is_watched_at_once {
+                books.begun.push(pid);
+                books.has_news = true;
+            }
+            if is_first || self.is_watched_at_once {
                 self.shared.changed.notify_all();
             }
         }
@@ -86,10 +102,12 @@ impl MemoryWatch {
         }
     }
 
-    /// What the thread found last, once.
-    pub(super) fn take_pressure(&self) -> Option<Pressure> {
+    /// What the thread found last, once; what it has to complain of is added to what is to be said.
+    pub(super) fn take_pressure(&mut self) -> Option<Pressure> {
         let _ = rustix::io::read(&self.shared.news, &mut [0u8; 8]);
-        self.shared.books.lock().pressure.take()
+        let mut books = self.shared.books.lock();
+        self.complaints.append(&mut books.complaints);
+        books.pressure.take()
     }
 }
 

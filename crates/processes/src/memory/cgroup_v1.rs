@@ -31,13 +31,17 @@ impl MemoryAccounting for CgroupV1 {
         "cgroup v1"
     }
 
+    fn counts_from_watching_on(&self) -> bool {
+        true
+    }
+
     fn watch(&mut self, worker: Pid) -> io::Result<()> {
         self.groups.admit(worker)
     }
 
     fn measure(&mut self, worker: Pid, _limit_bytes: u64) -> Option<Measured> {
         let folder = self.groups.folder(worker)?;
-        let used_bytes = cgroup::sum_of(folder, &["rss", "shmem", "swap"])?;
+        let used_bytes = cgroup::sum_of(&cgroup::stat(folder)?, &["rss", "shmem", "swap"]);
         let processes = self.groups.processes(worker);
         (!processes.is_empty()).then_some(Measured { used_bytes, children_bytes: 0, processes: processes.len() as u32 })
     }

@@ -89,14 +89,14 @@ fn with_above(mount: &Path, path: &str) -> Vec<PathBuf> {
 fn read_v2(group: &Path) -> Option<MemoryUse> {
     let capacity_bytes = cgroup::number(&group.join("memory.max"))?;
     let current_bytes = cgroup::number(&group.join("memory.current"))?;
-    let idle_bytes = cgroup::sum_of(group, &["inactive_file"]).unwrap_or(0);
+    let idle_bytes = cgroup::stat(group).map_or(0, |stat| cgroup::sum_of(&stat, &["inactive_file"]));
     Some(MemoryUse { used_bytes: current_bytes.saturating_sub(idle_bytes), capacity_bytes })
 }
 
 fn read_v1(group: &Path) -> Option<MemoryUse> {
     let capacity_bytes = cgroup::number(&group.join("memory.limit_in_bytes"))?;
     let current_bytes = cgroup::number(&group.join("memory.usage_in_bytes"))?;
-    let idle_bytes = cgroup::sum_of(group, &["total_inactive_file"]).unwrap_or(0);
+    let idle_bytes = cgroup::stat(group).map_or(0, |stat| cgroup::sum_of(&stat, &["total_inactive_file"]));
     Some(MemoryUse { used_bytes: current_bytes.saturating_sub(idle_bytes), capacity_bytes })
 }
 

@@ -1,22 +1,25 @@
 //! How much memory a worker uses, with what it started, and how it is ended for it.
 //!
-//! Three ways stand behind one trait, and `tests/accounting.rs` holds all of them to the same promises:
+//! Several ways stand behind one trait, and `tests/accounting.rs` holds all of them to the same promises:
 //!
 //! | adapter | what it reads | where |
 //! |---|---|---|
 //! | [`Sampling`] | `/proc`, process by process | everywhere; the default |
 //! | [`CgroupV2`] | `memory.stat` of a group for each worker | where a group with the memory controller may be written to |
 //! | [`CgroupV1`] | the same of the older hierarchy | the same |
+//! | [`GroupsOrSampling`] | one of the groups, `/proc` for workers that cannot be moved into one | the same |
 
 mod cgroup;
 mod cgroup_v1;
 mod cgroup_v2;
+mod fallback;
 mod machine;
 pub(crate) mod proc_files;
 mod sampling;
 
 pub use cgroup_v1::CgroupV1;
 pub use cgroup_v2::CgroupV2;
+pub use fallback::GroupsOrSampling;
 pub use machine::{MachineMemory, MemoryUse, kernel_kills};
 pub use sampling::Sampling;
 
@@ -38,6 +41,16 @@ pub struct Measured {
 pub trait MemoryAccounting: Send + std::fmt::Debug {
     /// Its name, for people.
     fn name(&self) -> &'static str;
+
+    /// Whether pages count only that a worker takes after [`watch`](Self::watch): then it is to be watched before it does anything.
+    fn counts_from_watching_on(&self) -> bool {
+        false
+    }
+
+    /// What cannot be done as it should be, once: for people.
+    fn complaint(&mut self) -> Option<String> {
+        None
+    }
 
     /// A worker is to be measured from now on. Once more for the same worker changes nothing.
     ///
