@@ -18,12 +18,12 @@ mod table;
 mod writer_pool;
 
 pub use pulls::{
-    CHUNK_BYTES, Chunks, Decision, FetchEnd, FetchOutcome, Outlook, Priority, PullEffect, PullFailure, PullLimits,
-    PullRequest, PullStats, PullTable, SPAN_BYTES, ServeTable, Source,
+    CHUNK_BYTES, ChunkDefects, Chunks, Decision, FetchEnd, FetchOutcome, Outlook, Priority, PullDefects, PullEffect,
+    PullFailure, PullLimits, PullRequest, PullStats, PullTable, SPAN_BYTES, ServeDefects, ServeTable, Source,
 };
 pub use range_allocator::{ALIGNMENT_BYTES, RangeAllocator};
 pub use table::{
-    Effect, FilePart, Look, ObjectLocation, ObjectView, PartSource, RefuseCause, Reject, SpillLimits, StoreLimits,
-    StoreStats, StoreTable, WritePart, node_of,
+    Effect, FilePart, Look, ObjectLocation, ObjectView, PartSource, RefuseCause, Reject, SpillLimits, StoreDefects,
+    StoreLimits, StoreStats, StoreTable, WritePart, node_of,
 };
 pub use writer_pool::{PoolStats, Reserved, WriterPool};

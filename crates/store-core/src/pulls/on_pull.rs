@@ -13,7 +13,9 @@ impl PullTable {
         let number = self.next_number;
         if let Some(pull) = self.pulls.get_mut(&object) {
             if pull.stage == Stage::Here {
-                pull.holders.insert(from);
+                if !self.defects.holder_forgotten {
+                    pull.holders.insert(from);
+                }
                 effects.push(PullEffect::Answer { to: from, object, result: Ok(()) });
                 return;
             }
@@ -23,7 +25,12 @@ impl PullTable {
                 pull.origins.push_back(source);
             }
             let urgent = pull.waiters.get(&from).map_or(priority, |before| priority.min(*before));
-            pull.waiters.insert(from, urgent);
+            if !self.defects.asker_forgotten {
+                pull.waiters.insert(from, urgent);
+            }
+            if self.defects.fetched_twice && matches!(pull.stage, Stage::Fetching { .. }) {
+                self.fetch_next(&object, effects);
+            }
         } else if is_dead {
             self.failed += 1;
             effects.push(PullEffect::Answer { to: from, object, result: Err(PullFailure::NodeDied) });
@@ -120,7 +127,8 @@ impl PullTable {
     pub(crate) fn after_leaving(&mut self, object: &ObjectId, effects: &mut Vec<PullEffect>) {
         let Some(pull) = self.pulls.get_mut(object) else { return };
         match pull.stage {
-            Stage::Here if pull.holders.is_empty() && pull.sends == 0 => {
+            Stage::Here if self.defects.copy_kept => {}
+            Stage::Here if pull.holders.is_empty() && (pull.sends == 0 || self.defects.sends_ignored) => {
                 effects.push(PullEffect::Free { object: *object });
                 self.pulls.remove(object);
             }
@@ -130,6 +138,10 @@ impl PullTable {
             Stage::Fetching { attempt } if pull.waiters.is_empty() => {
                 pull.stage = Stage::Stopping { attempt };
                 effects.push(PullEffect::Stop { object: *object, attempt });
+                if self.defects.stop_not_awaited {
+                    self.give_up_room(object, effects);
+                    self.pulls.remove(object);
+                }
             }
             _ => {}
         }

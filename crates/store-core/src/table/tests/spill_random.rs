@@ -5,7 +5,7 @@ use super::env::MIB;
 use super::spill_world::World;
 use super::spilling::limits;
 use crate::SpillLimits;
-use crate::table::spill_defects::SpillDefects;
+use crate::StoreDefects as SpillDefects;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const SEEDS: u64 = 400;
@@ -57,7 +57,7 @@ fn run(seed: u64, defects: SpillDefects) {
     let (quota, threshold) = (8 + chance.below(56), 1 + chance.below(40));
     let limits = SpillLimits { threshold_bytes: threshold * MIB, ..limits(quota * MIB) };
     let mut world = World::new(24 * MIB, limits, 4);
-    world.table.spill.defects = defects;
+    world.table.set_defects(defects);
     for _ in 0..STEPS {
         world.now_ms += 7;
         step(&mut world, &mut chance);
