@@ -31,6 +31,7 @@ mod receive;
 mod run;
 pub mod scale;
 mod script;
+pub mod storage;
 mod streams;
 mod workload;
 mod world;

@@ -38,6 +38,7 @@ impl PullTable {
         } else {
             self.next_number += 1;
             let pull = Pull {
+                number,
                 size_bytes: location.size_bytes,
                 stage: Stage::Queued { number },
                 waiters: BTreeMap::from([(from, priority)]),
@@ -106,17 +107,18 @@ impl PullTable {
         self.admit(effects);
     }
 
-    /// A transfer to another node reads a copy that is here, or one that is being fetched. False when there is none.
-    pub fn on_send_began(&mut self, object: &ObjectId) -> bool {
-        self.pulls.get_mut(object).is_some_and(|pull| {
+    /// A transfer to another node reads a copy that is here, or one that is being fetched: the copy's number, for `on_send_ended`. `None` when
+    /// there is none.
+    pub fn on_send_began(&mut self, object: &ObjectId) -> Option<u64> {
+        self.pulls.get_mut(object).map(|pull| {
             pull.sends += 1;
-            true
+            pull.number
         })
     }
 
-    /// A transfer to another node has ended.
-    pub fn on_send_ended(&mut self, object: &ObjectId, effects: &mut Vec<PullEffect>) {
-        if let Some(pull) = self.pulls.get_mut(object) {
+    /// A transfer to another node has ended. It may have outlived its copy, and another one of the object may be here (PULL-5).
+    pub fn on_send_ended(&mut self, object: &ObjectId, number: u64, effects: &mut Vec<PullEffect>) {
+        if let Some(pull) = self.pulls.get_mut(object).filter(|pull| pull.number == number) {
             pull.sends = pull.sends.saturating_sub(1);
             self.after_leaving(object, effects);
             self.admit(effects);

@@ -182,6 +182,8 @@ pub(crate) enum Stage {
 
 #[derive(Debug)]
 pub(crate) struct Pull {
+    /// No other copy of the object has it.
+    pub(crate) number: u64,
     pub(crate) size_bytes: u64,
     pub(crate) stage: Stage,
     /// Who waits, and why.

@@ -53,6 +53,8 @@ pub struct StoreDefects {
     pub word_not_awaited: bool,
     /// SPILL-STORE-2: memory that is being written into a file is given back.
     pub write_not_awaited: bool,
+    /// SPILL-STORE-2: memory is taken from what is being sent to another node.
+    pub sent_taken: bool,
     /// SPILL-STORE-3: what a file has of a freed object counts as needed.
     pub part_kept: bool,
     /// SPILL-STORE-3: a file of which nothing is needed stays.

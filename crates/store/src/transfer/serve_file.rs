@@ -33,6 +33,7 @@ impl Server {
         self.reporter.report(Event::Sent {
             object: request.object,
             location: request.location,
+            reads: Reads::File,
             to_node: self.node,
             answer,
         });
