@@ -43,8 +43,8 @@ pub const DEFECTS: &[PlantedRule] = &[
         planted.store.always_erased = true
     }),
     rule("STORE-3", "a dead process waits for space", "store", |planted| planted.store.dead_waits = true),
-    rule("STORE-3", "a segment that was being made for the dead stays", "store", |planted| {
-        planted.store.creation_kept = true
+    rule("STORE-3", "memory of a dead process that holds nothing stays", "store", |planted| {
+        planted.store.memory_kept = true
     }),
     rule("STORE-3", "a dead process stays the writer of its segments", "store", |planted| {
         planted.store.writer_kept = true

@@ -138,6 +138,11 @@ impl ServeTable {
                         receiver.children
                     ));
                 }
+                if let Parent::At(parent) = receiver.parent
+                    && !forest.receivers.contains_key(&parent)
+                {
+                    return Err(format!("PULL-8: {node} counts as sent to {parent}, which is gone"));
+                }
                 let mut above = BTreeSet::from([*node]);
                 let mut next = receiver.parent;
                 while let Parent::At(parent) = next {

@@ -23,8 +23,8 @@ pub struct StoreDefects {
     pub always_erased: bool,
     /// STORE-3: a dead process waits for space.
     pub dead_waits: bool,
-    /// STORE-3: a segment that was being made for a dead process stays.
-    pub creation_kept: bool,
+    /// STORE-3: memory of a dead process that holds nothing any more stays.
+    pub memory_kept: bool,
     /// STORE-3: a dead process stays the writer of its segments.
     pub writer_kept: bool,
     /// STORE-3: a dead process stays a reader.

@@ -32,7 +32,7 @@ impl StoreTable {
             entry.readers.remove(&worker);
         }
         let was_writer = entry.writer == Some(worker);
-        if was_writer && entry.stage != Stage::Ready && !self.defects.creation_kept {
+        if was_writer && entry.stage != Stage::Ready {
             self.release(id, effects);
             return;
         }
@@ -82,7 +82,9 @@ impl StoreTable {
         }
         if was_writer || lost_owner || was_reader {
             self.trim(id, effects);
-            self.release_if_unused(id, effects);
+            if !self.defects.memory_kept {
+                self.release_if_unused(id, effects);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Objects that are sent from their files, without coming back into memory.
 
 use crate::spill::{BLOCK_BYTES, SpilledBytes};
-use crate::transfer::events::Event;
+use crate::transfer::events::{Event, Reads};
 use crate::transfer::frames::{DATA, FAILED, GONE, Reply, Request, chunks};
 use crate::transfer::serve::{Server, stopped};
 use crate::transfer::stream::Stream;

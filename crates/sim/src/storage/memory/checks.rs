@@ -1,6 +1,6 @@
 //! What must hold after every event.
 
-use crate::storage::memory::world::{Held, WAIT_MS, World, worker};
+use crate::storage::memory::world::{Held, WAIT_MS, World, object, worker};
 use trygon_ids::{SegmentId, WorkerId};
 
 impl World {
@@ -43,6 +43,9 @@ impl World {
             let is_there =
                 known.location.segment == segment && from < end && to > start && !self.lost.contains(&known.id);
             if is_there && self.memory.get(&(segment, from)) == Some(&known.id) && !self.is_in_file(known.id) {
+                if self.table.in_file(&object(known.id), &known.location).is_some() {
+                    return Err(format!("SPILL-STORE-1: memory is taken from {}, and no file has it", known.id));
+                }
                 return Err(format!("STORE-1: {start}..{end} of {segment:?} is free though {known:?} lies there"));
             }
         }
