@@ -19,7 +19,7 @@ fn planted_defects_are_found_by_the_law_that_they_break() {
         let mut planted = Planted::default();
         (rule.plant)(&mut planted);
         let workload = workload(rule.workload).expect("a workload of this name");
-        let found = (0..200).find_map(|seed| (workload.run)(seed, planted).err());
+        let found = (0..300).find_map(|seed| (workload.run)(seed, planted).err());
         assert!(found.as_ref().is_some_and(|broken| broken.starts_with(rule.label)), "{}: {found:?}", rule.name);
     }
 }

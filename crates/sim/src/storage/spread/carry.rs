@@ -27,7 +27,9 @@ impl World {
             };
             fetch.streams.push(stream);
         }
-        let first = self.random.below(fetch.streams.len() as u64) as usize;
+        // What a sender has begun to read comes before another one says that there is no more.
+        let reading = fetch.streams.iter().position(|stream| stream.is_reading);
+        let first = reading.unwrap_or(self.random.below(fetch.streams.len() as u64) as usize);
         for index in 0..fetch.streams.len() {
             let index = (first + index) % fetch.streams.len();
             if self.carry_of(number, fetch, index)? {

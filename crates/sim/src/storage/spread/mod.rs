@@ -8,16 +8,19 @@ mod node;
 mod world;
 
 use crate::random::Random;
-use crate::storage::spread::node::{object, worker};
+use crate::storage::spread::node::{Node, object, worker};
 use crate::storage::spread::world::{GIVE_UP_MS, Held, STEP_MS, World};
 use crate::storage::{Counts, Planted};
+use std::collections::BTreeSet;
 use trygon_store_core::FetchOutcome;
 
 /// One run.
 pub(crate) fn run(seed: u64, planted: Planted) -> Result<Counts, String> {
     let mut random = Random::new(seed);
-    let (receivers, chunks) = (1 + random.below(14) as u32, 1 + random.below(48));
-    let faults = random.below(25);
+    let receivers = 1 + random.below(14) as u32;
+    // Often the last span is a single chunk, which is all that can be wrong of it.
+    let chunks = if random.percent(40) { 1 + 8 * (1 + random.below(3)) } else { 1 + random.below(48) };
+    let faults = random.below(60);
     let mut world = World::new(receivers, chunks, random, planted);
     for _ in 0..faults {
         for _ in 0..world.random.below(25) {
@@ -39,17 +42,30 @@ pub(crate) fn run(seed: u64, planted: Planted) -> Result<Counts, String> {
 
 impl World {
     fn trouble(&mut self, number: u32) -> Held {
-        match self.random.below(9) {
+        match self.random.below(8) {
             0..=2 => self.break_stream(number),
-            3 if self.nodes.len() > 1 => return self.die(number),
-            4 | 5 => return self.let_go(number),
-            6 => self.want_again(number),
-            7 if self.nodes.values().all(|node| !node.is_deaf) && self.nodes.len() > 2 => {
+            3 if self.nodes.len() > 1 && self.random.percent(30) => return self.die(number),
+            4 | 5 => {
+                let number = self.one_between().unwrap_or(number);
+                self.let_go(number)?;
+                self.want_again(number);
+            }
+            6 if self.nodes.values().all(|node| !node.is_deaf) && self.nodes.len() > 2 => {
                 self.nodes.entry(number).and_modify(|node| node.is_deaf = true);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// A node that fetches, and from which another one does.
+    fn one_between(&mut self) -> Option<u32> {
+        let source = |node: &Node| node.fetch.as_ref().filter(|fetch| fetch.is_accepted).map(|fetch| fetch.source.node);
+        let sources: BTreeSet<u32> = self.nodes.values().filter_map(source).collect();
+        let fetches = |number: &&u32| self.nodes.get(number).is_some_and(|node| node.fetch.is_some());
+        let between: Vec<u32> = sources.iter().filter(fetches).copied().collect();
+        let place = self.random.below(between.len() as u64) as usize;
+        between.get(place).copied()
     }
 
     /// The stream between a node and its source breaks.
@@ -69,10 +85,12 @@ impl World {
         self.carry_out(number, effects)
     }
 
-    /// Somebody wants it again.
+    /// Mostly somebody wants it again, soon.
     fn want_again(&mut self, number: u32) {
-        if let Some(node) = self.nodes.get_mut(&number).filter(|node| node.result.is_some()) {
-            (node.result, node.starts_ms) = (None, 0);
+        let starts_ms = self.now_ms + self.random.below(5_000);
+        let is_wanted = self.random.percent(80);
+        if let Some(node) = self.nodes.get_mut(&number).filter(|_| is_wanted) {
+            (node.result, node.starts_ms) = (None, starts_ms);
         }
     }
 

@@ -71,8 +71,12 @@ impl World {
     pub(super) fn step(&mut self) -> Held {
         self.now_ms += STEP_MS;
         self.counts.events += 1;
-        self.budgets = self.nodes.iter().map(|(number, node)| (*number, (1, u32::from(!node.is_deaf)))).collect();
-        self.budgets.insert(ORIGIN, (1, 1));
+        self.budgets = BTreeMap::from([(ORIGIN, (1, 0))]);
+        for (number, node) in &self.nodes {
+            // Links are not equally quick at all times: parts wait to be sent on.
+            let (out, into) = (self.random.below(3) as u32, self.random.below(3) as u32);
+            self.budgets.insert(*number, (out, if node.is_deaf { 0 } else { into }));
+        }
         for number in self.shuffled() {
             let mut effects = Vec::new();
             let (now_ms, size_bytes) = (self.now_ms, self.size_bytes);
