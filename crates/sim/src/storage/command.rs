@@ -1,6 +1,8 @@
 //! What the simulator's command line does with the store's workloads.
 
-use crate::storage::{Counts, DEFECTS, Planted, Workload, workload};
+use crate::storage::planted::{Counts, Planted};
+use crate::storage::rules::DEFECTS;
+use crate::storage::workloads::{Workload, workload};
 
 /// One seed.
 pub fn run_one(workload: &Workload, seed: u64) -> bool {

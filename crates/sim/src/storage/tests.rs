@@ -23,3 +23,29 @@ fn planted_defects_are_found_by_the_law_that_they_break() {
         assert!(found.as_ref().is_some_and(|broken| broken.starts_with(rule.label)), "{}: {found:?}", rule.name);
     }
 }
+
+#[test]
+fn every_law_has_a_planted_defect() {
+    let laws = [
+        "STORE-1",
+        "STORE-2",
+        "STORE-3",
+        "STORE-4",
+        "SPILL-STORE-1",
+        "SPILL-STORE-2",
+        "SPILL-STORE-3",
+        "SPILL-STORE-4",
+        "SPILL-STORE-5",
+        "PULL-1",
+        "PULL-2",
+        "PULL-3",
+        "PULL-4",
+        "PULL-5",
+        "PULL-6",
+        "PULL-7",
+        "PULL-8",
+    ];
+    for law in laws {
+        assert!(DEFECTS.iter().any(|rule| rule.label == law), "{law}");
+    }
+}

@@ -12,7 +12,7 @@ mod world;
 
 use crate::storage::memory::process::Process;
 use crate::storage::memory::world::{Held, MIB, World};
-use crate::storage::{Counts, Planted};
+use crate::storage::planted::{Counts, Planted};
 use trygon_store_core::SpillLimits;
 
 const STEPS: u64 = 300;

@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 use crate::storage::memory::process::{Heard, Process};
-use crate::storage::{Counts, Planted};
+use crate::storage::planted::{Counts, Planted};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_store_core::{

@@ -4,8 +4,8 @@
 mod world;
 
 use crate::random::Random;
+use crate::storage::planted::{Counts, Planted};
 use crate::storage::pulls::world::{GIVE_UP_MS, Held, OBJECTS, PROCESSES, RETRY_MS, World};
-use crate::storage::{Counts, Planted};
 use trygon_store_core::{FetchOutcome, Priority};
 
 const STEPS: u64 = 250;

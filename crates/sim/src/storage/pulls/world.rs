@@ -1,6 +1,6 @@
 //! The table with its effects, and a model of who waits, who holds and what may still be written to.
 
-use crate::storage::Counts;
+use crate::storage::planted::Counts;
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 use trygon_store_core::{

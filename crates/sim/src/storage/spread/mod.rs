@@ -8,9 +8,9 @@ mod node;
 mod world;
 
 use crate::random::Random;
+use crate::storage::planted::{Counts, Planted};
 use crate::storage::spread::node::{Node, object, worker};
 use crate::storage::spread::world::{GIVE_UP_MS, Held, STEP_MS, World};
-use crate::storage::{Counts, Planted};
 use std::collections::BTreeSet;
 use trygon_store_core::FetchOutcome;
 

@@ -1,8 +1,8 @@
 //! All nodes, step by step: who asks whom, what comes, and what becomes of it.
 
 use crate::random::Random;
+use crate::storage::planted::{Counts, Planted};
 use crate::storage::spread::node::{Fetch, Node, ORIGIN, Room, location, object, worker};
-use crate::storage::{Counts, Planted};
 use std::collections::BTreeMap;
 use trygon_store_core::{
     CHUNK_BYTES, Chunks, Decision, FetchEnd, FetchOutcome, Priority, PullEffect, PullLimits, PullRequest, PullTable,
