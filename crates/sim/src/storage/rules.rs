@@ -63,6 +63,15 @@ pub const DEFECTS: &[PlantedRule] = &[
     rule("STORE-4", "nobody looks at who waits when a process dies", "store", |planted| {
         planted.store.death_unnoticed = true
     }),
+    rule("STORE-4", "nobody looks at who waits when a segment was not made", "store", |planted| {
+        planted.store.failure_unnoticed = true
+    }),
+    rule("STORE-4", "nobody looks at who stood behind what was refused", "spill", |planted| {
+        planted.store.refusal_unnoticed = true
+    }),
+    rule("STORE-4", "nobody looks at who waits when all was read from files", "spill", |planted| {
+        planted.store.reading_unnoticed = true
+    }),
     rule("STORE-4", "a request waits for ever", "store", |planted| planted.store.never_refused = true),
     rule("STORE-4", "a full store is an error", "store", |planted| planted.store.full_is_error = true),
     rule("SPILL-STORE-1", "what a file has goes when its object's memory does", "spill", |planted| {

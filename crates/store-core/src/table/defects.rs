@@ -39,6 +39,12 @@ pub struct StoreDefects {
     pub return_unnoticed: bool,
     /// STORE-4: nobody looks at who waits when a process dies.
     pub death_unnoticed: bool,
+    /// STORE-4: nobody looks at who waits when a segment could not be made.
+    pub failure_unnoticed: bool,
+    /// STORE-4: nobody looks at who stood behind a request that was refused.
+    pub refusal_unnoticed: bool,
+    /// STORE-4: nobody looks at who waits when nothing has to be kept free for reading any more.
+    pub reading_unnoticed: bool,
     /// STORE-4: a request waits for ever.
     pub never_refused: bool,
     /// STORE-4: a full store is an error.

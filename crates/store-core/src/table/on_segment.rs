@@ -76,8 +76,10 @@ impl StoreTable {
         let request =
             WaitingRequest { from, request_id, least_bytes: asked_bytes, asked_ms: now_ms, deadline_ms: now_ms };
         self.refuse(request, RefuseCause::TooLarge, effects);
-        // There may be memory for a smaller one.
-        self.serve_waiting(effects);
+        if !self.defects.failure_unnoticed {
+            // There may be memory for a smaller one.
+            self.serve_waiting(effects);
+        }
     }
 
     /// A process wants to read a segment.
@@ -126,8 +128,10 @@ impl StoreTable {
                 self.waiting.push_back(request);
             }
         }
-        // Who stood behind one that was refused is the first now.
-        self.serve_waiting(effects);
+        if !self.defects.refusal_unnoticed {
+            // Who stood behind one that was refused is the first now.
+            self.serve_waiting(effects);
+        }
     }
 
     /// When `on_tick` has something to do, if nothing happens before.

@@ -16,6 +16,8 @@ use crate::storage::planted::{Counts, Planted};
 use trygon_store_core::SpillLimits;
 
 const STEPS: u64 = 300;
+/// Files need longer to fill, to be written anew and to be in the way.
+const STEPS_WITH_FILES: u64 = 1_000;
 
 /// One run in which memory is all there is.
 pub(crate) fn run_store(seed: u64, planted: Planted) -> Result<Counts, String> {
@@ -39,7 +41,7 @@ pub(crate) fn run_spill(seed: u64, planted: Planted) -> Result<Counts, String> {
         most_writes: 2,
     };
     let mut world = World::new(seed, planted, 24 * MIB, limits, 4);
-    for _ in 0..STEPS {
+    for _ in 0..STEPS_WITH_FILES {
         world.pass(14)?;
         world.live_with_files()?;
     }

@@ -13,7 +13,9 @@ impl StoreTable {
         if self.spill.spilled.is_empty() {
             // Nothing is kept free for reading any more.
             self.spill.largest_bytes = 0;
-            self.serve_waiting(effects);
+            if !self.defects.reading_unnoticed {
+                self.serve_waiting(effects);
+            }
         }
         if let Some(part) = spilled.part {
             self.end_part(part, effects);
