@@ -129,6 +129,9 @@ pub const DEFECTS: &[PlantedRule] = &[
     rule("PULL-5", "a transfer to another node does not keep the copy", "pulls", |planted| {
         planted.pulls.sends_ignored = true
     }),
+    rule("PULL-5", "a transfer that outlived its copy lets go of the next", "pulls", |planted| {
+        planted.pulls.late_end_counts = true
+    }),
     rule("PULL-5", "a copy that nobody holds stays", "pulls", |planted| planted.pulls.copy_kept = true),
     rule("PULL-6", "a span counts before its source has said so", "spread", |planted| {
         planted.chunks.unverified_counts = true

@@ -25,6 +25,8 @@ pub struct PullDefects {
     pub holder_forgotten: bool,
     /// PULL-5: a transfer to another node does not keep the copy.
     pub sends_ignored: bool,
+    /// PULL-5: a transfer that outlived its copy lets go of the next one.
+    pub late_end_counts: bool,
     /// PULL-5: a copy that nobody holds stays.
     pub copy_kept: bool,
 }
