@@ -3,6 +3,8 @@
 //! The brains are the real ones, stepped one event at a time; sockets, processes, time and chance are simulated. After every event the
 //! brains check themselves, every value is compared with a plain computation of the same program, and at the end nothing may be left. A
 //! seed reproduces a run exactly.
+//!
+//! The store has worlds of its own (`storage`): memory and files of one node, and objects on their way between nodes.
 #![forbid(unsafe_code)]
 
 mod cancel;
@@ -31,6 +33,7 @@ mod receive;
 mod run;
 pub mod scale;
 mod script;
+pub mod storage;
 mod streams;
 mod workload;
 mod world;

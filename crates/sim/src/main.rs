@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use trygon_sim::partitions;
 use trygon_sim::scale::Size;
+use trygon_sim::storage;
 use trygon_sim::{Counts, DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
 
 const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
@@ -12,6 +13,7 @@ const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NA
        trygon-sim --defects [--seeds N]
        trygon-sim --workload head [--seeds N] [--first SEED] [--defects]
        trygon-sim --workload partitions [--seeds N] [--first SEED]
+       trygon-sim --workload store|spill|pulls|spread [--seeds N] [--first SEED] [--seed S] [--defects]
        trygon-sim --workload scale [--nodes N] [--actors N] [--groups N] [--tasks N]";
 
 #[derive(Default)]
@@ -25,6 +27,7 @@ struct Options {
     scale: Option<Size>,
     head: bool,
     partitions: bool,
+    storage: Option<&'static storage::Workload>,
 }
 
 fn parse() -> Option<Options> {
@@ -44,7 +47,10 @@ fn parse() -> Option<Options> {
                 "scale" => is_scale = true,
                 "head" => options.head = true,
                 "partitions" => options.partitions = true,
-                name => options.workload = Some(workload(name)?),
+                name => match storage::workload(name) {
+                    Some(found) => options.storage = Some(found),
+                    None => options.workload = Some(workload(name)?),
+                },
             },
             "--trace" => options.trace = true,
             "--defects" => options.defects = true,
@@ -58,7 +64,7 @@ fn parse() -> Option<Options> {
 fn main() -> ExitCode {
     let Some(options) = parse() else {
         let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions", names.join(", "));
+        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions, store, spill, pulls, spread", names.join(", "));
         return ExitCode::from(2);
     };
     let passed = if let Some(size) = options.scale {
@@ -67,12 +73,23 @@ fn main() -> ExitCode {
         if options.defects { find_in_disk(options.seeds) } else { crash_many(options.first, options.seeds) }
     } else if options.partitions {
         run_partitions(options.first, options.seeds)
+    } else if let Some(workload) = options.storage {
+        match options.seed {
+            _ if options.defects => storage::find_defects(options.seeds),
+            Some(seed) => storage::run_one(workload, seed),
+            None => storage::run_many(&[*workload], options.first, options.seeds),
+        }
     } else if options.defects {
-        find_defects(options.seeds) & find_partition_defects(options.seeds) & find_in_disk(options.seeds)
+        find_defects(options.seeds)
+            & find_partition_defects(options.seeds)
+            & find_in_disk(options.seeds)
+            & storage::find_defects(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {
+        // Without a name everything runs.
         run_many(&options)
+            & (options.workload.is_some() || storage::run_many(storage::WORKLOADS, options.first, options.seeds))
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

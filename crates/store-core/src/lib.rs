@@ -2,7 +2,7 @@
 //! whose they are and when they go (in the daemon), and which objects of other nodes are fetched (`pulls`). Pure: no clock, no descriptor,
 //! no message.
 //!
-//! Invariants, checked by `sanity_check` after each step of the tests:
+//! Invariants, checked by `sanity_check` after each step of the tests and of the simulator, which has a planted defect for each of them:
 //!
 //! - **STORE-1** A sealed object never changes: its range is not given out again before its owner freed it.
 //! - **STORE-2** Pinned memory is never reused: a range whose owner died, so that nobody can tell who still reads it, goes back to its
@@ -18,12 +18,12 @@ mod table;
 mod writer_pool;
 
 pub use pulls::{
-    CHUNK_BYTES, Chunks, Decision, FetchEnd, FetchOutcome, Outlook, Priority, PullEffect, PullFailure, PullLimits,
-    PullRequest, PullStats, PullTable, SPAN_BYTES, ServeTable, Source,
+    CHUNK_BYTES, ChunkDefects, Chunks, Decision, FetchEnd, FetchOutcome, Outlook, Priority, PullDefects, PullEffect,
+    PullFailure, PullLimits, PullRequest, PullStats, PullTable, SPAN_BYTES, ServeDefects, ServeTable, Source,
 };
 pub use range_allocator::{ALIGNMENT_BYTES, RangeAllocator};
 pub use table::{
-    Effect, FilePart, Look, ObjectLocation, ObjectView, PartSource, RefuseCause, Reject, SpillLimits, StoreLimits,
-    StoreStats, StoreTable, WritePart, node_of,
+    Effect, FilePart, Look, ObjectLocation, ObjectView, PartSource, RefuseCause, Reject, SpillLimits, StoreDefects,
+    StoreLimits, StoreStats, StoreTable, WritePart, node_of,
 };
 pub use writer_pool::{PoolStats, Reserved, WriterPool};

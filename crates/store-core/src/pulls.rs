@@ -10,6 +10,7 @@
 
 mod admission;
 mod chunks;
+mod defects;
 mod invariants;
 mod on_fetched;
 mod on_pull;
@@ -17,6 +18,7 @@ mod serve;
 mod state;
 
 pub use chunks::{CHUNK_BYTES, Chunks, Outlook, SPAN_BYTES};
+pub use defects::{ChunkDefects, PullDefects, ServeDefects};
 pub use serve::{Decision, ServeTable};
 pub use state::{
     FetchEnd, FetchOutcome, Priority, PullEffect, PullFailure, PullLimits, PullRequest, PullStats, PullTable, Source,

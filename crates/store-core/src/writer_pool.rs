@@ -64,9 +64,16 @@ pub struct WriterPool {
     segments: BTreeMap<SegmentId, PoolSegment>,
     by_stamp: BTreeSet<(u64, SegmentId)>,
     next_stamp: u64,
+    cuts_lines: bool,
 }
 
 impl WriterPool {
+    /// Takes a rule away; for the simulator: the last, begun line of an object counts as free (STORE-1).
+    #[doc(hidden)]
+    pub fn cut_lines(&mut self) {
+        self.cuts_lines = true;
+    }
+
     /// A pool without segments.
     pub fn new() -> Self {
         Self::default()
@@ -104,7 +111,10 @@ impl WriterPool {
             return false;
         }
         self.next_stamp += 1;
-        let allocator = RangeAllocator::new(size_bytes);
+        let mut allocator = RangeAllocator::new(size_bytes);
+        if self.cuts_lines {
+            allocator.cut_lines();
+        }
         let used_for = Use::Empty { since_ms: now_ms };
         self.segments.insert(segment, PoolSegment { allocator, used_for, stamp: self.next_stamp });
         self.by_stamp.insert((self.next_stamp, segment));

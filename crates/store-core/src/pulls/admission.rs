@@ -1,6 +1,6 @@
 //! What may run: by urgency, within the budget (PULL-2).
 
-use crate::pulls::state::{PullEffect, PullTable, Stage};
+use crate::pulls::state::{Priority, PullEffect, PullTable, Stage};
 use trygon_ids::ObjectId;
 
 impl PullTable {
@@ -10,7 +10,7 @@ impl PullTable {
             let Some(pull) = self.pulls.get_mut(&object) else { return };
             let fits = self.running_bytes.saturating_add(pull.size_bytes) <= self.limits.budget_bytes;
             let is_alone = self.running_bytes == 0 && !self.pulls.values().any(|pull| pull.is_running());
-            if !fits && !is_alone {
+            if !fits && !is_alone && !self.defects.budget_ignored {
                 return;
             }
             let Some(pull) = self.pulls.get_mut(&object) else { return };
@@ -22,6 +22,9 @@ impl PullTable {
 
     fn next_queued(&self) -> Option<ObjectId> {
         let queued = self.pulls.iter().filter_map(|(object, pull)| match (pull.stage, pull.priority()) {
+            (Stage::Queued { number }, Some(_)) if self.defects.urgency_ignored => {
+                Some((Priority::Get, number, *object))
+            }
             (Stage::Queued { number }, Some(priority)) => Some((priority, number, *object)),
             _ => None,
         });
@@ -50,7 +53,7 @@ impl PullTable {
     /// Time has passed: what rested is tried again.
     pub fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<PullEffect>) {
         for pull in self.pulls.values_mut() {
-            if matches!(pull.stage, Stage::Resting { until_ms } if until_ms <= now_ms) {
+            if matches!(pull.stage, Stage::Resting { until_ms } if until_ms <= now_ms) && !self.defects.rest_endless {
                 pull.stage = Stage::Queued { number: self.next_number };
                 self.next_number += 1;
             }

@@ -6,6 +6,8 @@
 //!   failed has another generation from then on, and whoever sent some of its bytes before says so.
 //! - **PULL-7** Nobody waits for ever: a room into which nothing came for a while is no source, and neither is one that was given up.
 
+use crate::pulls::defects::ChunkDefects;
+
 /// What is checked, sent on and written at once.
 pub const CHUNK_BYTES: u64 = 1 << 20;
 /// What one request asks for: a multiple of the chunk. Small enough that four streams share an object of 100 MB evenly and that little is lost
@@ -47,6 +49,7 @@ pub struct Chunks {
     /// When the last chunk came, or the room was found.
     moved_ms: u64,
     end: Option<bool>,
+    defects: ChunkDefects,
 }
 
 fn index(bytes: u64, unit: u64) -> usize {
@@ -62,7 +65,14 @@ impl Chunks {
             generations: vec![0; index(size_bytes.next_multiple_of(SPAN_BYTES), SPAN_BYTES).max(1)],
             moved_ms: now_ms,
             end: None,
+            defects: ChunkDefects::default(),
         }
+    }
+
+    /// Takes rules away; for the simulator.
+    #[doc(hidden)]
+    pub fn set_defects(&mut self, defects: ChunkDefects) {
+        self.defects = defects;
     }
 
     /// Where a span begins and ends, in bytes.
@@ -96,7 +106,7 @@ impl Chunks {
             return;
         }
         self.set(span, Chunk::Missing);
-        if let Some(generation) = self.generations.get_mut(span as usize) {
+        if let Some(generation) = self.generations.get_mut(span as usize).filter(|_| !self.defects.generation_kept) {
             *generation += 1;
         }
     }
@@ -119,7 +129,8 @@ impl Chunks {
 
     /// Whether the span is the object's (PULL-6).
     pub fn look_verified(&self, span: u64, generation: u32, now_ms: u64) -> Outlook {
-        self.outlook(span, self.is_at_least(span, Chunk::Verified), generation, now_ms)
+        let least = if self.defects.unverified_counts { Chunk::Here } else { Chunk::Verified };
+        self.outlook(span, self.is_at_least(span, least), generation, now_ms)
     }
 
     fn outlook(&self, span: u64, is_ready: bool, generation: u32, now_ms: u64) -> Outlook {
@@ -127,9 +138,11 @@ impl Chunks {
             return Outlook::Renewed;
         }
         match self.end {
-            Some(false) => Outlook::Never,
+            Some(false) if !self.defects.end_ignored => Outlook::Never,
             _ if is_ready => Outlook::Ready,
-            None if now_ms < self.moved_ms.saturating_add(PATIENCE_MS) => Outlook::Coming,
+            None if now_ms < self.moved_ms.saturating_add(PATIENCE_MS) || self.defects.patience_endless => {
+                Outlook::Coming
+            }
             _ => Outlook::Never,
         }
     }

@@ -34,10 +34,12 @@ impl PullTable {
             }
             self.go_on(object, now_ms, effects);
         }
-        self.admit(effects);
+        if !self.defects.end_unnoticed {
+            self.admit(effects);
+        }
     }
 
-    fn give_up_room(&mut self, object: &ObjectId, effects: &mut Vec<PullEffect>) {
+    pub(crate) fn give_up_room(&mut self, object: &ObjectId, effects: &mut Vec<PullEffect>) {
         if let Some(pull) = self.pulls.get(object) {
             self.running_bytes -= pull.size_bytes;
             effects.push(PullEffect::Free { object: *object });
@@ -129,7 +131,8 @@ impl PullTable {
     pub(crate) fn fail(&mut self, object: &ObjectId, effects: &mut Vec<PullEffect>) {
         let Some(pull) = self.pulls.remove(object) else { return };
         self.failed += 1;
-        for (to, _) in pull.waiters {
+        let told = if self.defects.failure_told_once { 1 } else { usize::MAX };
+        for (to, _) in pull.waiters.into_iter().take(told) {
             effects.push(PullEffect::Answer { to, object: *object, result: Err(pull.failure) });
         }
     }

@@ -13,7 +13,9 @@ impl PullTable {
         let number = self.next_number;
         if let Some(pull) = self.pulls.get_mut(&object) {
             if pull.stage == Stage::Here {
-                pull.holders.insert(from);
+                if !self.defects.holder_forgotten {
+                    pull.holders.insert(from);
+                }
                 effects.push(PullEffect::Answer { to: from, object, result: Ok(()) });
                 return;
             }
@@ -23,7 +25,12 @@ impl PullTable {
                 pull.origins.push_back(source);
             }
             let urgent = pull.waiters.get(&from).map_or(priority, |before| priority.min(*before));
-            pull.waiters.insert(from, urgent);
+            if !self.defects.asker_forgotten {
+                pull.waiters.insert(from, urgent);
+            }
+            if self.defects.fetched_twice && matches!(pull.stage, Stage::Fetching { .. }) {
+                self.fetch_next(&object, effects);
+            }
         } else if is_dead {
             self.failed += 1;
             effects.push(PullEffect::Answer { to: from, object, result: Err(PullFailure::NodeDied) });
@@ -31,6 +38,7 @@ impl PullTable {
         } else {
             self.next_number += 1;
             let pull = Pull {
+                number,
                 size_bytes: location.size_bytes,
                 stage: Stage::Queued { number },
                 waiters: BTreeMap::from([(from, priority)]),
@@ -99,17 +107,20 @@ impl PullTable {
         self.admit(effects);
     }
 
-    /// A transfer to another node reads a copy that is here, or one that is being fetched. False when there is none.
-    pub fn on_send_began(&mut self, object: &ObjectId) -> bool {
-        self.pulls.get_mut(object).is_some_and(|pull| {
+    /// A transfer to another node reads a copy that is here, or one that is being fetched: the copy's number, for `on_send_ended`. `None` when
+    /// there is none.
+    pub fn on_send_began(&mut self, object: &ObjectId) -> Option<u64> {
+        self.pulls.get_mut(object).map(|pull| {
             pull.sends += 1;
-            true
+            pull.number
         })
     }
 
-    /// A transfer to another node has ended.
-    pub fn on_send_ended(&mut self, object: &ObjectId, effects: &mut Vec<PullEffect>) {
-        if let Some(pull) = self.pulls.get_mut(object) {
+    /// A transfer to another node has ended. It may have outlived its copy, and another one of the object may be here (PULL-5).
+    pub fn on_send_ended(&mut self, object: &ObjectId, number: u64, effects: &mut Vec<PullEffect>) {
+        let is_any = self.defects.late_end_counts;
+        let is_its = |pull: &Pull| pull.number == number || is_any;
+        if let Some(pull) = self.pulls.get_mut(object).filter(|pull| is_its(pull)) {
             pull.sends = pull.sends.saturating_sub(1);
             self.after_leaving(object, effects);
             self.admit(effects);
@@ -120,7 +131,8 @@ impl PullTable {
     pub(crate) fn after_leaving(&mut self, object: &ObjectId, effects: &mut Vec<PullEffect>) {
         let Some(pull) = self.pulls.get_mut(object) else { return };
         match pull.stage {
-            Stage::Here if pull.holders.is_empty() && pull.sends == 0 => {
+            Stage::Here if self.defects.copy_kept => {}
+            Stage::Here if pull.holders.is_empty() && (pull.sends == 0 || self.defects.sends_ignored) => {
                 effects.push(PullEffect::Free { object: *object });
                 self.pulls.remove(object);
             }
@@ -130,6 +142,10 @@ impl PullTable {
             Stage::Fetching { attempt } if pull.waiters.is_empty() => {
                 pull.stage = Stage::Stopping { attempt };
                 effects.push(PullEffect::Stop { object: *object, attempt });
+                if self.defects.stop_not_awaited {
+                    self.give_up_room(object, effects);
+                    self.pulls.remove(object);
+                }
             }
             _ => {}
         }

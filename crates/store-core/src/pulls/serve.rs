@@ -5,6 +5,7 @@
 //!
 //! - **PULL-8** nobody is sent to a receiver that waits for it itself, however indirectly.
 
+use crate::pulls::defects::ServeDefects;
 use crate::pulls::state::Source;
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::ObjectId;
@@ -68,9 +69,16 @@ struct Forest {
 #[derive(Debug, Default)]
 pub struct ServeTable {
     forests: BTreeMap<ObjectId, Forest>,
+    defects: ServeDefects,
 }
 
 impl ServeTable {
+    /// Takes rules away; for the simulator.
+    #[doc(hidden)]
+    pub fn set_defects(&mut self, defects: ServeDefects) {
+        self.defects = defects;
+    }
+
     /// A receiver asks for a part of an object; it says where its own copy comes to lie. Its parts are asked for one by one. When it is
     /// served, `on_ended` follows.
     pub fn on_asked(&mut self, object: ObjectId, asker: Source, now_ms: u64) -> Decision {
@@ -85,8 +93,8 @@ impl ServeTable {
         if let Some(doubtful) = asker.failed_node.and_then(|failed| forest.receivers.get_mut(&failed)) {
             doubtful.is_doubtful = true;
         }
-        let parent = forest.parent_for(&asker, now_ms);
-        forest.place(asker, parent, now_ms);
+        let parent = forest.parent_for(&asker, now_ms, self.defects);
+        forest.place(asker, parent, now_ms, self.defects);
         forest.get(parent).map_or(Decision::Serve, |named| Decision::Redirect(named.source))
     }
 
@@ -102,7 +110,7 @@ impl ServeTable {
     /// A node is gone, and receives nothing.
     pub fn on_node_died(&mut self, node: u32) {
         for forest in self.forests.values_mut() {
-            forest.remove(node);
+            forest.remove(node, self.defects);
         }
         self.forests.retain(|_, forest| !forest.receivers.is_empty());
     }
@@ -130,6 +138,11 @@ impl ServeTable {
                         receiver.children
                     ));
                 }
+                if let Parent::At(parent) = receiver.parent
+                    && !forest.receivers.contains_key(&parent)
+                {
+                    return Err(format!("PULL-8: {node} counts as sent to {parent}, which is gone"));
+                }
                 let mut above = BTreeSet::from([*node]);
                 let mut next = receiver.parent;
                 while let Parent::At(parent) = next {
@@ -154,7 +167,7 @@ impl Forest {
     }
 
     /// Who is to serve this one.
-    fn parent_for(&self, asker: &Source, now_ms: u64) -> Parent {
+    fn parent_for(&self, asker: &Source, now_ms: u64, defects: ServeDefects) -> Parent {
         let known = self.receivers.get(&asker.node);
         let goes_on = known.is_some_and(|receiver| receiver.is_served(now_ms));
         if asker.is_direct || goes_on {
@@ -168,7 +181,9 @@ impl Forest {
         }
         let below = known.filter(|receiver| receiver.children > 0).map(|_| self.below(asker.node)).unwrap_or_default();
         let is_fit = |node: &u32, receiver: &Receiver| {
-            !receiver.is_doubtful && asker.failed_node != Some(*node) && !below.contains(node)
+            !receiver.is_doubtful
+                && asker.failed_node != Some(*node)
+                && (!below.contains(node) || defects.below_ignored)
         };
         let fit = others().filter(|(node, receiver)| is_fit(node, receiver));
         // Of those with as many children, the first: it has most of the object.
@@ -191,7 +206,7 @@ impl Forest {
         }
     }
 
-    fn place(&mut self, asker: Source, parent: Parent, now_ms: u64) {
+    fn place(&mut self, asker: Source, parent: Parent, now_ms: u64, defects: ServeDefects) {
         let number = self.next_number;
         let receiver = self.receivers.entry(asker.node).or_insert_with(|| Receiver {
             source: asker,
@@ -208,7 +223,7 @@ impl Forest {
         receiver.is_doubtful = false;
         receiver.transfers += usize::from(parent == Parent::Here);
         self.next_number += 1;
-        if let Some(left) = self.get_mut(before) {
+        if let Some(left) = self.get_mut(before).filter(|_| !defects.left_counted) {
             left.children -= 1;
         }
         if let Some(joined) = self.get_mut(parent) {
@@ -216,10 +231,13 @@ impl Forest {
         }
     }
 
-    fn remove(&mut self, node: u32) {
+    fn remove(&mut self, node: u32, defects: ServeDefects) {
         let Some(gone) = self.receivers.remove(&node) else { return };
         if let Some(parent) = self.get_mut(gone.parent) {
             parent.children -= 1;
+        }
+        if defects.orphans_kept {
+            return;
         }
         for orphan in self.receivers.values_mut().filter(|receiver| receiver.parent == Parent::At(node)) {
             orphan.parent = Parent::Lost;

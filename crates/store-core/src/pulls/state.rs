@@ -1,6 +1,7 @@
 //! The table's data, and what goes in and out.
 
 use crate::ObjectLocation;
+use crate::pulls::defects::PullDefects;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::{ObjectId, WorkerId};
 
@@ -181,6 +182,8 @@ pub(crate) enum Stage {
 
 #[derive(Debug)]
 pub(crate) struct Pull {
+    /// No other copy of the object has it.
+    pub(crate) number: u64,
     pub(crate) size_bytes: u64,
     pub(crate) stage: Stage,
     /// Who waits, and why.
@@ -235,6 +238,7 @@ pub struct PullTable {
     pub(crate) next_attempt: u64,
     pub(crate) completed: u64,
     pub(crate) failed: u64,
+    pub(crate) defects: PullDefects,
 }
 
 impl PullTable {
@@ -249,7 +253,20 @@ impl PullTable {
             next_attempt: 1,
             completed: 0,
             failed: 0,
+            defects: PullDefects::default(),
         }
+    }
+
+    /// Takes rules away; for the simulator.
+    #[doc(hidden)]
+    pub fn set_defects(&mut self, defects: PullDefects) {
+        self.defects = defects;
+    }
+
+    /// What waits for the budget, and what for.
+    pub fn queued(&self) -> impl Iterator<Item = (ObjectId, Priority)> {
+        let queued = self.pulls.iter().filter(|(_, pull)| matches!(pull.stage, Stage::Queued { .. }));
+        queued.filter_map(|(object, pull)| pull.priority().map(|priority| (*object, priority)))
     }
 
     /// Whether a copy of the object is here.

@@ -3,7 +3,6 @@
 mod chunks;
 mod env;
 mod flow;
-mod random;
 mod serve;
 mod sources;
 mod spread;

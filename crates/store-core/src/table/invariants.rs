@@ -1,5 +1,6 @@
 //! What must hold between any two events.
 
+use crate::table::spill_state::Queued;
 use crate::table::state::{Life, Stage, StoreTable};
 
 impl StoreTable {
@@ -23,6 +24,9 @@ impl StoreTable {
                     Life::HeldForReaders if entry.readers.is_empty() => {
                         return Err(format!("STORE-3: {id:?} holds an object for nobody"));
                     }
+                    Life::HeldForReaders if !entry.must_not_erase => {
+                        return Err(format!("STORE-2: {id:?} would be erased under those who read it"));
+                    }
                     Life::Owned(_) | Life::HeldForReaders => {}
                 }
             }
@@ -31,6 +35,9 @@ impl StoreTable {
             }
             if entry.writer.is_some_and(|writer| self.dead.contains(writer)) {
                 return Err(format!("STORE-3: the writer of {id:?} is dead"));
+            }
+            if entry.readers.iter().any(|reader| self.dead.contains(*reader)) {
+                return Err(format!("STORE-3: a dead process reads {id:?}"));
             }
             if entry.stage != Stage::Ready && (entry.writer.is_none() || !entry.objects.is_empty()) {
                 return Err(format!("{id:?} is used before it exists"));
@@ -42,6 +49,34 @@ impl StoreTable {
         if self.waiting.iter().any(|request| self.dead.contains(request.from)) {
             return Err("STORE-3: a dead process waits for space".into());
         }
+        self.check_waiting()?;
         self.check_spilling()
+    }
+
+    /// STORE-4: nobody waits for what there is. While files make room, those behind the first do.
+    fn check_waiting(&self) -> Result<(), String> {
+        let first = if self.is_making_room() { 1 } else { self.waiting.len() };
+        match self.waiting.iter().take(first).find(|request| self.size_for(request).is_some()) {
+            Some(request) => Err(format!(
+                "STORE-4: {:?} waits for {} bytes, and {} of {} are in use",
+                request.from, request.least_bytes, self.used_bytes, self.limits.capacity_bytes
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// What must hold besides once nothing is under way, all messages have come and time has passed.
+    pub fn check_at_rest(&self) -> Result<(), String> {
+        if let Some(request) = self.waiting.front() {
+            return Err(format!("STORE-4: {:?} waits for {} bytes for ever", request.from, request.least_bytes));
+        }
+        let wasteful = self.wasteful_file();
+        let needed_bytes = |parts: &[Queued]| parts.iter().map(|(_, size_bytes, _)| size_bytes).sum::<u64>();
+        match wasteful.map(|(file, parts)| (file, needed_bytes(&parts))) {
+            Some((file, bytes)) if self.fits_quota(bytes) && !self.spill.is_disk_full() => {
+                Err(format!("SPILL-STORE-5: of file {file} only {bytes} bytes are needed"))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -23,21 +23,23 @@ impl StoreTable {
             return Ok(());
         }
         let entry = self.segments.get_mut(&location.segment).ok_or(Reject::NotTheWriter)?;
-        if entry.writer != Some(from) || entry.stage != Stage::Ready {
+        let is_writer = entry.writer == Some(from) || self.defects.stranger_accepted;
+        if !is_writer || entry.stage != Stage::Ready {
             return Err(Reject::NotTheWriter);
         }
         let end = location.offset_bytes.checked_add(location.size_bytes).ok_or(Reject::OutOfBounds)?;
         if end > entry.size_bytes {
             return Err(Reject::OutOfBounds);
         }
-        let Some(gone) = entry.make_way(location.offset_bytes, end, from) else {
+        let Some(gone) = entry.make_way(location.offset_bytes, end, from, self.defects.overlap_accepted) else {
             return Err(Reject::Overlap);
         };
         self.sealed_objects += 1;
         self.next_stamp += 1;
         entry.used_stamp = self.next_stamp;
         // Nobody ever had it when its owner is gone or has freed it already.
-        if self.dead.contains(owner) || entry.freed_early.remove(&(location.offset_bytes, id)) {
+        let is_orphan = self.dead.contains(owner) && !self.defects.sealed_for_nobody;
+        if is_orphan || entry.freed_early.remove(&(location.offset_bytes, id)) {
             effects.push(Effect::Reclaim { to: from, range: location });
         } else {
             let object =
@@ -68,7 +70,8 @@ impl StoreTable {
         let Some(entry) = self.segments.get_mut(&segment) else {
             return;
         };
-        let Some(object) = entry.objects.get(&offset_bytes).copied().filter(|object| object.id == id) else {
+        let is_meant = |object: &ObjectEntry| object.id == id || self.defects.freed_by_place;
+        let Some(object) = entry.objects.get(&offset_bytes).copied().filter(is_meant) else {
             if entry.writer.is_some_and(|writer| writer != from) && entry.freed_early.len() < MOST_FREED_EARLY {
                 entry.freed_early.insert((offset_bytes, id));
             }
@@ -79,24 +82,24 @@ impl StoreTable {
             return;
         }
         entry.objects.remove(&offset_bytes);
-        let by_writer = reclaimed && entry.writer == Some(from);
+        let by_writer = reclaimed && entry.writer == Some(from) && !self.defects.returned_twice;
         self.forget_looks(segment, offset_bytes, id);
         self.drop_from_disk((segment, offset_bytes, id), object.disk, effects);
         let range = ObjectLocation { segment, offset_bytes, size_bytes: object.size_bytes };
         if !by_writer && !self.is_held_by_write(object.disk, range) {
-            self.give_back(range, now_ms, effects);
+            self.give_back(range, effects);
         }
     }
 
     /// A range holds nothing any more: it is its writer's again, or the system's.
-    pub(crate) fn give_back(&mut self, range: ObjectLocation, now_ms: u64, effects: &mut Vec<Effect>) {
+    pub(crate) fn give_back(&mut self, range: ObjectLocation, effects: &mut Vec<Effect>) {
         let writer = self.segments.get(&range.segment).and_then(|entry| entry.writer);
         if let Some(to) = writer {
             effects.push(Effect::Reclaim { to, range });
         } else {
             self.trim(range.segment, effects);
             self.release_if_unused(range.segment, effects);
-            self.serve_waiting(now_ms, effects);
+            self.serve_waiting(effects);
         }
     }
 
@@ -114,7 +117,7 @@ impl StoreTable {
         if entry.writer.is_some() || !entry.has_owned_object() {
             return;
         }
-        let ranges = entry.unused_pages();
+        let ranges = entry.unused_pages(self.defects.trimmed_whole);
         let kept = entry.size_bytes - ranges.iter().map(|(_, len)| len).sum::<u64>();
         if kept < entry.charged_bytes {
             let back_bytes = entry.charged_bytes - kept;
@@ -133,14 +136,14 @@ impl SegmentEntry {
 
     /// Removes the objects in a range that the writer itself owns: it has freed them, or the range would not be in use again. Its word
     /// about that may come after this one, since several of its threads speak. `None` when another's object is in the way.
-    fn make_way(&mut self, start: u64, end: u64, writer: WorkerId) -> Option<Vec<(u64, ObjectEntry)>> {
+    fn make_way(&mut self, start: u64, end: u64, writer: WorkerId, takes_all: bool) -> Option<Vec<(u64, ObjectEntry)>> {
         let end = end.max(start + 1);
         let mut own = Vec::new();
         for (offset, object) in self.objects.range(..end).rev() {
             if offset + object.size_bytes.max(1) <= start {
                 break;
             }
-            if object.life != Life::Owned(writer) {
+            if object.life != Life::Owned(writer) && !takes_all {
                 return None;
             }
             own.push((*offset, *object));
@@ -152,14 +155,15 @@ impl SegmentEntry {
     }
 
     /// Runs of whole pages that no object touches.
-    pub(crate) fn unused_pages(&self) -> Vec<(u64, u64)> {
+    fn unused_pages(&self, with_begun: bool) -> Vec<(u64, u64)> {
         const PAGE_BYTES: u64 = 4096;
         let mut runs = Vec::new();
         let mut at = 0;
         let end_mark = (self.size_bytes, 0);
         let objects = self.objects.iter().map(|(offset, object)| (*offset, object.size_bytes));
         for (offset, size) in objects.chain([end_mark]) {
-            let start = at / PAGE_BYTES * PAGE_BYTES + if at % PAGE_BYTES == 0 { 0 } else { PAGE_BYTES };
+            let is_whole = at % PAGE_BYTES == 0 || with_begun;
+            let start = at / PAGE_BYTES * PAGE_BYTES + if is_whole { 0 } else { PAGE_BYTES };
             let end = offset / PAGE_BYTES * PAGE_BYTES;
             if end > start {
                 runs.push((start, end - start));

@@ -26,6 +26,9 @@ impl StoreTable {
         if sizing::sizes_to_try(self, from, least_bytes).is_none() || self.waiting.len() >= MOST_WAITING {
             self.refuse(request, RefuseCause::TooLarge, effects);
         } else if self.must_queue() || !self.try_create(request, effects) {
+            if self.defects.full_is_error {
+                return self.refuse(request, RefuseCause::Full, effects);
+            }
             self.waiting.push_back(request);
             self.waited_requests += 1;
         }
@@ -73,6 +76,10 @@ impl StoreTable {
         let request =
             WaitingRequest { from, request_id, least_bytes: asked_bytes, asked_ms: now_ms, deadline_ms: now_ms };
         self.refuse(request, RefuseCause::TooLarge, effects);
+        if !self.defects.failure_unnoticed {
+            // There may be memory for a smaller one.
+            self.serve_waiting(effects);
+        }
     }
 
     /// A process wants to read a segment.
@@ -80,7 +87,7 @@ impl StoreTable {
         let stamp = self.stamp();
         let entry = self.segments.get_mut(&segment).filter(|entry| entry.stage == Stage::Ready);
         let (size_bytes, watched) = entry.map_or((0, false), |entry| {
-            if entry.writer != Some(from) && !self.dead.contains(from) {
+            if entry.writer != Some(from) && !self.dead.contains(from) && !self.defects.reader_forgotten {
                 entry.readers.insert(from);
             }
             entry.used_stamp = stamp;
@@ -101,23 +108,29 @@ impl StoreTable {
         entry.freed_early.clear();
         entry.awaits_nobody_else(from);
         self.release_if_unused(segment, effects);
-        self.serve_waiting(now_ms, effects);
+        if !self.defects.return_unnoticed {
+            self.serve_waiting(effects);
+        }
         self.plan_spills(now_ms, effects);
     }
 
     /// Time has passed: requests that waited long enough are refused.
     pub fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        self.serve_waiting(now_ms, effects);
+        self.serve_waiting(effects);
         self.plan_spills(now_ms, effects);
         let disk_is_full = self.spill.is_disk_full();
         for request in std::mem::take(&mut self.waiting) {
             if disk_is_full && request.disk_deadline_ms() <= now_ms {
                 self.refuse(request, RefuseCause::DiskFull, effects);
-            } else if request.deadline_ms <= now_ms {
+            } else if request.deadline_ms <= now_ms && !self.defects.never_refused {
                 self.refuse(request, RefuseCause::Full, effects);
             } else {
                 self.waiting.push_back(request);
             }
+        }
+        if !self.defects.refusal_unnoticed {
+            // Who stood behind one that was refused is the first now.
+            self.serve_waiting(effects);
         }
     }
 
@@ -132,7 +145,7 @@ impl StoreTable {
     }
 
     /// Serves who waits, oldest first.
-    pub(crate) fn serve_waiting(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+    pub(crate) fn serve_waiting(&mut self, effects: &mut Vec<Effect>) {
         if self.waiting.is_empty() {
             return;
         }
@@ -140,17 +153,22 @@ impl StoreTable {
         let waiting = std::mem::take(&mut self.waiting);
         for request in waiting {
             let is_behind = in_order && !self.waiting.is_empty();
-            if is_behind || request.deadline_ms <= now_ms || !self.try_create(request, effects) {
+            if is_behind || !self.try_create(request, effects) {
                 self.waiting.push_back(request);
             }
         }
     }
 
-    fn try_create(&mut self, request: WaitingRequest, effects: &mut Vec<Effect>) -> bool {
+    /// How large a segment there is room for. `None` when there is none for the request.
+    pub(crate) fn size_for(&self, request: &WaitingRequest) -> Option<u64> {
         let taken = self.used_bytes.saturating_add(self.kept_for_reading(request.from, request.least_bytes));
         let room = self.limits.capacity_bytes.saturating_sub(taken);
         let sizes = sizing::sizes_to_try(self, request.from, request.least_bytes).unwrap_or_default();
-        let Some(size_bytes) = sizes.into_iter().find(|size| *size <= room) else {
+        sizes.into_iter().find(|size| *size <= room)
+    }
+
+    fn try_create(&mut self, request: WaitingRequest, effects: &mut Vec<Effect>) -> bool {
+        let Some(size_bytes) = self.size_for(&request) else {
             return false;
         };
         let segment = SegmentId(self.next_segment);

@@ -9,13 +9,16 @@ impl StoreTable {
     /// A process is gone, and everything it had sent was handled before.
     pub fn on_worker_died(&mut self, worker: WorkerId, now_ms: u64, effects: &mut Vec<Effect>) {
         self.dead.add(worker);
-        self.waiting.retain(|request| request.from != worker);
+        let waits_on = self.defects.dead_waits;
+        self.waiting.retain(|request| request.from != worker || waits_on);
         let ids: Vec<SegmentId> = self.segments.keys().copied().collect();
         for id in ids {
             self.after_death_in(id, worker, effects);
         }
         self.on_spilling_death(worker, now_ms, effects);
-        self.serve_waiting(now_ms, effects);
+        if !self.defects.death_unnoticed {
+            self.serve_waiting(effects);
+        }
         self.plan_spills(now_ms, effects);
     }
 
@@ -24,17 +27,20 @@ impl StoreTable {
             return;
         };
         entry.awaits_nobody_else(worker);
-        let was_reader = entry.readers.remove(&worker);
+        let was_reader = entry.readers.contains(&worker);
+        if !self.defects.reader_kept {
+            entry.readers.remove(&worker);
+        }
         let was_writer = entry.writer == Some(worker);
         if was_writer && entry.stage != Stage::Ready {
             self.release(id, effects);
             return;
         }
-        if was_writer {
+        if was_writer && !self.defects.writer_kept {
             entry.writer = None;
             entry.freed_early.clear();
         }
-        let nobody_reads = entry.readers.is_empty();
+        let nobody_reads = entry.readers.is_empty() || self.defects.readers_ignored;
         let mut lost_owner = false;
         let mut on_disk = Vec::new();
         for (offset, object) in &mut entry.objects {
@@ -46,11 +52,11 @@ impl StoreTable {
                 }
             }
         }
-        if lost_owner && !nobody_reads {
+        if lost_owner && !nobody_reads && !self.defects.always_erased {
             entry.must_not_erase = true;
         }
         let (mut gone, mut reclaimed) = (Vec::new(), Vec::new());
-        if nobody_reads && (was_reader || lost_owner) {
+        if nobody_reads && (was_reader && !self.defects.held_for_nobody || lost_owner) {
             let writer = entry.writer;
             entry.objects.retain(|offset, object| {
                 let goes = object.life == Life::HeldForReaders;
@@ -76,7 +82,9 @@ impl StoreTable {
         }
         if was_writer || lost_owner || was_reader {
             self.trim(id, effects);
-            self.release_if_unused(id, effects);
+            if !self.defects.memory_kept {
+                self.release_if_unused(id, effects);
+            }
         }
     }
 }

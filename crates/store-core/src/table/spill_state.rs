@@ -1,7 +1,6 @@
 //! The data of spilling, and what goes in and out.
 
 use crate::table::location::ObjectLocation;
-use crate::table::spill_defects::SpillDefects;
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::{ObjectId, SegmentId, WorkerId};
 
@@ -145,7 +144,6 @@ pub(crate) struct SpillState {
     pub(crate) largest_bytes: u64,
     pub(crate) spilled_bytes_total: u64,
     pub(crate) spilled_objects_total: u64,
-    pub(crate) defects: SpillDefects,
 }
 
 impl SpillState {

@@ -1,6 +1,7 @@
 //! The table's data, and what goes in and out.
 
 use crate::table::dead_workers::DeadWorkers;
+use crate::table::defects::StoreDefects;
 use crate::table::location::{NODE_SHIFT, ObjectLocation};
 use crate::table::spill_state::{OnDisk, SpillLimits, SpillState, Watch, WritePart};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -262,6 +263,7 @@ pub struct StoreTable {
     pub(crate) next_stamp: u64,
     pub(crate) waited_requests: u64,
     pub(crate) spill: SpillState,
+    pub(crate) defects: StoreDefects,
 }
 
 impl StoreTable {
@@ -279,7 +281,14 @@ impl StoreTable {
             next_stamp: 1,
             waited_requests: 0,
             spill: SpillState::default(),
+            defects: StoreDefects::default(),
         }
+    }
+
+    /// Takes rules away; for the simulator.
+    #[doc(hidden)]
+    pub fn set_defects(&mut self, defects: StoreDefects) {
+        self.defects = defects;
     }
 
     /// Who the daemon is as a writer.

@@ -3,8 +3,6 @@
 mod deaths;
 mod env;
 mod objects;
-mod random;
 mod space;
-mod spill_random;
 mod spill_world;
 mod spilling;

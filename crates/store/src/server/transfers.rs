@@ -64,12 +64,12 @@ impl StoreServer {
         for event in events {
             match event {
                 Event::Asked(asked) => self.on_asked(asked, now_ms),
-                Event::Sent { object, location, to_node, answer } => {
+                Event::Sent { object, location, reads, to_node, answer } => {
                     // Whoever waits for the answer may be gone, and its connection with it.
                     let _ = answer.send(self.is_served(&object, &location));
-                    self.on_send_ended(&object, to_node, now_ms);
+                    self.on_send_ended(&object, reads, to_node, now_ms);
                 }
-                Event::Abandoned { object, to_node } => self.on_send_ended(&object, to_node, now_ms),
+                Event::Abandoned { object, reads, to_node } => self.on_send_ended(&object, reads, to_node, now_ms),
                 Event::Freed { object, location } => {
                     let nobody = WorkerId::nil();
                     self.table.on_freed(nobody, object, location, false, now_ms, &mut self.effects);

@@ -2,7 +2,7 @@
 
 use crate::server::store_server::StoreServer;
 use crate::server::transfers_state::{ServedSegment, Transfers};
-use crate::transfer::{Asked, Request, Served};
+use crate::transfer::{Asked, Reads, Request, Served};
 use std::sync::Arc;
 use trygon_ids::{ObjectId, SegmentId};
 use trygon_shm::ReadOnlyMapping;
@@ -16,9 +16,10 @@ impl StoreServer {
     pub(crate) fn on_asked(&mut self, asked: Asked, now_ms: u64) {
         let served = self.decide(&asked.request, now_ms);
         let (object, to_node) = (asked.request.object, asked.request.asker.node);
-        let is_data = matches!(served, Served::Data { .. });
-        if asked.answer.send(served).is_err() && is_data {
-            self.on_send_ended(&object, to_node, now_ms);
+        let reads = if let Served::Data { reads, .. } = served { Some(reads) } else { None };
+        let is_gone = asked.answer.send(served).is_err();
+        if let Some(reads) = reads.filter(|_| is_gone) {
+            self.on_send_ended(&object, reads, to_node, now_ms);
         }
     }
 
@@ -36,10 +37,13 @@ impl StoreServer {
             // copy is complete.
             let progress = room.progress.clone();
             let mapping = transfers.client.mapping(location.segment.0);
-            return match mapping {
-                Some(mapping) if transfers.pulls.on_send_began(&object) => Served::Data { mapping, progress },
-                _ => Served::Gone,
-            };
+            let Some(mapping) = mapping else { return Served::Gone };
+            let number = transfers.pulls.on_send_began(&object);
+            return number.map_or(Served::Gone, |number| Served::Data {
+                mapping,
+                progress,
+                reads: Reads::Copy(number),
+            });
         }
         if let Some(spilled) = self.spilled_bytes(object, location) {
             return Served::File(spilled);
@@ -49,7 +53,9 @@ impl StoreServer {
         match transfers.serves.on_asked(object, asker, now_ms) {
             Decision::Redirect(source) => Served::Redirect(source),
             // From now on it stays where it is until it is sent.
-            Decision::Serve if self.table.on_send_began(&object, &location) => Served::Data { mapping, progress: None },
+            Decision::Serve if self.table.on_send_began(&object, &location) => {
+                Served::Data { mapping, progress: None, reads: Reads::Object }
+            }
             Decision::Serve => Served::Gone,
         }
     }
@@ -62,13 +68,15 @@ impl StoreServer {
             || self.table.in_file(object, location).is_some()
     }
 
-    pub(crate) fn on_send_ended(&mut self, object: &ObjectId, to_node: u32, now_ms: u64) {
-        self.table.on_send_ended(object, now_ms, &mut self.effects);
+    pub(crate) fn on_send_ended(&mut self, object: &ObjectId, reads: Reads, to_node: u32, now_ms: u64) {
         let Some(transfers) = &mut self.transfers else { return };
-        if transfers.rooms.contains_key(object) {
-            transfers.pulls.on_send_ended(object, &mut transfers.effects);
-        } else {
-            transfers.serves.on_ended(object, to_node, now_ms);
+        match reads {
+            Reads::Object => {
+                transfers.serves.on_ended(object, to_node, now_ms);
+                self.table.on_send_ended(object, now_ms, &mut self.effects);
+            }
+            Reads::Copy(number) => transfers.pulls.on_send_ended(object, number, &mut transfers.effects),
+            Reads::File => {}
         }
     }
 

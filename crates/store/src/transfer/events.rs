@@ -11,6 +11,17 @@ use trygon_ids::ObjectId;
 use trygon_shm::SegmentBytes;
 use trygon_store_core::{FetchEnd, ObjectLocation, Source};
 
+/// What of this node a transfer reads; it stays for it as long as it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// An object that a process of this node wrote.
+    Object,
+    /// A copy, of this number.
+    Copy(u64),
+    /// A file.
+    File,
+}
+
 /// What a sender is told to do.
 #[derive(Debug)]
 pub(crate) enum Served {
@@ -19,6 +30,7 @@ pub(crate) enum Served {
         mapping: Arc<dyn SegmentBytes>,
         /// The chunks that are here, when the copy is not complete.
         progress: Option<Arc<Progress>>,
+        reads: Reads,
     },
     /// Send from a file.
     File(SpilledBytes),
@@ -42,9 +54,9 @@ pub(crate) enum Event {
     /// Another node wants bytes.
     Asked(Asked),
     /// They were sent: whether the object is still there.
-    Sent { object: ObjectId, location: ObjectLocation, to_node: u32, answer: SyncSender<bool> },
+    Sent { object: ObjectId, location: ObjectLocation, reads: Reads, to_node: u32, answer: SyncSender<bool> },
     /// They could not be sent.
-    Abandoned { object: ObjectId, to_node: u32 },
+    Abandoned { object: ObjectId, reads: Reads, to_node: u32 },
     /// The owner of an object here, a process of another node, needs it no more.
     Freed { object: ObjectId, location: ObjectLocation },
 }

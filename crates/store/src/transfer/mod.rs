@@ -22,7 +22,7 @@ mod stream;
 
 pub(crate) use connections::Connections;
 pub(crate) use courier::Courier;
-pub(crate) use events::{Asked, Event, Events, Served};
+pub(crate) use events::{Asked, Event, Events, Reads, Served};
 pub(crate) use fetch::FetchJob;
 pub(crate) use fetcher::Fetcher;
 pub(crate) use frames::Request;

@@ -1,7 +1,7 @@
 //! One connection of another node, served until it closes.
 
 use crate::transfer::connections::STALLED;
-use crate::transfer::events::{Asked, Event, Reporter, Served};
+use crate::transfer::events::{Asked, Event, Reads, Reporter, Served};
 use crate::transfer::frames::{AGAIN, Ask, DATA, FAILED, GONE, REQUEST_BYTES, Reply, Request, WAIT, chunks};
 use crate::transfer::kinds::Threads;
 use crate::transfer::stream::Stream;
@@ -64,7 +64,7 @@ impl Server {
         let (answer, answered) = sync_channel(1);
         self.reporter.report(Event::Asked(Asked { request: *request, answer }));
         let reply = match answered.recv().map_err(stopped)? {
-            served @ Served::Data { .. } => return self.send(stream, request, served, from, to),
+            served @ Served::Data { reads, .. } => return self.send(stream, request, (served, reads), from, to),
             Served::File(spilled) => return self.send_file(stream, request, spilled, from, to),
             Served::Redirect(source) => Reply::Redirect(source),
             Served::Gone => Reply::Gone,
@@ -73,17 +73,24 @@ impl Server {
         stream.write_all(&reply.encode())
     }
 
-    fn send(&self, stream: &mut dyn Stream, request: &Request, served: Served, from: u64, to: u64) -> io::Result<()> {
+    fn send(
+        &self,
+        stream: &mut dyn Stream,
+        request: &Request,
+        (served, reads): (Served, Reads),
+        from: u64,
+        to: u64,
+    ) -> io::Result<()> {
         let object = request.object;
         let sent = send_chunks(stream, request, &served, from, to);
         // The mapping goes before the loop may let the segment go.
         drop(served);
         if !matches!(sent, Ok(true)) {
-            self.reporter.report(Event::Abandoned { object, to_node: self.node });
+            self.reporter.report(Event::Abandoned { object, reads, to_node: self.node });
             return sent.map(|_| ());
         }
         let (answer, answered) = sync_channel(1);
-        self.reporter.report(Event::Sent { object, location: request.location, to_node: self.node, answer });
+        self.reporter.report(Event::Sent { object, location: request.location, reads, to_node: self.node, answer });
         let still_there = answered.recv().map_err(stopped)?;
         stream.write_all(&[if still_there { DATA } else { GONE }])
     }
@@ -91,7 +98,7 @@ impl Server {
 
 /// False when a chunk did not come; then the other side has been told.
 fn send_chunks(stream: &mut dyn Stream, request: &Request, served: &Served, from: u64, to: u64) -> io::Result<bool> {
-    let Served::Data { mapping, progress } = served else { return Ok(false) };
+    let Served::Data { mapping, progress, .. } = served else { return Ok(false) };
     let (progress, span) = (progress.as_ref(), from / SPAN_BYTES);
     // Before the first byte is read (PULL-6).
     let generation = progress.map_or(0, |progress| progress.generation(span));

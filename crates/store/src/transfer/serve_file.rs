@@ -1,7 +1,7 @@
 //! Objects that are sent from their files, without coming back into memory.
 
 use crate::spill::{BLOCK_BYTES, SpilledBytes};
-use crate::transfer::events::Event;
+use crate::transfer::events::{Event, Reads};
 use crate::transfer::frames::{DATA, FAILED, GONE, Reply, Request, chunks};
 use crate::transfer::serve::{Server, stopped};
 use crate::transfer::stream::Stream;
@@ -33,6 +33,7 @@ impl Server {
         self.reporter.report(Event::Sent {
             object: request.object,
             location: request.location,
+            reads: Reads::File,
             to_node: self.node,
             answer,
         });

@@ -101,9 +101,9 @@ impl Env {
         self.after(new);
     }
 
-    pub(super) fn send_ended(&mut self, id: u8) {
+    pub(super) fn send_ended(&mut self, id: u8, number: u64) {
         let mut new = Vec::new();
-        self.table.on_send_ended(&object(id), &mut new);
+        self.table.on_send_ended(&object(id), number, &mut new);
         self.after(new);
     }
 

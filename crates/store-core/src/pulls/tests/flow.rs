@@ -146,15 +146,38 @@ fn a_full_store_is_told_to_everyone_who_waits() {
 #[test]
 fn pull_5_a_transfer_to_another_node_holds_the_copy() {
     let mut env = Env::new(100);
-    assert!(!env.table.on_send_began(&object(1)));
+    assert_eq!(env.table.on_send_began(&object(1)), None);
     env.pull(1, 1, on(2, 10));
     let (attempt, _) = env.fetch(1);
-    assert!(env.table.on_send_began(&object(1)));
+    let number = env.table.on_send_began(&object(1)).expect("it is being fetched");
     env.fetched(1, attempt, DONE);
     env.take();
     env.release(1, 1);
     assert_eq!(env.take(), []);
-    env.send_ended(1);
+    env.send_ended(1, number);
+    assert_eq!(env.take(), [free(1)]);
+    env.assert_empty();
+}
+
+#[test]
+fn pull_5_a_transfer_that_outlives_its_copy_lets_go_of_no_other() {
+    let mut env = Env::new(100);
+    env.pull(1, 1, on(2, 10));
+    let (attempt, _) = env.fetch(1);
+    let first = env.table.on_send_began(&object(1)).expect("it is being fetched");
+    // Nobody here wants it any more: its room goes, whoever is sent it.
+    env.release(1, 1);
+    env.fetched(1, attempt, FetchOutcome::Stopped);
+    assert_eq!(env.take(), [stop(1, attempt), free(1)]);
+    env.pull(1, 1, on(2, 10));
+    let (attempt, _) = env.fetch(1);
+    env.fetched(1, attempt, DONE);
+    let second = env.table.on_send_began(&object(1)).expect("it is here");
+    env.take();
+    env.release(1, 1);
+    env.send_ended(1, first);
+    assert_eq!(env.take(), []);
+    env.send_ended(1, second);
     assert_eq!(env.take(), [free(1)]);
     env.assert_empty();
 }

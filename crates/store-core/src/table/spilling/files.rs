@@ -11,7 +11,11 @@ impl StoreTable {
     pub(crate) fn on_spilled_freed(&mut self, key: Key, now_ms: u64, effects: &mut Vec<Effect>) -> bool {
         let Some(spilled) = self.spill.spilled.remove(&key) else { return false };
         if self.spill.spilled.is_empty() {
+            // Nothing is kept free for reading any more.
             self.spill.largest_bytes = 0;
+            if !self.defects.reading_unnoticed {
+                self.serve_waiting(effects);
+            }
         }
         if let Some(part) = spilled.part {
             self.end_part(part, effects);
@@ -22,7 +26,7 @@ impl StoreTable {
 
     /// A process is gone: nobody needs what it owned, and it looks at nothing.
     pub(crate) fn on_spilling_death(&mut self, worker: WorkerId, now_ms: u64, effects: &mut Vec<Effect>) {
-        let owned = if self.spill.defects.orphans_kept { BTreeSet::new() } else { self.spill.owned_by(worker) };
+        let owned = if self.defects.orphans_kept { BTreeSet::new() } else { self.spill.owned_by(worker) };
         for key in owned {
             self.on_spilled_freed(key, now_ms, effects);
         }
@@ -38,7 +42,7 @@ impl StoreTable {
     pub(crate) fn drop_from_disk(&mut self, key: Key, disk: OnDisk, effects: &mut Vec<Effect>) {
         // What is being written is found to be of no use when it is written.
         if let OnDisk::Written(part) = disk
-            && !self.spill.defects.part_kept
+            && !self.defects.part_kept
             && self.spill.is_needed(&key, part)
         {
             self.end_part(part, effects);
@@ -51,7 +55,7 @@ impl StoreTable {
         if let Some((_, size_bytes)) = file.live.remove(&part.offset_bytes) {
             file.live_bytes -= size_bytes;
         }
-        if file.live.is_empty() {
+        if file.live.is_empty() && !self.defects.empty_file_kept {
             self.spill.file_bytes -= file.size_bytes;
             self.spill.files.remove(&part.file);
             effects.push(Effect::DeleteFile { file: part.file });

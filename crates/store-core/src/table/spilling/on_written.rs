@@ -45,17 +45,17 @@ impl StoreTable {
             self.evict(key, now_ms, effects);
         }
         for range in held {
-            self.give_back(range, now_ms, effects);
+            self.give_back(range, effects);
         }
         self.on_write_progress(now_ms);
-        self.serve_waiting(now_ms, effects);
+        self.serve_waiting(effects);
         self.plan_spills(now_ms, effects);
     }
 
     /// Memory that is being written into a file is not given back before that has ended.
     pub(crate) fn is_held_by_write(&mut self, disk: OnDisk, range: ObjectLocation) -> bool {
         let OnDisk::Writing(file) = disk else { return false };
-        if self.spill.defects.write_not_awaited {
+        if self.defects.write_not_awaited {
             return false;
         }
         self.spill.writes.get_mut(&file).is_some_and(|write| {
@@ -110,15 +110,18 @@ impl StoreTable {
         self.spill.largest_bytes = self.spill.largest_bytes.max(size_bytes);
         self.spill.expected_bytes += size_bytes;
         self.spill.expected_until_ms = now_ms.saturating_add(PATIENCE_MS);
-        if self.spill.defects.part_ended_early {
+        if self.defects.part_ended_early {
             self.end_part(part, effects);
         }
-        self.give_back(ObjectLocation { segment: key.0, offset_bytes: key.1, size_bytes }, now_ms, effects);
+        self.give_back(ObjectLocation { segment: key.0, offset_bytes: key.1, size_bytes }, effects);
         true
     }
 
     /// A file could not be written, and is not there. What was to go into it is where it was.
     pub fn on_write_failed(&mut self, file: u64, now_ms: u64, effects: &mut Vec<Effect>) {
+        if self.defects.failure_is_success {
+            return self.on_written(file, now_ms, effects);
+        }
         let Some(write) = self.spill.writes.remove(&file) else { return };
         self.spill.writing_bytes -= write.size_bytes;
         for (key, _, source) in write.parts {
@@ -137,9 +140,9 @@ impl StoreTable {
             }
         }
         for range in write.held {
-            self.give_back(range, now_ms, effects);
+            self.give_back(range, effects);
         }
         self.spill.disk_full_until_ms = Some(now_ms.saturating_add(DISK_FULL_MS));
-        self.serve_waiting(now_ms, effects);
+        self.serve_waiting(effects);
     }
 }

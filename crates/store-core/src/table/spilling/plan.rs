@@ -54,8 +54,11 @@ impl StoreTable {
             return;
         }
         if self.spill.expected_until_ms <= now_ms {
-            self.spill.expected_bytes = 0;
             self.spill.expected_until_ms = 0;
+            if std::mem::take(&mut self.spill.expected_bytes) > 0 {
+                // Who waited behind the first waits for himself now.
+                self.serve_waiting(effects);
+            }
         }
         if self.spill.disk_full_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
             return;
@@ -177,7 +180,7 @@ impl StoreTable {
             }
             let watch = self.segments.get(segment).and_then(|entry| entry.watch.as_ref());
             let Some(watch) = watch else { continue };
-            if !watch.awaiting.is_empty() && !self.spill.defects.word_not_awaited {
+            if !watch.awaiting.is_empty() && !self.defects.word_not_awaited {
                 // A process that is stopped says nothing: others' objects go then.
                 if now_ms < watch.since_ms.saturating_add(PATIENCE_MS) {
                     batch.awaited_bytes += leaving_bytes;
@@ -198,7 +201,7 @@ impl StoreTable {
 
     /// SPILL-STORE-5: what is needed of a file that is mostly waste goes into a new one, and the file goes.
     fn plan_rewrites(&mut self, effects: &mut Vec<Effect>) {
-        if self.spill.defects.waste_kept
+        if self.defects.waste_kept
             || self.spill.is_rewriting()
             || self.spill.writes.len() >= self.limits.spill.most_writes
         {
@@ -215,8 +218,12 @@ impl StoreTable {
     }
 
     pub(crate) fn fits_quota(&self, size_bytes: u64) -> bool {
-        let taken = self.spill.file_bytes.saturating_add(self.spill.writing_bytes);
-        self.spill.defects.quota_ignored || taken.saturating_add(size_bytes) <= self.limits.spill.quota_bytes
+        let taken = self.spill.file_bytes.saturating_add(if self.defects.writes_uncounted {
+            0
+        } else {
+            self.spill.writing_bytes
+        });
+        self.defects.quota_ignored || taken.saturating_add(size_bytes) <= self.limits.spill.quota_bytes
     }
 
     /// SPILL-STORE-4: false when the quota has no room; then the disk counts as full.

@@ -142,8 +142,8 @@ impl StoreTable {
     /// Whether memory may be taken from the object: everyone has spoken, and nobody looks.
     pub(crate) fn is_unseen(&self, key: &Key) -> bool {
         let watch = self.segments.get(&key.0).and_then(|entry| entry.watch.as_ref());
-        let is_sent = self.spill.sends.contains_key(&key.2);
-        let defects = self.spill.defects;
+        let is_sent = self.spill.sends.contains_key(&key.2) && !self.defects.sent_taken;
+        let defects = self.defects;
         let has_spoken = |watch: &Watch| watch.awaiting.is_empty() || defects.word_not_awaited;
         let is_looked_at = |watch: &Watch| watch.is_looked_at(key.1) && !defects.lookers_ignored;
         !is_sent && watch.is_some_and(|watch| has_spoken(watch) && !is_looked_at(watch))

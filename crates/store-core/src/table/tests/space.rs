@@ -119,3 +119,31 @@ fn a_segment_that_is_gone_cannot_be_mapped() {
     env.table.on_segment_map(worker(1), SegmentId(9), &mut effects);
     assert_eq!(effects, [Effect::Map { to: worker(1), segment: SegmentId(9), size_bytes: 0, watched: false }]);
 }
+
+#[test]
+fn store_4_what_could_not_be_made_for_one_is_there_for_the_next() {
+    let mut env = Env::new(100 * MIB);
+    let mut effects = Vec::new();
+    env.table.on_segment_request(worker(1), 5, 80 * MIB, 0, &mut effects);
+    let Effect::Create { segment, .. } = effects.remove(0) else { panic!("nothing is made") };
+    env.request(2, 6, 40 * MIB);
+    assert_eq!(env.take(), []);
+    env.table.on_create_failed(segment, 0, &mut effects);
+    env.after(effects);
+    let effects = env.take();
+    assert!(matches!(effects[..], [_, Effect::Refuse { request_id: 5, .. }, Effect::Grant { request_id: 6, .. }]));
+}
+
+#[test]
+fn store_4_nobody_is_refused_what_is_there() {
+    let mut env = Env::new(100 * MIB);
+    let (first, _) = env.segment(1, 60 * MIB);
+    env.request(2, 7, 60 * MIB);
+    // Its time is over, and the clock has not said so yet.
+    env.now_ms = WAIT_MS + 1;
+    env.give_back(1, first);
+    let effects = env.take();
+    assert!(matches!(effects[..], [_, Effect::Grant { request_id: 7, .. }]), "{effects:?}");
+    env.tick(WAIT_MS + 2);
+    assert_eq!(env.take(), []);
+}

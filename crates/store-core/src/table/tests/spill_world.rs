@@ -226,14 +226,6 @@ impl World {
         file.iter().find(|(offset, _)| *offset == part.offset_bytes).map(|(_, id)| *id)
     }
 
-    /// SPILL-STORE-5: what of the files is not needed, in files that could be written anew.
-    pub(super) fn wasted(&self) -> Option<String> {
-        let (file, parts) = self.table.wasteful_file()?;
-        let needed: u64 = parts.iter().map(|(_, size_bytes, _)| size_bytes).sum();
-        let has_room = self.table.fits_quota(needed) && !self.table.spill.is_disk_full();
-        has_room.then(|| format!("SPILL-STORE-5: of file {file} only {needed} bytes are needed"))
-    }
-
     pub(super) fn put(&mut self, writer: u8, owner: u8, len: u64) {
         let Some(process) = self.processes.get_mut(&writer) else { return };
         match process.pool.reserve(len) {
@@ -351,21 +343,6 @@ impl World {
             self.table.on_segment_return(worker(who), segment, now_ms, &mut effects);
             self.after(effects);
         }
-    }
-
-    pub(super) fn die(&mut self, who: u8) {
-        while self.processes.get(&who).is_some_and(|process| !process.outbox.is_empty()) {
-            self.deliver(who, true);
-        }
-        self.processes.remove(&who);
-        self.objects.retain(|known| known.owner != who);
-        for process in self.processes.values_mut() {
-            // What they look at of the dead is theirs as long as they live; it is not spilled any more.
-            process.pins.retain(|id, _| self.objects.iter().any(|known| known.id == *id));
-        }
-        let mut effects = Vec::new();
-        self.table.on_worker_died(worker(who), self.now_ms, &mut effects);
-        self.after(effects);
     }
 
     pub(super) fn tick(&mut self) {

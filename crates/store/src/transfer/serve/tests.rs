@@ -31,7 +31,8 @@ impl Sender {
         let asker = Source { node: 2, location, is_direct: true, failed_node: None };
         let ask = Ask::Get { from: 0, to: SIZE };
         let request = Request { ask, job: JobId::new([1; 4]), object: ObjectId::new([1; 28]), location, asker };
-        let served = Served::Data { mapping: Arc::new(mapping), progress: Some(progress.clone()) };
+        let served =
+            Served::Data { mapping: Arc::new(mapping), progress: Some(progress.clone()), reads: Reads::Copy(1) };
         let thread = std::thread::spawn(move || send_chunks(&mut near, &request, &served, 0, SIZE));
         let mut sender = Self { progress, stream, thread };
         let mut head = [9; crate::transfer::frames::REPLY_BYTES];
