@@ -5,6 +5,7 @@
 //! seed reproduces a run exactly.
 #![forbid(unsafe_code)]
 
+pub mod brains;
 mod cancel;
 mod checks;
 mod crashes;

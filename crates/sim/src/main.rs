@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use trygon_sim::brains;
 use trygon_sim::partitions;
 use trygon_sim::scale::Size;
 use trygon_sim::{Counts, DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
@@ -12,6 +13,7 @@ const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NA
        trygon-sim --defects [--seeds N]
        trygon-sim --workload head [--seeds N] [--first SEED] [--defects]
        trygon-sim --workload partitions [--seeds N] [--first SEED]
+       trygon-sim --workload node|patience|placing [--seeds N] [--first SEED]
        trygon-sim --workload scale [--nodes N] [--actors N] [--groups N] [--tasks N]";
 
 #[derive(Default)]
@@ -25,6 +27,7 @@ struct Options {
     scale: Option<Size>,
     head: bool,
     partitions: bool,
+    brain: Option<&'static str>,
 }
 
 fn parse() -> Option<Options> {
@@ -44,7 +47,10 @@ fn parse() -> Option<Options> {
                 "scale" => is_scale = true,
                 "head" => options.head = true,
                 "partitions" => options.partitions = true,
-                name => options.workload = Some(workload(name)?),
+                name => match brains::BRAINS.iter().find(|(brain, _)| *brain == name) {
+                    Some((brain, _)) => options.brain = Some(brain),
+                    None => options.workload = Some(workload(name)?),
+                },
             },
             "--trace" => options.trace = true,
             "--defects" => options.defects = true,
@@ -58,7 +64,7 @@ fn parse() -> Option<Options> {
 fn main() -> ExitCode {
     let Some(options) = parse() else {
         let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions", names.join(", "));
+        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions, node, patience, placing", names.join(", "));
         return ExitCode::from(2);
     };
     let passed = if let Some(size) = options.scale {
@@ -67,12 +73,15 @@ fn main() -> ExitCode {
         if options.defects { find_in_disk(options.seeds) } else { crash_many(options.first, options.seeds) }
     } else if options.partitions {
         run_partitions(options.first, options.seeds)
+    } else if let Some(brain) = options.brain {
+        let seeds = options.seed.map_or((options.first, options.seeds), |seed| (seed, 1));
+        brains::run_many(Some(brain), seeds.0, seeds.1)
     } else if options.defects {
-        find_defects(options.seeds) & find_partition_defects(options.seeds) & find_in_disk(options.seeds)
+        find_defects(options.seeds) & brains::find_defects(options.seeds) & find_partition_defects(options.seeds) & find_in_disk(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {
-        run_many(&options)
+        run_many(&options) & (options.workload.is_some() || brains::run_many(None, options.first, options.seeds))
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

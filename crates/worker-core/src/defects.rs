@@ -50,4 +50,16 @@ pub struct Defects {
     pub lost_items_refused: bool,
     /// FLOW-2: freed bytes stay counted.
     pub bytes_kept: bool,
+    /// OWN-1: a reference to an own object that comes out of bytes is taken for a borrowed one.
+    pub own_borrowed: bool,
+    /// OWN-9: a copy of an object on a node that goes is fetched, and does not take its place.
+    pub moves_forgotten: bool,
+    /// OWN-9: what could not be moved at once is not tried again.
+    pub moves_once: bool,
+    /// FLOW-1: arguments of a task that is done stay counted.
+    pub arguments_counted: bool,
+    /// FLOW-1: submission does not wait, whatever waits to be used.
+    pub room_unbounded: bool,
+    /// FAIL-1: who asked for an object before it was there is not answered when it is.
+    pub answers_forgotten: bool,
 }

@@ -35,12 +35,15 @@ impl Core {
     /// The copy is here, or cannot be had now. It stands for the object from now on if that is where it was; what it was a copy of is left to
     /// the node that goes, for who reads it there.
     pub(crate) fn on_moved(&mut self, object: &ObjectId, copy: Option<Location>) {
+        if self.defects.moves_once && copy.is_none() {
+            return;
+        }
         let (Some(old), Some(copy)) = (self.moving.remove(object), copy) else { return };
         let task = object.task_id();
         let entry = self.table.get_mut(task.slot(), task.generation());
         let found = entry.and_then(|entry| entry.object_mut(object.index() & !PUT_INDEX_BIT));
         let is_there = |value: &Value| matches!(value, Value::Stored(known) if *known == old);
-        if let Some(found) = found.filter(|found| is_there(&found.value)) {
+        if let Some(found) = found.filter(|found| is_there(&found.value) && !self.defects.moves_forgotten) {
             found.value = Value::Stored(copy);
             self.rescued.insert(*object);
         } else {

@@ -205,7 +205,7 @@ impl Core {
     pub(crate) fn complete<O: Outbox>(&mut self, slot: u32, returns: &mut Vec<Returned>, outbox: &mut O) {
         let entry = self.table.at_mut(slot);
         let generation = entry.generation;
-        self.argument_bytes -= entry.payload.heap_bytes();
+        self.argument_bytes -= if self.defects.arguments_counted { 0 } else { entry.payload.heap_bytes() };
         let is_kept = entry.may_be_rebuilt(returns) && !self.defects.lineage_forgotten;
         let was_rebuilding = entry.lineage == Lineage::Rebuilding && !self.defects.rebuild_replaces;
         entry.lineage = Lineage::None;
