@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod brains;
+mod budget;
 mod cancel;
 mod checks;
 mod crashes;
@@ -13,12 +14,14 @@ mod daemon;
 mod daemon_state;
 mod defects;
 mod encoded;
+mod environments;
 mod execute;
 mod far;
 mod fault;
 mod faults;
 mod finish;
 mod groups;
+mod leaving;
 mod losses;
 mod machines;
 mod memory;
@@ -26,6 +29,7 @@ mod message;
 pub mod partitions;
 mod perform;
 mod plain;
+mod planted;
 mod process;
 mod random;
 mod receive;
@@ -41,6 +45,7 @@ mod tests;
 
 pub use crashes::{Crashes, PlantedInDisk, crashes};
 pub use defects::{DEFECTS, Defects, Planted};
+pub use planted::OWNER_DEFECTS;
 pub use run::{Outcome, run};
 pub use workload::{WORKLOADS, Workload, workload};
 pub use world::Counts;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use trygon_sim::brains;
 use trygon_sim::partitions;
 use trygon_sim::scale::Size;
-use trygon_sim::{Counts, DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
+use trygon_sim::{Counts, DEFECTS, Defects, OWNER_DEFECTS, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
 
 const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
        trygon-sim --seed S --workload NAME [--trace]
@@ -142,7 +142,7 @@ fn run_many(options: &Options) -> bool {
 
 fn find_defects(seeds: u64) -> bool {
     let mut all = true;
-    for planted in DEFECTS {
+    for planted in DEFECTS.iter().chain(OWNER_DEFECTS) {
         let mut defects = Defects::default();
         (planted.plant)(&mut defects);
         let Some(workload) = workload(planted.workload) else { return false };

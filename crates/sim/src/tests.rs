@@ -1,6 +1,6 @@
 //! The simulator checks itself: the same seed gives the same run, planted defects are found, and seeds that once failed pass.
 
-use crate::{DEFECTS, Defects, PlantedInDisk, WORKLOADS, crashes, run, workload};
+use crate::{DEFECTS, Defects, OWNER_DEFECTS, PlantedInDisk, WORKLOADS, crashes, run, workload};
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
@@ -75,7 +75,7 @@ fn seeds_that_failed_once_hold() {
 
 #[test]
 fn planted_defects_are_found() {
-    for planted in DEFECTS {
+    for planted in DEFECTS.iter().chain(OWNER_DEFECTS) {
         let mut defects = Defects::default();
         (planted.plant)(&mut defects);
         let workload = workload(planted.workload).expect("a workload of this name");

@@ -56,6 +56,8 @@ pub struct Defects {
     pub moves_forgotten: bool,
     /// OWN-9: what could not be moved at once is not tried again.
     pub moves_once: bool,
+    /// ENV-1: tasks that need the same amounts share leases, whatever they run in.
+    pub environment_unseen: bool,
     /// FLOW-1: arguments of a task that is done stay counted.
     pub arguments_counted: bool,
     /// FLOW-1: submission does not wait, whatever waits to be used.

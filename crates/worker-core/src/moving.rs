@@ -10,6 +10,16 @@ impl Core {
     /// OWN-9: a node takes no new work and may go: own objects there are moved to this process's node. To be called again while the node is
     /// there, for what comes to lie there later, and what could not be moved.
     pub fn on_node_drains(&mut self, node_number: u64) {
+        for (object, location) in self.stored_on(node_number) {
+            if !self.searches.contains_key(&object) && self.moving.insert(object, location) != Some(location) {
+                self.effects.push(Effect::FetchCopy { object, location });
+            }
+        }
+    }
+
+    /// Own objects that lie on a node, and where.
+    #[doc(hidden)]
+    pub fn stored_on(&self, node_number: u64) -> Vec<(ObjectId, Location)> {
         let mut there = Vec::new();
         for (slot, entry) in self.table.used() {
             for (index, object) in entry.objects() {
@@ -20,11 +30,7 @@ impl Core {
                 }
             }
         }
-        for (object, location) in there {
-            if !self.searches.contains_key(&object) && self.moving.insert(object, location) != Some(location) {
-                self.effects.push(Effect::FetchCopy { object, location });
-            }
-        }
+        there
     }
 
     /// Whether a copy of an own object was asked for because its node may go.
