@@ -304,7 +304,8 @@ impl World {
             .collect();
         let depth = u32::from(depth);
         let job = self.job_of(from);
-        let request = LeaseRequest { owner: worker, job, request_id: request, resources, count, depth, name, environment };
+        let request =
+            LeaseRequest { owner: worker, job, request_id: request, resources, count, depth, name, environment };
         if environment != PLAIN && self.prepared.insert((machine, environment)) {
             let delay_ns = self.random.below(5_000_000);
             self.plan(delay_ns, Event::Prepared { machine, environment });

@@ -432,8 +432,7 @@ impl World {
             None => process.task_function,
         };
         let function = if actor.is_none() && !child.exits { self.in_group(number, function) } else { function };
-        let function =
-            if actor.is_none() && !child.exits { self.in_environment(number, function) } else { function };
+        let function = if actor.is_none() && !child.exits { self.in_environment(number, function) } else { function };
         let process = &mut self.processes[number];
         let submission = Submission {
             function,

@@ -115,7 +115,9 @@ impl World {
             | Event::LendCpu { process, .. }
             | Event::Started { process } => of_process(*process),
             Event::Reaped { process } => self.daemon.machines[machine_of(*process)].paused_until_ns,
-            Event::DaemonTick { machine } | Event::Prepared { machine, .. } => self.daemon.machines[*machine].paused_until_ns,
+            Event::DaemonTick { machine } | Event::Prepared { machine, .. } => {
+                self.daemon.machines[*machine].paused_until_ns
+            }
             Event::HeadTick | Event::Fault(_) => 0,
         };
         (until_ns > self.now_ns).then_some(until_ns)

@@ -53,7 +53,8 @@ impl World {
         for number in self.processes.numbers() {
             let process = &self.processes[number];
             if let Some((object, _)) = process.core.stored_on(node).first().filter(|_| process.is_alive) {
-                return self.fail(format!("OWN-9: {object} of process {number} lies on machine {node}, which is gone now"));
+                return self
+                    .fail(format!("OWN-9: {object} of process {number} lies on machine {node}, which is gone now"));
             }
         }
     }

@@ -114,7 +114,8 @@ impl World {
     fn value_there(&self, location: Location) -> Option<u64> {
         match self.store.get(&location.segment.0) {
             Some(stored) => Some(stored.number),
-            None => (location.segment == SegmentId::of_node(location.segment.node_number(), 0)).then_some(location.offset_bytes),
+            None => (location.segment == SegmentId::of_node(location.segment.node_number(), 0))
+                .then_some(location.offset_bytes),
         }
     }
 

@@ -77,7 +77,10 @@ fn main() -> ExitCode {
         let seeds = options.seed.map_or((options.first, options.seeds), |seed| (seed, 1));
         brains::run_many(Some(brain), seeds.0, seeds.1)
     } else if options.defects {
-        find_defects(options.seeds) & brains::find_defects(options.seeds) & find_partition_defects(options.seeds) & find_in_disk(options.seeds)
+        find_defects(options.seeds)
+            & brains::find_defects(options.seeds)
+            & find_partition_defects(options.seeds)
+            & find_in_disk(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {

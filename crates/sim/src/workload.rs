@@ -43,7 +43,7 @@ pub struct Workload {
     pub drain_per_10000: u64,
     /// Runtime environments that tasks run in besides the plain one.
     pub environments: u64,
-    /// Bytes that arguments of a process's unfinished tasks may take before it waits to submit; 0 for any number.
+    /// Bytes that arguments of the driver's unfinished tasks may take before it waits to submit; 0 for any number.
     pub argument_limit_bytes: usize,
     /// Programs that share the node, of different weights; processes are of one after the other.
     pub jobs: usize,
@@ -146,15 +146,7 @@ pub const WORKLOADS: &[Workload] = &[
         raise_percent: 4,
         ..QUIET
     },
-    Workload {
-        name: "drains",
-        nodes: 6,
-        drain_per_10000: 60,
-        stored_percent: 60,
-        driver_steps: 150,
-        task_steps: 12,
-        ..QUIET
-    },
+    Workload { name: "drains", nodes: 6, drain_per_10000: 60, stored_percent: 60, driver_steps: 130, ..QUIET },
     Workload {
         name: "drains-chaos",
         nodes: 8,
@@ -170,7 +162,7 @@ pub const WORKLOADS: &[Workload] = &[
         ..QUIET
     },
     Workload { name: "environments", environments: 2, exit_percent: 5, raise_percent: 4, ..QUIET },
-    Workload { name: "budget", argument_limit_bytes: 120, task_steps: 12, ..QUIET },
+    Workload { name: "budget", argument_limit_bytes: 120, driver_steps: 90, ..QUIET },
     Workload { name: "memory", is_pressed: true, crash_per_10000: 50, raise_percent: 4, ..QUIET },
     Workload { name: "cluster", machines: 8, ..QUIET },
     Workload {

@@ -91,7 +91,9 @@ impl World {
         for effect in effects {
             self.perform(effect)?;
         }
-        checked.and_then(|()| self.check_groups()).map_err(|broken| format!("{broken}, at {} ms after {described}", self.now_ms))
+        checked
+            .and_then(|()| self.check_groups())
+            .map_err(|broken| format!("{broken}, at {} ms after {described}", self.now_ms))
     }
 
     pub(super) fn request(&mut self, request: LeaseRequest) -> Result<(), String> {
@@ -100,7 +102,16 @@ impl World {
         self.requests.push((owner, request_id));
         let demand = Demand::parse(&request.resources);
         let request_id = Some(request_id);
-        self.order.ask(QueuedView { owner, ticket: 0, request_id, job, demand, environment, here: count, rank: depth + 1 });
+        self.order.ask(QueuedView {
+            owner,
+            ticket: 0,
+            request_id,
+            job,
+            demand,
+            environment,
+            here: count,
+            rank: depth + 1,
+        });
         self.step(Event::LeaseRequested(request))
     }
 
@@ -128,7 +139,9 @@ impl World {
                 self.take_worker(owner, lease, worker)?;
                 let wanted = self.environments.get(&(owner, request_id)).copied();
                 if self.workers.get(&worker).copied() != wanted {
-                    return Err(format!("ENV-1: lease {lease} wants environment {wanted:?}, and its worker runs in another"));
+                    return Err(format!(
+                        "ENV-1: lease {lease} wants environment {wanted:?}, and its worker runs in another"
+                    ));
                 }
             }
             Effect::MemoryLimited { worker, lease, .. } => {

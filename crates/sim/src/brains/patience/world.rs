@@ -115,7 +115,9 @@ impl World {
             }
             self.happen(next)?;
             if let Some((request, since_ms)) = self.large.iter().find(|(_, since_ms)| time_ms - *since_ms > MOST_MS) {
-                return Err(format!("FAIR-1: request {request}, which could be met, waits since {since_ms} ms at {time_ms} ms"));
+                return Err(format!(
+                    "FAIR-1: request {request}, which could be met, waits since {since_ms} ms at {time_ms} ms"
+                ));
             }
         }
         Ok(self.events)

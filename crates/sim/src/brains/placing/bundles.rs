@@ -23,7 +23,10 @@ fn wrong(model: &Model, request: &PackRequest<'_>, nodes: &[NodeId]) -> Option<S
                 return Some(format!("VIEW-2: bundles are placed on node {node}, which drains"));
             }
             Some(known) if !known.available().covers(sum) => {
-                return Some(format!("PACK-1: bundles that need {sum:?} are placed on node {node} with {:?}", known.available()));
+                return Some(format!(
+                    "PACK-1: bundles that need {sum:?} are placed on node {node} with {:?}",
+                    known.available()
+                ));
             }
             Some(_) => {}
         }

@@ -33,7 +33,9 @@ pub(super) fn check(view: &View, model: &Model) -> Result<(), String> {
         };
         if *seat.available() != known.available() {
             let (has, free, pending) = (seat.available(), &known.state.free, &known.pending);
-            return Err(format!("VIEW-1: node {node} counts with {has:?}, it has {free:?} and was asked for {pending:?}"));
+            return Err(format!(
+                "VIEW-1: node {node} counts with {has:?}, it has {free:?} and was asked for {pending:?}"
+            ));
         }
     }
     if view.len() == model.len() { Ok(()) } else { Err("VIEW-2: a node that is there is not in the view".to_owned()) }

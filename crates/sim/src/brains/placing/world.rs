@@ -80,8 +80,10 @@ impl World {
                 nodes.push(self.state(number));
             }
         }
-        let gone: Vec<NodeId> = self.any().into_iter().filter(|node| nodes.iter().all(|state| state.node != *node)).collect();
-        self.model.retain(|node, _| !gone.contains(node) && (!is_whole || nodes.iter().any(|state| state.node == *node)));
+        let gone: Vec<NodeId> =
+            self.any().into_iter().filter(|node| nodes.iter().all(|state| state.node != *node)).collect();
+        self.model
+            .retain(|node, _| !gone.contains(node) && (!is_whole || nodes.iter().any(|state| state.node == *node)));
         for state in &nodes {
             let known = self.model.entry(state.node);
             let known = known.or_insert_with(|| Known { state: state.clone(), pending: ResourceSet::new() });
