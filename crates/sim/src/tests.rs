@@ -75,7 +75,7 @@ fn seeds_that_failed_once_hold() {
 
 #[test]
 fn planted_defects_are_found() {
-    for planted in DEFECTS.iter().chain(OWNER_DEFECTS) {
+    for planted in DEFECTS {
         let mut defects = Defects::default();
         (planted.plant)(&mut defects);
         let workload = workload(planted.workload).expect("a workload of this name");
@@ -86,6 +86,22 @@ fn planted_defects_are_found() {
         };
         let is_found = (0..300).any(shows);
         assert!(is_found, "{}: {}", planted.label, planted.name);
+    }
+}
+
+#[test]
+fn planted_defects_of_owners_are_found_by_their_laws() {
+    for planted in OWNER_DEFECTS {
+        let mut defects = Defects::default();
+        (planted.plant)(&mut defects);
+        let workload = workload(planted.workload).expect("a workload of this name");
+        let found = (0..100).find_map(|seed| run(seed, workload, defects, false).failure);
+        assert!(
+            found.as_ref().is_some_and(|failure| failure.contains(&format!("{}:", planted.label))),
+            "{} {}: {found:?}",
+            planted.label,
+            planted.name
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! The planted defects of single brains.
 
-use super::{node, patience, placing};
+use crate::brains::{node, patience, placing};
 use trygon_node_core::NodeDefects;
 use trygon_placement::ViewDefects;
 

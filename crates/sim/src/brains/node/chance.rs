@@ -1,6 +1,6 @@
 //! What happens: one thing at a time, as chance wants.
 
-use super::world::{World, set};
+use crate::brains::node::world::{World, set};
 use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
 use trygon_node_core::{ActorRequest, Event, GroupRequest, LeaseRequest, WorkerMemory};
 use trygon_placement::group_name;

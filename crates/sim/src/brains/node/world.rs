@@ -1,6 +1,6 @@
 //! The world around the node: what was asked, what lives, what is held.
 
-use super::order::Order;
+use crate::brains::node::order::Order;
 use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::{ActorId, JobId, PlacementGroupId, WorkerId};

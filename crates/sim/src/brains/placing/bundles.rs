@@ -1,6 +1,6 @@
 //! PACK-1: what is found is right, and what could be found is.
 
-use super::model::Model;
+use crate::brains::placing::model::Model;
 use std::collections::BTreeMap;
 use trygon_ids::NodeId;
 use trygon_placement::{PackRequest, Strategy, View};

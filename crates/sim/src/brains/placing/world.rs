@@ -1,7 +1,7 @@
 //! What is said of the nodes, and what is asked of the view.
 
-use super::bundles;
-use super::model::{Known, Model, check};
+use crate::brains::placing::bundles;
+use crate::brains::placing::model::{Known, Model, check};
 use crate::random::Random;
 use trygon_ids::NodeId;
 use trygon_placement::{Delta, Demand, Labels, NodeState, PackRequest, Pick, Seat, View, ViewDefects};
