@@ -31,6 +31,9 @@ impl World {
             (Some(Value::Error(error)), expected) => match error_view(error) {
                 ErrorView::User(mark) => match expected {
                     Some(Plain::Raised(expected)) if decoded(mark) == *expected => None,
+                    Some(Plain::Value { .. }) if !self.raised.is_empty() => {
+                        Some("raised, and it had an attempt left that would not (RETRY-1)".to_owned())
+                    }
                     _ => Some("raised, which it must not".to_owned()),
                 },
                 ErrorView::System { kind, details } => {

@@ -5,7 +5,7 @@ use crate::message::{Push, ToDaemon};
 use crate::plain::{Plain, picked};
 use crate::process::{Argument, Running, Taking, Work};
 use crate::random::mix;
-use crate::script::{Child, Place, Script, Step};
+use crate::script::{Child, Place, Script, Step, retry_count};
 use crate::world::{Event, World};
 use std::rc::Rc;
 use trygon_ids::ActorId;
@@ -439,8 +439,8 @@ impl World {
             arguments: Arguments { payload: &payload, dependencies: &dependencies, contained: &contained },
             num_returns: if child.taken.is_some() { STREAMING } else { child.num_returns },
             stream_limit: 0,
-            max_retries: if actor.is_some() { child.max_retries.min(1) } else { child.max_retries },
-            retry_errors: false,
+            max_retries: retry_count(child, place),
+            retry_errors: child.retry_errors,
             parent: running.tag,
             depth: running.depth + 1,
         };

@@ -35,6 +35,18 @@ pub const OWNER_DEFECTS: &[Planted] = &[
         plant: |defects| defects.core.room_unbounded = true,
     },
     Planted {
+        label: "RETRY-1",
+        name: "what a task raised is final",
+        workload: "retries",
+        plant: |defects| defects.core.errors_final = true,
+    },
+    Planted {
+        label: "OWN-8",
+        name: "a task that raised is tried again whatever its retries",
+        workload: "retries",
+        plant: |defects| defects.core.retry_free = true,
+    },
+    Planted {
         label: "FAIL-1",
         name: "who asked too early is not answered",
         workload: "quiet",

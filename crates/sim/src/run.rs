@@ -122,6 +122,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         next_place: 0,
         next_actor: 0,
         begun: BTreeSet::new(),
+        raised: BTreeMap::new(),
         limits: BTreeMap::new(),
         cancelled: BTreeMap::new(),
         late: Vec::new(),

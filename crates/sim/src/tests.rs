@@ -97,7 +97,7 @@ fn planted_defects_of_owners_are_found_by_their_laws() {
         let workload = workload(planted.workload).expect("a workload of this name");
         let found = (0..100).find_map(|seed| run(seed, workload, defects, false).failure);
         assert!(
-            found.as_ref().is_some_and(|failure| failure.contains(&format!("{}:", planted.label))),
+            found.as_ref().is_some_and(|failure| failure.contains(planted.label)),
             "{} {}: {found:?}",
             planted.label,
             planted.name

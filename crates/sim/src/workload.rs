@@ -41,6 +41,8 @@ pub struct Workload {
     pub is_pressed: bool,
     /// Steps in ten thousand at which a machine begins to go: what lies there is moved, and then its memory is lost.
     pub drain_per_10000: u64,
+    /// Tasks that are tried again when they raise, in percent; where there are such, some raise in their first attempts only.
+    pub retry_percent: u64,
     /// Runtime environments that tasks run in besides the plain one.
     pub environments: u64,
     /// Bytes that arguments of the driver's unfinished tasks may take before it waits to submit; 0 for any number.
@@ -69,6 +71,7 @@ const QUIET: Workload = Workload {
     machines: 0,
     is_pressed: false,
     drain_per_10000: 0,
+    retry_percent: 0,
     environments: 0,
     argument_limit_bytes: 0,
     jobs: 1,
@@ -100,6 +103,7 @@ pub const WORKLOADS: &[Workload] = &[
         raise_percent: 4,
         ..QUIET
     },
+    Workload { name: "retries", retry_percent: 70, actors: true, raise_percent: 4, ..QUIET },
     Workload { name: "cancel", cancel_percent: 20, raise_percent: 4, ..QUIET },
     Workload {
         name: "regret",

@@ -147,6 +147,8 @@ pub(crate) struct World {
     /// Replies of the dead that arrive after their death is known.
     /// Tasks and attempts that a worker began.
     pub(crate) begun: BTreeSet<(String, u32)>,
+    /// Attempts of a task that raised, although a later one would not.
+    pub(crate) raised: BTreeMap<String, u32>,
     /// Attempts that a task may begin.
     pub(crate) limits: BTreeMap<String, usize>,
     /// The first attempt of a cancelled task that must not begin any more.

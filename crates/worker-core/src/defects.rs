@@ -26,6 +26,8 @@ pub struct Defects {
     pub unstarted_pays: bool,
     /// RETRY-1: a task whose time to be tried again has come is not.
     pub delay_endless: bool,
+    /// RETRY-1: what a task raised is final, whatever it may be tried again.
+    pub errors_final: bool,
     /// OWN-8: where nobody knows what a dead worker had started, it is taken for nothing.
     pub unknown_is_unstarted: bool,
     /// CANCEL-1: a cancelled task whose worker died is tried again.

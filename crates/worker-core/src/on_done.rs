@@ -64,7 +64,8 @@ impl Core {
             None => self.on_lease_served(reply, now_ns),
         }
         let entry = self.table.at(reply.slot);
-        let is_worth_another = reply.raised && entry.retry_errors && !entry.cancelled;
+        let is_final = entry.cancelled || self.defects.errors_final;
+        let is_worth_another = reply.raised && entry.retry_errors && !is_final;
         if reply.cancelled {
             match returns.first() {
                 // It says where the task was interrupted.
