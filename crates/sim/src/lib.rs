@@ -2,7 +2,7 @@
 //!
 //! The brains are the real ones, stepped one event at a time; sockets, processes, time and chance are simulated. After every event the
 //! brains check themselves, every value is compared with a plain computation of the same program, and at the end nothing may be left. A
-//! seed reproduces a run exactly.
+//! seed reproduces a run exactly. Clusters, the head's disk and single brains (`brains`) have worlds of their own.
 #![forbid(unsafe_code)]
 
 pub mod brains;
