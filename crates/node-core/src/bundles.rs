@@ -39,7 +39,8 @@ impl Node {
 
     /// Gives everything back.
     pub(crate) fn release(&mut self, held: &Held) {
-        if let Some(books) = self.books(held.bundle) {
+        let bundle = held.bundle.filter(|_| !self.defects.bundle_bypassed);
+        if let Some(books) = self.books(bundle) {
             books.release(held);
         }
     }
@@ -72,6 +73,7 @@ impl Node {
         for bundle in bundles {
             match self.ledger.acquire(bundle) {
                 Some(held) => reserved.push(held),
+                None if self.defects.groups_in_part => {}
                 None => {
                     reserved.iter().for_each(|held| self.ledger.release(held));
                     return false;

@@ -155,7 +155,7 @@ impl Node {
         let suits = |worker: &WorkerId| {
             *worker != place.owner
                 && !(is_actor && self.owners.contains(worker))
-                && self.environment_of(*worker) == environment
+                && (self.environment_of(*worker) == environment || self.defects.environment_ignored)
         };
         let position = self.idle.iter().rposition(suits)?;
         self.idle.remove(position)
@@ -232,7 +232,11 @@ impl Node {
                 _ => self.is_blocked(place.owner),
             };
             owner_rank = Some((place.owner, blocked));
-            let rank = if blocked { waiting.depth.saturating_add(1) } else { 0 };
+            let rank = match blocked && !self.defects.children_wait {
+                true if self.defects.depth_ignored => 1,
+                true => waiting.depth.saturating_add(1),
+                false => 0,
+            };
             if rank == 0 && self.keeps_back(waiting.ticket, waiting.job, &waiting.demand) {
                 continue;
             }
@@ -274,7 +278,9 @@ impl Node {
             // It needs no worker.
             Purpose::Group { group, .. } => Effect::GroupReserved { group: *group },
         });
-        self.workers.insert(worker, Life::Leased { lease });
+        if !self.defects.lease_unnoted {
+            self.workers.insert(worker, Life::Leased { lease });
+        }
         let owner = place.owner;
         let granted = Lease { worker, owner, job, home, purpose, held, name, environment, lent: None, revoked: false };
         self.leases.insert(lease, granted);
@@ -285,7 +291,7 @@ impl Node {
         let ticket = self.ticket_of(place);
         self.forget_hold(ticket);
         self.claims.granted(ticket);
-        self.queue.granted(place, now_ms);
+        self.queue.granted(place, now_ms, !self.defects.turns_kept);
     }
 
     fn ticket_of(&mut self, place: Place) -> u64 {

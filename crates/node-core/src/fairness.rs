@@ -90,10 +90,11 @@ impl Node {
         }
         let comes =
             coming.covers(&demand.amounts) || (!may_take_all && self.may_come(job, &demand, coming, is_of_tasks));
-        if taken_back.is_empty() || !comes {
+        if taken_back.is_empty() || !comes || self.defects.never_held {
             return false;
         }
-        taken_back.into_iter().for_each(|id| self.revoke(id, effects));
+        let asked = taken_back.into_iter().filter(|_| !self.defects.hold_unasked);
+        asked.collect::<Vec<_>>().into_iter().for_each(|id| self.revoke(id, effects));
         let until_ms = now_ms + hold_ms;
         self.hold = Some(Hold { ticket, job, until_ms, amounts: demand.amounts, part: demand.part });
         true

@@ -66,7 +66,7 @@ impl Node {
         let in_groups = self.groups.iter().flat_map(|(group, bundles)| {
             bundles.iter().map(|(index, bundle)| (Some((*group, *index)), &bundle.ledger))
         });
-        for (bundle, ledger) in std::iter::once((None, &self.ledger)).chain(in_groups) {
+        for (bundle, ledger) in in_groups.chain(std::iter::once((None, &self.ledger))) {
             let mut sum = ledger.free.clone();
             let mut lent = Amount::ZERO;
             for lease in self.leases.values().filter(|lease| lease.held.bundle == bundle) {
@@ -78,7 +78,8 @@ impl Node {
             }
             sum.set(CPU, sum.get(CPU) - lent);
             if sum != ledger.total {
-                return Err(format!("LEDGER-1, GROUP-1: {sum:?} is not {:?} in {bundle:?}", ledger.total));
+                let law = if bundle.is_some() { "GROUP-1" } else { "LEDGER-1" };
+                return Err(format!("{law}: {sum:?} is not {:?} in {bundle:?}", ledger.total));
             }
         }
         let gone = |lease: &&crate::lease::Lease| {

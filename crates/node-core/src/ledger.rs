@@ -46,6 +46,8 @@ pub(crate) struct Ledger {
     pub(crate) free: ResourceSet,
     /// What is free of each instance of each device resource.
     pub(crate) instances: BTreeMap<String, Vec<Amount>>,
+    /// Planted: see [`crate::NodeDefects::shares_overlap`].
+    pub(crate) shares_overlap: bool,
 }
 
 impl Ledger {
@@ -56,7 +58,7 @@ impl Ledger {
             let whole = amount.units() / Amount::whole(1).units();
             instances.insert(name.to_owned(), vec![Amount::whole(1); usize::try_from(whole).unwrap_or(0)]);
         }
-        Self { free: total.clone(), total, instances }
+        Self { free: total.clone(), total, instances, shares_overlap: false }
     }
 
     /// Books of what was taken from others: a bundle. Device instances keep their numbers.
@@ -70,7 +72,8 @@ impl Ledger {
             }
             instances.insert(name.clone(), own);
         }
-        Self { free: held.amounts.clone(), total: held.amounts.clone(), instances }
+        let (free, total) = (held.amounts.clone(), held.amounts.clone());
+        Self { free, total, instances, shares_overlap: node.shares_overlap }
     }
 
     /// Takes over what is free in the books of a bundle that ends.
@@ -96,7 +99,7 @@ impl Ledger {
         let mut shares = BTreeMap::new();
         for (name, amount) in demand.iter() {
             if let Some(instances) = self.instances.get(name) {
-                shares.insert(name.to_owned(), pick_instances(instances, amount)?);
+                shares.insert(name.to_owned(), pick_instances(instances, amount, self.shares_overlap)?);
             }
         }
         for (name, taken) in &shares {
@@ -154,7 +157,7 @@ impl Ledger {
 }
 
 /// Whole instances for the whole part, and for the rest the instance that it fills best.
-fn pick_instances(instances: &[Amount], amount: Amount) -> Option<Vec<(u32, Amount)>> {
+fn pick_instances(instances: &[Amount], amount: Amount, overlap: bool) -> Option<Vec<(u32, Amount)>> {
     let one = Amount::whole(1);
     let mut taken = Vec::new();
     let mut left = amount;
@@ -172,7 +175,7 @@ fn pick_instances(instances: &[Amount], amount: Amount) -> Option<Vec<(u32, Amou
     let best = instances
         .iter()
         .enumerate()
-        .filter(|(index, free)| **free >= left && untaken(index))
+        .filter(|(index, free)| (**free >= left || overlap) && untaken(index))
         .min_by_key(|(_, free)| **free)?;
     if left > one {
         return None;

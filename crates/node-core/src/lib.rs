@@ -76,5 +76,5 @@ pub use on_memory_pressure::WorkerMemory;
 pub use own_lease::{OwnLease, OwnLeaseDefects};
 pub use state::{Node, Options};
 pub use trygon_placement::{Labels, group_of};
-pub use waiting::WaitingView;
+pub use waiting::{QueuedView, WaitingView};
 pub use worker::{LifeName, WorkerView};

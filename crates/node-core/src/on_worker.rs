@@ -61,7 +61,11 @@ impl Node {
 
     /// A worker that was asked for can be used.
     pub(crate) fn on_worker_ready(&mut self, now_ms: u64, worker: WorkerId) {
-        if let Some(life @ Life::Starting { .. }) = self.workers.get_mut(&worker) {
+        let is_again = self.defects.ready_again;
+        let expected = |life: &&mut Life| {
+            matches!(life, Life::Starting { .. }) || (is_again && matches!(life, Life::Leased { .. }))
+        };
+        if let Some(life) = self.workers.get_mut(&worker).filter(expected) {
             *life = Life::Idle { since_ms: now_ms };
             self.idle.push_back(worker);
             self.start_failures = 0;

@@ -144,16 +144,18 @@ impl Queue {
         self.lines.get_mut(&place.owner)?.get_mut(place.index)
     }
 
-    /// One lease of the request was granted; the owner goes to the end of the turns.
-    pub(crate) fn granted(&mut self, place: Place, now_ms: u64) {
+    /// One lease of the request was granted; the owner goes to the end of the turns, if they `go_on`.
+    pub(crate) fn granted(&mut self, place: Place, now_ms: u64, go_on: bool) {
         if let Some(waiting) = self.at(place) {
             waiting.left = waiting.left.saturating_sub(1);
             waiting.patient_until_ms = patient_until_ms(now_ms);
             waiting.is_aged = false;
             waiting.hold_ms = FIRST_HOLD_MS;
         }
-        self.turns.retain(|owner| *owner != place.owner);
-        self.turns.push_back(place.owner);
+        if go_on {
+            self.turns.retain(|owner| *owner != place.owner);
+            self.turns.push_back(place.owner);
+        }
         self.take(place.owner, |waiting| waiting.left == 0);
     }
 

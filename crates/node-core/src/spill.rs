@@ -361,7 +361,7 @@ impl Node {
         let is_full = cap != 0 && self.workers.len() >= cap;
         let places: Vec<Place> = self.queue.iter().map(|(place, _)| place).collect();
         let mut declined: Vec<(Place, u32)> = Vec::new();
-        if !self.queue.iter().any(|(_, waiting)| waiting.is_passing()) {
+        if self.defects.rest_kept || !self.queue.iter().any(|(_, waiting)| waiting.is_passing()) {
             return;
         }
         for place in places {

@@ -116,6 +116,7 @@ impl Node {
     #[doc(hidden)]
     pub fn set_defects(&mut self, defects: NodeDefects) {
         self.defects = defects;
+        self.ledger.shares_overlap = defects.shares_overlap;
     }
 
     /// What the node has.

@@ -270,7 +270,8 @@ impl Node {
 
     /// Whether a request has to stand back for the one that resources are held for. One of a job that comes first does not.
     pub(crate) fn keeps_back(&self, ticket: u64, job: JobId, demand: &trygon_placement::Demand) -> bool {
-        let Some(hold) = self.hold.as_ref().filter(|hold| hold.keeps_back(ticket, demand)) else {
+        let Some(hold) = self.hold.as_ref().filter(|hold| hold.keeps_back(ticket, demand) && !self.defects.hold_open)
+        else {
             return false;
         };
         job == hold.job || !self.shares.is_shared() || self.shares.standing(job) >= self.shares.standing(hold.job)

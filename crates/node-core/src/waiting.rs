@@ -59,3 +59,52 @@ impl Node {
         (never, self.cluster.view.judge(&demand, &[state]))
     }
 }
+
+/// A request as it stands in the queue, for whoever checks in which order leases are granted.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedView {
+    /// Who asked.
+    pub owner: WorkerId,
+    /// Its number: requests are numbered in the order in which they came.
+    pub ticket: u64,
+    /// The owner's number for it; `None` for an actor or a placement group.
+    pub request_id: Option<u64>,
+    /// Its job.
+    pub job: trygon_ids::JobId,
+    /// What one of it needs.
+    pub demand: Demand,
+    /// What it is to run in.
+    pub environment: crate::EnvironmentId,
+    /// Leases that are wanted of this node.
+    pub here: u32,
+    /// 0, or how deep it is nested and 1, when its owner is a blocked worker (QUEUE-1).
+    pub rank: u32,
+}
+
+impl Node {
+    /// Every request that waits, owners in the order of their turns.
+    #[doc(hidden)]
+    pub fn queued_views(&self) -> Vec<QueuedView> {
+        let view = |(place, waiting): (crate::queue::Place, &crate::queue::Waiting)| QueuedView {
+            owner: place.owner,
+            ticket: waiting.ticket,
+            request_id: match waiting.purpose {
+                crate::lease::Purpose::Tasks { request_id } => Some(request_id),
+                _ => None,
+            },
+            job: waiting.job,
+            demand: waiting.demand.clone(),
+            environment: waiting.environment,
+            here: waiting.here(),
+            rank: if self.is_blocked(place.owner) { waiting.depth.saturating_add(1) } else { 0 },
+        };
+        self.queue.iter().map(view).collect()
+    }
+
+    /// Whether resources are held for a request that has waited for long (FAIR-1).
+    #[doc(hidden)]
+    pub fn is_holding(&self) -> bool {
+        self.hold.is_some()
+    }
+}

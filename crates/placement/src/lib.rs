@@ -6,6 +6,7 @@
 //! - **PACK-1** bundles are placed only where their amounts fit together, STRICT ones as they say, or none at all.
 #![forbid(unsafe_code)]
 
+mod defects;
 mod demand;
 mod explain;
 mod index;
@@ -23,6 +24,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+#[doc(hidden)]
+pub use defects::ViewDefects;
 pub use demand::{Demand, GroupPart, MARKER, MARKERS, NEAR_NODE, Wishes, describe, group_name, group_of, node_id};
 pub use labels::{Labels, is_met};
 pub use node_state::NodeState;

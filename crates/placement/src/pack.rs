@@ -85,7 +85,7 @@ impl View {
             (amounts.iter().count(), amounts.iter().map(|(_, amount)| amount).max())
         };
         order.sort_by(|left, right| size(right).cmp(&size(left)).then(left.cmp(right)));
-        Problem { request, candidates, order }
+        Problem { request, candidates, order, defects: self.defects }
     }
 
     fn why_never(&self, request: &PackRequest<'_>) -> String {
@@ -128,8 +128,12 @@ fn pack_on_one(problem: &Problem<'_>) -> Option<Vec<usize>> {
     let mut sum = ResourceSet::new();
     request.bundles.iter().for_each(|bundle| sum.add(bundle));
     let has_others = !request.taken.is_empty();
+    let has_room = |room: &ResourceSet| match problem.defects.sums_ignored {
+        true => request.bundles.iter().all(|bundle| room.covers(bundle)),
+        false => room.covers(&sum),
+    };
     let suits = |(_, candidate): &(usize, &Candidate<'_>)| {
-        candidate.room.covers(&sum)
+        has_room(&candidate.room)
             && (!has_others || candidate.bundles > 0)
             && (0..request.bundles.len()).all(|bundle| candidate.seat.has_labels(request.selectors(bundle)))
     };

@@ -39,7 +39,9 @@ fn search(problem: &mut Problem<'_>, rank: impl Fn(&Problem<'_>, usize, usize) -
             let before = depth.checked_sub(1)?;
             let bundle = problem.order[before];
             let candidate = &mut problem.candidates[places[bundle]];
-            candidate.room.add(&problem.request.bundles[bundle]);
+            if !problem.defects.room_lost {
+                candidate.room.add(&problem.request.bundles[bundle]);
+            }
             candidate.bundles -= 1;
             continue;
         };

@@ -31,7 +31,8 @@ fn place(problem: &Problem<'_>, first: usize, holder: &mut [Option<usize>], seen
     let mut chain: Vec<(usize, usize)> = vec![(first, 0)];
     while let Some((bundle, next)) = chain.last_mut() {
         let suits = |candidate: &usize| {
-            !seen[*candidate] && problem.candidates[*candidate].bundles == 0 && problem.fits(*bundle, *candidate)
+            let has_others = problem.candidates[*candidate].bundles > 0 && !problem.defects.others_ignored;
+            !seen[*candidate] && !has_others && problem.fits(*bundle, *candidate)
         };
         let Some(candidate) = (*next..problem.candidates.len()).find(suits) else {
             chain.pop();

@@ -1,6 +1,6 @@
 //! Bundles to be placed, and where they may go.
 
-use crate::Seat;
+use crate::{Seat, ViewDefects};
 use trygon_ids::NodeId;
 use trygon_resources::ResourceSet;
 
@@ -48,6 +48,7 @@ pub(crate) struct Problem<'a> {
     pub(crate) candidates: Vec<Candidate<'a>>,
     /// The bundles, the largest first.
     pub(crate) order: Vec<usize>,
+    pub(crate) defects: ViewDefects,
 }
 
 impl Problem<'_> {

@@ -1,7 +1,7 @@
 //! The nodes of a cluster: what they have, what is free, and what was asked of them.
 
 use crate::index::Index;
-use crate::{NodeState, Seat};
+use crate::{NodeState, Seat, ViewDefects};
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::NodeId;
 use trygon_resources::ResourceSet;
@@ -31,13 +31,22 @@ pub struct View {
     /// Nodes that were here and are gone.
     gone: BTreeSet<NodeId>,
     changes: u64,
+    /// Rules that a test takes away.
+    #[serde(skip)]
+    pub(crate) defects: ViewDefects,
 }
 
 impl View {
+    /// Plants defects.
+    #[doc(hidden)]
+    pub fn set_defects(&mut self, defects: ViewDefects) {
+        self.defects = defects;
+    }
+
     /// Takes over what changed; returns the nodes that are gone by it. What `keep` refuses is left out (for a node, itself).
     pub fn apply(&mut self, delta: Delta, keep: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
         let mut gone = delta.gone;
-        if delta.is_whole {
+        if delta.is_whole && !self.defects.absent_kept {
             let here: BTreeSet<NodeId> = delta.nodes.iter().map(|state| state.node).collect();
             gone.extend(self.by_node.keys().filter(|node| !here.contains(node)));
         }
@@ -64,7 +73,9 @@ impl View {
             }
             self.by_number.insert(state.number, node);
             let before = seat.clone();
-            *seat = Seat::new(state, before.pending.clone());
+            // VIEW-1
+            let pending = if self.defects.asks_forgotten { ResourceSet::new() } else { before.pending.clone() };
+            *seat = Seat::new(state, pending);
             if before.state.is_draining {
                 if !seat.state.is_draining {
                     self.index.insert(place, seat);
@@ -73,7 +84,7 @@ impl View {
                 self.index.change_free(place, (&before.available, before.is_calm()), seat);
             } else {
                 self.index.remove(place, &before);
-                if !seat.state.is_draining {
+                if !seat.state.is_draining || self.defects.drains_ignored {
                     self.index.insert(place, seat);
                 }
             }
@@ -133,9 +144,12 @@ impl View {
 
     /// So much of what was asked was granted: it is gone from what is free, though the node has not said so yet.
     pub fn granted(&mut self, node: NodeId, named: &ResourceSet) {
+        let is_free = self.defects.grants_free;
         self.change(node, |seat| {
             seat.pending.subtract(named);
-            seat.state.free.subtract(named);
+            if !is_free {
+                seat.state.free.subtract(named);
+            }
         });
     }
 

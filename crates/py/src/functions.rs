@@ -186,7 +186,7 @@ pub(crate) fn wait_for_room(py: Python<'_>, session: &Arc<Session>) -> PyResult<
     runtime.log_line("submission waits: tasks that are not done hold 1 GiB of arguments in this process");
     let patience = trygon_worker::Patience::for_ever().lending_cpu();
     crate::gil::wait(py, runtime, &patience, |engine| {
-        engine.is_closed() || engine.core.argument_bytes() < ARGUMENT_BUDGET_BYTES
+        engine.is_closed() || engine.core.has_argument_room(ARGUMENT_BUDGET_BYTES)
     })?;
     Ok(())
 }

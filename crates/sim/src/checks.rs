@@ -31,6 +31,9 @@ impl World {
             (Some(Value::Error(error)), expected) => match error_view(error) {
                 ErrorView::User(mark) => match expected {
                     Some(Plain::Raised(expected)) if decoded(mark) == *expected => None,
+                    Some(Plain::Value { .. }) if !self.raised.is_empty() => {
+                        Some("raised, and it had an attempt left that would not (RETRY-1)".to_owned())
+                    }
                     _ => Some("raised, which it must not".to_owned()),
                 },
                 ErrorView::System { kind, details } => {
@@ -134,7 +137,9 @@ impl World {
             let owner = &self.processes[number_of(reference.owner)];
             Some(format!("{} waits for {}; its owner: {}", process.number, reference.object, owner.core.describe()))
         });
-        let lines = lines.collect::<Vec<_>>().join("; ");
+        let full =
+            self.waits_for_room(0).then(|| format!("the driver waits for room: {}", self.processes[0].core.describe()));
+        let lines = lines.chain(full).collect::<Vec<_>>().join("; ");
         let living = self.daemon.machines.iter().enumerate().filter(|(_, machine)| machine.is_alive);
         let nodes = living.map(|(number, machine)| {
             let node = &machine.node;

@@ -63,10 +63,10 @@ impl World {
     fn perform_node(&mut self, machine: usize, effect: Effect) {
         let is_alone = self.workload.machines == 0;
         match effect {
-            Effect::StartWorker { worker, .. } => {
+            Effect::StartWorker { worker, environment } => {
                 let number = number_of(worker);
-                let mut process = Process::new(number, worker, &self.workload);
-                process.core.defects = self.defects.core;
+                let mut process = Process::new(number, worker, &self.workload, self.defects.core);
+                process.environment = environment;
                 if machine_of(number) != machine || !self.processes.add(process) {
                     return self.fail("daemon: workers are not numbered in turn");
                 }
@@ -296,7 +296,7 @@ impl World {
 
     /// An owner asks for leases.
     fn on_request(&mut self, from: usize, message: ToDaemon) {
-        let ToDaemon::Request { request, resources, count, depth, name } = message else { return };
+        let ToDaemon::Request { request, resources, count, depth, name, environment } = message else { return };
         let (machine, worker) = (machine_of(from), self.processes[from].id);
         let resources: ResourceSet = resources
             .into_iter()
@@ -305,7 +305,11 @@ impl World {
         let depth = u32::from(depth);
         let job = self.job_of(from);
         let request =
-            LeaseRequest { owner: worker, job, request_id: request, resources, count, depth, name, environment: PLAIN };
+            LeaseRequest { owner: worker, job, request_id: request, resources, count, depth, name, environment };
+        if environment != PLAIN && self.prepared.insert((machine, environment)) {
+            let delay_ns = self.random.below(5_000_000);
+            self.plan(delay_ns, Event::Prepared { machine, environment });
+        }
         if !self.refuses_removed_group(machine, &request) {
             self.node_step(machine, NodeEvent::LeaseRequested(request));
         }

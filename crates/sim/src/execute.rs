@@ -5,7 +5,7 @@ use crate::message::{Push, ToDaemon};
 use crate::plain::{Plain, picked};
 use crate::process::{Argument, Running, Taking, Work};
 use crate::random::mix;
-use crate::script::{Child, Place, Script, Step};
+use crate::script::{Child, Place, Script, Step, retry_count};
 use crate::world::{Event, World};
 use std::rc::Rc;
 use trygon_ids::ActorId;
@@ -29,6 +29,7 @@ impl World {
             return self.end_process(number);
         }
         self.maybe_lose_node();
+        self.maybe_drain_node();
         if self.is_interrupted(number) {
             if std::mem::take(&mut self.processes[number].blocked) {
                 self.send_daemon(number, ToDaemon::Unblocked);
@@ -103,6 +104,8 @@ impl World {
         self.note_begun(task.hex(), push.attempt);
         if push.is_actor_call {
             self.check_order(number, peer, &push);
+        } else {
+            self.check_environment(number, caller, &push);
         }
         self.processes[number].last_tag += 1;
         self.processes[number].core.begin_task();
@@ -211,6 +214,10 @@ impl World {
             self.processes[number].running = Some(running);
             return self.end_script(number);
         };
+        if matches!(step, Step::Submit(_) | Step::Call { .. }) && self.waits_for_room(number) {
+            self.processes[number].running = Some(running);
+            return self.wait_for_room(number);
+        }
         let place = running.position as u64;
         running.position += 1;
         match step {
@@ -425,18 +432,21 @@ impl World {
             None => process.task_function,
         };
         let function = if actor.is_none() && !child.exits { self.in_group(number, function) } else { function };
+        let function = if actor.is_none() && !child.exits { self.in_environment(number, function) } else { function };
         let process = &mut self.processes[number];
         let submission = Submission {
             function,
             arguments: Arguments { payload: &payload, dependencies: &dependencies, contained: &contained },
             num_returns: if child.taken.is_some() { STREAMING } else { child.num_returns },
             stream_limit: 0,
-            max_retries: if actor.is_some() { child.max_retries.min(1) } else { child.max_retries },
-            retry_errors: false,
+            max_retries: retry_count(child, place),
+            retry_errors: child.retry_errors,
             parent: running.tag,
             depth: running.depth + 1,
         };
         let (slot, generation) = process.core.submit(&submission, &mut process.links);
+        self.check_budget(number, payload.len());
+        let process = &mut self.processes[number];
         let task = process.core.task_id(slot, generation);
         let owner = process.id;
         self.limits.insert(task.hex(), submission.max_retries as usize + 1);

@@ -13,6 +13,8 @@ pub(crate) enum Fault {
     Lapsed(usize),
     /// A lost machine's daemon is started again: another node.
     Returns,
+    /// Owners hear that a machine goes, or it is gone.
+    Leaves(u64),
 }
 
 impl Fault {
@@ -22,6 +24,7 @@ impl Fault {
             Self::Noticed(machine) => mix(2, machine as u64),
             Self::Lapsed(machine) => mix(3, machine as u64),
             Self::Returns => 4,
+            Self::Leaves(node) => mix(5, node),
         }
     }
 }

@@ -34,6 +34,7 @@ impl World {
             Fault::Noticed(machine) => self.give_up(machine),
             Fault::Lapsed(machine) => self.lose_machine(machine),
             Fault::Returns => self.add_machine(),
+            Fault::Leaves(node) => self.on_leaving(node),
         }
     }
 
@@ -114,7 +115,9 @@ impl World {
             | Event::LendCpu { process, .. }
             | Event::Started { process } => of_process(*process),
             Event::Reaped { process } => self.daemon.machines[machine_of(*process)].paused_until_ns,
-            Event::DaemonTick { machine } => self.daemon.machines[*machine].paused_until_ns,
+            Event::DaemonTick { machine } | Event::Prepared { machine, .. } => {
+                self.daemon.machines[*machine].paused_until_ns
+            }
             Event::HeadTick | Event::Fault(_) => 0,
         };
         (until_ns > self.now_ns).then_some(until_ns)

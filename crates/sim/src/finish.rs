@@ -4,7 +4,7 @@ use crate::message::{Done, ToPeer};
 use crate::plain::picked;
 use crate::process::Running;
 use crate::random::mix;
-use crate::script::End;
+use crate::script::{End, raise_count};
 use crate::world::World;
 use trygon_worker_core::{PeerIndex, Reference, Reply, Value, is_stream, user_error};
 
@@ -14,7 +14,12 @@ impl World {
         if running.call.is_none() {
             return self.end_driver(number);
         }
-        match running.script.end.clone() {
+        let (end, mark) = (running.script.end.clone(), running.script.seed);
+        if matches!(end, End::Return { .. }) && self.raises_now(number) {
+            return self.finish(number, Err(user_error(&mark.to_le_bytes())));
+        }
+        let Some(running) = self.processes[number].running.as_ref() else { return };
+        match end {
             End::Raise => self.finish(number, Err(user_error(&running.script.seed.to_le_bytes()))),
             End::Return { nested, stored } => {
                 let chosen = nested
@@ -24,6 +29,19 @@ impl World {
                 self.finish(number, Ok((running.number, nested, stored)));
             }
         }
+    }
+
+    /// Some tasks raise in their first attempts.
+    fn raises_now(&mut self, number: usize) -> bool {
+        let Some(running) = self.processes[number].running.as_ref() else { return false };
+        let most = raise_count(running.script.seed, &self.workload);
+        let Some((peer, push)) = running.call.as_ref().filter(|_| most > 0) else { return false };
+        let caller = self.processes[number].peers[peer.0 as usize];
+        let task = self.processes[caller].core.task_id(push.slot, push.generation).hex();
+        let count = self.raised.entry(task).or_default();
+        let raises = *count < most;
+        *count += u32::from(raises);
+        raises
     }
 
     fn end_driver(&mut self, number: usize) {

@@ -4,9 +4,12 @@
 //! brains check themselves, every value is compared with a plain computation of the same program, and at the end nothing may be left. A
 //! seed reproduces a run exactly.
 //!
-//! The store has worlds of its own (`storage`): memory and files of one node, and objects on their way between nodes.
+//! Clusters, the control service (`control`), its disk (`crashes`), links (`carry`), single brains (`brains`) and the store (`storage`) have
+//! worlds of their own.
 #![forbid(unsafe_code)]
 
+pub mod brains;
+mod budget;
 mod cancel;
 mod checks;
 mod crashes;
@@ -14,12 +17,14 @@ mod daemon;
 mod daemon_state;
 mod defects;
 mod encoded;
+mod environments;
 mod execute;
 mod far;
 mod fault;
 mod faults;
 mod finish;
 mod groups;
+mod leaving;
 mod losses;
 mod machines;
 mod memory;
@@ -27,6 +32,7 @@ mod message;
 pub mod partitions;
 mod perform;
 mod plain;
+mod planted;
 mod process;
 mod random;
 mod receive;
@@ -43,6 +49,7 @@ mod tests;
 
 pub use crashes::{Crashes, PlantedInDisk, crashes};
 pub use defects::{DEFECTS, Defects, Planted};
+pub use planted::OWNER_DEFECTS;
 pub use run::{Outcome, run};
 pub use workload::{WORKLOADS, Workload, workload};
 pub use world::Counts;

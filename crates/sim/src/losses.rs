@@ -21,6 +21,11 @@ impl World {
             return;
         }
         let node = living[self.random.below(living.len() as u64) as usize];
+        self.lose_node(node);
+    }
+
+    /// A machine's memory is lost, and everybody hears of it.
+    pub(crate) fn lose_node(&mut self, node: u64) {
         self.counts.losses += 1;
         self.lost_nodes.insert(node);
         self.store.retain(|place, _| SegmentId(*place).node_number() != node);
@@ -31,8 +36,10 @@ impl World {
         }
     }
 
-    fn living_nodes(&self) -> Vec<u64> {
-        (1..=self.workload.nodes).filter(|node| !self.lost_nodes.contains(node)).collect()
+    /// Machines on which something new may lie.
+    pub(crate) fn living_nodes(&self) -> Vec<u64> {
+        let is_over = |node: &u64| self.lost_nodes.contains(node) || self.leaving.contains_key(node);
+        (1..=self.workload.nodes).filter(|node| !is_over(node)).collect()
     }
 
     /// Whether what lay there was lost with its machine.
@@ -93,13 +100,23 @@ impl World {
 
     /// The owner fetches a copy, if that is still there.
     pub(crate) fn fetch_copy(&mut self, number: usize, object: &ObjectId, location: Location) {
-        let place = (!self.is_lost(location) && self.random.percent(80))
-            .then(|| self.new_place(location.offset_bytes, number, number));
+        let works = !self.is_lost(location) && self.is_reached(location);
+        let value = self.value_there(location).filter(|_| works);
+        let place = value.map(|value| self.new_place(value, number, number));
         if let Some(place) = place {
             self.counts.rescued += 1;
             self.processes[number].rescued.insert(*object, place.segment.0);
         }
         self.answer_own_search(number, object, place);
+    }
+
+    /// What is copied: a copy that somebody has says so itself; of an object that moves it is what lies there.
+    fn value_there(&self, location: Location) -> Option<u64> {
+        match self.store.get(&location.segment.0) {
+            Some(stored) => Some(stored.number),
+            None => (location.segment == SegmentId::of_node(location.segment.node_number(), 0))
+                .then_some(location.offset_bytes),
+        }
     }
 
     pub(crate) fn answer_own_search(&mut self, number: usize, object: &ObjectId, place: Option<Location>) {

@@ -3,18 +3,49 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use trygon_sim::partitions;
 use trygon_sim::scale::Size;
-use trygon_sim::storage;
-use trygon_sim::{Counts, DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
+use trygon_sim::{
+    Counts, DEFECTS, Defects, OWNER_DEFECTS, PlantedInDisk, WORKLOADS, Workload, crashes, find_in_disk, run, workload,
+};
+use trygon_sim::{brains, carry, control, partitions, storage};
 
-const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
-       trygon-sim --seed S --workload NAME [--trace]
-       trygon-sim --defects [--seeds N]
-       trygon-sim --workload head [--seeds N] [--first SEED] [--defects]
-       trygon-sim --workload partitions [--seeds N] [--first SEED]
-       trygon-sim --workload store|spill|pulls|spread [--seeds N] [--first SEED] [--seed S] [--defects]
+const USAGE: &str = "usage: trygon-sim [--workload NAME] [--seeds N] [--first SEED]
+       trygon-sim --workload NAME --seed S [--trace]
+       trygon-sim --defects [--workload NAME] [--seeds N]
        trygon-sim --workload scale [--nodes N] [--actors N] [--groups N] [--tasks N]";
+
+/// A world of its own, beside those in which programs run: its workloads, and how they and their planted defects are gone through.
+struct World {
+    names: &'static [&'static str],
+    /// A workload, the first seed, how many, and whether what happens is printed.
+    run: fn(&str, u64, u64, bool) -> bool,
+    find: fn(u64) -> bool,
+}
+
+const WORLDS: &[World] = &[
+    World { names: &["head"], run: |_, first, seeds, _| crash_many(first, seeds), find: find_in_disk },
+    World {
+        names: &["partitions"],
+        run: |_, first, seeds, _| run_partitions(first, seeds),
+        find: find_partition_defects,
+    },
+    World {
+        names: &["control"],
+        run: |_, first, seeds, prints| control::run_many(first, seeds, prints),
+        find: control::find,
+    },
+    World { names: &["carry"], run: |_, first, seeds, _| carry::run_many(first, seeds), find: carry::find },
+    World {
+        names: &["node", "patience", "placing"],
+        run: |name, first, seeds, _| brains::run_many(Some(name), first, seeds),
+        find: brains::find_defects,
+    },
+    World {
+        names: &["store", "spill", "pulls", "spread"],
+        run: |name, first, seeds, _| storage::workload(name).is_some_and(|one| storage::run_many(&[*one], first, seeds)),
+        find: storage::find_defects,
+    },
+];
 
 #[derive(Default)]
 struct Options {
@@ -22,12 +53,15 @@ struct Options {
     first: u64,
     seed: Option<u64>,
     workload: Option<&'static Workload>,
+    world: Option<(&'static World, &'static str)>,
     trace: bool,
     defects: bool,
     scale: Option<Size>,
-    head: bool,
-    partitions: bool,
-    storage: Option<&'static storage::Workload>,
+}
+
+/// The world in which a workload runs, and the workload's name.
+fn world(name: &str) -> Option<(&'static World, &'static str)> {
+    WORLDS.iter().find_map(|world| Some((world, *world.names.iter().find(|known| **known == name)?)))
 }
 
 fn parse() -> Option<Options> {
@@ -43,15 +77,14 @@ fn parse() -> Option<Options> {
             "--seeds" => options.seeds = arguments.next()?.parse().ok()?,
             "--first" => options.first = arguments.next()?.parse().ok()?,
             "--seed" => options.seed = Some(arguments.next()?.parse().ok()?),
-            "--workload" => match arguments.next()?.as_str() {
-                "scale" => is_scale = true,
-                "head" => options.head = true,
-                "partitions" => options.partitions = true,
-                name => match storage::workload(name) {
-                    Some(found) => options.storage = Some(found),
-                    None => options.workload = Some(workload(name)?),
-                },
-            },
+            "--workload" => {
+                let name = arguments.next()?;
+                is_scale = name == "scale";
+                options.world = world(&name);
+                if !is_scale && options.world.is_none() {
+                    options.workload = Some(workload(&name)?);
+                }
+            }
             "--trace" => options.trace = true,
             "--defects" => options.defects = true,
             _ => return None,
@@ -63,35 +96,29 @@ fn parse() -> Option<Options> {
 
 fn main() -> ExitCode {
     let Some(options) = parse() else {
-        let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions, store, spill, pulls, spread", names.join(", "));
+        let apart = WORLDS.iter().flat_map(|world| world.names).copied();
+        let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).chain(apart).chain(["scale"]).collect();
+        eprintln!("{USAGE}\nworkloads: {}", names.join(", "));
         return ExitCode::from(2);
     };
     let passed = if let Some(size) = options.scale {
         trygon_sim::scale::run(size)
-    } else if options.head {
-        if options.defects { find_in_disk(options.seeds) } else { crash_many(options.first, options.seeds) }
-    } else if options.partitions {
-        run_partitions(options.first, options.seeds)
-    } else if let Some(workload) = options.storage {
-        match options.seed {
-            _ if options.defects => storage::find_defects(options.seeds),
-            Some(seed) => storage::run_one(workload, seed),
-            None => storage::run_many(&[*workload], options.first, options.seeds),
-        }
+    } else if let Some((world, name)) = options.world {
+        let (first, seeds) = options.seed.map_or((options.first, options.seeds), |seed| (seed, 1));
+        if options.defects { (world.find)(options.seeds) } else { (world.run)(name, first, seeds, options.trace) }
     } else if options.defects {
-        find_defects(options.seeds)
-            & find_partition_defects(options.seeds)
-            & find_in_disk(options.seeds)
-            & storage::find_defects(options.seeds)
+        WORLDS.iter().fold(find_defects(options.seeds), |passed, world| (world.find)(options.seeds) & passed)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {
-        // Without a name everything runs.
-        run_many(&options)
-            & (options.workload.is_some() || storage::run_many(storage::WORKLOADS, options.first, options.seeds))
+        run_many(&options) & (options.workload.is_some() || run_worlds(options.first, options.seeds))
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run_worlds(first: u64, seeds: u64) -> bool {
+    let all = WORLDS.iter().flat_map(|world| world.names.iter().map(move |name| (world, name)));
+    all.fold(true, |passed, (world, name)| (world.run)(name, first, seeds, false) & passed)
 }
 
 fn run_one(seed: u64, workload: &Workload, prints: bool) -> bool {
@@ -150,7 +177,7 @@ fn run_many(options: &Options) -> bool {
 
 fn find_defects(seeds: u64) -> bool {
     let mut all = true;
-    for planted in DEFECTS {
+    for planted in DEFECTS.iter().chain(OWNER_DEFECTS) {
         let mut defects = Defects::default();
         (planted.plant)(&mut defects);
         let Some(workload) = workload(planted.workload) else { return false };
@@ -190,29 +217,6 @@ fn crash_many(first: u64, seeds: u64) -> bool {
         "{seeds} seeds of head, {events} events, {count} crashes with replay, {refused} batches refused by a full disk, {failed} failed"
     );
     failed == 0
-}
-
-fn find_in_disk(seeds: u64) -> bool {
-    let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
-    let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
-    let silent = PlantedInDisk { full_is_silent: true, ..PlantedInDisk::default() };
-    let planted = [
-        ("JOURNAL-1", "an effect before its event is on disk", early),
-        ("JOURNAL-2", "a snapshot that is old", old),
-        ("JOURNAL-3", "a full disk says that it kept", silent),
-    ];
-    let mut all = true;
-    for (label, name, planted) in planted {
-        let found = (0..seeds).find_map(|seed| crashes(seed, 3, planted).failure.map(|failure| (seed + 1, failure)));
-        match found {
-            Some((count, failure)) => println!("{label:<9} {name:<42} found after {count:>3} seeds of head: {failure}"),
-            None => {
-                all = false;
-                println!("{label:<9} {name:<42} NOT FOUND in {seeds} seeds of head");
-            }
-        }
-    }
-    all
 }
 
 fn run_partitions(first: u64, seeds: u64) -> bool {

@@ -97,6 +97,7 @@ pub(crate) enum ToDaemon {
         count: u32,
         depth: u16,
         name: String,
+        environment: u32,
     },
     Cancel {
         request: u64,
@@ -190,6 +191,15 @@ pub(crate) enum ToProcess {
     /// A machine's memory is lost.
     NodeLost {
         node: u64,
+    },
+    /// A machine goes.
+    NodeDrains {
+        node: u64,
+    },
+    /// A copy of what lies there was asked for a while ago.
+    Copied {
+        object: ObjectId,
+        location: Location,
     },
     Connected {
         worker: usize,

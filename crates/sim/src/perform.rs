@@ -1,9 +1,10 @@
 //! Effects of a process's core become messages, as the real runtime performs them.
 
 use crate::encoded::number_of;
-use crate::message::{Message, ToDaemon, ToPeer};
+use crate::message::{Message, ToDaemon, ToPeer, ToProcess};
 use crate::world::{DAEMON, World};
 use trygon_ids::{ObjectId, WorkerId};
+use trygon_node_core::PLAIN;
 use trygon_worker_core::{Effect, PeerIndex, Reference, SystemError, Value};
 
 impl World {
@@ -51,8 +52,9 @@ impl World {
 
     fn perform(&mut self, number: usize, effect: Effect) {
         match effect {
-            Effect::RequestLeases { request, resources, count, depth, name, .. } => {
-                self.send_daemon(number, ToDaemon::Request { request, resources, count, depth, name });
+            Effect::RequestLeases { request, resources, count, depth, name, environment } => {
+                let environment = environment.first().copied().map_or(PLAIN, u32::from);
+                self.send_daemon(number, ToDaemon::Request { request, resources, count, depth, name, environment });
             }
             Effect::CancelRequest { request } => self.send_daemon(number, ToDaemon::Cancel { request }),
             Effect::ReturnLease { lease_id, worker_exiting } => {
@@ -63,6 +65,10 @@ impl World {
                     self.send_to(number, borrower, ToPeer::CopyQuery { object });
                 }
                 self.answer_own_search(number, &object, None);
+            }
+            // Where machines go, time passes until a copy is here.
+            Effect::FetchCopy { object, location } if self.workload.drain_per_10000 > 0 => {
+                self.send_process(number, ToProcess::Copied { object, location });
             }
             Effect::FetchCopy { object, location } => self.fetch_copy(number, &object, location),
             Effect::ReportLost { reference, location, .. } => {

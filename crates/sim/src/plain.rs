@@ -1,7 +1,7 @@
 //! The same scripts computed in one go, without processes: what every object has to be.
 
 use crate::random::mix;
-use crate::script::{Child, End, Place, Script, Step};
+use crate::script::{Child, End, Place, Script, Step, raise_count, retry_count};
 use crate::workload::Workload;
 use std::rc::Rc;
 
@@ -61,7 +61,10 @@ pub(crate) fn results(
         }
     }
     let script = Script::of(child.seed, depth, place, workload);
+    let most = if child.retry_errors { retry_count(child, place) } else { 0 };
+    let is_final = i64::from(raise_count(child.seed, workload)) > i64::from(most);
     match run(&script, dependencies, contained, depth, workload) {
+        Ok(_) if is_final => (0..failed).map(|_| Rc::new(Plain::Raised(child.seed))).collect(),
         Err(mark) => (0..failed).map(|_| Rc::new(Plain::Raised(mark))).collect(),
         Ok((number, nested)) => (0..count as u64)
             .map(|index| {

@@ -6,8 +6,9 @@ use crate::script::Script;
 use crate::workload::Workload;
 use std::collections::{BTreeMap, VecDeque};
 use trygon_ids::{ActorId, JobId, ObjectId, OwnerIncarnation, WorkerId};
+use trygon_node_core::PLAIN;
 use trygon_worker_core::{
-    Core, FunctionIndex, Identity, Location, MemoryRetryRule, Outbox, PeerIndex, Reference, Task,
+    Core, Defects, FunctionIndex, Identity, Location, MemoryRetryRule, Outbox, PeerIndex, Reference, Task,
 };
 
 /// Frames that were written and not flushed, for each peer.
@@ -164,6 +165,10 @@ pub(crate) struct Process {
     pub(crate) exit_function: FunctionIndex,
     /// With a limit of memory.
     pub(crate) limited_function: FunctionIndex,
+    /// Functions whose tasks run in an environment of their own, from the first one on.
+    pub(crate) environment_functions: Vec<FunctionIndex>,
+    /// The environment that it runs in.
+    pub(crate) environment: u32,
     pub(crate) used_bytes: u64,
     /// What the daemon was told: whether it owns objects.
     pub(crate) told_owns: bool,
@@ -179,11 +184,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn new(number: usize, id: WorkerId, workload: &Workload) -> Self {
+    pub(crate) fn new(number: usize, id: WorkerId, workload: &Workload, defects: Defects) -> Self {
         let mut incarnation = [7; 12];
         incarnation[..8].copy_from_slice(&(number as u64).to_le_bytes());
         let incarnation = OwnerIncarnation::new(incarnation);
         let mut core = Core::new(Identity { job: JobId::new([1; 4]), worker: id, incarnation });
+        core.defects = defects;
         let one_cpu = BTreeMap::from([("CPU".to_owned(), 1.0)]);
         let task_function = core.add_function("task", &one_cpu, &[], false);
         let exit_function = core.add_function("exits", &one_cpu, &[], true);
@@ -194,6 +200,8 @@ impl Process {
         } else {
             task_function
         };
+        let in_environment = |key: u64| core.add_function("elsewhere", &one_cpu, &[key as u8], false);
+        let environment_functions = (1..=workload.environments).map(in_environment).collect();
         Self {
             number,
             id,
@@ -217,6 +225,8 @@ impl Process {
             task_function,
             exit_function,
             limited_function,
+            environment_functions,
+            environment: PLAIN,
             used_bytes: 50,
             told_owns: false,
             paused_until_ns: 0,

@@ -115,6 +115,8 @@ impl World {
                 process.core.fail_queued(request, &error, &mut process.links);
             }
             ToProcess::NodeLost { node } => process.core.on_node_died(node, "its machine is lost"),
+            ToProcess::NodeDrains { node } => process.core.on_node_drains(node),
+            ToProcess::Copied { object, location } => self.fetch_copy(number, &object, location),
             ToProcess::Connected { worker } => {
                 let peer = PeerIndex(process.peers.len() as u32);
                 process.peers.push(worker);

@@ -85,8 +85,7 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
     } else {
         40 * u64::from(workload.is_pressed)
     };
-    let mut driver = Process::new(0, machines[0].node.worker_id(0), workload);
-    driver.core.defects = defects.core;
+    let mut driver = Process::new(0, machines[0].node.worker_id(0), workload, defects.core);
     let root = mix(seed, 77);
     driver.running = Some(Running::new(Script::of(root, 0, Place::Driver, workload), root, 0));
     let mut processes = Processes::default();
@@ -118,9 +117,12 @@ fn world(seed: u64, workload: &Workload, defects: Defects, prints: bool) -> Worl
         handles: BTreeMap::new(),
         store: BTreeMap::new(),
         lost_nodes: BTreeSet::new(),
+        leaving: BTreeMap::new(),
+        prepared: BTreeSet::new(),
         next_place: 0,
         next_actor: 0,
         begun: BTreeSet::new(),
+        raised: BTreeMap::new(),
         limits: BTreeMap::new(),
         cancelled: BTreeMap::new(),
         late: Vec::new(),

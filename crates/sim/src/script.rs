@@ -53,6 +53,8 @@ pub(crate) struct Child {
     pub(crate) taken: Option<u16>,
     pub(crate) exits: bool,
     pub(crate) max_retries: i32,
+    /// It is tried again when it raises, too.
+    pub(crate) retry_errors: bool,
 }
 
 /// How a script ends.
@@ -106,6 +108,7 @@ fn child(random: &mut Random, workload: &Workload) -> Child {
         num_returns: if random.percent(15) { 2 + random.below(2) as u16 } else { 1 },
         exits: random.percent(workload.exit_percent),
         max_retries: if random.percent(70) { 3 } else { 0 },
+        retry_errors: false,
         taken: None,
     };
     // Asked last, so that workloads without generators keep their scripts.
@@ -113,7 +116,20 @@ fn child(random: &mut Random, workload: &Workload) -> Child {
         child.num_returns = item_count(child.seed);
         child.taken = Some(if random.percent(75) { child.num_returns } else { random.below(5) as u16 });
     }
+    if workload.retry_percent > 0 {
+        child.retry_errors = random.percent(workload.retry_percent);
+    }
     child
+}
+
+/// How many attempts of a task raise before one returns follows from its seed.
+pub(crate) fn raise_count(seed: u64, workload: &Workload) -> u32 {
+    if workload.retry_percent == 0 { 0 } else { [0, 0, 0, 0, 1, 1, 2, 4][(seed >> 8) as usize % 8] }
+}
+
+/// How often a child is run again, as a task or as a call.
+pub(crate) fn retry_count(child: &Child, place: Place) -> i32 {
+    if place == Place::Actor { child.max_retries.min(1) } else { child.max_retries }
 }
 
 /// How many items a generator makes follows from its seed, as all that it does.

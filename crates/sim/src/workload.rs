@@ -39,6 +39,14 @@ pub struct Workload {
     pub machines: u64,
     /// Whether tasks have limits of memory, and machines run out of it.
     pub is_pressed: bool,
+    /// Steps in ten thousand at which a machine begins to go: what lies there is moved, and then its memory is lost.
+    pub drain_per_10000: u64,
+    /// Tasks that are tried again when they raise, in percent; where there are such, some raise in their first attempts only.
+    pub retry_percent: u64,
+    /// Runtime environments that tasks run in besides the plain one.
+    pub environments: u64,
+    /// Bytes that arguments of the driver's unfinished tasks may take before it waits to submit; 0 for any number.
+    pub argument_limit_bytes: usize,
     /// Programs that share the node, of different weights; processes are of one after the other.
     pub jobs: usize,
 }
@@ -62,6 +70,10 @@ const QUIET: Workload = Workload {
     loss_per_10000: 0,
     machines: 0,
     is_pressed: false,
+    drain_per_10000: 0,
+    retry_percent: 0,
+    environments: 0,
+    argument_limit_bytes: 0,
     jobs: 1,
 };
 
@@ -91,6 +103,7 @@ pub const WORKLOADS: &[Workload] = &[
         raise_percent: 4,
         ..QUIET
     },
+    Workload { name: "retries", retry_percent: 70, actors: true, raise_percent: 4, ..QUIET },
     Workload { name: "cancel", cancel_percent: 20, raise_percent: 4, ..QUIET },
     Workload {
         name: "regret",
@@ -137,6 +150,23 @@ pub const WORKLOADS: &[Workload] = &[
         raise_percent: 4,
         ..QUIET
     },
+    Workload { name: "drains", nodes: 6, drain_per_10000: 60, stored_percent: 60, driver_steps: 130, ..QUIET },
+    Workload {
+        name: "drains-chaos",
+        nodes: 8,
+        drain_per_10000: 60,
+        loss_per_10000: 40,
+        stored_percent: 60,
+        stream_percent: 20,
+        actors: true,
+        kills: true,
+        exit_percent: 5,
+        crash_per_10000: 100,
+        raise_percent: 4,
+        ..QUIET
+    },
+    Workload { name: "environments", environments: 2, exit_percent: 5, raise_percent: 4, ..QUIET },
+    Workload { name: "budget", argument_limit_bytes: 120, driver_steps: 90, ..QUIET },
     Workload { name: "memory", is_pressed: true, crash_per_10000: 50, raise_percent: 4, ..QUIET },
     Workload { name: "cluster", machines: 8, ..QUIET },
     Workload {

@@ -14,6 +14,7 @@ use crate::workload::Workload;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use trygon_ids::{ActorId, ObjectId, PlacementGroupId};
+use trygon_node_core::Event as NodeEvent;
 use trygon_worker_core::FunctionIndex;
 
 /// The daemon's end of a link.
@@ -45,6 +46,11 @@ pub(crate) enum Event {
     },
     DaemonTick {
         machine: usize,
+    },
+    /// Workers can be started in an environment.
+    Prepared {
+        machine: usize,
+        environment: u32,
     },
     HeadTick,
     /// Something of a cluster goes wrong, or right again.
@@ -132,11 +138,17 @@ pub(crate) struct World {
     pub(crate) store: BTreeMap<u64, Stored>,
     /// Machines whose memory is lost.
     pub(crate) lost_nodes: BTreeSet<u64>,
+    /// Machines that go, and when their memory is lost.
+    pub(crate) leaving: BTreeMap<u64, u64>,
+    /// Environments that are prepared, or being prepared.
+    pub(crate) prepared: BTreeSet<(usize, u32)>,
     pub(crate) next_place: u64,
     pub(crate) next_actor: u64,
     /// Replies of the dead that arrive after their death is known.
     /// Tasks and attempts that a worker began.
     pub(crate) begun: BTreeSet<(String, u32)>,
+    /// Attempts of a task that raised, although a later one would not.
+    pub(crate) raised: BTreeMap<String, u32>,
     /// Attempts that a task may begin.
     pub(crate) limits: BTreeMap<String, usize>,
     /// The first attempt of a cancelled task that must not begin any more.
@@ -205,6 +217,7 @@ impl World {
             Event::Reaped { process } => mix(6, *process as u64),
             Event::DaemonTick { machine } => 7 + mix(0, *machine as u64) * u64::from(*machine > 0),
             Event::HeadTick => 8,
+            Event::Prepared { machine, environment } => mix(10, mix(*machine as u64, u64::from(*environment))),
             Event::Fault(fault) => mix(9, fault.word()),
         };
         self.trace = mix(self.trace, mix(self.now_ns, word));
@@ -245,6 +258,9 @@ impl World {
             }
             Event::Reaped { process } => self.on_reaped(process),
             Event::DaemonTick { machine } => self.daemon_tick(machine),
+            Event::Prepared { machine, environment } => {
+                self.node_step(machine, NodeEvent::EnvironmentReady { environment });
+            }
             Event::HeadTick => self.head_tick(),
             Event::Fault(fault) => self.on_fault(fault),
         }

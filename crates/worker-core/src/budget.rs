@@ -28,6 +28,11 @@ impl Core {
         self.argument_bytes
     }
 
+    /// FLOW-1: whether another task may be submitted: arguments of those that are not done take less than `limit_bytes`.
+    pub fn has_argument_room(&self, limit_bytes: usize) -> bool {
+        self.argument_bytes < limit_bytes || self.defects.room_unbounded
+    }
+
     /// Up to `limit_bytes` of inline values of at least `least_bytes` each, the oldest slots first.
     pub fn movable_values(&self, least_bytes: usize, limit_bytes: usize) -> Vec<Movable> {
         let mut found = Vec::new();

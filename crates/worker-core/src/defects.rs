@@ -26,6 +26,8 @@ pub struct Defects {
     pub unstarted_pays: bool,
     /// RETRY-1: a task whose time to be tried again has come is not.
     pub delay_endless: bool,
+    /// RETRY-1: what a task raised is final, whatever it may be tried again.
+    pub errors_final: bool,
     /// OWN-8: where nobody knows what a dead worker had started, it is taken for nothing.
     pub unknown_is_unstarted: bool,
     /// CANCEL-1: a cancelled task whose worker died is tried again.
@@ -50,4 +52,18 @@ pub struct Defects {
     pub lost_items_refused: bool,
     /// FLOW-2: freed bytes stay counted.
     pub bytes_kept: bool,
+    /// OWN-1: a reference to an own object that comes out of bytes is taken for a borrowed one.
+    pub own_borrowed: bool,
+    /// OWN-9: a copy of an object on a node that goes is fetched, and does not take its place.
+    pub moves_forgotten: bool,
+    /// OWN-9: what could not be moved at once is not tried again.
+    pub moves_once: bool,
+    /// ENV-1: tasks that need the same amounts share leases, whatever they run in.
+    pub environment_unseen: bool,
+    /// FLOW-1: arguments of a task that is done stay counted.
+    pub arguments_counted: bool,
+    /// FLOW-1: submission does not wait, whatever waits to be used.
+    pub room_unbounded: bool,
+    /// FAIL-1: who asked for an object before it was there is not answered when it is.
+    pub answers_forgotten: bool,
 }

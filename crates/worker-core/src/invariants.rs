@@ -16,6 +16,9 @@ impl Core {
     }
 
     fn check_counts(&self) -> Result<(), String> {
+        if let Some(object) = self.borrowed.keys().find(|object| self.owns(object)) {
+            return Err(format!("OWN-1: {object} is owned and borrowed by the same process"));
+        }
         let mut live = 0;
         let mut unfinished = 0;
         let mut inline_bytes = 0;
@@ -57,9 +60,6 @@ impl Core {
         for (object, borrowed) in &self.borrowed {
             if borrowed.local_references > u32::MAX / 2 || borrowed.uses > u32::MAX / 2 {
                 return Err(format!("OWN-2: borrowed {object} has a negative count"));
-            }
-            if self.owns(object) {
-                return Err(format!("OWN-1: {object} is owned and borrowed by the same process"));
             }
         }
         Ok(())

@@ -46,7 +46,7 @@ impl Lease {
 impl Core {
     pub(crate) fn class(&mut self, resources: &BTreeMap<String, f64>, environment: &[u8]) -> u32 {
         let amounts = resources.iter().map(|(name, amount)| (name.clone(), amount.to_bits())).collect();
-        let key: ClassKey = (amounts, environment.to_vec());
+        let key: ClassKey = (amounts, if self.defects.environment_unseen { Vec::new() } else { environment.to_vec() });
         if let Some(class) = self.class_of.get(&key) {
             return *class;
         }

@@ -64,7 +64,8 @@ impl Core {
             None => self.on_lease_served(reply, now_ns),
         }
         let entry = self.table.at(reply.slot);
-        let is_worth_another = reply.raised && entry.retry_errors && !entry.cancelled;
+        let is_final = entry.cancelled || self.defects.errors_final;
+        let is_worth_another = reply.raised && entry.retry_errors && !is_final;
         if reply.cancelled {
             match returns.first() {
                 // It says where the task was interrupted.
@@ -205,7 +206,7 @@ impl Core {
     pub(crate) fn complete<O: Outbox>(&mut self, slot: u32, returns: &mut Vec<Returned>, outbox: &mut O) {
         let entry = self.table.at_mut(slot);
         let generation = entry.generation;
-        self.argument_bytes -= entry.payload.heap_bytes();
+        self.argument_bytes -= if self.defects.arguments_counted { 0 } else { entry.payload.heap_bytes() };
         let is_kept = entry.may_be_rebuilt(returns) && !self.defects.lineage_forgotten;
         let was_rebuilding = entry.lineage == Lineage::Rebuilding && !self.defects.rebuild_replaces;
         entry.lineage = Lineage::None;

@@ -164,6 +164,7 @@ impl Core {
         for waiter in waiters {
             match waiter {
                 Waiter::Task { slot, generation } => self.woken.push_back((slot, generation)),
+                Waiter::Peer(_) if self.defects.answers_forgotten => {}
                 Waiter::Peer(peer) => self.effects.push(Effect::Answer { peer, object }),
                 Waiter::Completion { queue, token } => self.effects.push(Effect::Complete { queue, token }),
             }

@@ -28,7 +28,7 @@ impl Core {
 
     /// The program holds one more reference, to whomever the object belongs. False when it is gone.
     pub fn retain(&mut self, reference: &Reference) -> bool {
-        if self.owns(&reference.object) {
+        if self.owns(&reference.object) && !self.defects.own_borrowed {
             let task = reference.object.task_id();
             return self.retain_local(task.slot(), task.generation(), reference.object.index() & !PUT_INDEX_BIT);
         }

@@ -16,18 +16,26 @@ impl Core {
         }
         let dead_nodes = &self.dead_nodes;
         let Some(stream) = self.table.at_mut(slot).stream_mut() else { return };
-        let mut contained = Vec::new();
-        for item in stream.items.values_mut() {
+        let (mut contained, mut lost) = (Vec::new(), Vec::new());
+        for (index, item) in &mut stream.items {
             if matches!(item.value, Value::Stored(location) if dead_nodes.contains_key(&location.segment.node_number()))
             {
                 item.value = Value::Pending;
                 let detail = item.detail_mut();
                 detail.is_lost = true;
+                lost.push(*index);
                 contained.append(&mut detail.contained);
             }
         }
         let first = stream.items.iter().find(|(_, item)| item.is_lost() && !item.value.is_ready());
         stream.resend_from = first.map_or(u32::MAX, |(index, _)| index - 1);
+        for index in lost {
+            // What comes instead is no copy: it is freed, not given back.
+            let object = self.object_id(slot, self.table.at(slot).generation, index);
+            if self.rescued.remove(&object) {
+                self.effects.push(Effect::Forgotten { object });
+            }
+        }
         for inner in contained {
             self.release_use(&inner);
         }

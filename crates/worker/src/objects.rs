@@ -196,6 +196,6 @@ impl Runtime {
 
     /// FLOW-1: waits until the arguments of unfinished tasks take less than `limit_bytes`. True when there was nothing to wait for.
     pub fn has_room_for_arguments(&self, limit_bytes: usize) -> bool {
-        self.lock().core.argument_bytes() < limit_bytes
+        self.lock().core.has_argument_room(limit_bytes)
     }
 }

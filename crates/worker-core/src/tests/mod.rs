@@ -4,6 +4,7 @@ mod actors;
 mod arguments;
 mod cancel;
 mod env;
+mod handles;
 mod leases;
 mod lineage;
 mod locality;
