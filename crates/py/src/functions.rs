@@ -11,8 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use trygon_worker::core::{DYNAMIC, FunctionIndex, STREAMING, Submission};
-use trygon_worker::{FunctionExport, RetryRule};
+use trygon_worker::{FunctionExport, Patience, RetryRule};
 
 /// A function that is bound to a session: exported there.
 #[derive(Clone)]
@@ -176,6 +177,9 @@ pub(crate) fn returned<'py>(
 
 /// FLOW-1: arguments of tasks that are not done may take this much of the process's memory; then submission waits.
 const ARGUMENT_BUDGET_BYTES: usize = 1 << 30;
+/// A task does not wait for longer than this while nothing becomes free: what waits may wait for its own result, when an earlier task of
+/// the same process left it.
+const GOES_ON_AFTER: Duration = Duration::from_secs(10);
 
 /// Waits while too many bytes of arguments wait to be used, and says so once.
 pub(crate) fn wait_for_room(py: Python<'_>, session: &Arc<Session>) -> PyResult<()> {
@@ -184,11 +188,27 @@ pub(crate) fn wait_for_room(py: Python<'_>, session: &Arc<Session>) -> PyResult<
         return Ok(());
     }
     runtime.log_line("submission waits: tasks that are not done hold 1 GiB of arguments in this process");
-    let patience = trygon_worker::Patience::for_ever().lending_cpu();
-    crate::gil::wait(py, runtime, &patience, |engine| {
-        engine.is_closed() || engine.core.has_argument_room(ARGUMENT_BUDGET_BYTES)
-    })?;
-    Ok(())
+    let mut waiting_bytes = usize::MAX;
+    loop {
+        let patience = match session.is_worker {
+            true => Patience::until(GOES_ON_AFTER),
+            false => Patience::for_ever(),
+        };
+        let mut left_bytes = 0;
+        let has_room = crate::gil::wait(py, runtime, &patience.lending_cpu(), |engine| {
+            left_bytes = engine.core.argument_bytes();
+            engine.is_closed() || engine.core.has_argument_room(ARGUMENT_BUDGET_BYTES)
+        })?;
+        if has_room {
+            return Ok(());
+        }
+        if left_bytes >= waiting_bytes {
+            let waited_s = GOES_ON_AFTER.as_secs();
+            runtime.log_line(&format!("submission goes on: none of these arguments was used for {waited_s} s"));
+            return Ok(());
+        }
+        waiting_bytes = left_bytes;
+    }
 }
 
 /// Least and most positional arguments that are right without a closer look, and what takes that look.
