@@ -7,6 +7,7 @@
 
 mod cancel;
 mod checks;
+pub mod control;
 mod crashes;
 mod daemon;
 mod daemon_state;

@@ -3,15 +3,16 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use trygon_sim::partitions;
 use trygon_sim::scale::Size;
 use trygon_sim::{Counts, DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
+use trygon_sim::{control, partitions};
 
 const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
        trygon-sim --seed S --workload NAME [--trace]
        trygon-sim --defects [--seeds N]
        trygon-sim --workload head [--seeds N] [--first SEED] [--defects]
        trygon-sim --workload partitions [--seeds N] [--first SEED]
+       trygon-sim --workload control [--seeds N] [--first SEED] [--seed S] [--defects]
        trygon-sim --workload scale [--nodes N] [--actors N] [--groups N] [--tasks N]";
 
 #[derive(Default)]
@@ -25,6 +26,7 @@ struct Options {
     scale: Option<Size>,
     head: bool,
     partitions: bool,
+    control: bool,
 }
 
 fn parse() -> Option<Options> {
@@ -44,6 +46,7 @@ fn parse() -> Option<Options> {
                 "scale" => is_scale = true,
                 "head" => options.head = true,
                 "partitions" => options.partitions = true,
+                "control" => options.control = true,
                 name => options.workload = Some(workload(name)?),
             },
             "--trace" => options.trace = true,
@@ -58,7 +61,7 @@ fn parse() -> Option<Options> {
 fn main() -> ExitCode {
     let Some(options) = parse() else {
         let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions", names.join(", "));
+        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions, control", names.join(", "));
         return ExitCode::from(2);
     };
     let passed = if let Some(size) = options.scale {
@@ -67,8 +70,13 @@ fn main() -> ExitCode {
         if options.defects { find_in_disk(options.seeds) } else { crash_many(options.first, options.seeds) }
     } else if options.partitions {
         run_partitions(options.first, options.seeds)
+    } else if options.control {
+        run_control(&options)
     } else if options.defects {
-        find_defects(options.seeds) & find_partition_defects(options.seeds) & find_in_disk(options.seeds)
+        find_defects(options.seeds)
+            & find_partition_defects(options.seeds)
+            & find_in_disk(options.seeds)
+            & control::find(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {
@@ -196,6 +204,14 @@ fn find_in_disk(seeds: u64) -> bool {
         }
     }
     all
+}
+
+fn run_control(options: &Options) -> bool {
+    match options.seed {
+        _ if options.defects => control::find(options.seeds),
+        Some(seed) => control::run_many(seed, 1),
+        None => control::run_many(options.first, options.seeds),
+    }
 }
 
 fn run_partitions(first: u64, seeds: u64) -> bool {

@@ -16,7 +16,7 @@ impl Actors {
         let ActorState::Pending { restart } = &mut entry.state else {
             return false;
         };
-        if entry.incarnation != incarnation {
+        if entry.incarnation != incarnation && !self.defects.life_ignored {
             return false;
         }
         let restart = restart.take();

@@ -87,10 +87,10 @@ impl Head {
         let (actor, worker) = (actor_id(&message.actor_id), worker_id(&message.worker_id));
         let mut effects = Vec::new();
         // SEAT-1
-        let is_asked = self.placing.get(&actor).is_none_or(|placing| placing.node == node);
+        let is_asked = self.placing.get(&actor).is_none_or(|placing| placing.node == node) || self.defects.any_seat;
         if !is_asked || !self.actors.on_placed(actor, message.incarnation, worker, &mut effects) {
             let is_its = self.actors.on_worker(worker) == Some(actor);
-            if !is_its {
+            if !is_its && !self.defects.second_kept {
                 // It was not wanted any more; the worker is bound to the lease of that actor, so it ends.
                 let message = "its actor was ended before it began, or began elsewhere".to_owned();
                 self.kill(worker, "killed", message, out);

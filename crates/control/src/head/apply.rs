@@ -84,11 +84,13 @@ impl Head {
             return false;
         };
         entry.answers.retain(|answered, _| *answered > done);
-        if number > entry.heard {
+        if number > entry.heard || self.defects.heard_twice {
             entry.heard = number;
             return true;
         }
-        out.extend(entry.answers.get(&number).map(|answer| (node, answer.clone())));
+        out.extend(
+            entry.answers.get(&number).filter(|_| !self.defects.answered_once).map(|answer| (node, answer.clone())),
+        );
         false
     }
 

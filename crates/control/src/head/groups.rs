@@ -121,8 +121,12 @@ impl Head {
 
     /// PLACE-3: groups end with their job, unless they are detached or of a detached actor.
     pub(super) fn end_groups_of(&mut self, job: JobId, out: &mut Out) {
-        let of_job: Vec<_> =
-            self.job_of_group.iter().filter(|(_, its)| **its == job).map(|(group, _)| *group).collect();
+        let of_job: Vec<_> = self
+            .job_of_group
+            .iter()
+            .filter(|(_, its)| **its == job && !self.defects.job_outlived)
+            .map(|(group, _)| *group)
+            .collect();
         for group in of_job {
             let stays = |spec: &trygon_control_core::GroupSpec| spec.detached || spec.creator_actor.is_some();
             if self.groups.get(group).is_some_and(|entry| stays(&entry.spec)) {

@@ -38,9 +38,11 @@ impl Head {
         }
     }
 
-    /// A node that comes hears of every job that runs.
+    /// A node that comes hears of every job that runs elsewhere. Of its own drivers it knows, or hears that their jobs are accepted: a job that
+    /// it took for another node's would be nobody's.
     pub(super) fn tell_jobs(&self, node: NodeId, out: &mut Out) {
-        for job in self.jobs.values().chain(self.lingering.values()) {
+        let elsewhere = self.jobs.values().filter(|job| !Nodes::is_home(node, worker_id(&job.driver_id)));
+        for job in elsewhere.chain(self.lingering.values()) {
             Self::tell(node, Body::JobStarted(JobStarted { job: Some(job.clone()) }), out);
         }
         for id in self.lingering.keys() {
