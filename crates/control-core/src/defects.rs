@@ -14,6 +14,8 @@ pub struct ActorDefects {
     pub same_life: bool,
     /// ACTOR-3: a worker that was found for an earlier life is taken.
     pub life_ignored: bool,
+    /// ACTOR-3: the end of a constructor counts for the life that is present, whichever it was.
+    pub start_ignored: bool,
     /// ACTOR-4: a dead actor is ended again, with another cause.
     pub dies_again: bool,
     /// ACTOR-4: watchers do not hear of the end.

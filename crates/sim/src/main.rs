@@ -209,8 +209,8 @@ fn find_in_disk(seeds: u64) -> bool {
 fn run_control(options: &Options) -> bool {
     match options.seed {
         _ if options.defects => control::find(options.seeds),
-        Some(seed) => control::run_many(seed, 1),
-        None => control::run_many(options.first, options.seeds),
+        Some(seed) => control::run_many(seed, 1, options.trace),
+        None => control::run_many(options.first, options.seeds, false),
     }
 }
 

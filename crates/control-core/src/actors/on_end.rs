@@ -145,6 +145,9 @@ impl Actors {
         if !entry.spec.name.is_empty() && !self.defects.name_kept {
             self.names.remove(&(entry.spec.namespace.clone(), entry.spec.name.clone()));
         }
+        if entry.spec.detached {
+            self.ended.push(actor);
+        }
         let creator = entry.spec.creator;
         if let Some(children) = self.by_creator.get_mut(&creator) {
             children.remove(&actor);

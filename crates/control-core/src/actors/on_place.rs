@@ -42,7 +42,7 @@ impl Actors {
         let ActorState::Constructing { worker, .. } = entry.state else {
             return;
         };
-        if worker != from || entry.incarnation != incarnation {
+        if (worker != from || entry.incarnation != incarnation) && !self.defects.start_ignored {
             return;
         }
         if !error.is_empty() {

@@ -22,6 +22,9 @@ pub struct Actors {
     pub(crate) dead: VecDeque<ActorId>,
     /// Dead actors that are not remembered any more, until somebody takes note.
     pub(crate) forgotten: Vec<ActorId>,
+    /// Detached actors that have ended, until somebody takes note.
+    #[serde(skip)]
+    pub(crate) ended: Vec<ActorId>,
     /// How many dead actors are remembered: fewer in the simulator.
     #[serde(skip)]
     pub(crate) most_dead: MostDead,
@@ -54,6 +57,11 @@ impl Actors {
     /// Actors that were forgotten since this was asked last.
     pub fn take_forgotten(&mut self) -> Vec<ActorId> {
         std::mem::take(&mut self.forgotten)
+    }
+
+    /// Detached actors that have ended since this was asked last: what they made ends with them.
+    pub fn take_ended(&mut self) -> Vec<ActorId> {
+        std::mem::take(&mut self.ended)
     }
 
     /// The actor that has this name.

@@ -125,6 +125,12 @@ impl Head {
                 Effect::Kill { worker, kind, message } => self.kill(worker, kind, message, out),
             }
         }
+        // PLACE-3, whether anybody watches or not.
+        for actor in self.actors.take_ended() {
+            let mut effects = Vec::new();
+            self.groups.on_actor_dead(actor, &mut effects);
+            self.perform_groups(effects, out);
+        }
         for actor in self.actors.take_forgotten() {
             self.job_of_actor.remove(&actor);
             self.history.forget_actor(actor);
@@ -172,17 +178,11 @@ impl Head {
     }
 
     /// Tells a watcher how an actor is.
-    fn notify_of_actor(&mut self, watcher: WorkerId, actor: ActorId, out: &mut Out) {
+    fn notify_of_actor(&self, watcher: WorkerId, actor: ActorId, out: &mut Out) {
         let Some(entry) = self.actors.get(actor) else {
             return;
         };
-        let is_last_of_detached = entry.is_dead() && entry.spec.detached;
         let update = actor_update(actor, entry);
-        if is_last_of_detached {
-            let mut effects = Vec::new();
-            self.groups.on_actor_dead(actor, &mut effects);
-            self.perform_groups(effects, out);
-        }
         self.reply(watcher, Reply::ActorUpdate(update), out);
     }
 

@@ -1,6 +1,7 @@
 //! Rules that a test takes away, to see that the simulator notices; and what it sees of the head. All defects are off in a program that works.
 
 use crate::head::Head;
+use crate::head::plan::{Answer, Plan};
 use trygon_control_core::{ActorDefects, Actors, GroupDefects, PlacementGroups};
 use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId};
 
@@ -77,6 +78,18 @@ impl Head {
     /// Where the bundles of a group are that may be used.
     pub fn held_bundles(&self, group: PlacementGroupId) -> Vec<(usize, NodeId)> {
         self.plans.get(&group).map(|plan| plan.held().collect()).unwrap_or_default()
+    }
+
+    /// The nodes that are asked for bundles of a group and have not answered.
+    pub fn asked_for(&self, group: PlacementGroupId) -> Vec<NodeId> {
+        let asked = self.plans.get(&group).into_iter().flat_map(|plan| &plan.asked);
+        asked.filter(|(_, answer)| **answer == Answer::Open).map(|(node, _)| *node).collect()
+    }
+
+    /// Whether a node holds, or is to hold, bundles of a group by this attempt.
+    pub fn counts_on(&self, group: PlacementGroupId, node: NodeId, attempt: u32) -> bool {
+        let is_asked = |plan: &Plan| plan.attempt == attempt && plan.asked.contains_key(&node);
+        self.plans.get(&group).is_some_and(|plan| plan.holds(node, attempt) || is_asked(plan))
     }
 
     /// The node that looks for a worker for an actor.

@@ -19,9 +19,7 @@ impl Head {
         out: &mut Out,
     ) {
         let request_id = message.request_id;
-        if message.bundles.is_empty() {
-            // It could never be reserved, and never wait for anything.
-            let error = "a placement group needs at least one bundle".to_owned();
+        if let Some(error) = self.why_not(job, &message) {
             if request_id != 0 {
                 self.reply(
                     from,
@@ -54,6 +52,23 @@ impl Head {
         }
         self.perform_groups(effects, out);
         self.answer_early_group(group, out);
+    }
+
+    /// Why a group is not to be.
+    fn why_not(&self, job: JobId, message: &CreatePlacementGroup) -> Option<String> {
+        if message.bundles.is_empty() {
+            // It could never be reserved, and never wait for anything.
+            return Some("a placement group needs at least one bundle".to_owned());
+        }
+        // PLACE-3: what was asked for before its end comes after it, from another node. Nobody would take the group away.
+        let actor = ActorId::from_bytes(&message.creator_actor).ok().and_then(|actor| self.actors.get(actor));
+        let ends_with = actor.filter(|actor| actor.spec.detached);
+        let is_late = match ends_with {
+            _ if message.detached => false,
+            Some(actor) => actor.is_dead(),
+            None => self.is_over(job),
+        };
+        is_late.then(|| "the job or the actor that creates the placement group has ended".to_owned())
     }
 
     pub(super) fn on_remove_group(&mut self, from: WorkerId, group: PlacementGroupId, out: &mut Out) {

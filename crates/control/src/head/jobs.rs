@@ -76,6 +76,7 @@ impl Head {
         let over: Vec<JobId> = self.lingering.keys().copied().filter(|id| !self.has_detached(*id)).collect();
         for id in over {
             self.lingering.remove(&id);
+            self.end_groups_of(id, out);
             self.forget_code(id);
             let ended = JobEnded { job_id: id.as_bytes().to_vec(), lingers: false };
             self.tell_all(&Body::JobEnded(ended), out);
@@ -92,6 +93,12 @@ impl Head {
         let is_package = call.namespace == ENVIRONMENTS && call.key.starts_with(PACKAGE.as_bytes());
         let is_over = !self.jobs.contains_key(&job) && !self.lingering.contains_key(&job);
         is_package && call.operation == "put" && is_over
+    }
+
+    /// Whether a job ran and is over. One of which a head without memory was not told yet is not.
+    pub(super) fn is_over(&self, job: JobId) -> bool {
+        let was_told = (1..self.next_job).contains(&u32::from_le_bytes(*job.as_bytes()));
+        was_told && !self.jobs.contains_key(&job) && !self.lingering.contains_key(&job)
     }
 
     fn has_detached(&self, job: JobId) -> bool {

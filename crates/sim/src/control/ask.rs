@@ -2,6 +2,7 @@
 
 use crate::control::ids::{actor, group};
 use crate::control::machine::{Asker, cpus};
+use crate::control::script;
 use crate::control::streams::home;
 use crate::control::world::World;
 use trygon_proto::control::{
@@ -43,12 +44,18 @@ impl World {
                 self.ask(asker, Request::RemoveGroup(RemovePlacementGroup { group_id }));
             }
             14..=15 => {
-                let actor_id = self.some_actor().as_bytes().to_vec();
-                self.ask(asker, Request::WatchActor(WatchActor { actor_id }));
+                // Nobody asks twice.
+                let actor = self.some_actor();
+                if self.watch.asked_of_actors.insert((asker.process, actor)) {
+                    self.ask(asker, Request::WatchActor(WatchActor { actor_id: actor.as_bytes().to_vec() }));
+                }
             }
             16..=17 => {
-                let group_id = self.some_group().as_bytes().to_vec();
-                self.ask(asker, Request::WatchGroup(WatchPlacementGroup { group_id }));
+                let group = self.some_group();
+                if self.watch.asked_of_groups.insert((asker.process, group)) {
+                    let group_id = group.as_bytes().to_vec();
+                    self.ask(asker, Request::WatchGroup(WatchPlacementGroup { group_id }));
+                }
             }
             18 => self.put(asker),
             19 => self.start_worker(asker),
@@ -71,7 +78,7 @@ impl World {
             namespace,
             placement_resources: cpus(1),
             lifetime_resources: cpus(1),
-            max_restarts: [-1, 0, 1, 2, -1][self.random.below(5) as usize],
+            max_restarts: if script::is_brittle(self.next.actor) { -1 } else { self.random.below(4) as i64 - 1 },
             get_if_exists: self.random.percent(50),
             detached: self.random.percent(30),
             ..CreateActor::default()

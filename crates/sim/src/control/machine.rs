@@ -59,8 +59,6 @@ pub(super) struct Machine {
     /// Actors that wait for a worker, with their lives and jobs.
     pub(super) queue: VecDeque<(ActorId, u32, [u8; 4])>,
     pub(super) works: BTreeMap<ActorId, Work>,
-    /// Workers that are no use any more, until somebody ends them.
-    pub(super) lost: BTreeSet<WorkerId>,
     pub(super) askers: BTreeMap<WorkerId, Asker>,
     pub(super) jobs: BTreeMap<[u8; 4], StartJob>,
     /// Jobs of which it was told, wherever their drivers are.
@@ -78,7 +76,7 @@ impl Machine {
     }
 
     pub(super) fn free(&self) -> usize {
-        self.cpus.saturating_sub(self.held.len() + self.works.len() + self.lost.len())
+        self.cpus.saturating_sub(self.held.len() + self.works.len())
     }
 
     pub(super) fn next_process(&mut self) -> WorkerId {
@@ -123,7 +121,7 @@ impl Machine {
             self.askers.insert(worker, Asker { process: worker, job, actor: Some(actor) });
             let work = Work { worker, life, is_begun: false, is_over: false, is_running: false };
             if let Some(before) = self.works.insert(actor, work) {
-                self.lost.insert(before.worker);
+                self.end(before.worker, "killed", "its actor has another worker");
             }
             self.say(Body::ActorPlaced(placed(actor, &work)));
         }
@@ -138,7 +136,7 @@ impl Machine {
     pub(super) fn end(&mut self, worker: WorkerId, kind: &str, message: &str) {
         let death = Some(Death { kind: kind.to_owned(), message: message.to_owned(), ..Death::default() });
         let job = self.jobs.iter().find(|(_, job)| job.driver_id == worker.as_bytes()).map(|(id, _)| *id);
-        let was_known = self.askers.remove(&worker).is_some() | self.lost.remove(&worker);
+        let was_known = self.askers.remove(&worker).is_some();
         self.works.retain(|_, work| work.worker != worker);
         if let Some(job) = job {
             self.jobs.remove(&job);
@@ -149,6 +147,13 @@ impl Machine {
         }
     }
 
+    /// A process is gone of which the daemon knows nothing any more.
+    pub(super) fn forget(&mut self, worker: WorkerId) {
+        self.askers.remove(&worker);
+        self.works.retain(|_, work| work.worker != worker);
+        self.questions.forget(worker);
+    }
+
     pub(super) fn registration(&self) -> Body {
         let bundle = |((group, index), (attempt, is_committed)): (&Place, &(u32, bool))| HeldBundle {
             group_id: group.as_bytes().to_vec(),
@@ -157,7 +162,7 @@ impl Machine {
             is_committed: *is_committed,
         };
         let starting = self.works.iter().filter(|(_, work)| !work.is_running);
-        let processes = self.askers.keys().chain(&self.lost).chain(self.drivers.values());
+        let processes = self.askers.keys().chain(self.drivers.values());
         let address = if self.is_alone { String::new() } else { format!("10.0.0.{}:6380", self.place) };
         Body::Register(RegisterNode {
             node_id: node(self.number).as_bytes().to_vec(),

@@ -1,7 +1,7 @@
 //! What must be when everything has come to rest; and what must be at any time among the nodes.
 
 use crate::control::ids::node;
-use crate::control::machine::{Machine, Place};
+use crate::control::machine::{Asker, Machine, Place};
 use crate::control::streams::home;
 use crate::control::watch::News;
 use crate::control::world::World;
@@ -35,6 +35,7 @@ impl World {
         self.check_answers()?;
         self.check_watchers()?;
         self.check_jobs()?;
+        self.check_asked()?;
         self.check_waiting()
     }
 
@@ -66,8 +67,13 @@ impl World {
     fn check_workers(&self) -> Result<(), String> {
         let mut count = 0;
         for (number, machine) in &self.machines {
-            if let Some(lost) = machine.lost.first() {
-                return Err(format!("SEAT-1: worker {lost} of node {number} has no actor and lives"));
+            let is_seated = |asker: &&Asker| {
+                asker
+                    .actor
+                    .is_none_or(|actor| machine.works.get(&actor).is_some_and(|work| work.worker == asker.process))
+            };
+            if let Some(lost) = machine.askers.values().find(|asker| !is_seated(asker)) {
+                return Err(format!("SEAT-1: worker {} of node {number} has no actor and lives", lost.process));
             }
             for (actor, work) in &machine.works {
                 let entry = self.head.actor_table().get(*actor);
@@ -107,8 +113,6 @@ impl World {
             let state = self.head.actor_table().get(*actor).map_or("dead", |entry| entry.state_name());
             let life = self.head.actor_table().get(*actor).map_or(0, |entry| entry.incarnation);
             let is_right = |news: &News| match (state, news.state.as_str()) {
-                // It had not been heard of when somebody asked.
-                (_, "dead") if news.kind == "unknown" => true,
                 ("dead", heard) => heard == "dead",
                 ("alive", heard) => heard == "alive" && news.life == life,
                 _ => true,
@@ -120,7 +124,7 @@ impl World {
         }
         for ((watcher, group), news) in self.watch.of_groups.iter().filter(|((watcher, _), _)| self.lives(*watcher)) {
             let is_gone = self.head.group_table().get(*group).is_none_or(|entry| entry.state == GroupState::Removed);
-            if is_gone && !news.as_ref().is_some_and(|state| matches!(state.as_str(), "REMOVED" | "UNKNOWN")) {
+            if is_gone && !news.as_ref().is_some_and(|state| state == "REMOVED") {
                 return Err(format!("PLACE-2: {watcher} was told {news:?} of {group}, which is removed"));
             }
         }
@@ -135,6 +139,16 @@ impl World {
             return Ok(());
         }
         Err(format!("BACK-1, HEAR-1: jobs {believed:?} run as the head believes, {here:?} do"))
+    }
+
+    /// BACK-2: who was asked for bundles has answered.
+    fn check_asked(&self) -> Result<(), String> {
+        for (group, _) in self.head.group_table().iter() {
+            if let Some(node) = self.head.asked_for(*group).first() {
+                return Err(format!("BACK-2: node {node} has not heard that it is to hold bundles of {group}"));
+            }
+        }
+        Ok(())
     }
 
     fn check_waiting(&self) -> Result<(), String> {

@@ -1,15 +1,22 @@
 //! What happens at random.
 
-use crate::control::ids::{NAMESPACE, actor, group, node, process};
-use crate::control::machine::Asker;
+use crate::control::ids::{NAMESPACE, actor, group, node, number_of, process};
+use crate::control::machine::{Asker, Machine};
 use crate::control::world::World;
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{DrainNode, NodeLeaves};
 
 /// Nodes at a time.
 const MOST_MACHINES: usize = 8;
+/// Nodes of which the head reads little at a time: one in so many.
+const SLOW: u64 = 3;
 /// Actors whose constructors end their processes often: one in so many.
-const BRITTLE: u64 = 5;
+const BRITTLE: u64 = 4;
+
+/// Whether an actor's constructor ends its process often.
+pub(super) fn is_brittle(actor: u64) -> bool {
+    actor.is_multiple_of(BRITTLE)
+}
 
 impl World {
     pub(super) fn step(&mut self) -> Result<(), String> {
@@ -18,14 +25,26 @@ impl World {
         }
         let number = self.any();
         match self.random.below(100) {
-            0..=21 => _ = self.deliver_to_head(number)?,
-            22..=43 => _ = self.deliver_to_node(number)?,
-            44..=50 => self.act(number),
-            51..=56 => self.run_constructors(number),
+            0..=21 if number.is_multiple_of(SLOW) && self.random.percent(75) => {}
+            0..=21 => {
+                for _ in 0..=self.random.below(4) {
+                    self.deliver_to_head(number)?;
+                }
+            }
+            22..=43 => {
+                for _ in 0..=self.random.below(8) {
+                    self.deliver_to_node(number)?;
+                }
+            }
+            44..=50 => self.machines.values_mut().for_each(Machine::act),
+            51..=56 => {
+                self.machines.keys().copied().collect::<Vec<u64>>().into_iter().for_each(|it| self.run_constructors(it))
+            }
             57..=62 => {
                 let delay_us = self.random.below(60_000);
                 self.pass(delay_us)?;
             }
+            63..=83 if self.is_calm && self.random.percent(70) => self.pass(2_000)?,
             63..=83 => self.ask_anything(),
             84..=86 => self.end_any(number),
             _ if self.is_alone => {}
@@ -44,12 +63,6 @@ impl World {
             _ => {}
         }
         Ok(())
-    }
-
-    fn act(&mut self, number: u64) {
-        if let Some(machine) = self.machines.get_mut(&number) {
-            machine.act();
-        }
     }
 
     fn trouble(&mut self, number: u64) -> Result<(), String> {
@@ -100,8 +113,8 @@ impl World {
         };
         let ready: Vec<_> = machine.works.iter().filter(|(_, work)| work.is_begun && !work.is_over).collect();
         for (actor, work) in ready.into_iter().map(|(actor, work)| (*actor, *work)).collect::<Vec<_>>() {
-            let is_brittle = crate::control::ids::number_of(actor.as_bytes()).is_multiple_of(BRITTLE);
-            let dies = !self.is_peace && self.random.percent(if is_brittle { 80 } else { 6 });
+            let often = is_brittle(number_of(actor.as_bytes()));
+            let dies = !self.is_peace && self.random.percent(if often { 85 } else { 6 });
             let fails = !self.is_peace && self.random.percent(3);
             let Some(machine) = self.machines.get_mut(&number) else {
                 return;
@@ -132,6 +145,11 @@ impl World {
         let is_driver = self.machines[&number].jobs.values().any(|job| job.driver_id == asker.process.as_bytes());
         if is_driver && !self.random.percent(25) {
             return;
+        }
+        let is_away = self.machines.get(&number).is_some_and(|machine| machine.stream.is_none());
+        if is_away && !is_driver && self.random.percent(50) {
+            // Nobody says so: it is not there when the node comes back.
+            return self.machines.get_mut(&number).map_or((), |machine| machine.forget(asker.process));
         }
         let kind = if self.random.percent(10) { "user_exit" } else { "exit" };
         if let Some(machine) = self.machines.get_mut(&number) {

@@ -49,6 +49,7 @@ impl World {
             return;
         };
         self.under_way.remove(&stream);
+        self.trace(|| format!("node {} leaves stream {stream}", machine.number));
         if matches!(said.front(), Some(NodeToHead { body: Some(Body::Register(_)), .. })) {
             // The head never heard of the stream.
             return;
@@ -76,18 +77,31 @@ impl World {
     }
 
     fn open(&mut self, number: u64, stream: u64, register: NodeToHead) -> Result<(), String> {
-        let messages = if self.is_peace { 1 << 16 } else { 40 + self.random.below(160) as usize };
+        let messages = if self.is_peace { 1 << 16 } else { self.room() as usize };
         let (link, incoming) = probe_link(messages, 1 << 24, self.planted.link_skips);
         if let Some(machine) = self.machines.get_mut(&number) {
             machine.incoming = Some(incoming);
         }
         self.counts.streams += 1;
+        self.trace(|| format!("node {number} opens stream {stream}"));
         self.links.insert(number, HeadEnd { stream, link });
         self.under_way.insert(stream, VecDeque::new());
         self.opened.insert(number, stream);
         let now_ms = self.now_ms();
         self.presence.opened(node(number), stream, now_ms);
         self.hear(number, register)
+    }
+
+    /// Some nodes are cut off soon when they do not read.
+    fn room(&mut self) -> usize {
+        if self.is_alone {
+            // It is the head's own process.
+            1 << 16
+        } else if self.random.percent(25) {
+            8 + self.random.below(40) as usize
+        } else {
+            100 + self.random.below(600) as usize
+        }
     }
 
     /// STREAM-1: what comes by a stream is heard if it is the one that the node opened last.
@@ -168,6 +182,9 @@ impl World {
         let told = self.under_way.get_mut(&stream).and_then(VecDeque::pop_front);
         if told.as_ref() != Some(&message) {
             return Err(format!("STREAM-2: node {number} was told {told:?} and hears {message:?}"));
+        }
+        if self.planted.is_traced {
+            println!("{:>9.6} node {number} hears {:?}", self.now_us as f64 / 1e6, message.body);
         }
         let answered = message.body.map_or(Ok(None), |body| machine.hear(body))?;
         if let Some((to, reply)) = answered {

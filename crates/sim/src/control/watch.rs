@@ -2,15 +2,16 @@
 
 use crate::control::ids::{actor_id, group_id, worker_id};
 use crate::control::machine::parts;
-use std::collections::BTreeMap;
-use trygon_control::Head;
+use std::collections::{BTreeMap, BTreeSet};
+use trygon_control::{Head, Out};
 use trygon_control_core::ActorState;
 use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
-use trygon_proto::control::ActorUpdate;
+use trygon_proto::control::{ActorStarted, ActorUpdate};
 use trygon_proto::v1::from_process::Request;
 use trygon_proto::v1::head_to_node::Body;
+use trygon_proto::v1::node_to_head::Body as Said;
 use trygon_proto::v1::to_process::Reply;
-use trygon_proto::v1::{ActorPlaced, HeadToNode};
+use trygon_proto::v1::{ActorPlaced, BundlesPrepared, FromProcess, HeadToNode, NodeToHead};
 
 /// ACTOR-6: the rest after the second death in a row in the constructor, and the longest.
 const FIRST_REST_US: u64 = 20_000;
@@ -54,6 +55,10 @@ pub(super) struct Watch {
     pub(super) of_actors: BTreeMap<(WorkerId, ActorId), Option<News>>,
     pub(super) of_groups: BTreeMap<(WorkerId, PlacementGroupId), Option<String>>,
     pub(super) asked: BTreeMap<(WorkerId, u64), Asked>,
+    /// Who has asked of which group, and is not to ask again.
+    pub(super) asked_of_groups: BTreeSet<(WorkerId, PlacementGroupId)>,
+    /// The same of actors.
+    pub(super) asked_of_actors: BTreeSet<(WorkerId, ActorId)>,
 }
 
 impl Watch {
@@ -63,6 +68,7 @@ impl Watch {
             Request::CreateActor(create) => {
                 let actor = actor_id(&create.actor_id);
                 self.of_actors.insert((from, actor), None);
+                self.asked_of_actors.insert((from, actor));
                 if create.request_id > 0 {
                     self.asked.insert((from, create.request_id), Asked::Actor { actor, gets: create.get_if_exists });
                 }
@@ -74,9 +80,14 @@ impl Watch {
             Request::WatchActor(watch) => {
                 self.of_actors.entry((from, actor_id(&watch.actor_id))).or_default();
             }
-            Request::WatchGroup(watch) => _ = self.of_groups.insert((from, group_id(&watch.group_id)), None),
+            Request::WatchGroup(watch) => {
+                self.of_groups.entry((from, group_id(&watch.group_id))).or_default();
+            }
             // Who removes a group is not told.
-            Request::RemoveGroup(remove) => _ = self.of_groups.remove(&(from, group_id(&remove.group_id))),
+            Request::RemoveGroup(remove) => {
+                self.of_groups.remove(&(from, group_id(&remove.group_id)));
+                self.asked_of_groups.insert((from, group_id(&remove.group_id)));
+            }
             _ => {}
         }
     }
@@ -85,13 +96,20 @@ impl Watch {
     pub(super) fn note_reply(&mut self, to: WorkerId, reply: &Reply) -> Result<(), String> {
         match reply {
             Reply::ActorUpdate(update) => {
-                if let Some(news) = self.of_actors.get_mut(&(to, actor_id(&update.actor_id))) {
-                    *news = Some(news_of(update));
+                let (key, news) = ((to, actor_id(&update.actor_id)), news_of(update));
+                if news.kind == "unknown" {
+                    // It had not been heard of when somebody asked, which is told once.
+                    self.of_actors.remove(&key);
+                } else if let Some(last) = self.of_actors.get_mut(&key) {
+                    *last = Some(news);
                 }
             }
             Reply::GroupUpdate(update) => {
-                if let Some(news) = self.of_groups.get_mut(&(to, group_id(&update.group_id))) {
-                    *news = Some(update.state.clone());
+                let key = (to, group_id(&update.group_id));
+                if update.state == "UNKNOWN" {
+                    self.of_groups.remove(&key);
+                } else if let Some(last) = self.of_groups.get_mut(&key) {
+                    *last = Some(update.state.clone());
                 }
             }
             Reply::CreateActor(reply) => {
@@ -132,6 +150,22 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// ACTOR-3: a constructor's end is that of its own life. Called before the event is looked at.
+    pub(super) fn check_started(&self, head: &Head, message: &NodeToHead) -> Result<(), String> {
+        let Some((from, started)) = started_in(message) else {
+            return Ok(());
+        };
+        let actor = actor_id(&started.actor_id);
+        let was_constructing = self.beginnings.get(&actor).is_some_and(|known| known.is_constructing);
+        let entry = head.actor_table().get(actor).filter(|_| was_constructing);
+        match entry.map(|entry| (&entry.state, entry.incarnation)) {
+            Some((ActorState::Alive { worker }, life)) if (*worker, life) != (from, started.incarnation) => {
+                Err(format!("ACTOR-3: the constructor of life {} of {actor} began life {life}", started.incarnation))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes which lives ended in their constructors.
@@ -225,6 +259,31 @@ impl Watch {
         }
         let first = self.ended.entry(actor).or_insert_with(|| cause.clone());
         if *first == cause { Ok(()) } else { Err(format!("ACTOR-4: {actor} died of {first:?} and of {cause:?}")) }
+    }
+}
+
+/// GROUP-5: an answer to an attempt that is over is answered with a return.
+pub(super) fn check_late(head: &Head, from: NodeId, prepared: &BundlesPrepared, out: &Out) -> Result<(), String> {
+    let (group, attempt) = (group_id(&prepared.group_id), prepared.attempt);
+    let is_return = |(to, message): &(NodeId, HeadToNode)| match &message.body {
+        Some(Body::ReleaseGroup(release)) => {
+            *to == from && release.group_id == prepared.group_id && [0, attempt].contains(&release.attempt)
+        }
+        _ => false,
+    };
+    if head.counts_on(group, from, attempt) || !head.members().contains(&from) || out.iter().any(is_return) {
+        return Ok(());
+    }
+    Err(format!("GROUP-5: node {from} may keep bundles of {group} by attempt {attempt}, which is over"))
+}
+
+/// The process and the constructor whose end a message tells.
+fn started_in(message: &NodeToHead) -> Option<(WorkerId, &ActorStarted)> {
+    match &message.body {
+        Some(Said::FromProcess(FromProcess {
+            worker_id: from, request: Some(Request::ActorStarted(started)), ..
+        })) => Some((worker_id(from), started)),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::control::ids::{node, number_of};
 use crate::control::machine::Machine;
 use crate::control::planted::{Counts, PlantedInControl};
 use crate::control::streams::{HeadEnd, OldStream};
-use crate::control::watch::Watch;
+use crate::control::watch::{self, Watch};
 use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_control::{Head, Out};
@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) watch: Watch,
     pub(super) next: Next,
     pub(super) is_alone: bool,
+    /// Little is asked for, and much becomes of it.
+    pub(super) is_calm: bool,
     /// Nothing more goes wrong.
     pub(super) is_peace: bool,
     pub(super) counts: Counts,
@@ -61,7 +63,7 @@ pub(super) struct Next {
 impl World {
     pub(super) fn new(seed: u64, planted: PlantedInControl) -> Self {
         let mut random = Random::new(seed);
-        let is_alone = random.percent(10);
+        let (is_alone, is_calm) = (random.percent(10), random.percent(40));
         let count = if is_alone { 1 } else { 2 + random.below(4) };
         let mut world = Self {
             random,
@@ -78,6 +80,7 @@ impl World {
             watch: Watch::default(),
             next: Next::default(),
             is_alone,
+            is_calm,
             is_peace: false,
             counts: Counts::default(),
         };
@@ -131,25 +134,40 @@ impl World {
         self.now_us += 10;
         self.counts.events += 1;
         let (of, said) = (message.number, placed_in(&message));
+        let prepared = match &message.body {
+            Some(Body::BundlesPrepared(prepared)) if prepared.ok => Some(prepared.clone()),
+            _ => None,
+        };
+        self.trace(|| format!("node {number} says {:?}", message.body));
         let mut out = Out::new();
-        self.head.apply(self.now_us, node(number), message, &mut out);
+        self.head.apply(self.now_us, node(number), message.clone(), &mut out);
+        self.watch.check_started(&self.head, &message)?;
         if of > 0 {
             let heard = head_to_node::Body::Heard(Heard { number: of });
             out.push((node(number), HeadToNode { body: Some(heard) }));
         }
         self.watch.check_placed(&self.head, &said)?;
+        if let Some(prepared) = prepared {
+            watch::check_late(&self.head, node(number), &prepared, &out)?;
+        }
         self.after(out)
     }
 
     /// The head checks itself, and what it says is watched and sent.
     pub(super) fn after(&mut self, out: Out) -> Result<(), String> {
-        self.head.sanity_check()?;
         self.watch.look(&self.head, self.now_us);
-        for (to, message) in out {
-            self.watch.observe(&self.head, self.now_us, to, &message)?;
-            self.tell(number_of(to.as_bytes()), message);
+        for (to, message) in &out {
+            self.watch.observe(&self.head, self.now_us, *to, message)?;
         }
+        self.head.sanity_check()?;
+        out.into_iter().for_each(|(to, message)| self.tell(number_of(to.as_bytes()), message));
         Ok(())
+    }
+
+    pub(super) fn trace(&self, line: impl FnOnce() -> String) {
+        if self.planted.is_traced {
+            println!("{:>9.6} {}", self.now_us as f64 / 1e6, line());
+        }
     }
 
     /// Time passes: nodes renew their leases, and the head does what is due.
