@@ -15,6 +15,7 @@
 
 mod connection;
 mod engine;
+mod full;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod head;
@@ -34,6 +35,8 @@ pub mod storage;
 mod streams;
 mod translate;
 
+#[doc(hidden)]
+pub use full::{FullDefects, sort_out};
 #[doc(hidden)]
 pub use head::HeadDefects;
 pub use head::{Head, Out};

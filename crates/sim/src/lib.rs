@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod cancel;
+pub mod carry;
 mod checks;
 pub mod control;
 mod crashes;
@@ -39,7 +40,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use crashes::{Crashes, PlantedInDisk, crashes};
+pub use crashes::{Crashes, PlantedInDisk, crashes, find_in_disk};
 pub use defects::{DEFECTS, Defects, Planted};
 pub use run::{Outcome, run};
 pub use workload::{WORKLOADS, Workload, workload};

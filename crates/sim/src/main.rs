@@ -4,14 +4,15 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 use trygon_sim::scale::Size;
-use trygon_sim::{Counts, DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, run, workload};
-use trygon_sim::{control, partitions};
+use trygon_sim::{Counts, DEFECTS, Defects, PlantedInDisk, WORKLOADS, Workload, crashes, find_in_disk, run, workload};
+use trygon_sim::{carry, control, partitions};
 
 const USAGE: &str = "usage: trygon-sim [--seeds N] [--first SEED] [--workload NAME]
        trygon-sim --seed S --workload NAME [--trace]
        trygon-sim --defects [--seeds N]
        trygon-sim --workload head [--seeds N] [--first SEED] [--defects]
        trygon-sim --workload partitions [--seeds N] [--first SEED]
+       trygon-sim --workload carry [--seeds N] [--first SEED] [--defects]
        trygon-sim --workload control [--seeds N] [--first SEED] [--seed S] [--defects]
        trygon-sim --workload scale [--nodes N] [--actors N] [--groups N] [--tasks N]";
 
@@ -27,6 +28,7 @@ struct Options {
     head: bool,
     partitions: bool,
     control: bool,
+    carry: bool,
 }
 
 fn parse() -> Option<Options> {
@@ -47,6 +49,7 @@ fn parse() -> Option<Options> {
                 "head" => options.head = true,
                 "partitions" => options.partitions = true,
                 "control" => options.control = true,
+                "carry" => options.carry = true,
                 name => options.workload = Some(workload(name)?),
             },
             "--trace" => options.trace = true,
@@ -61,7 +64,7 @@ fn parse() -> Option<Options> {
 fn main() -> ExitCode {
     let Some(options) = parse() else {
         let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions, control", names.join(", "));
+        eprintln!("{USAGE}\nworkloads: {}, scale, head, partitions, control, carry", names.join(", "));
         return ExitCode::from(2);
     };
     let passed = if let Some(size) = options.scale {
@@ -70,6 +73,8 @@ fn main() -> ExitCode {
         if options.defects { find_in_disk(options.seeds) } else { crash_many(options.first, options.seeds) }
     } else if options.partitions {
         run_partitions(options.first, options.seeds)
+    } else if options.carry {
+        if options.defects { carry::find(options.seeds) } else { carry::run_many(options.first, options.seeds) }
     } else if options.control {
         run_control(&options)
     } else if options.defects {
@@ -77,6 +82,7 @@ fn main() -> ExitCode {
             & find_partition_defects(options.seeds)
             & find_in_disk(options.seeds)
             & control::find(options.seeds)
+            & carry::find(options.seeds)
     } else if let Some(seed) = options.seed {
         run_one(seed, options.workload.unwrap_or(&WORKLOADS[0]), options.trace)
     } else {
@@ -181,29 +187,6 @@ fn crash_many(first: u64, seeds: u64) -> bool {
         "{seeds} seeds of head, {events} events, {count} crashes with replay, {refused} batches refused by a full disk, {failed} failed"
     );
     failed == 0
-}
-
-fn find_in_disk(seeds: u64) -> bool {
-    let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
-    let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
-    let silent = PlantedInDisk { full_is_silent: true, ..PlantedInDisk::default() };
-    let planted = [
-        ("JOURNAL-1", "an effect before its event is on disk", early),
-        ("JOURNAL-2", "a snapshot that is old", old),
-        ("JOURNAL-3", "a full disk says that it kept", silent),
-    ];
-    let mut all = true;
-    for (label, name, planted) in planted {
-        let found = (0..seeds).find_map(|seed| crashes(seed, 3, planted).failure.map(|failure| (seed + 1, failure)));
-        match found {
-            Some((count, failure)) => println!("{label:<9} {name:<42} found after {count:>3} seeds of head: {failure}"),
-            None => {
-                all = false;
-                println!("{label:<9} {name:<42} NOT FOUND in {seeds} seeds of head");
-            }
-        }
-    }
-    all
 }
 
 fn run_control(options: &Options) -> bool {

@@ -190,6 +190,13 @@ impl PlacementGroups {
 
     /// Says which law is broken, if one is.
     pub fn sanity_check(&self) -> Result<(), String> {
+        let removed = self.groups.values().filter(|group| group.state == GroupState::Removed).count();
+        if removed != self.removed.len() {
+            return Err(format!("PLACE-2: {removed} groups are removed, {} are listed", self.removed.len()));
+        }
+        if removed > self.most_removed.0 {
+            return Err(format!("RECORD-1: {removed} removed groups are remembered"));
+        }
         for ((namespace, name), id) in &self.names {
             let named = self.groups.get(id).is_some_and(|group| {
                 group.state != GroupState::Removed && group.spec.name == *name && group.spec.namespace == *namespace
@@ -210,13 +217,6 @@ impl PlacementGroups {
         };
         if self.groups.iter().any(|(id, group)| !group.watchers.iter().all(|watcher| is_known(id, watcher))) {
             return Err("PLACE-2: a watcher is not known as such".to_owned());
-        }
-        let removed = self.groups.values().filter(|group| group.state == GroupState::Removed).count();
-        if removed != self.removed.len() {
-            return Err(format!("PLACE-2: {removed} groups are removed, {} are listed", self.removed.len()));
-        }
-        if removed > self.most_removed.0 {
-            return Err(format!("RECORD-1: {removed} removed groups are remembered"));
         }
         Ok(())
     }

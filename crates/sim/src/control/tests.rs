@@ -14,7 +14,7 @@ fn seeds_hold_and_reproduce() {
 #[test]
 fn planted_defects_are_found() {
     for planted in DEFECTS {
-        let found = (0..200).find_map(|seed| run(seed, planted.defects()).err());
+        let found = (0..300).find_map(|seed| run(seed, planted.defects()).err());
         let names_it = found.as_ref().is_some_and(|broken| broken.contains(planted.label));
         assert!(names_it, "{} {}: {found:?}", planted.label, planted.name);
     }

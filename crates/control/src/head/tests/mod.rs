@@ -6,8 +6,6 @@ mod groups;
 mod incarnations;
 mod nodes;
 mod queries;
-mod random;
-mod random_world;
 mod shipped;
 
 use crate::head::{Head, Out};
