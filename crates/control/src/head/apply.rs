@@ -89,7 +89,7 @@ impl Head {
             return true;
         }
         // It was refused for want of room, which its node did not hear: there may be room now.
-        if wants_answer && !entry.answers.contains_key(&number) {
+        if wants_answer && number > done && !entry.answers.contains_key(&number) {
             return true;
         }
         out.extend(

@@ -2,6 +2,7 @@
 
 mod actors;
 mod back;
+mod endings;
 mod groups;
 mod incarnations;
 mod nodes;
