@@ -29,13 +29,13 @@ impl World {
         self.check_used()?;
         self.head.sanity_check()?;
         if !self.is_alone {
+            self.check_asked()?;
             self.check_bundles()?;
         }
         self.check_workers()?;
         self.check_answers()?;
         self.check_watchers()?;
         self.check_jobs()?;
-        self.check_asked()?;
         self.check_waiting()
     }
 
