@@ -35,3 +35,7 @@ pub use message::{Incoming, Outgoing};
 pub use network::Network;
 pub use object_streams::ObjectStreams;
 pub use options::{JoinDesk, LeaseDesk, Limits, Options};
+#[doc(hidden)]
+pub use outflow::{Keeping, OutOfStep, Outflow, OutflowDefects, OutflowStream};
+#[doc(hidden)]
+pub use sessions::{Begin, SessionDefects, Sessions};

@@ -95,8 +95,9 @@ impl Runner {
             self.outflow.begin_session();
             let ended = self.session().await;
             self.outflow.pause();
-            if let Err(reason) = ended {
-                self.outflow.clear();
+            if let Err(reason) = ended
+                && self.outflow.give_up()
+            {
                 self.shared.report_unreachable(self.node, reason);
             }
         }

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 /// What happens to a message that a connection took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keeping {
+pub enum Keeping {
     /// Kept until it is acknowledged.
     UntilAcknowledged,
     /// Forgotten at once.
@@ -24,7 +24,7 @@ pub(crate) enum Keeping {
 
 /// The other side claims to have what was never sent, or to lack what it already acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OutOfStep;
+pub struct OutOfStep;
 
 #[derive(Debug)]
 struct State {
@@ -42,16 +42,36 @@ struct State {
     /// Whether the stream ends when everything was taken.
     is_closing: bool,
     waker: Option<Waker>,
+    defects: OutflowDefects,
+}
+
+/// Planted defects, for the simulator: each breaks one rule. All are off in a program that works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutflowDefects {
+    /// CARRY-1: what a broken connection took is not sent again.
+    pub taken_is_sent: bool,
+    /// CARRY-1: a message is let go when a connection takes it.
+    pub let_go_early: bool,
+    /// CARRY-1: what is left of a broken connection takes messages.
+    pub stale_takes: bool,
+    /// CARRY-2: nobody is told what is dropped.
+    pub drops_silently: bool,
 }
 
 /// The queue, shared by the task that runs the link and the stream that a connection reads.
 #[derive(Debug, Clone)]
-pub(crate) struct Outflow {
+pub struct Outflow {
     state: Arc<Mutex<State>>,
 }
 
 impl Outflow {
-    pub(crate) fn new(keeping: Keeping) -> Self {
+    /// An empty queue that no connection may read yet.
+    pub fn new(keeping: Keeping) -> Self {
+        Self::with_defects(keeping, OutflowDefects::default())
+    }
+
+    /// With planted defects.
+    pub fn with_defects(keeping: Keeping, defects: OutflowDefects) -> Self {
         let state = State {
             keeping,
             queue: VecDeque::new(),
@@ -62,12 +82,13 @@ impl Outflow {
             connection: 0,
             is_closing: false,
             waker: None,
+            defects,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Adds a message and says how many bytes wait now.
-    pub(crate) fn push(&self, message: Bytes) -> usize {
+    pub fn push(&self, message: Bytes) -> usize {
         let mut state = self.state.lock();
         state.queued_bytes += message.len();
         state.queue.push_back(message);
@@ -76,7 +97,7 @@ impl Outflow {
     }
 
     /// Puts a message in the place of all that wait: what they say is in it, or said again behind it.
-    pub(crate) fn begin_with(&self, message: Bytes) {
+    pub fn begin_with(&self, message: Bytes) {
         let mut state = self.state.lock();
         debug_assert_eq!(state.taken, 0, "what was taken stands before the first");
         state.queue.clear();
@@ -86,37 +107,37 @@ impl Outflow {
     }
 
     /// Lets the connection take what waits, going on behind the `received` first messages of the session.
-    pub(crate) fn open_behind(&self, received: u64) -> Result<(), OutOfStep> {
+    pub fn open_behind(&self, received: u64) -> Result<(), OutOfStep> {
         self.acknowledge(received)?;
         self.open();
         Ok(())
     }
 
     /// Lets the connection take what waits, from the first.
-    pub(crate) fn open(&self) {
+    pub fn open(&self) {
         let mut state = self.state.lock();
-        state.taken = 0;
+        state.forget_taken();
         state.is_open = true;
         state.wake();
     }
 
     /// The connection is gone: nothing is taken until the next one opens the queue.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         let mut state = self.state.lock();
         state.is_open = false;
         state.is_closing = false;
-        state.taken = 0;
+        state.forget_taken();
         state.connection += 1;
         state.wake();
     }
 
     /// What the next connection reads. It yields nothing before the queue is opened, nor after it was paused.
-    pub(crate) fn stream(&self) -> OutflowStream {
+    pub fn stream(&self) -> OutflowStream {
         OutflowStream { outflow: self.clone(), connection: self.state.lock().connection }
     }
 
     /// The other side has the `received` first messages of the session.
-    pub(crate) fn acknowledge(&self, received: u64) -> Result<(), OutOfStep> {
+    pub fn acknowledge(&self, received: u64) -> Result<(), OutOfStep> {
         let mut state = self.state.lock();
         let Some(count) = received.checked_sub(state.acknowledged).and_then(|count| usize::try_from(count).ok()) else {
             return Err(OutOfStep);
@@ -132,21 +153,27 @@ impl Outflow {
     }
 
     /// Ends the stream once everything was taken.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         let mut state = self.state.lock();
         state.is_closing = true;
         state.wake();
     }
 
     /// Begins a new session with what waits.
-    pub(crate) fn begin_session(&self) {
+    pub fn begin_session(&self) {
         let mut state = self.state.lock();
         state.taken = 0;
         state.acknowledged = 0;
     }
 
+    /// CARRY-2: the session is given up, and everything that waits is dropped. True: that is to be told.
+    pub fn give_up(&self) -> bool {
+        self.clear();
+        !self.state.lock().defects.drops_silently
+    }
+
     /// Drops everything that waits.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         let mut state = self.state.lock();
         state.queue.clear();
         state.queued_bytes = 0;
@@ -154,28 +181,28 @@ impl Outflow {
     }
 
     /// Whether the present connection may take messages.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.state.lock().is_open
     }
 
     /// Whether the link is about to end.
-    pub(crate) fn is_closing(&self) -> bool {
+    pub fn is_closing(&self) -> bool {
         self.state.lock().is_closing
     }
 
     /// How many messages of this session were acknowledged.
-    pub(crate) fn acknowledged(&self) -> u64 {
+    pub fn acknowledged(&self) -> u64 {
         self.state.lock().acknowledged
     }
 
     /// Whether nothing waits and nothing is unacknowledged.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.state.lock().queue.is_empty()
     }
 
     fn poll_message(&self, connection: u64, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let mut state = self.state.lock();
-        if state.connection != connection {
+        if state.connection != connection && !state.defects.stale_takes {
             // Not the end: the other side would take it for a farewell.
             return Poll::Pending;
         }
@@ -184,12 +211,14 @@ impl Outflow {
             return Poll::Pending;
         }
         let message = match state.keeping {
+            Keeping::UntilAcknowledged if state.defects.let_go_early => state.queue.pop_front(),
             Keeping::UntilAcknowledged => state.queue.get(state.taken).cloned(),
             Keeping::UntilTaken => state.queue.pop_front(),
         };
         match message {
             Some(message) => {
                 match state.keeping {
+                    Keeping::UntilAcknowledged if state.defects.let_go_early => {}
                     Keeping::UntilAcknowledged => state.taken += 1,
                     Keeping::UntilTaken => state.queued_bytes -= message.len(),
                 }
@@ -205,6 +234,13 @@ impl Outflow {
 }
 
 impl State {
+    /// The next connection takes everything that is not acknowledged.
+    fn forget_taken(&mut self) {
+        if !self.defects.taken_is_sent {
+            self.taken = 0;
+        }
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -214,7 +250,7 @@ impl State {
 
 /// What one connection reads of an [`Outflow`].
 #[derive(Debug)]
-pub(crate) struct OutflowStream {
+pub struct OutflowStream {
     outflow: Outflow,
     connection: u64,
 }

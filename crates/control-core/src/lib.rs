@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod actors;
+mod defects;
 mod functions;
 mod key_values;
 mod placement_groups;
@@ -26,6 +27,8 @@ mod presence;
 mod task_events;
 
 pub use actors::{Actor, ActorSpec, ActorState, Actors, Created, Death, Effect};
+#[doc(hidden)]
+pub use defects::{ActorDefects, GroupDefects};
 pub use functions::Functions;
 pub use key_values::{KeyValueAnswer, KeyValues};
 pub use placement_groups::{Group, GroupCreated, GroupEffect, GroupSpec, GroupState, PlacementGroups, Strategy};

@@ -40,6 +40,15 @@ impl Default for LeaseTerms {
 pub struct PresenceDefects {
     /// NODE-2: a node without a stream is given up after the margin, whatever its lease.
     pub is_hasty: bool,
+    /// STREAM-1: what comes by an older stream is heard.
+    pub any_stream: bool,
+    /// STREAM-3: a node that said farewell is waited for.
+    pub farewell_forgotten: bool,
+}
+
+impl PresenceDefects {
+    /// None.
+    pub const NONE: Self = Self { is_hasty: false, any_stream: false, farewell_forgotten: false };
 }
 
 /// The nodes that are here or were here a moment ago.
@@ -119,7 +128,9 @@ impl Presence {
 
     /// Whether what comes by this stream is heard.
     pub fn is_current(&self, node: NodeId, stream: u64) -> bool {
-        self.nodes.get(&node).is_some_and(|counted| counted.stream == Some(stream))
+        self.nodes.get(&node).is_some_and(|counted| {
+            counted.stream == Some(stream) || (self.defects.any_stream && counted.stream.is_some())
+        })
     }
 
     /// A stream ended. True: it was the node's current one. The node has its lease.
@@ -146,7 +157,9 @@ impl Presence {
 
     /// STREAM-3: a node said farewell: nothing runs on it any more, and it is not waited for.
     pub fn left(&mut self, node: NodeId) {
-        self.nodes.remove(&node);
+        if !self.defects.farewell_forgotten {
+            self.nodes.remove(&node);
+        }
         self.refuse(node);
     }
 

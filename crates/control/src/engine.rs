@@ -2,10 +2,11 @@
 //!
 //! It may block on the disk, which is why it is a thread; what comes meanwhile waits and is kept with one write.
 
+use crate::full::{FullDefects, sort_out};
 use crate::journal::Journal;
 use crate::lease_book::LeaseBook;
 use crate::link::Link;
-use crate::machine::{Keep, Machine, Refusal};
+use crate::machine::Machine;
 use crate::storage::StorageError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -275,22 +276,8 @@ impl<M: Machine> Engine<M> {
         }
         let told = self.full.map_or(0, |full| full.told);
         let (now_us, mut out) = (self.now_us(), std::mem::take(&mut self.out));
-        let new = self.batch.split_off(told.min(self.batch.len()));
-        for (node, event) in new {
-            if M::keep(&event) == Keep::Never {
-                self.journal.answer(now_us, node, event, &mut out);
-                continue;
-            }
-            match M::refuse(&event, &text) {
-                Refusal::Instead(answer) => {
-                    out.push((node, answer));
-                    continue;
-                }
-                Refusal::Meanwhile(notice) => out.push((node, notice)),
-                Refusal::Waits => {}
-            }
-            self.batch.push((node, event));
-        }
+        let batch = (&mut self.batch, told);
+        sort_out(&mut self.journal, now_us, batch, &text, &mut out, FullDefects::default());
         self.rooms.truncate(self.batch.len());
         self.send(&mut out);
         self.out = out;

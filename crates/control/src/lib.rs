@@ -15,6 +15,7 @@
 
 mod connection;
 mod engine;
+mod full;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod head;
@@ -29,15 +30,23 @@ mod machine_of_head;
 mod options;
 mod parent;
 mod process;
+mod questions;
 pub mod storage;
 mod streams;
 mod translate;
 
+#[doc(hidden)]
+pub use full::{FullDefects, sort_out};
+#[doc(hidden)]
+pub use head::HeadDefects;
 pub use head::{Head, Out};
+#[doc(hidden)]
+pub use link::probe::{ProbedLink, ProbedStream, Taken, probe_link};
 pub use machine::{Keep, Machine, Refusal, State};
 pub use options::{ControlCertificate, ControlOptions};
 pub use parent::{ControlSocket, Failed, Ready, Report};
 pub use process::run;
+pub use questions::Questions;
 pub use translate::{
     actor_id, actor_spec, amounts, death_from_wire, death_to_wire, group_id, group_spec, resource_set, worker_id,
 };

@@ -2,6 +2,7 @@
 //!
 //! A node that does not read is cut off, so that it costs the others nothing; it comes back and registers (STREAM-2).
 
+pub(crate) mod probe;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,8 @@ pub(crate) struct Link<O> {
     sender: mpsc::Sender<O>,
     shared: Arc<Shared>,
     limits: LinkLimits,
+    /// A planted defect (STREAM-2): what there is no room for is left out.
+    skips: bool,
     /// Dropped with the link: whoever reads from the node hears of the end by this.
     _end: watch::Sender<()>,
 }
@@ -70,7 +73,12 @@ impl<O: prost::Message> Link<O> {
         let (end, heard) = watch::channel(());
         let shared = Arc::new(Shared::default());
         let outgoing = Outgoing { receiver, shared: shared.clone() };
-        (Self { sender, shared, limits, _end: end }, outgoing, LinkEnd(heard))
+        (Self { sender, shared, limits, skips: false, _end: end }, outgoing, LinkEnd(heard))
+    }
+
+    /// With a planted defect.
+    pub(crate) fn skipping(self) -> Self {
+        Self { skips: true, ..self }
     }
 
     /// Adds a message. False: too much waits or the stream is gone, and the link is to be dropped.
@@ -80,6 +88,9 @@ impl<O: prost::Message> Link<O> {
         // One message may be as large as it wants: what is bounded is what waits behind it.
         let has_room = queued_bytes <= self.limits.size_bytes || queued_bytes == size_bytes;
         if has_room && self.sender.try_send(message).is_ok() {
+            return true;
+        }
+        if self.skips {
             return true;
         }
         self.end(Status::resource_exhausted(

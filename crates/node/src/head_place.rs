@@ -1,8 +1,7 @@
 //! Where the head of this node is.
 
-use crate::questions::Questions;
 use std::collections::VecDeque;
-use trygon_control::Head;
+use trygon_control::{Head, Questions};
 use trygon_ids::WorkerId;
 use trygon_proto::v1::HeadToNode;
 use trygon_proto::v1::to_process::Reply;

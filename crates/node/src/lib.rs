@@ -36,7 +36,6 @@ mod perform;
 mod placed;
 mod poller;
 mod process;
-mod questions;
 mod recorder;
 mod run_loop;
 mod service;

@@ -158,8 +158,12 @@ impl Service {
         lifetime: ResourceSet,
     ) {
         self.placing.remove(&actor);
-        self.placed.insert(actor, Placed { worker, incarnation, devices: devices(held), lifetime });
+        let before = self.placed.insert(actor, Placed { worker, incarnation, devices: devices(held), lifetime });
         self.say_placed(actor, incarnation, worker);
+        // SEAT-1: the head may not hear of the one that was found for an earlier life: what a registration names is one for each actor.
+        if let Some(before) = before.filter(|before| before.worker != worker) {
+            self.kill_worker(before.worker, "killed", "its actor was given another worker before it began".to_owned());
+        }
     }
 
     fn on_start_actor(&mut self, message: StartActor) {

@@ -7,12 +7,19 @@
 //! - **JOURNAL-3** while the disk is full nothing that had to be kept changes anything or is told; with room again it goes on.
 //! - the head's own laws, after every event.
 
+mod full;
+mod planted;
+
+#[cfg(test)]
+pub(crate) use planted::DEFECTS as DEFECTS_IN_DISK;
+pub use planted::find_in_disk;
+
 use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use trygon_control::Head;
 use trygon_control::journal::{Journal, Limits};
 use trygon_control::storage::{Large, Loaded, MemoryStorage, Record, Storage, StorageError};
+use trygon_control::{FullDefects, Head};
 use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
 use trygon_proto::control::{
     ActorStarted, Bundle, CreateActor, CreatePlacementGroup, Death, FunctionPut, KeyValueRequest, KillActor,
@@ -36,6 +43,8 @@ pub struct PlantedInDisk {
     pub full_is_silent: bool,
     /// A snapshot forgets the last event that it is to hold.
     pub snapshot_is_old: bool,
+    /// FULL-1: what the head does with what a full disk refuses.
+    pub full: FullDefects,
 }
 
 /// What one seed came to.
@@ -145,6 +154,7 @@ struct World {
     events: u64,
     crashes: u64,
     refused: u64,
+    full: FullDefects,
 }
 
 fn node_id(number: u64) -> NodeId {
@@ -193,6 +203,7 @@ impl World {
             events: 0,
             crashes: 0,
             refused: 0,
+            full: planted.full,
         }
     }
 
@@ -258,8 +269,9 @@ impl World {
             }
             self.disk.with(|kept| kept.is_full = false).map_err(|error| error.to_string())?;
         }
-        if let Err(StorageError::Full { .. }) = tried {
-            // There is room again: the same is tried once more, and the head may have crashed meanwhile.
+        if let Err(error @ StorageError::Full { .. }) = &tried {
+            self.sort_out(&mut batch, &mut out, &error.to_string())?;
+            // There is room again: the rest is tried once more.
             self.journal()?.commit(now_us, &mut batch, &mut out).map_err(|error| error.to_string())?;
         } else {
             tried.map_err(|error| error.to_string())?;
@@ -302,11 +314,13 @@ impl World {
                 self.answers.push((node, Body::BundlesPrepared(prepared)));
             }
             Some(ToNode::ToProcess(message)) => match message.reply {
-                Some(Reply::CreateActor(reply)) if reply.error.is_empty() => {
+                Some(Reply::CreateActor(reply)) if reply.error.is_empty() && reply.out_of_disk.is_empty() => {
                     _ = self.told_actors.insert(reply.request_id)
                 }
                 // The value is the number of the question.
-                Some(Reply::KeyValue(reply)) => _ = self.told_keys.insert(reply.request_id, reply.request_id),
+                Some(Reply::KeyValue(reply)) if reply.out_of_disk.is_empty() => {
+                    _ = self.told_keys.insert(reply.request_id, reply.request_id)
+                }
                 _ => {}
             },
             _ => {}

@@ -11,7 +11,9 @@
 pub mod brains;
 mod budget;
 mod cancel;
+pub mod carry;
 mod checks;
+pub mod control;
 mod crashes;
 mod daemon;
 mod daemon_state;
@@ -47,7 +49,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use crashes::{Crashes, PlantedInDisk, crashes};
+pub use crashes::{Crashes, PlantedInDisk, crashes, find_in_disk};
 pub use defects::{DEFECTS, Defects, Planted};
 pub use planted::OWNER_DEFECTS;
 pub use run::{Outcome, run};

@@ -42,7 +42,9 @@ const WORLDS: &[World] = &[
     },
     World {
         names: &["store", "spill", "pulls", "spread"],
-        run: |name, first, seeds, _| storage::workload(name).is_some_and(|one| storage::run_many(&[*one], first, seeds)),
+        run: |name, first, seeds, _| {
+            storage::workload(name).is_some_and(|one| storage::run_many(&[*one], first, seeds))
+        },
         find: storage::find_defects,
     },
 ];

@@ -113,10 +113,9 @@ fn a_head_that_crashes_is_what_it_was() {
 
 #[test]
 fn a_disk_that_does_not_keep_its_word_is_found() {
-    let early = PlantedInDisk { acknowledges_early: true, ..PlantedInDisk::default() };
-    let old = PlantedInDisk { snapshot_is_old: true, ..PlantedInDisk::default() };
-    let silent = PlantedInDisk { full_is_silent: true, ..PlantedInDisk::default() };
-    for planted in [early, old, silent] {
-        assert!((0..20).any(|seed| crashes(seed, 3, planted).failure.is_some()), "{planted:?}");
+    for (label, name, plant) in crate::crashes::DEFECTS_IN_DISK {
+        let mut planted = PlantedInDisk::default();
+        plant(&mut planted);
+        assert!((0..20).any(|seed| crashes(seed, 3, planted).failure.is_some()), "{label}: {name}");
     }
 }

@@ -142,8 +142,9 @@ impl Actor {
     }
 
     /// Whether another life is allowed.
-    pub(crate) fn may_restart(&self) -> bool {
-        !self.out_of_scope && (self.spec.max_restarts < 0 || i64::from(self.restarts()) < self.spec.max_restarts)
+    pub(crate) fn may_restart(&self, one_more: bool) -> bool {
+        let limit = self.spec.max_restarts;
+        !self.out_of_scope && (limit < 0 || i64::from(self.restarts()) < limit + i64::from(one_more))
     }
 
     /// Restarts that count.

@@ -23,7 +23,7 @@ impl Actors {
         }
         if !spec.name.is_empty() {
             let key = (spec.namespace.clone(), spec.name.clone());
-            if let Some(taken) = self.names.get(&key) {
+            if let Some(taken) = self.names.get(&key).filter(|_| !self.defects.name_shared) {
                 return Created::NameTaken(*taken);
             }
             self.names.insert(key, spec.actor);

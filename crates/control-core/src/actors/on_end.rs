@@ -1,7 +1,6 @@
 //! Actors end: killed, out of scope, crashed, or with their creator.
 
 use crate::actors::rests::rest_us;
-use crate::actors::table::MAX_DEAD;
 use crate::actors::{Actor, ActorState, Actors, Death, Effect};
 use trygon_ids::{ActorId, WorkerId};
 
@@ -16,7 +15,8 @@ const OUTER_KINDS: [&str; 3] = ["node", DRAINED, "killed"];
 impl Actors {
     /// `kill()`: with `no_restart` for good, else as if it had crashed.
     pub fn on_kill(&mut self, actor: ActorId, no_restart: bool, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.actors.get(&actor).filter(|entry| !entry.is_dead()) else {
+        let is_over = |entry: &&Actor| entry.is_dead() && !self.defects.dies_again;
+        let Some(entry) = self.actors.get(&actor).filter(|entry| !is_over(entry)) else {
             return;
         };
         let message = format!("{} was killed by `kill()`", entry.spec.class_name);
@@ -55,7 +55,7 @@ impl Actors {
             self.on_worker_died(actor, death, effects);
         }
         let children = self.by_creator.remove(&process).unwrap_or_default();
-        for actor in children {
+        for actor in children.into_iter().filter(|_| !self.defects.orphans_kept).collect::<Vec<_>>() {
             // ACTOR-5
             let message = format!("the process that created it (pid {}) is dead: {}", death.pid, death.message);
             self.end_now(actor, "owner_died", message, effects);
@@ -75,19 +75,19 @@ impl Actors {
             return;
         }
         let is_moved = death.kind == DRAINED && entry.may_move();
-        if FINAL_KINDS.contains(&death.kind.as_str()) || !(is_moved || entry.may_restart()) {
+        if FINAL_KINDS.contains(&death.kind.as_str()) || !(is_moved || entry.may_restart(self.defects.one_more_life)) {
             self.end(actor, death.clone(), Vec::new(), effects);
             return;
         }
         // ACTOR-2
-        entry.incarnation += 1;
+        entry.incarnation += u32::from(!self.defects.same_life);
         entry.drained += u32::from(is_moved);
         if matches!(entry.state, ActorState::Constructing { .. }) && !OUTER_KINDS.contains(&death.kind.as_str()) {
             entry.stillborn = entry.stillborn.saturating_add(1);
         }
         entry.state = ActorState::Pending { restart: Some(death.clone()) };
-        let rest_us = rest_us(entry.stillborn, actor);
-        if rest_us > 0 {
+        let rest_us = self.rest_us(actor);
+        if let Some(entry) = self.actors.get_mut(&actor).filter(|_| rest_us > 0) {
             entry.waits = format!(
                 "its process has died in its constructor {} times in a row, the last time because {}; it is started again {:.1} s after that",
                 entry.stillborn,
@@ -97,6 +97,16 @@ impl Actors {
         }
         self.notify_all(actor, effects);
         effects.push(if rest_us > 0 { Effect::Rest { actor, rest_us } } else { Effect::Place { actor } });
+    }
+
+    /// ACTOR-6: how long it rests before its next life.
+    fn rest_us(&self, actor: ActorId) -> u64 {
+        let stillborn = self.actors.get(&actor).map_or(0, |entry| entry.stillborn);
+        match (self.defects.restless, self.defects.rests_even) {
+            (true, _) => 0,
+            (_, true) => rest_us(stillborn.min(2), actor),
+            _ => rest_us(stillborn, actor),
+        }
     }
 
     /// No worker will ever be found for it; `kind` and `message` are the one cause.
@@ -132,8 +142,11 @@ impl Actors {
         }
         entry.state = ActorState::Dead { death, error };
         entry.spec.arguments = Vec::new();
-        if !entry.spec.name.is_empty() {
+        if !entry.spec.name.is_empty() && !self.defects.name_kept {
             self.names.remove(&(entry.spec.namespace.clone(), entry.spec.name.clone()));
+        }
+        if entry.spec.detached {
+            self.ended.push(actor);
         }
         let creator = entry.spec.creator;
         if let Some(children) = self.by_creator.get_mut(&creator) {
@@ -142,13 +155,17 @@ impl Actors {
                 self.by_creator.remove(&creator);
             }
         }
-        self.notify_all(actor, effects);
+        if !self.defects.end_unheard {
+            self.notify_all(actor, effects);
+        }
         self.dead.push_back(actor);
-        while self.dead.len() > MAX_DEAD {
+        while self.dead.len() > self.most_dead.0 && !self.defects.dead_kept {
             // RECORD-1
             if let Some(oldest) = self.dead.pop_front() {
                 self.forget(oldest);
-                self.forgotten.push(oldest);
+                if !self.defects.forgets_silently {
+                    self.forgotten.push(oldest);
+                }
             }
         }
     }

@@ -16,7 +16,7 @@ impl Actors {
         let ActorState::Pending { restart } = &mut entry.state else {
             return false;
         };
-        if entry.incarnation != incarnation {
+        if entry.incarnation != incarnation && !self.defects.life_ignored {
             return false;
         }
         let restart = restart.take();
@@ -42,7 +42,7 @@ impl Actors {
         let ActorState::Constructing { worker, .. } = entry.state else {
             return;
         };
-        if worker != from || entry.incarnation != incarnation {
+        if (worker != from || entry.incarnation != incarnation) && !self.defects.start_ignored {
             return;
         }
         if !error.is_empty() {

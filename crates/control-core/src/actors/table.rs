@@ -1,6 +1,7 @@
 //! Every actor, by id, by worker and by name.
 
 use crate::actors::{Actor, Effect};
+use crate::defects::ActorDefects;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::{ActorId, WorkerId};
 
@@ -21,9 +22,33 @@ pub struct Actors {
     pub(crate) dead: VecDeque<ActorId>,
     /// Dead actors that are not remembered any more, until somebody takes note.
     pub(crate) forgotten: Vec<ActorId>,
+    /// Detached actors that have ended, until somebody takes note.
+    #[serde(skip)]
+    pub(crate) ended: Vec<ActorId>,
+    /// How many dead actors are remembered: fewer in the simulator.
+    #[serde(skip)]
+    pub(crate) most_dead: MostDead,
+    #[serde(skip)]
+    pub(crate) defects: ActorDefects,
+}
+
+/// How many dead actors are remembered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MostDead(pub(crate) usize);
+
+impl Default for MostDead {
+    fn default() -> Self {
+        Self(MAX_DEAD)
+    }
 }
 
 impl Actors {
+    /// Remembers at most so many dead actors, and has planted defects.
+    #[doc(hidden)]
+    pub fn plant(&mut self, most_dead: usize, defects: ActorDefects) {
+        (self.most_dead, self.defects) = (MostDead(most_dead), defects);
+    }
+
     /// An actor that lives or is remembered.
     pub fn get(&self, actor: ActorId) -> Option<&Actor> {
         self.actors.get(&actor)
@@ -32,6 +57,11 @@ impl Actors {
     /// Actors that were forgotten since this was asked last.
     pub fn take_forgotten(&mut self) -> Vec<ActorId> {
         std::mem::take(&mut self.forgotten)
+    }
+
+    /// Detached actors that have ended since this was asked last: what they made ends with them.
+    pub fn take_ended(&mut self) -> Vec<ActorId> {
+        std::mem::take(&mut self.ended)
     }
 
     /// The actor that has this name.
@@ -88,6 +118,13 @@ impl Actors {
                 return Err(format!("ACTOR-1: {name} names an actor that is dead or called differently"));
             }
         }
+        let has_its_name = |(id, actor): (&ActorId, &Actor)| {
+            let key = || (actor.spec.namespace.clone(), actor.spec.name.clone());
+            actor.is_dead() || actor.spec.name.is_empty() || self.names.get(&key()) == Some(id)
+        };
+        if !self.actors.iter().all(has_its_name) {
+            return Err("ACTOR-1: two actors that live have one name".to_owned());
+        }
         for (id, actor) in &self.actors {
             if actor.worker().is_some_and(|worker| self.by_worker.get(&worker) != Some(id)) {
                 return Err("ACTOR-3: the worker of an actor is not known as such".to_owned());
@@ -109,6 +146,13 @@ impl Actors {
         }
         if self.by_worker.iter().any(|(worker, id)| self.actors.get(id).and_then(Actor::worker) != Some(*worker)) {
             return Err("ACTOR-3: a worker is an actor that is elsewhere".to_owned());
+        }
+        let dead = self.actors.values().filter(|actor| actor.is_dead()).count();
+        if dead != self.dead.len() {
+            return Err(format!("ACTOR-4: {dead} actors are dead, {} are listed", self.dead.len()));
+        }
+        if dead > self.most_dead.0 {
+            return Err(format!("RECORD-1: {dead} dead actors are remembered"));
         }
         Ok(())
     }

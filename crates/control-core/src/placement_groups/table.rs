@@ -1,5 +1,6 @@
 //! Every placement group, by id and by name, and what happens to them.
 
+use crate::defects::GroupDefects;
 use crate::placement_groups::{Group, GroupEffect, GroupSpec, GroupState};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trygon_ids::{ActorId, PlacementGroupId, WorkerId};
@@ -27,9 +28,30 @@ pub struct PlacementGroups {
     by_watcher: BTreeMap<WorkerId, BTreeSet<PlacementGroupId>>,
     /// Removed groups, the oldest first.
     removed: VecDeque<PlacementGroupId>,
+    /// How many removed groups are remembered: fewer in the simulator.
+    #[serde(skip)]
+    most_removed: MostRemoved,
+    #[serde(skip)]
+    defects: GroupDefects,
+}
+
+/// How many removed groups are remembered.
+#[derive(Debug, Clone, Copy)]
+struct MostRemoved(usize);
+
+impl Default for MostRemoved {
+    fn default() -> Self {
+        Self(MAX_REMOVED)
+    }
 }
 
 impl PlacementGroups {
+    /// Remembers at most so many removed groups, and has planted defects.
+    #[doc(hidden)]
+    pub fn plant(&mut self, most_removed: usize, defects: GroupDefects) {
+        (self.most_removed, self.defects) = (MostRemoved(most_removed), defects);
+    }
+
     /// A group that lives or is remembered.
     pub fn get(&self, group: PlacementGroupId) -> Option<&Group> {
         self.groups.get(&group)
@@ -53,7 +75,7 @@ impl PlacementGroups {
         }
         if !spec.name.is_empty() {
             let key = (spec.namespace.clone(), spec.name.clone());
-            if let Some(taken) = self.names.get(&key) {
+            if let Some(taken) = self.names.get(&key).filter(|_| !self.defects.name_shared) {
                 return GroupCreated::NameTaken(*taken);
             }
             self.names.insert(key, group);
@@ -71,7 +93,7 @@ impl PlacementGroups {
         let Some(entry) = self.groups.get_mut(&group) else {
             return;
         };
-        if matches!(entry.state, GroupState::Pending { .. }) {
+        if matches!(entry.state, GroupState::Pending { .. }) || self.defects.comes_back {
             entry.state = GroupState::Created;
             entry.reserved_us = now_us;
             self.notify_all(group, None, effects);
@@ -111,11 +133,13 @@ impl PlacementGroups {
             return;
         };
         entry.state = GroupState::Removed;
-        if !entry.spec.name.is_empty() {
+        if !entry.spec.name.is_empty() && !self.defects.name_kept {
             self.names.remove(&(entry.spec.namespace.clone(), entry.spec.name.clone()));
         }
         effects.push(GroupEffect::Release { group });
-        self.notify_all(group, by, effects);
+        if !self.defects.end_unheard {
+            self.notify_all(group, by, effects);
+        }
         let watchers = self.groups.get_mut(&group).map(|entry| std::mem::take(&mut entry.watchers));
         for watcher in watchers.unwrap_or_default() {
             if let Some(groups) = self.by_watcher.get_mut(&watcher) {
@@ -126,7 +150,7 @@ impl PlacementGroups {
             }
         }
         self.removed.push_back(group);
-        while self.removed.len() > MAX_REMOVED {
+        while self.removed.len() > self.most_removed.0 && !self.defects.removed_kept {
             // RECORD-1
             if let Some(oldest) = self.removed.pop_front() {
                 self.groups.remove(&oldest);
@@ -137,7 +161,10 @@ impl PlacementGroups {
     /// PLACE-3: a group of a detached actor that is not detached itself ends with it.
     pub fn on_actor_dead(&mut self, actor: ActorId, effects: &mut Vec<GroupEffect>) {
         let is_its = |group: &Group| {
-            group.spec.creator_actor == Some(actor) && !group.spec.detached && group.state != GroupState::Removed
+            !self.defects.actor_outlived
+                && group.spec.creator_actor == Some(actor)
+                && !group.spec.detached
+                && group.state != GroupState::Removed
         };
         let its: Vec<PlacementGroupId> =
             self.groups.iter().filter(|(_, group)| is_its(group)).map(|(id, _)| *id).collect();
@@ -163,6 +190,13 @@ impl PlacementGroups {
 
     /// Says which law is broken, if one is.
     pub fn sanity_check(&self) -> Result<(), String> {
+        let removed = self.groups.values().filter(|group| group.state == GroupState::Removed).count();
+        if removed != self.removed.len() {
+            return Err(format!("PLACE-2: {removed} groups are removed, {} are listed", self.removed.len()));
+        }
+        if removed > self.most_removed.0 {
+            return Err(format!("RECORD-1: {removed} removed groups are remembered"));
+        }
         for ((namespace, name), id) in &self.names {
             let named = self.groups.get(id).is_some_and(|group| {
                 group.state != GroupState::Removed && group.spec.name == *name && group.spec.namespace == *namespace
@@ -171,15 +205,18 @@ impl PlacementGroups {
                 return Err(format!("PLACE-1: {name} names a group that is gone or called differently"));
             }
         }
+        let has_its_name = |(id, group): (&PlacementGroupId, &Group)| {
+            let key = || (group.spec.namespace.clone(), group.spec.name.clone());
+            group.state == GroupState::Removed || group.spec.name.is_empty() || self.names.get(&key()) == Some(id)
+        };
+        if !self.groups.iter().all(has_its_name) {
+            return Err("PLACE-1: two groups that are there have one name".to_owned());
+        }
         let is_known = |id: &PlacementGroupId, watcher: &WorkerId| {
             self.by_watcher.get(watcher).is_some_and(|groups| groups.contains(id))
         };
         if self.groups.iter().any(|(id, group)| !group.watchers.iter().all(|watcher| is_known(id, watcher))) {
             return Err("PLACE-2: a watcher is not known as such".to_owned());
-        }
-        let removed = self.groups.values().filter(|group| group.state == GroupState::Removed).count();
-        if removed != self.removed.len() || removed > MAX_REMOVED {
-            return Err(format!("PLACE-2, RECORD-1: {removed} groups are removed, {} are listed", self.removed.len()));
         }
         Ok(())
     }

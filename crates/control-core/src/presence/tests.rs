@@ -116,7 +116,7 @@ fn nodes_of_an_earlier_life_have_their_own_time() {
 
 #[test]
 fn the_planted_defect_shows() {
-    let mut presence = Presence::with_defects(TERMS, PresenceDefects { is_hasty: true });
+    let mut presence = Presence::with_defects(TERMS, PresenceDefects { is_hasty: true, ..PresenceDefects::NONE });
     presence.opened(NODE, 1, 0);
     presence.closed(NODE, 1, 100, "reset by peer");
     assert_eq!(presence.take_lost(600).len(), 1);

@@ -87,10 +87,10 @@ impl Head {
         let (actor, worker) = (actor_id(&message.actor_id), worker_id(&message.worker_id));
         let mut effects = Vec::new();
         // SEAT-1
-        let is_asked = self.placing.get(&actor).is_none_or(|placing| placing.node == node);
+        let is_asked = self.placing.get(&actor).is_none_or(|placing| placing.node == node) || self.defects.any_seat;
         if !is_asked || !self.actors.on_placed(actor, message.incarnation, worker, &mut effects) {
             let is_its = self.actors.on_worker(worker) == Some(actor);
-            if !is_its {
+            if !is_its && !self.defects.second_kept {
                 // It was not wanted any more; the worker is bound to the lease of that actor, so it ends.
                 let message = "its actor was ended before it began, or began elsewhere".to_owned();
                 self.kill(worker, "killed", message, out);
@@ -124,6 +124,12 @@ impl Head {
                 Effect::Drain { worker } => self.tell_drain(worker, out),
                 Effect::Kill { worker, kind, message } => self.kill(worker, kind, message, out),
             }
+        }
+        // PLACE-3, whether anybody watches or not.
+        for actor in self.actors.take_ended() {
+            let mut effects = Vec::new();
+            self.groups.on_actor_dead(actor, &mut effects);
+            self.perform_groups(effects, out);
         }
         for actor in self.actors.take_forgotten() {
             self.job_of_actor.remove(&actor);
@@ -172,17 +178,11 @@ impl Head {
     }
 
     /// Tells a watcher how an actor is.
-    fn notify_of_actor(&mut self, watcher: WorkerId, actor: ActorId, out: &mut Out) {
+    fn notify_of_actor(&self, watcher: WorkerId, actor: ActorId, out: &mut Out) {
         let Some(entry) = self.actors.get(actor) else {
             return;
         };
-        let is_last_of_detached = entry.is_dead() && entry.spec.detached;
         let update = actor_update(actor, entry);
-        if is_last_of_detached {
-            let mut effects = Vec::new();
-            self.groups.on_actor_dead(actor, &mut effects);
-            self.perform_groups(effects, out);
-        }
         self.reply(watcher, Reply::ActorUpdate(update), out);
     }
 

@@ -36,7 +36,7 @@ impl Head {
         let Some(body) = body else {
             return;
         };
-        if number > 0 && !self.is_new(node, number, done, out) {
+        if number > 0 && !self.is_new(node, (number, done), wants_answer(&body), out) {
             return;
         }
         let said = out.len();
@@ -79,16 +79,22 @@ impl Head {
     }
 
     /// HEAR-1: what has a number is taken in once; said again, it is answered again.
-    fn is_new(&mut self, node: NodeId, number: u64, done: u64, out: &mut Out) -> bool {
+    fn is_new(&mut self, node: NodeId, (number, done): (u64, u64), wants_answer: bool, out: &mut Out) -> bool {
         let Some(entry) = self.nodes.by_id.get_mut(&node) else {
             return false;
         };
         entry.answers.retain(|answered, _| *answered > done);
-        if number > entry.heard {
+        if number > entry.heard || self.defects.heard_twice {
             entry.heard = number;
             return true;
         }
-        out.extend(entry.answers.get(&number).map(|answer| (node, answer.clone())));
+        // It was refused for want of room, which its node did not hear: there may be room now.
+        if wants_answer && number > done && !entry.answers.contains_key(&number) {
+            return true;
+        }
+        out.extend(
+            entry.answers.get(&number).filter(|_| !self.defects.answered_once).map(|answer| (node, answer.clone())),
+        );
         false
     }
 
@@ -173,6 +179,20 @@ impl Head {
             self.note_actor(actor);
         }
         self.perform_actors(effects, out);
+    }
+}
+
+/// Whether somebody waits for an answer, which is kept until its node has it.
+fn wants_answer(body: &Body) -> bool {
+    match body {
+        Body::StartJob(_) => true,
+        Body::FromProcess(message) => match &message.request {
+            Some(Request::CreateActor(create)) => create.request_id > 0,
+            Some(Request::CreateGroup(create)) => create.request_id > 0,
+            Some(Request::KeyValue(_)) => true,
+            _ => false,
+        },
+        _ => false,
     }
 }
 

@@ -95,7 +95,7 @@ impl Head {
         let Some(plan) = plan.filter(|_| is_present) else {
             // GROUP-5
             let is_used = self.plans.get(&group).is_some_and(|plan| plan.holds(node, attempt));
-            if message.ok && !is_used {
+            if message.ok && !is_used && !self.defects.late_kept {
                 Self::tell_release(node, group, attempt, out);
             }
             return;
@@ -105,7 +105,7 @@ impl Head {
             if let Some(answer @ Answer::Open) = plan.asked.get_mut(&node) {
                 *answer = Answer::Held { loads };
             }
-            if !plan.asked.values().any(|answer| *answer == Answer::Open) {
+            if !plan.asked.values().any(|answer| *answer == Answer::Open) || self.defects.commits_early {
                 self.commit_bundles(group, out);
             }
             return;
@@ -175,7 +175,9 @@ impl Head {
         }
         let attempt = plan.attempt;
         for node in std::mem::take(&mut plan.asked).into_keys().filter(|node| Some(*node) != but) {
-            Self::tell_release(node, group, attempt, out);
+            if !self.defects.attempt_kept {
+                Self::tell_release(node, group, attempt, out);
+            }
         }
         self.look_soon();
     }
@@ -208,7 +210,7 @@ impl Head {
     pub(super) fn replace_bundles_of(&mut self, node: NodeId, out: &mut Out) {
         let touched: Vec<PlacementGroupId> =
             self.plans.iter().filter(|(_, plan)| plan.touches(node)).map(|(group, _)| *group).collect();
-        for group in touched {
+        for group in touched.into_iter().filter(|_| !self.defects.bundles_lost).collect::<Vec<_>>() {
             self.lose_bundles(group, node, |_| true, out);
         }
     }

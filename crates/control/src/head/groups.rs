@@ -19,9 +19,7 @@ impl Head {
         out: &mut Out,
     ) {
         let request_id = message.request_id;
-        if message.bundles.is_empty() {
-            // It could never be reserved, and never wait for anything.
-            let error = "a placement group needs at least one bundle".to_owned();
+        if let Some(error) = self.why_not(job, &message) {
             if request_id != 0 {
                 self.reply(
                     from,
@@ -54,6 +52,23 @@ impl Head {
         }
         self.perform_groups(effects, out);
         self.answer_early_group(group, out);
+    }
+
+    /// Why a group is not to be.
+    fn why_not(&self, job: JobId, message: &CreatePlacementGroup) -> Option<String> {
+        if message.bundles.is_empty() {
+            // It could never be reserved, and never wait for anything.
+            return Some("a placement group needs at least one bundle".to_owned());
+        }
+        // PLACE-3: what was asked for before its end comes after it, from another node. Nobody would take the group away.
+        let actor = ActorId::from_bytes(&message.creator_actor).ok().and_then(|actor| self.actors.get(actor));
+        let ends_with = actor.filter(|actor| actor.spec.detached);
+        let is_late = match ends_with {
+            _ if message.detached => false,
+            Some(actor) => actor.is_dead(),
+            None => self.is_over(job),
+        };
+        is_late.then(|| "the job or the actor that creates the placement group has ended".to_owned())
     }
 
     pub(super) fn on_remove_group(&mut self, from: WorkerId, group: PlacementGroupId, out: &mut Out) {
@@ -121,8 +136,12 @@ impl Head {
 
     /// PLACE-3: groups end with their job, unless they are detached or of a detached actor.
     pub(super) fn end_groups_of(&mut self, job: JobId, out: &mut Out) {
-        let of_job: Vec<_> =
-            self.job_of_group.iter().filter(|(_, its)| **its == job).map(|(group, _)| *group).collect();
+        let of_job: Vec<_> = self
+            .job_of_group
+            .iter()
+            .filter(|(_, its)| **its == job && !self.defects.job_outlived)
+            .map(|(group, _)| *group)
+            .collect();
         for group in of_job {
             let stays = |spec: &trygon_control_core::GroupSpec| spec.detached || spec.creator_actor.is_some();
             if self.groups.get(group).is_some_and(|entry| stays(&entry.spec)) {

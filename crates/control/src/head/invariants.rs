@@ -15,6 +15,7 @@ impl Head {
         if self.job_of_actor.keys().any(|actor| self.actors.get(*actor).is_none()) {
             return Err("RECORD-1: the job of an actor that is forgotten is remembered".to_owned());
         }
+        self.check_groups()?;
         if self.nodes.is_alone() {
             return Ok(());
         }
@@ -26,6 +27,20 @@ impl Head {
             self.check_plan(*id, plan)?;
         }
         self.check_asked()
+    }
+
+    /// PLACE-3: who made a group that is not detached is there.
+    fn check_groups(&self) -> Result<(), String> {
+        for (id, group) in self.groups.iter() {
+            let is_orphan = match group.spec.creator_actor {
+                Some(actor) => self.actors.get(actor).is_none_or(trygon_control_core::Actor::is_dead),
+                None => self.job_of_group.get(id).is_none_or(|job| self.is_over(*job)),
+            };
+            if is_orphan && !group.spec.detached && group.state != GroupState::Removed {
+                return Err(format!("PLACE-3: group {id} outlives the job or the actor that made it"));
+            }
+        }
+        Ok(())
     }
 
     /// Every actor without a worker is looked after, and by one only.

@@ -38,9 +38,11 @@ impl Head {
         }
     }
 
-    /// A node that comes hears of every job that runs.
+    /// A node that comes hears of every job that runs elsewhere. Of its own drivers it knows, or hears that their jobs are accepted: a job that
+    /// it took for another node's would be nobody's.
     pub(super) fn tell_jobs(&self, node: NodeId, out: &mut Out) {
-        for job in self.jobs.values().chain(self.lingering.values()) {
+        let elsewhere = self.jobs.values().filter(|job| !Nodes::is_home(node, worker_id(&job.driver_id)));
+        for job in elsewhere.chain(self.lingering.values()) {
             Self::tell(node, Body::JobStarted(JobStarted { job: Some(job.clone()) }), out);
         }
         for id in self.lingering.keys() {
@@ -74,6 +76,7 @@ impl Head {
         let over: Vec<JobId> = self.lingering.keys().copied().filter(|id| !self.has_detached(*id)).collect();
         for id in over {
             self.lingering.remove(&id);
+            self.end_groups_of(id, out);
             self.forget_code(id);
             let ended = JobEnded { job_id: id.as_bytes().to_vec(), lingers: false };
             self.tell_all(&Body::JobEnded(ended), out);
@@ -90,6 +93,12 @@ impl Head {
         let is_package = call.namespace == ENVIRONMENTS && call.key.starts_with(PACKAGE.as_bytes());
         let is_over = !self.jobs.contains_key(&job) && !self.lingering.contains_key(&job);
         is_package && call.operation == "put" && is_over
+    }
+
+    /// Whether a job ran and is over. One of which a head without memory was not told yet is not.
+    pub(super) fn is_over(&self, job: JobId) -> bool {
+        let was_told = (1..self.next_job).contains(&u32::from_le_bytes(*job.as_bytes()));
+        was_told && !self.jobs.contains_key(&job) && !self.lingering.contains_key(&job)
     }
 
     fn has_detached(&self, job: JobId) -> bool {

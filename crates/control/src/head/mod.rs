@@ -4,6 +4,7 @@ mod actors;
 mod apply;
 mod asks;
 mod attempts;
+mod defects;
 mod demand;
 mod early;
 mod explain;
@@ -33,4 +34,6 @@ mod tests;
 mod view_news;
 mod waiters;
 
+#[doc(hidden)]
+pub use defects::HeadDefects;
 pub use state::{Head, Out};

@@ -1,9 +1,9 @@
 //! The table of nodes.
 
-use std::collections::BTreeMap;
-use trygon_ids::{ActorId, NodeId, PlacementGroupId, WorkerId};
+use std::collections::{BTreeMap, BTreeSet};
+use trygon_ids::{ActorId, JobId, NodeId, PlacementGroupId, WorkerId};
 use trygon_placement::NodeState;
-use trygon_proto::v1::{HeadToNode, Load, NodeView};
+use trygon_proto::v1::{HeadToNode, Load, NodeView, head_to_node};
 use trygon_resources::ResourceSet;
 
 /// Bytes of a node's id that its processes' ids begin with.
@@ -113,6 +113,16 @@ impl Nodes {
     /// Whether a process is, or was, one of this node.
     pub(super) fn is_home(node: NodeId, worker: WorkerId) -> bool {
         node.as_bytes()[..PREFIX] == worker.as_bytes()[..PREFIX]
+    }
+
+    /// Jobs of a node of which it may not have heard that they were accepted (HEAR-1).
+    pub(super) fn accepted_unheard(&self, node: NodeId) -> BTreeSet<JobId> {
+        let answers = self.by_id.get(&node).into_iter().flat_map(|entry| entry.answers.values());
+        let accepted = answers.filter_map(|answer| match &answer.body {
+            Some(head_to_node::Body::JobAccepted(accepted)) => JobId::from_bytes(&accepted.job_id).ok(),
+            _ => None,
+        });
+        accepted.collect()
     }
 
     /// Nodes that live.

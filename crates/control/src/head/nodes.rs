@@ -215,7 +215,9 @@ impl Head {
         let view = entry.view.clone();
         self.nodes.count -= 1;
         self.history.of_node(now_us, node, What::Ended(message.into()));
-        self.view.remove(node);
+        if !self.defects.gone_picked {
+            self.view.remove(node);
+        }
         self.note_member(node);
         self.news.stop(node);
         self.tell_all(&head_to_node::Body::View(View { is_whole: false, nodes: vec![view] }), out);
@@ -239,7 +241,7 @@ impl Head {
         message.reason.clone_into(&mut entry.view.message);
         let view = entry.view.clone();
         self.history.of_node(self.now_us, node, What::Drains(message.reason.as_str().into()));
-        if !self.nodes.is_alone() {
+        if !self.nodes.is_alone() && !self.defects.drains_picked {
             self.view.put(self.nodes.by_id[&node].state(node));
         }
         self.note_member(node);

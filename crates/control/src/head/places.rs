@@ -98,7 +98,7 @@ impl Head {
     }
 
     fn place_on(&mut self, actor: ActorId, node: NodeId, named: ResourceSet, out: &mut Out) {
-        if !named.is_empty() {
+        if !named.is_empty() && !self.defects.asked_free {
             self.view.ask(node, &named, 1);
         }
         self.placing.insert(actor, Placing { node, named, since_us: self.now_us });
@@ -134,7 +134,9 @@ impl Head {
 
     pub(super) fn unplace(&mut self, actor: ActorId, out: &mut Out) {
         if let Some(placing) = self.forget_place(actor) {
-            self.view.answered(placing.node, &placing.named, 1);
+            if !self.defects.unasked_counts {
+                self.view.answered(placing.node, &placing.named, 1);
+            }
             let unplace = UnplaceActor { actor_id: actor.as_bytes().to_vec() };
             Self::tell(placing.node, Body::UnplaceActor(unplace), out);
             self.look_soon();
@@ -239,7 +241,7 @@ impl Head {
                     break;
                 }
                 match self.choose(actor, &demand) {
-                    ActorPlace::On(node) if node != old => {
+                    ActorPlace::On(node) if node != old && !self.defects.never_moves => {
                         self.unplace(actor, out);
                         self.place_on(actor, node, demand.named_amounts(), out);
                         self.waiting.insert(&shape, actor);

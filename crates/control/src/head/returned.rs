@@ -46,9 +46,12 @@ impl Head {
         }
     }
 
+    /// BACK-1 for jobs. A node that may not have heard that a job was accepted asks again, and its driver waits: that one is not missing.
     fn end_missing_jobs(&mut self, node: NodeId, reported: &BTreeSet<JobId>, out: &mut Out) {
-        let is_missing =
-            |id: &JobId, job: &StartJob| Nodes::is_home(node, worker_id(&job.driver_id)) && !reported.contains(id);
+        let unheard = self.nodes.accepted_unheard(node);
+        let is_missing = |id: &JobId, job: &StartJob| {
+            Nodes::is_home(node, worker_id(&job.driver_id)) && !reported.contains(id) && !unheard.contains(id)
+        };
         let missing: Vec<Vec<u8>> =
             self.jobs.iter().filter(|(id, job)| is_missing(id, job)).map(|(_, job)| job.job_id.clone()).collect();
         for job in missing {
@@ -61,10 +64,11 @@ impl Head {
         let mut here: BTreeSet<WorkerId> = actors.iter().map(|placed| worker_id(&placed.worker_id)).collect();
         here.extend(processes.iter().map(|process| worker_id(process)));
         let is_told = |worker: &WorkerId| !processes.is_empty() || self.actors.on_worker(*worker).is_some();
+        let is_believed = self.defects.missing_believed;
         let missing: Vec<WorkerId> = self
             .known_processes_of(node)
             .into_iter()
-            .filter(|worker| !here.contains(worker) && is_told(worker))
+            .filter(|worker| !here.contains(worker) && is_told(worker) && !is_believed)
             .collect();
         for worker in missing {
             self.on_process_ended(worker, &unheard_death(), out);
@@ -85,7 +89,7 @@ impl Head {
         match entry.state {
             ActorState::Constructing { .. } => self.start(actor, worker, out),
             ActorState::Alive { .. } if entry.is_out_of_scope() => self.tell_drain(worker, out),
-            ActorState::Alive { .. } if is_starting => self.tell_running(worker, out),
+            ActorState::Alive { .. } if is_starting && !self.defects.told_once => self.tell_running(worker, out),
             _ => {}
         }
     }
@@ -93,7 +97,8 @@ impl Head {
     /// BACK-2 for actors that wait for a worker there. Said off and on, so that the node looks for one worker, not two.
     fn ask_again(&mut self, node: NodeId, asked: &[ActorId], out: &mut Out) {
         for actor in asked {
-            if self.placing.get(actor).is_some_and(|placing| placing.node == node) {
+            let is_asked = self.placing.get(actor).is_some_and(|placing| placing.node == node);
+            if is_asked && !self.defects.asked_once {
                 let unplace = UnplaceActor { actor_id: actor.as_bytes().to_vec() };
                 Self::tell(node, Body::UnplaceActor(unplace), out);
                 self.tell_place(*actor, node, out);
@@ -123,10 +128,10 @@ impl Head {
                 }
             }
         }
-        for (group, attempt) in &unused {
+        for (group, attempt) in unused.iter().filter(|_| !self.defects.unknown_kept) {
             Self::tell_release(node, *group, *attempt, out);
         }
-        for (group, attempt) in uncommitted.difference(&unused) {
+        for (group, attempt) in uncommitted.difference(&unused).filter(|_| !self.defects.committed_once) {
             let (group_id, attempt) = (group.as_bytes().to_vec(), *attempt);
             Self::tell(node, Body::CommitBundles(CommitBundles { group_id, attempt }), out);
         }
@@ -148,7 +153,7 @@ impl Head {
         let Some(plan) = self.plans.get(&group) else {
             return;
         };
-        if plan.asked.contains_key(&node) {
+        if plan.asked.contains_key(&node) && !self.defects.prepared_once {
             self.tell_prepare(node, group, out);
         }
         let is_lost = |plan: &Plan, index: usize| match plan.bundles[index] {

@@ -1,5 +1,6 @@
 //! What the head knows.
 
+use crate::head::defects::HeadDefects;
 use crate::head::fence_table::Fences;
 use crate::head::history::History;
 use crate::head::news::News;
@@ -83,6 +84,8 @@ pub struct Head {
     pub(super) early: Early,
     /// For people who ask.
     pub(super) history: History,
+    #[serde(skip)]
+    pub(super) defects: HeadDefects,
 }
 
 impl Head {

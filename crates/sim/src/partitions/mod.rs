@@ -36,7 +36,7 @@ pub const DEFECTS: [(&str, &str, Planted); 4] = [
         "a node goes on when its lease is over",
         Planted {
             node: OwnLeaseDefects { ignores_the_end: true, counts_from_the_answer: false, holds_for_ever: false },
-            head: PresenceDefects { is_hasty: false },
+            head: PresenceDefects::NONE,
         },
     ),
     (
@@ -44,7 +44,7 @@ pub const DEFECTS: [(&str, &str, Planted); 4] = [
         "a lease counts from the answer on",
         Planted {
             node: OwnLeaseDefects { ignores_the_end: false, counts_from_the_answer: true, holds_for_ever: false },
-            head: PresenceDefects { is_hasty: false },
+            head: PresenceDefects::NONE,
         },
     ),
     (
@@ -52,7 +52,7 @@ pub const DEFECTS: [(&str, &str, Planted); 4] = [
         "a node without a stream is given up whatever its lease",
         Planted {
             node: OwnLeaseDefects { ignores_the_end: false, counts_from_the_answer: false, holds_for_ever: false },
-            head: PresenceDefects { is_hasty: true },
+            head: PresenceDefects { is_hasty: true, ..PresenceDefects::NONE },
         },
     ),
     (
@@ -60,7 +60,7 @@ pub const DEFECTS: [(&str, &str, Planted); 4] = [
         "a node holds on however long the head's address refuses",
         Planted {
             node: OwnLeaseDefects { ignores_the_end: false, counts_from_the_answer: false, holds_for_ever: true },
-            head: PresenceDefects { is_hasty: false },
+            head: PresenceDefects::NONE,
         },
     ),
 ];

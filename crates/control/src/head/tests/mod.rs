@@ -2,12 +2,11 @@
 
 mod actors;
 mod back;
+mod endings;
 mod groups;
 mod incarnations;
 mod nodes;
 mod queries;
-mod random;
-mod random_world;
 mod shipped;
 
 use crate::head::{Head, Out};

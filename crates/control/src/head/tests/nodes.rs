@@ -174,6 +174,17 @@ fn what_is_said_twice_is_done_once_and_answered_alike() {
     assert_eq!(say(&mut cluster, 2, 1, "put").len(), 1);
 }
 
+/// FULL-1, HEAR-1: for want of room the first was refused and not taken in, the second was; the answer to the first was lost.
+#[test]
+fn what_was_refused_and_is_said_again_is_taken_in() {
+    let mut cluster = Cluster::new();
+    cluster.join(1, &[("CPU", 2.0)]);
+    say(&mut cluster, 2, 0, "put");
+    let first = say(&mut cluster, 1, 0, "delete");
+    assert_eq!(first.len(), 1, "who asked waits");
+    assert_eq!(say(&mut cluster, 1, 0, "delete"), first, "and once only");
+}
+
 #[test]
 fn the_job_of_an_actor_that_is_forgotten_is_forgotten() {
     let mut cluster = Cluster::new();

@@ -2,7 +2,7 @@
 //! what was under way when it went may be lost.
 //!
 //! What changes the head's state has a number, by which the head takes it in once, however often it is said. What changes nothing is asked
-//! without one.
+//! without one. The node's side of HEAR-1.
 
 use std::collections::{BTreeMap, BTreeSet};
 use trygon_ids::WorkerId;
@@ -28,7 +28,7 @@ struct Kept {
 
 /// What is open.
 #[derive(Debug, Default)]
-pub(crate) struct Questions {
+pub struct Questions {
     last_number: u64,
     kept: BTreeMap<u64, Kept>,
     awaited: BTreeMap<(WorkerId, Name), u64>,
@@ -42,7 +42,7 @@ pub(crate) struct Questions {
 
 impl Questions {
     /// Something is said to the head: how it is said.
-    pub(crate) fn note(&mut self, body: Body) -> NodeToHead {
+    pub fn note(&mut self, body: Body) -> NodeToHead {
         let mut awaits = None;
         let is_kept = match &body {
             Body::FromProcess(message) => {
@@ -90,7 +90,7 @@ impl Questions {
     }
 
     /// A process is gone: nobody waits for its answers.
-    pub(crate) fn forget(&mut self, process: WorkerId) {
+    pub fn forget(&mut self, process: WorkerId) {
         self.asked.retain(|(from, _), _| *from != process);
         self.watches.retain(|(from, _)| *from != process);
         self.group_watches.retain(|(from, _)| *from != process);
@@ -112,7 +112,7 @@ impl Questions {
     }
 
     /// The head has kept everything up to this number.
-    pub(crate) fn note_heard(&mut self, number: u64) {
+    pub fn note_heard(&mut self, number: u64) {
         let heard: Vec<u64> = self.kept.range(..=number).map(|(number, _)| *number).collect();
         for number in heard {
             if let Some(kept) = self.kept.get_mut(&number) {
@@ -125,7 +125,7 @@ impl Questions {
     }
 
     /// The head has answered a process.
-    pub(crate) fn note_answer(&mut self, to: WorkerId, reply: &Reply) {
+    pub fn note_answer(&mut self, to: WorkerId, reply: &Reply) {
         if let Reply::ActorUpdate(update) = reply
             && update.state == "dead"
         {
@@ -142,14 +142,14 @@ impl Questions {
     }
 
     /// The head has told the node how a group is.
-    pub(crate) fn note_group(&mut self, news: &GroupNews) {
+    pub fn note_group(&mut self, news: &GroupNews) {
         if matches!(news.state.as_str(), "removed" | "unknown") {
             self.group_watches.remove(&(WorkerId::nil(), news.group_id.clone()));
         }
     }
 
     /// The head has answered a driver that came.
-    pub(crate) fn note_job(&mut self, request_id: u64) {
+    pub fn note_job(&mut self, request_id: u64) {
         if let Some(name) = numbered(JOB, request_id) {
             self.note_answered((WorkerId::nil(), name));
         }
@@ -163,7 +163,7 @@ impl Questions {
     }
 
     /// Processes whose end the head may not have heard of.
-    pub(crate) fn ended(&self) -> Vec<ProcessEnded> {
+    pub fn ended(&self) -> Vec<ProcessEnded> {
         let ended = self.kept.values().filter_map(|kept| match &kept.body {
             Body::ProcessEnded(ended) => Some(ended.clone()),
             _ => None,
@@ -172,7 +172,7 @@ impl Questions {
     }
 
     /// Everything that is open.
-    pub(crate) fn open(&self) -> Vec<NodeToHead> {
+    pub fn open(&self) -> Vec<NodeToHead> {
         let done = self.kept.first_key_value().map_or(self.last_number, |(first, _)| first - 1);
         let kept = self.kept.iter();
         let kept = kept.map(|(number, kept)| NodeToHead { number: *number, done, body: Some(kept.body.clone()) });
