@@ -28,11 +28,6 @@ impl Core {
         self.argument_bytes
     }
 
-    /// Bytes of arguments of tasks that are not done.
-    pub fn argument_bytes(&self) -> usize {
-        self.argument_bytes
-    }
-
     /// FLOW-1: whether another task may be submitted: arguments of those that are not done take less than `limit_bytes`.
     pub fn has_argument_room(&self, limit_bytes: usize) -> bool {
         self.argument_bytes < limit_bytes || self.defects.room_unbounded

@@ -23,6 +23,7 @@ mod nodes;
 mod places;
 mod placing;
 mod plan;
+mod probe;
 mod queries;
 mod questions;
 mod resting;

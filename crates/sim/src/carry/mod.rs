@@ -3,18 +3,13 @@
 //! - **CARRY-1** every message of a session arrives once, in order, or the whole session is given up.
 //! - **CARRY-2** what is given up is told: to who said it, and to who had heard the beginning of the session.
 
+mod command;
 mod planted;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use planted::{Counts, DEFECTS, PlantedInLink, find, run_many};
-
-/// One run of a seed: the counts, or what was broken and when.
-///
-/// # Errors
-/// A sentence that names the law.
-pub fn run(seed: u64, planted: PlantedInLink) -> Result<Counts, String> {
-    world::World::new(seed, planted).run()
-}
+pub use command::{find, run_many};
+pub use planted::{Counts, DEFECTS, Planted, PlantedInLink};
+pub use world::run;

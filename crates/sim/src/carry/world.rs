@@ -357,3 +357,11 @@ impl World {
 fn poll(stream: &mut OutflowStream) -> Poll<Option<Bytes>> {
     Pin::new(stream).poll_next(&mut Context::from_waker(Waker::noop()))
 }
+
+/// One run of a seed: the counts, or what was broken and when.
+///
+/// # Errors
+/// A sentence that names the law.
+pub fn run(seed: u64, planted: PlantedInLink) -> Result<Counts, String> {
+    World::new(seed, planted).run()
+}

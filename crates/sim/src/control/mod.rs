@@ -6,6 +6,8 @@
 //! was said before; and when everything has come to rest, the head, the nodes and everybody who watches agree.
 
 mod ask;
+mod command;
+mod ends;
 mod hear;
 mod ids;
 mod machine;
@@ -19,12 +21,6 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use planted::{Counts, DEFECTS, Planted, PlantedInControl, find, run_many};
-
-/// One run of a seed: the counts, or what was broken and when.
-///
-/// # Errors
-/// A sentence that names the law.
-pub fn run(seed: u64, planted: PlantedInControl) -> Result<Counts, String> {
-    world::World::new(seed, planted).run()
-}
+pub use command::{find, run_many};
+pub use planted::{Counts, DEFECTS, Planted, PlantedInControl};
+pub use world::run;

@@ -118,13 +118,13 @@ impl World {
                 _ => true,
             };
             let is_settled = matches!(state, "dead" | "alive");
-            if is_settled && !news.as_ref().is_some_and(is_right) {
+            if is_settled && news.as_ref().is_none_or(|news| !is_right(news)) {
                 return Err(format!("ACTOR-4: {watcher} was told {news:?} of {actor}, which is {state}"));
             }
         }
         for ((watcher, group), news) in self.watch.of_groups.iter().filter(|((watcher, _), _)| self.lives(*watcher)) {
             let is_gone = self.head.group_table().get(*group).is_none_or(|entry| entry.state == GroupState::Removed);
-            if is_gone && !news.as_ref().is_some_and(|state| state == "REMOVED") {
+            if is_gone && news.as_ref().is_none_or(|state| state != "REMOVED") {
                 return Err(format!("PLACE-2: {watcher} was told {news:?} of {group}, which is removed"));
             }
         }

@@ -1,26 +1,13 @@
 //! Streams between nodes and the head: they open, carry what is said in order, and break with what is under way.
 
+use crate::control::ends::{HeadEnd, OldStream};
 use crate::control::ids::{node, number_of};
 use crate::control::machine::Machine;
 use crate::control::world::World;
 use std::collections::VecDeque;
-use trygon_control::{ProbedLink, Taken, probe_link};
+use trygon_control::{Taken, probe_link};
 use trygon_proto::v1::node_to_head::Body;
 use trygon_proto::v1::{HeadToNode, NodeToHead};
-
-/// The head's end of the stream on which it tells a node something.
-pub(super) struct HeadEnd {
-    stream: u64,
-    link: ProbedLink,
-}
-
-/// A stream that its node has left.
-pub(super) struct OldStream {
-    pub(super) stream: u64,
-    pub(super) number: u64,
-    /// What the head has not read of it; its end follows.
-    pub(super) said: VecDeque<NodeToHead>,
-}
 
 impl World {
     /// A node opens a stream, if it has none. Whether it did.
@@ -77,7 +64,7 @@ impl World {
     }
 
     fn open(&mut self, number: u64, stream: u64, register: NodeToHead) -> Result<(), String> {
-        let messages = if self.is_peace { 1 << 16 } else { self.room() as usize };
+        let messages = if self.is_peace { 1 << 16 } else { self.room() };
         let (link, incoming) = probe_link(messages, 1 << 24, self.planted.link_skips);
         if let Some(machine) = self.machines.get_mut(&number) {
             machine.incoming = Some(incoming);

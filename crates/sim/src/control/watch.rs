@@ -126,7 +126,8 @@ impl Watch {
                 }
             }
             Reply::KeyValue(reply) => {
-                if self.asked.remove(&(to, reply.request_id)).is_some() && reply.existed {
+                let is_asked = self.asked.remove(&(to, reply.request_id)).is_some();
+                if is_asked && reply.existed {
                     return Err("HEAR-1: a key is there before it was put".to_owned());
                 }
             }

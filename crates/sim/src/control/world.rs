@@ -1,9 +1,9 @@
 //! The world of a run: the head, the nodes, and time.
 
+use crate::control::ends::{HeadEnd, OldStream};
 use crate::control::ids::{node, number_of};
 use crate::control::machine::Machine;
 use crate::control::planted::{Counts, PlantedInControl};
-use crate::control::streams::{HeadEnd, OldStream};
 use crate::control::watch::{self, Watch};
 use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -265,4 +265,12 @@ fn placed_in(message: &NodeToHead) -> Vec<trygon_proto::v1::ActorPlaced> {
         Some(Body::Register(RegisterNode { actors, .. })) => actors.clone(),
         _ => Vec::new(),
     }
+}
+
+/// One run of a seed: the counts, or what was broken and when.
+///
+/// # Errors
+/// A sentence that names the law.
+pub fn run(seed: u64, planted: PlantedInControl) -> Result<Counts, String> {
+    World::new(seed, planted).run()
 }

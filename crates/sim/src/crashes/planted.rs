@@ -2,8 +2,11 @@
 
 use crate::crashes::{PlantedInDisk, crashes};
 
-/// All of them: the law that each breaks, its name, and how it is planted.
-pub(crate) const DEFECTS: [(&str, &str, fn(&mut PlantedInDisk)); 6] = [
+/// The law that a defect breaks, its name, and how it is planted.
+type Planted = (&'static str, &'static str, fn(&mut PlantedInDisk));
+
+/// All of them.
+pub(crate) const DEFECTS: [Planted; 6] = [
     ("JOURNAL-1", "an effect before its event is on disk", |it| it.acknowledges_early = true),
     ("JOURNAL-2", "a snapshot that is old", |it| it.snapshot_is_old = true),
     ("JOURNAL-3", "a full disk says that it kept", |it| it.full_is_silent = true),

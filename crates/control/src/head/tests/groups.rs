@@ -36,6 +36,7 @@ fn agree(cluster: &mut Cluster, number_of_group: u8, mut out: Told) -> Told {
     }
 }
 
+/// GROUP-4.
 #[test]
 fn a_group_is_created_when_all_nodes_hold_their_bundles() {
     let mut cluster = Cluster::new();
