@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use trygon_worker::core::{DYNAMIC, FunctionIndex, STREAMING, Submission};
@@ -177,34 +178,38 @@ pub(crate) fn returned<'py>(
 
 /// FLOW-1: arguments of tasks that are not done may take this much of the process's memory; then submission waits.
 const ARGUMENT_BUDGET_BYTES: usize = 1 << 30;
-/// A task does not wait for longer than this while nothing becomes free: what waits may wait for its own result, when an earlier task of
-/// the same process left it.
+/// A task does not wait for longer than this while nothing becomes free: what waits may wait for its own result. It gets so much more then.
 const GOES_ON_AFTER: Duration = Duration::from_secs(10);
+const GOES_ON_WITH_BYTES: usize = 64 << 20;
 
 /// Waits while too many bytes of arguments wait to be used, and says so once.
 pub(crate) fn wait_for_room(py: Python<'_>, session: &Arc<Session>) -> PyResult<()> {
-    let runtime = &session.runtime;
-    if runtime.has_room_for_arguments(ARGUMENT_BUDGET_BYTES) {
+    let (runtime, extra) = (&session.runtime, &session.extra_argument_bytes);
+    let extra_bytes = extra.load(Ordering::Relaxed);
+    if runtime.has_room_for_arguments(ARGUMENT_BUDGET_BYTES + extra_bytes) {
+        if extra_bytes > 0 && runtime.has_room_for_arguments(ARGUMENT_BUDGET_BYTES) {
+            extra.store(0, Ordering::Relaxed);
+        }
         return Ok(());
     }
     runtime.log_line("submission waits: tasks that are not done hold 1 GiB of arguments in this process");
-    let mut waiting_bytes = usize::MAX;
+    let mut waiting_bytes = runtime.argument_bytes();
     loop {
         let patience = match session.is_worker {
             true => Patience::until(GOES_ON_AFTER),
             false => Patience::for_ever(),
         };
-        let mut left_bytes = 0;
         let has_room = crate::gil::wait(py, runtime, &patience.lending_cpu(), |engine| {
-            left_bytes = engine.core.argument_bytes();
-            engine.is_closed() || engine.core.has_argument_room(ARGUMENT_BUDGET_BYTES)
+            engine.is_closed() || engine.core.has_argument_room(ARGUMENT_BUDGET_BYTES + extra_bytes)
         })?;
         if has_room {
             return Ok(());
         }
+        let left_bytes = runtime.argument_bytes();
         if left_bytes >= waiting_bytes {
             let waited_s = GOES_ON_AFTER.as_secs();
             runtime.log_line(&format!("submission goes on: none of these arguments was used for {waited_s} s"));
+            extra.store(left_bytes.saturating_sub(ARGUMENT_BUDGET_BYTES) + GOES_ON_WITH_BYTES, Ordering::Relaxed);
             return Ok(());
         }
         waiting_bytes = left_bytes;

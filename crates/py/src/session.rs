@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use std::cell::Cell;
 use std::process::Child;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use trygon_ids::{ActorId, TaskId};
 use trygon_worker::{CallKey, Runtime, Setup};
 
@@ -32,6 +32,8 @@ pub(crate) struct Session {
     pub(crate) capture_number: AtomicU64,
     /// Groups that have captured something in this process.
     pub(crate) captured: Mutex<Vec<Captured>>,
+    /// What arguments may take beyond their budget, because tasks that waited for room did not get any (FLOW-1).
+    pub(crate) extra_argument_bytes: AtomicUsize,
 }
 
 /// A group that captures the children of what runs in it, numbered within the process.
@@ -215,6 +217,7 @@ impl Session {
             depth: AtomicU32::new(0),
             capture_number: AtomicU64::new(0),
             captured: Mutex::new(Vec::new()),
+            extra_argument_bytes: AtomicUsize::new(0),
         });
         *CURRENT.write() = Some(Arc::clone(&session));
         CURRENT_NUMBER.store(number, Ordering::SeqCst);

@@ -194,6 +194,11 @@ impl Runtime {
         }
     }
 
+    /// Bytes of arguments of tasks that are not done.
+    pub fn argument_bytes(&self) -> usize {
+        self.lock().core.argument_bytes()
+    }
+
     /// FLOW-1: waits until the arguments of unfinished tasks take less than `limit_bytes`. True when there was nothing to wait for.
     pub fn has_room_for_arguments(&self, limit_bytes: usize) -> bool {
         self.lock().core.has_argument_room(limit_bytes)
