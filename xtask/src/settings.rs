@@ -18,6 +18,9 @@ pub struct Settings {
     pub lengths: LengthRule,
     /// Where `unsafe` may stand.
     pub unsafety: UnsafetyRule,
+    /// Where defects are planted.
+    #[serde(default)]
+    pub planting: PlantingRule,
     /// Calls that have one door each.
     #[serde(default)]
     pub by_hand: Vec<ByHandRule>,
@@ -35,6 +38,17 @@ pub struct CrateRule {
     /// Workspace crates that it may depend on.
     #[serde(default)]
     pub may_use: Vec<String>,
+}
+
+/// Law 8: which crates break invariants on purpose.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlantingRule {
+    /// Crates whose tables name, as a string of its own, each invariant that they break. With none, none has to be broken.
+    pub crates: Vec<String>,
+    /// Invariants that a simulator cannot break.
+    #[serde(default)]
+    pub except: Vec<String>,
 }
 
 /// Law 2: what a deciding crate may not name.

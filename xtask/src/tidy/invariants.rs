@@ -1,4 +1,5 @@
-//! Law 8: an invariant that a module's header declares (`OWN-1`, `STORE-2`) is named by at least one test.
+//! Law 8: an invariant that a module's header declares (`OWN-1`, `STORE-2`) is named by at least one test, and broken by at least one
+//! planted defect, which the simulator has to find.
 //!
 //! A header declares a label by opening a line with it: `//! - **OWN-1** …` or `//! LEASE-2: …`. A label that code names
 //! but no header declares is a slip of the pen and refused too, within the families that are declared.
@@ -15,14 +16,14 @@ use crate::tree::{Source, Tree};
 /// The law.
 pub(crate) const LAW: Law = Law {
     name: "invariants",
-    says: "every invariant declared in a header is cited by a test, and none is unknown",
+    says: "every invariant declared in a header is cited by a test and broken by a planted defect, and none is unknown",
     check,
 };
 
 /// Letters, hyphen, digits like a label's, but something else.
 const NOT_LABELS: [&str; 5] = ["UTF", "SHA", "RFC", "ISO", "CVE"];
 
-fn check(tree: &Tree, _settings: &Settings) -> Vec<Finding> {
+fn check(tree: &Tree, settings: &Settings) -> Vec<Finding> {
     let mut declared: BTreeMap<String, (&str, usize)> = BTreeMap::new();
     let mut tested = BTreeSet::new();
     let mut cited = Vec::new();
@@ -41,7 +42,23 @@ fn check(tree: &Tree, _settings: &Settings) -> Vec<Finding> {
         .iter()
         .filter(|(label, _, _)| families.contains(family(label)) && !declared.contains_key(label))
         .map(|(label, path, line)| finding(path, *line, label, format!("{label} is declared in no module's header")));
-    untested.chain(unknown).collect()
+    untested.chain(unknown).chain(unplanted(tree, settings, &declared)).collect()
+}
+
+/// Invariants that no planted defect breaks.
+fn unplanted(tree: &Tree, settings: &Settings, declared: &BTreeMap<String, (&str, usize)>) -> Vec<Finding> {
+    let planting = &settings.planting;
+    if planting.crates.is_empty() {
+        return Vec::new();
+    }
+    let packages = tree.packages.iter().filter(|package| planting.crates.contains(&package.name));
+    let tables: String = packages.flat_map(|package| &package.sources).map(|source| source.text.as_str()).collect();
+    let is_planted = |label: &String| planting.except.contains(label) || tables.contains(&format!("\"{label}\""));
+    let missing = declared.iter().filter(|(label, _)| !is_planted(label));
+    let found = missing.map(|(label, (path, line))| {
+        finding(path, *line, label, format!("{label} is declared here and no planted defect breaks it"))
+    });
+    found.collect()
 }
 
 fn note_line<'tree>(

@@ -21,3 +21,17 @@ fn a_label_that_nobody_declared_is_refused_within_known_families() {
     let test = ("src/a/tests.rs", "//! Tests.\n// LEASE-1\n");
     assert_eq!(items(&[header, test]), ["LEASE-7"]);
 }
+
+#[test]
+fn a_declared_invariant_is_broken_by_a_planted_defect() {
+    let files =
+        [("src/a.rs", "//! Owns it.\n//! - **OWN-1** one owner.\n"), ("src/a/tests.rs", "//! Tests.\n// OWN-1\n")];
+    let planted = |table: &'static str| {
+        let mut settings = settings();
+        settings.planting.crates.push("mind".to_owned());
+        let table = ("src/planted.rs", table);
+        check(&tree("mind", &[files[0], files[1], table]), &settings).len()
+    };
+    assert_eq!(planted("//! Defects.\nconst DEFECTS: &[&str] = &[];\n"), 1);
+    assert_eq!(planted("//! Defects.\nconst DEFECTS: &[&str] = &[\"OWN-1\"];\n"), 0);
+}
