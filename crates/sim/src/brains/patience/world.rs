@@ -6,11 +6,11 @@ use trygon_ids::{JobId, WorkerId};
 use trygon_node_core::{Effect, Event, Labels, LeaseId, LeaseRequest, Node, NodeDefects, Options, PLAIN};
 use trygon_resources::{Amount, ResourceSet};
 
-/// How long a large request may wait: it is overtaken for 200 ms, then every lease of what is held for it ends within 30 ms; several take
-/// turns.
-const MOST_MS: u64 = 3_000;
+/// How long a large request may wait: it is overtaken for 200 ms, then every lease of what is held for it ends within 30 ms; three take
+/// turns, and what was held for too short a time is held again, for longer.
+const MOST_MS: u64 = 4_500;
 /// How long a run is.
-const END_MS: u64 = 7_000;
+const END_MS: u64 = 9_000;
 
 /// What is to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
