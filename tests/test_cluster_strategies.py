@@ -83,6 +83,33 @@ def test_children_that_are_spread(cluster: Cluster) -> None:
         assert counted(nodes) == [1] * NODES
 
 
+def test_a_strategy_goes_before_large_arguments(cluster: Cluster) -> None:
+    """Without one a task goes where they lie."""
+
+    @trygon.remote(num_cpus=0.5)
+    def reads(_data: bytes) -> str:
+        time.sleep(0.3)
+        return node()
+
+    far = next(iter(cluster.worker_nodes)).node_id
+    make = trygon.remote(lambda: bytes(2_000_000))
+    data = make.options(scheduling_strategy=NodeAffinitySchedulingStrategy(far, soft=False)).remote()
+    trygon.wait([data], fetch_local=False)
+    assert trygon.get(reads.remote(data)) == far
+    spread = reads.options(scheduling_strategy="SPREAD")
+    assert counted(trygon.get([spread.remote(data) for _ in range(NODES)])) == [1] * NODES
+    own = NodeAffinitySchedulingStrategy(node(), soft=True)
+    assert trygon.get(reads.options(scheduling_strategy=own).remote(data)) == node()
+
+
+def test_a_node_that_is_wished_for_only_while_it_has_room(cluster: Cluster) -> None:
+    wanted = next(iter(cluster.worker_nodes)).node_id
+    if_free = NodeAffinitySchedulingStrategy(wanted, soft=True, _spill_on_unavailable=True)
+    whole = where.options(num_cpus=4, scheduling_strategy=if_free)
+    first, second = trygon.get([whole.remote(1.0), whole.remote(1.0)], timeout=30)
+    assert first == wanted and second != wanted
+
+
 def test_actors_that_are_spread(cluster: Cluster) -> None:
     keepers = [Keeper.options(num_cpus=0.1, scheduling_strategy="SPREAD").remote() for _ in range(2 * NODES)]
     assert counted(trygon.get([keeper.where.remote() for keeper in keepers])) == [2] * NODES

@@ -12,5 +12,5 @@ mod unique;
 pub use object::{ObjectId, PUT_INDEX_BIT};
 pub use task::{OwnerIncarnation, TaskId};
 pub use unique::{
-    ActorId, FunctionHash, IdError, JobId, NEAR_NODE_NUMBER, NodeId, PlacementGroupId, SegmentId, WorkerId,
+    ActorId, FunctionHash, IdError, JobId, NEAR_NODE_NUMBER, NodeId, PlacementGroupId, SegmentId, WISHES, WorkerId,
 };

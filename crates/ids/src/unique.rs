@@ -59,6 +59,8 @@ const NODE_SHIFT: u32 = 40;
 /// The name, among the amounts of a request, for "on the node with this number if it has room now". Owners know nodes by the numbers in
 /// segments; daemons know which node it is.
 pub const NEAR_NODE_NUMBER: &str = "near_node_number:";
+/// How names begin, among the amounts of a request, that say where a program would rather have it.
+pub const WISHES: [&str; 4] = ["soft_node_id:", "near_node_id:", "soft_labels:", "strategy:"];
 
 /// A segment of shared memory, unique in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

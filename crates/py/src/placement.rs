@@ -22,7 +22,7 @@ const MARKER: (&str, f64) = ("bundle", 0.001);
 const CAPTURE: &str = "capture";
 const GROUP: &str = "_group_";
 /// Names that say where, and not how much: they are not of a group.
-const PLACES: [&str; 5] = ["node_id:", "labels:", "soft_node_id:", "soft_labels:", "strategy:"];
+const PLACES: [&str; 6] = ["node_id:", "labels:", "soft_node_id:", "near_node_id:", "soft_labels:", "strategy:"];
 
 /// Where a task is to run: `None`, where its parent wants it; an empty text, outside of groups; otherwise in the group (or bundle, an
 /// underline, and group) of this name, with its children if the second is true.

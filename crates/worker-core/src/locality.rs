@@ -6,7 +6,7 @@
 use crate::entry::Value;
 use crate::state::Core;
 use std::collections::BTreeMap;
-use trygon_ids::NEAR_NODE_NUMBER;
+use trygon_ids::{NEAR_NODE_NUMBER, WISHES};
 
 /// Less than this in all is brought to wherever there is room.
 const LARGE_BYTES: u64 = 1 << 20;
@@ -28,6 +28,10 @@ impl Core {
         }
         let Some(number) = number else { return };
         let own = &self.classes[self.functions[self.table.at(slot).function.0].class as usize];
+        // Who says where a task is to be knows better.
+        if own.resources.keys().any(|name| WISHES.iter().any(|wish| name.starts_with(wish))) {
+            return;
+        }
         let (mut resources, environment) = (own.resources.clone(), own.environment.clone());
         resources.insert(format!("{NEAR_NODE_NUMBER}{number}"), 1.0);
         let class = self.class(&resources, &environment);

@@ -309,6 +309,8 @@ impl Engine {
         let index = self.peer_of.remove(&worker);
         // Nothing can have been begun of what never left.
         let unrecorded = message.unrecorded && index.is_none_or(|index| self.links.peer(index).was_connected());
+        // What it had done, and wrote behind what made no sense, is in no record: it may all have run.
+        let unrecorded = unrecorded || index.is_some_and(|index| self.links.peer(index).is_garbled);
         if let Some(index) = index {
             for frame in &message.frames {
                 self.on_late_frame(index, frame);

@@ -33,6 +33,7 @@ impl Engine {
             };
             self.activity += 1;
             if let Err(error) = handled {
+                self.links.peer(index).is_garbled = true;
                 // A peer of the same job that breaks the protocol is broken: nothing it says can be trusted. Its daemon ends it, and so it
                 // becomes known what it had begun.
                 self.links.lose(index, format!("what it said makes no sense: {error}"));

@@ -1,8 +1,8 @@
 """The options that say where a task or actor runs, and how the engine is told.
 
 The engine reads names and amounts: beside resources, `node_id:<id>` ties to a node and `labels:<selectors>` to nodes
-with such labels; `soft_node_id:`, `soft_labels:` and `strategy:SPREAD` are wishes. A place in a group travels beside
-them: the bundle and group, and whether children run there too.
+with such labels; `soft_node_id:`, `near_node_id:` (if it has room now), `soft_labels:` and `strategy:SPREAD` are
+wishes. A place in a group travels beside them: the bundle and group, and whether children run there too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OUTSIDE = ("", False)
 # Names that say where, and not how much.
-PLACES = ("node_id:", "labels:", "soft_node_id:", "soft_labels:", "strategy:")
+PLACES = ("node_id:", "labels:", "soft_node_id:", "near_node_id:", "soft_labels:", "strategy:")
 _NAMES = ("DEFAULT", "SPREAD")
 _VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.\-]{0,61}[A-Za-z0-9])?)"
 _SELECTOR = re.compile(rf"!?{_VALUE}|!?in\(\s*{_VALUE}(?:\s*,\s*{_VALUE})*\s*\)|")
@@ -153,7 +153,8 @@ def demands(options: Mapping[str, Any]) -> dict[str, float]:
         from trygon._core import scheduling_strategies as strategies
 
         if isinstance(strategy, strategies.NodeAffinitySchedulingStrategy):
-            found[f"{'soft_' if strategy.soft else ''}node_id:{strategy.node_id.lower()}"] = 1.0
+            how = "" if not strategy.soft else "near_" if strategy._spill_on_unavailable else "soft_"
+            found[f"{how}node_id:{strategy.node_id.lower()}"] = 1.0
         elif isinstance(strategy, strategies.NodeLabelSchedulingStrategy):
             hard = _expressions_text(strategy.hard)
             if strategy.soft:

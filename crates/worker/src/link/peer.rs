@@ -107,6 +107,8 @@ pub(crate) struct Peer {
     pub(crate) is_dirty: bool,
     /// The connection, with another machine, ended before it was secured: nothing was written to it.
     pub(super) never_secured: bool,
+    /// It said what makes no sense: what it said after that was not read, and may be answers that it counts as given.
+    pub(crate) is_garbled: bool,
 }
 
 impl Peer {
@@ -123,6 +125,7 @@ impl Peer {
             wants_write: false,
             is_dirty: false,
             never_secured: false,
+            is_garbled: false,
         }
     }
 
