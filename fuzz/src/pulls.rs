@@ -39,6 +39,8 @@ pub(crate) fn pulls(data: &[u8]) {
     let mut table = PullTable::new(PullLimits { budget_bytes: 250, retry_ms: 100, give_up_ms: 1_000 });
     let mut serves = ServeTable::default();
     let (mut effects, mut fetches) = (Vec::new(), Vec::new());
+    // Transfers to other nodes that have begun.
+    let mut sends = Vec::new();
     let mut now_ms = 0;
     for _ in 0..MOST_STEPS {
         if input.is_empty() {
@@ -64,8 +66,12 @@ pub(crate) fn pulls(data: &[u8]) {
                 let end = FetchEnd { attempt, outcome: outcome(&mut input), has_moved: step & 16 != 0 };
                 table.on_fetched(&which, end, now_ms, &mut effects);
             }
-            11 => _ = table.on_send_began(&which),
-            12 => table.on_send_ended(&which, &mut effects),
+            11 => sends.extend(table.on_send_began(&which).map(|number| (which, number))),
+            12 if !sends.is_empty() => {
+                let (object, number) = sends.swap_remove(usize::from(step >> 4) % sends.len());
+                table.on_send_ended(&object, number, &mut effects);
+            }
+            12 => table.on_send_ended(&which, input.number(), &mut effects),
             13 => {
                 now_ms += input.pause_ms();
                 table.on_tick(now_ms, &mut effects);
