@@ -127,6 +127,8 @@ def test_no_two_lives_of_an_actor_are_acknowledged(machines: Machines) -> None:
     callers = [machines.head.program(call), machines[other].program(call)]
     for caller in callers:
         assert caller.stdout is not None and caller.stdout.readline() == "ready\n"
+    # The first life is to have answered.
+    time.sleep(1)
     machines.network.isolate(home)
     time.sleep(20)
     machines.network.heal()
